@@ -1,0 +1,1 @@
+"""The `headrace` command, the embedded services and the demo."""

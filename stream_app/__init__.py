@@ -1,0 +1,1 @@
+"""The stream: contracts, the judge, the store and the worker."""

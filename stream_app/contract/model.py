@@ -1,0 +1,172 @@
+"""What a compiled contract is: plain frozen values that the judge, the producers and the store read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+
+class Severity(StrEnum):
+    """What a finding does to its record: ``error`` rejects, ``warning`` marks, ``info`` is only counted."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Dimension(StrEnum):
+    """The quality dimensions of ODCS v3.1."""
+
+    ACCURACY = "accuracy"
+    COMPLETENESS = "completeness"
+    CONFORMITY = "conformity"
+    CONSISTENCY = "consistency"
+    COVERAGE = "coverage"
+    TIMELINESS = "timeliness"
+    UNIQUENESS = "uniqueness"
+
+
+LogicalType = Literal["string", "integer", "number", "boolean", "timestamp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One check with a stable id.
+
+    ``id`` is ``field.check`` for structure (``quantity.minimum``), ``record.check`` for the record as bytes
+    (``record.syntax``) and the contract's own ``id`` for quality rules. ``path`` is where a finding points (``$.quantity``).
+    """
+
+    id: str
+    dimension: Dimension
+    severity: Severity
+    path: str
+    message: str
+    kind: Literal["record", "structure", "library", "condition", "reference", "unique"]
+    field: str | None = None
+    impact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One property of an entity, as ODCS declares it, and its cleaning steps."""
+
+    name: str
+    type: LogicalType
+    required: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    classification: str | None = None
+    clean: tuple[str, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+    @property
+    def personal(self) -> bool:
+        """Whether the value is to be masked wherever people look at records."""
+        return (self.classification or "public").lower() not in {"public", "internal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: ``field`` of this entity names ``to_field`` of ``to_entity``."""
+
+    rule: Rule
+    field: str
+    to_entity: str
+    to_field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """A key that may occur once.
+
+    ``among="kept"``: no other record that was not rejected may carry it (``primaryKey``, ``unique``).
+    ``among="seen"``: no earlier record at all may carry it (the library metric ``duplicateValues``).
+    """
+
+    rule: Rule
+    fields: tuple[str, ...]
+    among: Literal["kept", "seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRule:
+    """A library metric on one field (``nullValues``, ``missingValues``, ``invalidValues``)."""
+
+    rule: Rule
+    field: str
+    metric: Literal["nullValues", "missingValues", "invalidValues"]
+    values: tuple[Any, ...] = ()
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A CEL expression that must be true of a record."""
+
+    rule: Rule
+    expression: str
+    fields: tuple[str, ...]
+    uses_as_of: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """Where a record's money is: ``quantity`` × ``price``, in ``currency`` (ISO 4217, two minor digits)."""
+
+    quantity: str
+    price: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One entity's compiled contract."""
+
+    entity: str
+    id: str
+    version: str
+    file: Path
+    description: str
+    fields: tuple[Field, ...]
+    rules: Mapping[str, Rule]
+    references: tuple[Reference, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    values: tuple[ValueRule, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    key: str | None = None
+    event_time: str | None = None
+    segments: tuple[str, ...] = ()
+    revenue: Revenue | None = None
+    customer: str | None = None
+    order: str | None = None
+    unknown_fields: Severity | None = Severity.WARNING
+
+    def field(self, name: str) -> Field:
+        """The field called ``name``; KeyError when there is none."""
+        for candidate in self.fields:
+            if candidate.name == name:
+                return candidate
+        raise KeyError(name)
+
+    @property
+    def name_and_version(self) -> str:
+        """``id:version``, the value of the ``headrace.contract`` header."""
+        return f"{self.id}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A folder of contracts; ``contracts`` lists referenced entities before those that refer to them."""
+
+    folder: Path
+    contracts: Mapping[str, Contract]
+    currency: str | None = None
+
+    @property
+    def sources_file(self) -> Path:
+        """``sources.yaml``: how files and APIs become records (read by the producers)."""
+        return self.folder / "sources.yaml"

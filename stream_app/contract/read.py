@@ -1,0 +1,138 @@
+"""Reads a shop's folder of ODCS v3.1 files, strictly, into compiled contracts."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from stream_app.contract.compile import compile_contract
+from stream_app.contract.document import Document, read_document
+from stream_app.contract.model import Contract, Shop
+from stream_app.errors import DocumentError
+
+DEFAULT_SHOP = Path(__file__).parent.parent / "contracts"
+SUFFIX = ".odcs.yaml"
+VERSION = "v3.1.0"
+
+
+def load_shop(folder: Path | None = None) -> Shop:
+    """Read and compile every ``*.odcs.yaml`` of a folder; ``None`` is the built-in shop.
+
+    Raises:
+        DocumentError: a file is not strict ODCS v3.1, asks for something Headrace does not support, or refers to an
+            entity, field or rule that does not exist. The message reads ``file:line: what; what to do``.
+    """
+    folder = DEFAULT_SHOP if folder is None else folder
+    if not folder.is_dir():
+        raise DocumentError(f"{folder}: no such folder; --shop names a folder with one *{SUFFIX} file per entity")
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    if not files:
+        raise DocumentError(f"{folder}: no *{SUFFIX} file in it; a shop has one per entity")
+    documents: dict[str, Document] = {}
+    contracts: dict[str, Contract] = {}
+    for file in files:
+        document = read_document(file)
+        _check_standard(document)
+        contract = compile_contract(document)
+        if contract.entity in contracts:
+            other = contracts[contract.entity].file
+            raise document.error(("schema", 0, "name"), f"{contract.entity!r} is described in {other} too; remove one")
+        contracts[contract.entity] = contract
+        documents[contract.entity] = document
+    for contract in contracts.values():
+        _check_references(contract, documents[contract.entity], contracts)
+    currencies = {contract.revenue.currency for contract in contracts.values() if contract.revenue}
+    if len(currencies) > 1:
+        raise DocumentError(f"{folder}: revenue in several currencies ({', '.join(sorted(currencies))}); use one")
+    return Shop(folder, _parents_first(contracts, folder), next(iter(currencies), None))
+
+
+@cache
+def _standard() -> Any:
+    text = importlib.resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8")
+    return jsonschema.Draft201909Validator(json.loads(text))
+
+
+def _check_standard(document: Document) -> None:
+    """Hold the document to the standard's own JSON Schema, where an unknown key is an error."""
+    if not isinstance(document.data, dict):
+        raise document.error((), "an ODCS contract is a mapping; start with `apiVersion: v3.1.0`")
+    if document.data.get("apiVersion") != VERSION:
+        raise document.error(("apiVersion",), f"apiVersion must be {VERSION}, the version that Headrace reads")
+    errors = sorted(_standard().iter_errors(document.data), key=lambda error: -len(error.absolute_path))
+    if not errors:
+        return
+    error = errors[0]
+    while error.context:
+        error = max(error.context, key=lambda inner: len(inner.absolute_path))
+    place = tuple(error.absolute_path)
+    unexpected = re.findall(r"'([^']*)'(?=[^(]*(?:was|were) unexpected)", error.message)
+    if unexpected:
+        key = unexpected[0]
+        close = difflib.get_close_matches(key, _known_keys(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "remove it, or put it under customProperties"
+        raise document.error((*place, key), f"unknown key {key!r}; {hint}")
+    raise document.error(place, f"not ODCS {VERSION}: {error.message[:200]}")
+
+
+@cache
+def _known_keys() -> tuple[str, ...]:
+    keys: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            properties = node.get("properties")
+            if isinstance(properties, dict):
+                keys.update(properties)
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(_standard().schema)
+    return tuple(sorted(keys))
+
+
+def _check_references(contract: Contract, document: Document, contracts: dict[str, Contract]) -> None:
+    for reference in contract.references:
+        index = [field.name for field in contract.fields].index(reference.field)
+        place = ("schema", 0, "properties", index, "relationships")
+        target = contracts.get(reference.to_entity)
+        if target is None:
+            raise document.error(place, f"no entity {reference.to_entity!r}; there are {', '.join(sorted(contracts))}")
+        names = [field.name for field in target.fields]
+        if reference.to_field not in names:
+            raise document.error(place, f"{reference.to_entity} has no field {reference.to_field!r}")
+        if reference.to_field != target.key:
+            raise document.error(
+                place,
+                f"{reference.to_entity}.{reference.to_field} is not the recordKey of {reference.to_entity}; "
+                "a relationship points at the recordKey",
+            )
+        if target.field(reference.to_field).type != contract.field(reference.field).type:
+            raise document.error(place, f"{reference.field} and {reference.to_entity}.{reference.to_field} differ in type")
+
+
+def _parents_first(contracts: dict[str, Contract], folder: Path) -> dict[str, Contract]:
+    ordered: dict[str, Contract] = {}
+    while len(ordered) < len(contracts):
+        ready = [
+            contract
+            for contract in contracts.values()
+            if contract.entity not in ordered
+            and all(r.to_entity in ordered or r.to_entity == contract.entity for r in contract.references)
+        ]
+        if not ready:
+            waiting = ", ".join(sorted(set(contracts) - set(ordered)))
+            raise DocumentError(f"{folder}: {waiting} refer to each other in a circle; remove one relationship")
+        for contract in ready:
+            ordered[contract.entity] = contract
+    return ordered

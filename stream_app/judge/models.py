@@ -1,0 +1,154 @@
+"""A contract's fields as pydantic validators: one for records that are clean already, one for cleaned ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
+
+from stream_app.contract.model import Contract, Field
+from stream_app.errors import DocumentError
+
+#: Canonical timestamps are UTC; only these pass without cleaning.
+CANONICAL_TIMESTAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"
+#: Good enough for a format check; deliverability is nobody's to promise.
+EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+$"
+UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+FORMATS = {"email": EMAIL, "uuid": UUID}
+_INT64 = 2**63
+
+_BOUNDS = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt", "multipleOf": "multiple_of"}
+#: pydantic's error type → the structural check whose rule it breaks; anything else is ``type``.
+CHECKS = {
+    "greater_than_equal": "minimum",
+    "less_than_equal": "maximum",
+    "greater_than": "exclusiveMinimum",
+    "less_than": "exclusiveMaximum",
+    "multiple_of": "multipleOf",
+    "string_too_short": "minLength",
+    "string_too_long": "maxLength",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The compiled validators of one contract.
+
+    ``fast`` and ``exact`` take JSON bytes and return the fields in contract order; both raise ``ValidationError``.
+    ``dump`` makes canonical JSON of what they returned.
+    """
+
+    fast: Callable[[bytes], dict[str, Any]]
+    exact: Callable[[bytes], dict[str, Any]]
+    dump: Callable[[dict[str, Any]], bytes]
+
+
+def build_models(contract: Contract) -> Models:
+    """Compile a contract's fields.
+
+    ``fast`` accepts a record only if cleaning would change nothing (ASCII only: see ``Judge``), all fields are there
+    and every structural rule holds; ``exact`` accepts any cleaned record, ``null`` included.
+    """
+    fast, exact = _adapter(contract, already_clean=True), _adapter(contract, already_clean=False)
+    return Models(fast.validator.validate_json, exact.validator.validate_json, exact.serializer.to_json)
+
+
+def _adapter(contract: Contract, *, already_clean: bool) -> TypeAdapter[dict[str, Any]]:
+    fields = {field.name: _annotated(field, already_clean, contract) for field in contract.fields}
+    shape = TypedDict(contract.entity, fields)  # type: ignore[misc,operator]
+    shape.__pydantic_config__ = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    return TypeAdapter(shape)
+
+
+def _annotated(field: Field, already_clean: bool, contract: Contract) -> Any:
+    schema = _schema(field, already_clean)
+    if not (already_clean and field.required):
+        schema = core_schema.nullable_schema(schema)
+    try:
+        from pydantic_core import SchemaValidator
+
+        SchemaValidator(schema)
+    except Exception as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise DocumentError(f"{contract.file}: the field {field.name!r} cannot be compiled: {reason}") from None
+
+    class _Annotation:
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+            return schema
+
+    return _Annotation
+
+
+def _schema(field: Field, already_clean: bool) -> CoreSchema:
+    options = field.options
+    if field.type == "boolean":
+        return core_schema.bool_schema(strict=True)
+    if field.type == "integer":
+        bounds = {_BOUNDS[name]: int(value) for name, value in options.items()}
+        return core_schema.chain_schema(
+            [core_schema.int_schema(strict=True, **bounds), core_schema.int_schema(ge=-_INT64, lt=_INT64)]
+        ) if not _bounded(options) else core_schema.int_schema(strict=True, **bounds)  # fmt: skip
+    if field.type == "number":
+        limits = {_BOUNDS[name]: float(value) for name, value in options.items()}
+        return core_schema.float_schema(strict=True, allow_inf_nan=False, **limits)  # type: ignore[arg-type]
+    if field.type == "timestamp":
+        moments: dict[str, Any] = {
+            _BOUNDS[name]: datetime.fromisoformat(value) for name, value in options.items() if name in _BOUNDS
+        }
+        return core_schema.chain_schema(
+            [core_schema.str_schema(strict=True, pattern=CANONICAL_TIMESTAMP), core_schema.datetime_schema(**moments)]
+        )
+    return _string(field, already_clean)
+
+
+def _bounded(options: Any) -> bool:
+    low = options.get("minimum", options.get("exclusiveMinimum"))
+    high = options.get("maximum", options.get("exclusiveMaximum"))
+    return low is not None and high is not None and low >= -_INT64 and high < _INT64
+
+
+def _string(field: Field, already_clean: bool) -> CoreSchema:
+    options = field.options
+    lengths: dict[str, Any] = {}
+    if "minLength" in options:
+        lengths["min_length"] = int(options["minLength"])
+    if "maxLength" in options:
+        lengths["max_length"] = int(options["maxLength"])
+    patterns: list[str] = []
+    if already_clean:
+        patterns += _clean_patterns(field.clean)
+    if "pattern" in options:
+        patterns.append(options["pattern"])
+    if "format" in options:
+        patterns.append(FORMATS[options["format"]])
+    first, *rest = patterns or [None]  # type: ignore[list-item]
+    steps: list[CoreSchema] = [core_schema.str_schema(strict=True, pattern=first, **lengths)]
+    steps += [core_schema.str_schema(pattern=pattern) for pattern in rest]
+    return steps[0] if len(steps) == 1 else core_schema.chain_schema(steps)
+
+
+def _clean_patterns(clean: tuple[str, ...]) -> list[str]:
+    """Regular expressions (of pydantic-core's linear-time engine) that hold for ASCII text cleaning leaves alone."""
+    patterns = []
+    if "collapse" in clean:
+        patterns.append(r"^[!-~]+( [!-~]+)*$")
+    elif "strip" in clean:
+        patterns.append(r"^[!-~]([ -~]*[!-~])?$")
+    elif "emptyToNull" in clean:
+        patterns.append(r"^[ -~]+$")
+    else:
+        patterns.append(r"^[ -~]*$")
+    if "lower" in clean:
+        patterns.append(r"^[^A-Z]*$")
+    if "upper" in clean:
+        patterns.append(r"^[^a-z]*$")
+    return patterns
+
+
+Check = Literal["type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"]

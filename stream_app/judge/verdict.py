@@ -1,0 +1,75 @@
+"""What the judge says of one record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from stream_app.contract.model import Rule, Severity
+
+
+class Verdict:
+    """The judgement of one record by itself, before references and uniqueness are looked up.
+
+    Attributes:
+        body: canonical JSON, UTF-8; ``None`` when the record is rejected.
+        values: the cleaned fields (those with a finding are ``None``), or ``None`` when no object could be read.
+        findings: the broken rules, in the order of the contract.
+        repairs: what cleaning changed, ``field.step``.
+        event_ms: event time, milliseconds since the epoch; the as-of time where the record has none that holds.
+    """
+
+    __slots__ = ("body", "event_ms", "findings", "repairs", "values")
+
+    def __init__(
+        self,
+        body: bytes | None,
+        values: dict[str, Any] | None,
+        event_ms: int,
+        findings: tuple[Rule, ...] = (),
+        repairs: tuple[str, ...] = (),
+    ) -> None:
+        self.body = body
+        self.values = values
+        self.event_ms = event_ms
+        self.findings = findings
+        self.repairs = repairs
+
+    def __repr__(self) -> str:
+        outcome = "rejected" if self.body is None else "good"
+        return f"Verdict({outcome}, findings={[rule.id for rule in self.findings]}, repairs={list(self.repairs)})"
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a rule of severity ``error`` is broken."""
+        return self.body is None
+
+    def reject(self, rules: Iterable[Rule]) -> None:
+        """Add findings that only a look-up could tell: a missing reference, a repeated key."""
+        self.findings += tuple(rules)
+        if any(rule.severity is Severity.ERROR for rule in self.findings):
+            self.body = None
+
+
+def findings_json(findings: Iterable[Rule]) -> bytes:
+    """The ``headrace.findings`` header: rule, severity, dimension, path and message of each; never a value."""
+    return json.dumps(
+        [
+            {
+                "rule": rule.id,
+                "severity": rule.severity,
+                "dimension": rule.dimension,
+                "path": rule.path,
+                "message": rule.message,
+            }
+            for rule in findings
+        ],
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+
+
+def repairs_json(repairs: Iterable[str]) -> bytes:
+    """The ``headrace.repairs`` header: ``field.step`` of each repair."""
+    return json.dumps(list(repairs), separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,48 @@
+"""Topic and header names: the vocabulary that producers, workers and subscribers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: ``topic:partition:offset`` of the raw record that a clean or dead-letter record came from.
+SOURCE = "headrace.source"
+#: Contract id and version that judged the record, ``id:version``.
+CONTRACT = "headrace.contract"
+#: JSON list of the findings that rejected a dead-letter record.
+FINDINGS = "headrace.findings"
+#: JSON list of the findings that a clean record carries as marks (warnings and infos).
+WARNINGS = "headrace.warnings"
+#: JSON list of the repairs that cleaning made.
+REPAIRS = "headrace.repairs"
+#: How often the record has been judged: 1 on its first way through, more after a redrive.
+ATTEMPTS = "headrace.attempts"
+#: The moment the record is judged as of: milliseconds since the epoch, decimal text. A replay sets it to event time.
+AS_OF = "headrace.as_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The four topics of one entity. ``prefix`` keeps several shops apart on one cluster."""
+
+    entity: str
+    prefix: str = ""
+
+    @property
+    def raw(self) -> str:
+        return f"{self.prefix}{self.entity}"
+
+    @property
+    def clean(self) -> str:
+        return f"{self.raw}.clean"
+
+    @property
+    def dead_letter(self) -> str:
+        return f"{self.raw}.dlq"
+
+    @property
+    def pending(self) -> str:
+        return f"{self.raw}.pending"
+
+    @property
+    def all(self) -> tuple[str, str, str, str]:
+        return self.raw, self.clean, self.dead_letter, self.pending

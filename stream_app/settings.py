@@ -1,0 +1,77 @@
+"""Every setting of Headrace, read once from ``HEADRACE_*`` environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream_app.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Frozen settings; secrets are masked in ``repr`` and never logged."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kafka: str = Field(
+        default="127.0.0.1:9092",
+        description="Kafka bootstrap servers, `host:port[,host:port…]`.",
+        pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How to talk to Kafka."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="SASL mechanism, with a SASL_* protocol."
+    )
+    kafka_username: str | None = Field(default=None, description="SASL user name.")
+    kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
+    kafka_ca_file: Path | None = Field(default=None, description="CA certificates (PEM) for SSL; default: the system's.")
+    redis: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis URL, `redis://[user:password@]host:port/db` or `rediss://…`.",
+    )
+    redis_prefix: str = Field(default="headrace", description="First part of every Redis key.", pattern=r"^\S+$")
+    shop: Path | None = Field(default=None, description="Folder of the shop's contracts; default: the built-in shop.")
+    topic_prefix: str = Field(default="", description="Put before every topic name.", pattern=r"^[a-zA-Z0-9._-]*$")
+    group: str = Field(default="headrace", description="Consumer group of the workers.", min_length=1)
+    partitions: int = Field(default=4, ge=1, le=1000, description="Partitions of topics that Headrace creates.")
+    replication: int = Field(default=1, ge=1, le=10, description="Replication factor of topics that Headrace creates.")
+    max_record_bytes: int = Field(
+        default=256 * 1024, ge=1024, le=900_000, description="A longer record is rejected unread."
+    )
+    grace: float = Field(
+        default=60.0, ge=0, description="Seconds a record waits for its reference data before it is rejected."
+    )
+    give_up_after: float = Field(
+        default=300.0, ge=0, description="Seconds a failing broker or Redis is retried before the worker exits."
+    )
+    source_token: SecretStr | None = Field(default=None, description="Bearer token for HTTP sources.")
+    session_timeout: float = Field(default=10.0, ge=1, description="Seconds until a dead worker's partitions move on.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
+            raise ValueError(
+                "HEADRACE_KAFKA_SECURITY_PROTOCOL asks for SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
+            )
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; ``overrides`` win (``None`` means not given).
+
+    Raises:
+        SettingsError: names each variable that cannot be used, and why; never its value.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors(include_input=False, include_url=False, include_context=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            problems.append(f"HEADRACE_{name}: {problem['msg']}" if name else problem["msg"])
+        raise SettingsError("; ".join(problems)) from None

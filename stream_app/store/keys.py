@@ -1,0 +1,109 @@
+"""Every Redis key of Headrace, by name: no other module spells one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+#: What a HyperLogLog or a set counts distinct values of.
+Distinct = Literal["customers", "orders"]
+
+#: Segment values beyond the cap are counted together under this name.
+OTHER = "(other)"
+
+#: Newest-first lists are cut to these lengths.
+FINDINGS_KEPT = 1_000
+CLEAN_KEPT = 500
+
+#: A worker that has not reported for this long is gone (seconds).
+WORKER_GONE_AFTER = 15.0
+
+
+class Grain(StrEnum):
+    """The length of a window; the value stands in keys."""
+
+    MINUTE = "m"
+    HOUR = "h"
+    DAY = "d"
+
+    @property
+    def seconds(self) -> int:
+        """The length of one window, in seconds."""
+        return _SECONDS[self]
+
+    @property
+    def kept(self) -> int:
+        """How many windows of this grain are kept."""
+        return _KEPT[self]
+
+    def start(self, seconds: float) -> int:
+        """The start of the window that holds ``seconds`` since the epoch."""
+        return int(seconds // self.seconds) * self.seconds
+
+
+_SECONDS = {Grain.MINUTE: 60, Grain.HOUR: 3_600, Grain.DAY: 86_400}
+_KEPT = {Grain.MINUTE: 10_080, Grain.HOUR: 9_600, Grain.DAY: 3_660}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys under one prefix; one method a key."""
+
+    prefix: str
+
+    def contracts(self) -> str:
+        """Hash: entity → JSON summary of its contract."""
+        return f"{self.prefix}:contracts"
+
+    def total(self, entity: str) -> str:
+        """Hash of all-time integers of one entity."""
+        return f"{self.prefix}:total:{entity}"
+
+    def window(self, entity: str, grain: Grain, start: int) -> str:
+        """Hash of one window's integers; ``start`` in epoch seconds."""
+        return f"{self.prefix}:win:{entity}:{grain.value}:{start}"
+
+    def windows(self, entity: str, grain: Grain) -> str:
+        """Sorted set of the starts of the windows that are kept (score = member = start)."""
+        return f"{self.prefix}:wins:{entity}:{grain.value}"
+
+    def sketch(self, entity: str, what: Distinct, grain: Grain, start: int) -> str:
+        """HyperLogLog of the distinct customers or orders among one window's clean records."""
+        return f"{self.prefix}:hll:{entity}:{what}:{grain.value}:{start}"
+
+    def distinct(self, entity: str, what: Distinct) -> str:
+        """Set of all distinct customers or orders ever."""
+        return f"{self.prefix}:set:{entity}:{what}"
+
+    def references(self, entity: str) -> str:
+        """Hash: id of a known clean record of a referenced entity → "1"."""
+        return f"{self.prefix}:ref:{entity}"
+
+    def unique(self, entity: str, rule: str) -> str:
+        """Hash: id → the source that holds it."""
+        return f"{self.prefix}:uniq:{entity}:{rule}"
+
+    def applied(self) -> str:
+        """Hash: ``topic/topic id/partition`` → last applied offset."""
+        return f"{self.prefix}:applied"
+
+    def waiting(self, entity: str) -> str:
+        """Hash: ``partition:offset`` of a record that waits for its reference data → JSON."""
+        return f"{self.prefix}:waiting:{entity}"
+
+    def findings(self) -> str:
+        """List of recent findings, newest first."""
+        return f"{self.prefix}:findings"
+
+    def clean(self, entity: str) -> str:
+        """List of recent clean records, personal fields masked, newest first."""
+        return f"{self.prefix}:clean:{entity}"
+
+    def workers(self) -> str:
+        """Hash: worker id → JSON heartbeat."""
+        return f"{self.prefix}:workers"
+
+    def input(self) -> str:
+        """String: "closed" when the producers are done for good."""
+        return f"{self.prefix}:input"

@@ -1,0 +1,113 @@
+"""Time ranges on the stream's own clock: which windows a range covers, and how they group into bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stream_app.store.keys import Grain
+
+#: A view reads at most this many windows of an entity, the range before included.
+MOST_WINDOWS = 400
+
+
+class TimeRange(StrEnum):
+    """How far back a view looks from the stream's time."""
+
+    LAST_15_MINUTES = "15m"
+    LAST_HOUR = "1h"
+    LAST_DAY = "24h"
+    LAST_WEEK = "7d"
+    LAST_30_DAYS = "30d"
+    ALL = "all"
+
+    @property
+    def seconds(self) -> int | None:
+        """Its length; None for all time."""
+        return _LENGTHS[self][0]
+
+    @property
+    def grain(self) -> Grain:
+        """The windows it is read from (all time: days, or finer where the stream is short)."""
+        return _LENGTHS[self][1]
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return _LENGTHS[self][2]
+
+
+_LENGTHS: dict[TimeRange, tuple[int | None, Grain, str]] = {
+    TimeRange.LAST_15_MINUTES: (15 * 60, Grain.MINUTE, "15 min"),
+    TimeRange.LAST_HOUR: (3_600, Grain.MINUTE, "1 hour"),
+    TimeRange.LAST_DAY: (86_400, Grain.HOUR, "24 hours"),
+    TimeRange.LAST_WEEK: (7 * 86_400, Grain.HOUR, "7 days"),
+    TimeRange.LAST_30_DAYS: (30 * 86_400, Grain.DAY, "30 days"),
+    TimeRange.ALL: (None, Grain.DAY, "All"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Windows of ``grain`` from ``start`` up to, not including, ``end``: seconds since the epoch.
+
+    ``previous``: where the equally long range before starts; None for all time.
+    """
+
+    grain: Grain
+    start: int
+    end: int
+    previous: int | None = None
+
+    @property
+    def windows(self) -> int:
+        """How many windows there are from ``start`` to ``end``."""
+        return (self.end - self.start) // self.grain.seconds
+
+
+def span_before(chosen: TimeRange, stream_seconds: float) -> Span:
+    """The windows of a range that ends with the window that holds the stream's time, itself included."""
+    if chosen.seconds is None:
+        raise ValueError("all time has no length: use span_of_all")
+    end = chosen.grain.start(stream_seconds) + chosen.grain.seconds
+    start = end - chosen.seconds
+    return Span(chosen.grain, start, end, start - chosen.seconds)
+
+
+def span_of_all(first_day: int, stream_seconds: float) -> Span:
+    """From the first day on, in the finest windows that are few enough; at most the last MOST_WINDOWS days."""
+    for grain in (Grain.MINUTE, Grain.HOUR):
+        end = grain.start(stream_seconds) + grain.seconds
+        if (end - first_day) // grain.seconds <= MOST_WINDOWS:
+            return Span(grain, grain.start(first_day), end)
+    end = Grain.DAY.start(stream_seconds) + Grain.DAY.seconds
+    return Span(Grain.DAY, max(first_day, end - MOST_WINDOWS * Grain.DAY.seconds), end)
+
+
+def suggest_range(first_seconds: float, stream_seconds: float) -> TimeRange:
+    """The longest range that the stream covers twice, so that there is something to compare with."""
+    covered = stream_seconds - first_seconds
+    fits = [one for one in TimeRange if one.seconds is not None and 2 * one.seconds <= covered]
+    return fits[-1] if fits else TimeRange.LAST_15_MINUTES
+
+
+_STEPS = {
+    Grain.MINUTE: (1, 2, 5, 10, 15, 30, 60),
+    Grain.HOUR: (1, 2, 3, 6, 12, 24),
+    Grain.DAY: (1, 7, 14, 28),
+}
+
+
+def bar_seconds(span: Span, most: int) -> int:
+    """The shortest usual length of a bar that draws ``span`` in about ``most`` bars."""
+    for step in _STEPS[span.grain]:
+        if span.windows / step <= most:
+            return step * span.grain.seconds
+    return _STEPS[span.grain][-1] * span.grain.seconds
+
+
+def groups(span: Span, most: int) -> tuple[tuple[int, int], ...]:
+    """``span`` cut into at most ``most`` equal groups of windows, ``(start, end)``, the last one ending with it."""
+    length = -(-span.windows // most) * span.grain.seconds
+    starts = range(span.end - length, span.start - length, -length)
+    return tuple((max(start, span.start), start + length) for start in reversed(starts))

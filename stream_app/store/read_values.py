@@ -1,0 +1,253 @@
+"""What Redis holds, as frozen values: windows, freshness, workers, recent findings and clean records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream_app.errors import StoreError
+from stream_app.store.keys import WORKER_GONE_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred."""
+
+    received: int = 0
+    clean: int = 0
+    rejected: int = 0
+    pending: int = 0
+    repaired: int = 0
+    revenue_minor: int = 0
+    findings: Mapping[str, int] = field(default_factory=dict)
+    at_risk_minor: Mapping[str, int] = field(default_factory=dict)
+    repairs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One tumbling window; ``start`` in seconds since the epoch, event time."""
+
+    start: int
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The stream's time and the wall time of its last applied batch, in ms since the epoch; None before the first."""
+
+    event_time: int | None = None
+    processed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker's last heartbeat: times in ms since the epoch, ``rate`` in records per second, ``lag`` in records."""
+
+    id: str
+    at: int
+    started: int
+    pid: int
+    host: str
+    rate: float
+    lag: Mapping[str, int]
+    state: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentFinding:
+    """A finding, never with the record's values; ``event_time`` and ``at`` in ms since the epoch."""
+
+    entity: str
+    rule: str
+    severity: str
+    dimension: str
+    path: str
+    message: str
+    source: str
+    event_time: int | None
+    at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CleanRecord:
+    """A clean record as people may see it: personal fields are masked."""
+
+    source: str
+    event_time: int | None
+    record: Mapping[str, Any]
+    repairs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def text(value: Any) -> str:
+    """A Redis string, whether or not the client decodes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+_PLAIN = {
+    "in": "received",
+    "clean": "clean",
+    "rejected": "rejected",
+    "pending": "pending",
+    "repaired": "repaired",
+    "rev": "revenue_minor",
+}
+
+
+def counts(key: str, raw: Mapping[Any, Any]) -> Counts:
+    """Read a hash of integers; segment fields and times are left out.
+
+    Raises:
+        StoreError: a field holds no integer, so that the key is not ours.
+    """
+    plain: dict[str, int] = {}
+    by_kind: dict[str, dict[str, int]] = {"f:": {}, "v:": {}, "r:": {}}
+    for raw_name, raw_value in raw.items():
+        name = text(raw_name)
+        if name.startswith("s|"):
+            continue
+        bucket = by_kind.get(name[:2])
+        if bucket is None and name not in _PLAIN:
+            continue
+        number = integer(key, name, raw_value)
+        if bucket is None:
+            plain[_PLAIN[name]] = number
+        elif number:
+            bucket[name[2:]] = number
+    return Counts(**plain, findings=by_kind["f:"], at_risk_minor=by_kind["v:"], repairs=by_kind["r:"])
+
+
+def integer(key: str, name: str, value: Any) -> int:
+    """The integer in a hash field; StoreError names the field where there is none."""
+    try:
+        return int(value)
+    except ValueError:
+        raise StoreError(
+            f"Redis key {key}: field {name} holds no integer; another program writes here? "
+            "Give Headrace a prefix of its own with HEADRACE_REDIS_PREFIX"
+        ) from None
+
+
+def freshness(key: str, raw: Mapping[Any, Any]) -> Freshness:
+    """``et`` and ``at`` of a totals hash."""
+    named = {text(name): value for name, value in raw.items() if text(name) in {"et", "at"}}
+    times = {name: integer(key, name, value) for name, value in named.items()}
+    return Freshness(times.get("et"), times.get("at"))
+
+
+def add(parts: Iterable[Counts]) -> Counts:
+    """The sum of several counts."""
+    plain = dict.fromkeys(_PLAIN.values(), 0)
+    findings: dict[str, int] = {}
+    at_risk: dict[str, int] = {}
+    repairs: dict[str, int] = {}
+    for part in parts:
+        for name in plain:
+            plain[name] += getattr(part, name)
+        for into, more in ((findings, part.findings), (at_risk, part.at_risk_minor), (repairs, part.repairs)):
+            for name, number in more.items():
+                into[name] = into.get(name, 0) + number
+    return Counts(**plain, findings=findings, at_risk_minor=at_risk, repairs=repairs)
+
+
+def workers(raw: Mapping[Any, Any], now_ms: int) -> tuple[Worker, ...]:
+    """The workers that reported lately, by id; one that wrote no readable heartbeat is left out."""
+    alive = []
+    for worker_id, value in raw.items():
+        try:
+            beat = json.loads(text(value))
+            worker = Worker(
+                id=text(worker_id),
+                at=int(beat["at"]),
+                started=int(beat.get("started") or beat["at"]),
+                pid=int(beat.get("pid") or 0),
+                host=str(beat.get("host") or ""),
+                rate=float(beat.get("rate") or 0.0),
+                lag={str(name): int(lag) for name, lag in (beat.get("lag") or {}).items()},
+                state=str(beat.get("state") or "running"),
+                error=beat.get("error"),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if now_ms - worker.at < WORKER_GONE_AFTER * 1000:
+            alive.append(worker)
+    return tuple(sorted(alive, key=lambda worker: worker.id))
+
+
+def total_lag(alive: Iterable[Worker]) -> dict[str, int]:
+    """Records that wait in the raw topics, by entity, over all workers; an entity that none reports is left out."""
+    lag: dict[str, int] = {}
+    for worker in alive:
+        for entity, behind in worker.lag.items():
+            lag[entity] = lag.get(entity, 0) + behind
+    return lag
+
+
+def recent_findings(raw: Iterable[Any]) -> tuple[RecentFinding, ...]:
+    """Newest first; an entry that cannot be read is left out."""
+    found = []
+    for value in raw:
+        entry = _object(value)
+        if entry is None:
+            continue
+        found.append(
+            RecentFinding(
+                entity=str(entry.get("entity", "")),
+                rule=str(entry.get("rule", "")),
+                severity=str(entry.get("severity", "")),
+                dimension=str(entry.get("dimension", "")),
+                path=str(entry.get("path", "")),
+                message=str(entry.get("message", "")),
+                source=str(entry.get("source", "")),
+                event_time=_ms(entry.get("event_time")),
+                at=_ms(entry.get("at")),
+            )
+        )
+    return tuple(found)
+
+
+def clean_records(raw: Iterable[Any], personal: frozenset[str]) -> tuple[CleanRecord, ...]:
+    """Newest first. Fields in ``personal`` are masked here too, whatever the writer's contract said."""
+    records = []
+    for value in raw:
+        entry = _object(value)
+        if entry is None or not isinstance(entry.get("record"), dict):
+            continue
+        record = {name: "•••" if name in personal and part is not None else part for name, part in entry["record"].items()}
+        records.append(
+            CleanRecord(
+                source=str(entry.get("source", "")),
+                event_time=_ms(entry.get("event_time")),
+                record=record,
+                repairs=_names(entry.get("repairs")),
+                warnings=_names(entry.get("warnings")),
+            )
+        )
+    return tuple(records)
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(text(value))
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _ms(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    """Rule ids or steps, whether written as text or as objects that name them."""
+    named = []
+    for value in values if isinstance(values, list) else []:
+        if isinstance(value, dict):
+            named.append(str(value.get("rule") or value.get("id") or value.get("step") or value.get("path") or ""))
+        else:
+            named.append(str(value))
+    return tuple(name for name in named if name)
