@@ -1,0 +1,1 @@
+"""Where events come from: files, HTTP APIs and the shop simulator, sent to the raw topics."""

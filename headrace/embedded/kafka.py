@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,9 +77,9 @@ def apache_kafka(cache: Path, *, port: int | None = None, version: str = VERSION
         port: where it listens on the loopback interface; default: a free port.
 
     Raises:
-        EmbeddedError: Java or Maven is missing, Maven could not bring the jars, or Kafka did not start.
+        EmbeddedError: Java or Maven is missing or too old, Maven could not bring the jars, or Kafka did not start.
     """
-    java = _program("java", "a Java 17 runtime")
+    java = java_runtime()
     jars = assemble(cache, version)
     folder = Path(tempfile.mkdtemp(prefix="headrace-kafka-"))
     try:
@@ -131,6 +133,22 @@ def assemble(cache: Path, version: str = VERSION) -> Path:
     return jars
 
 
+def java_runtime() -> str:
+    """The path of ``java``.
+
+    Raises:
+        EmbeddedError: there is none, or it is older than 17.
+    """
+    java = _program("java", "Java 17 or newer")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True).stderr  # noqa: S603
+    version = re.search(r'version "(\d+)', told)
+    if version is None or int(version[1]) < 17:
+        raise EmbeddedError(
+            f"Apache Kafka needs Java 17 or newer; {java} is {told.splitlines()[0] if told else 'broken'}"
+        )
+    return java
+
+
 def _program(name: str, what: str) -> str:
     path = shutil.which(name)
     if path is None:
@@ -158,10 +176,10 @@ def _groups_answer(port: int) -> bool:
 @click.option("--port", type=int, default=9092, show_default=True, help="Port on the loopback interface.")
 def main(cache: Path, port: int) -> None:
     """Run Apache Kafka until Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with apache_kafka(cache, port=port) as bootstrap:
         click.echo(f"Apache Kafka {VERSION} on {bootstrap}; Ctrl-C stops it and removes its data")
-        while True:
-            time.sleep(3600)
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -59,8 +59,10 @@ def kafka_answers(port: int, cluster_id: str) -> bool:
 def redis_answers(port: int, pid: int) -> bool:
     """Whether the Redis on this loopback port answers, and is the process ``pid``."""
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    client = redis.Redis(host="127.0.0.1", port=port, socket_timeout=5)
+    client = redis.Redis(host="127.0.0.1", port=port, socket_timeout=2, retry=Retry(NoBackoff(), 0))
     with suppress(redis.RedisError), client:
         return bool(client.info("server")["process_id"] == pid)
     return False

@@ -74,14 +74,14 @@ def span_before(chosen: TimeRange, stream_seconds: float) -> Span:
     return Span(chosen.grain, start, end, start - chosen.seconds)
 
 
-def span_of_all(first_day: int, stream_seconds: float) -> Span:
-    """From the first day on, in the finest windows that are few enough; at most the last MOST_WINDOWS days."""
+def span_of_all(first: int, stream_seconds: float) -> Span:
+    """From ``first`` on, in the finest windows that are few enough; at most the last MOST_WINDOWS days."""
     for grain in (Grain.MINUTE, Grain.HOUR):
-        end = grain.start(stream_seconds) + grain.seconds
-        if (end - first_day) // grain.seconds <= MOST_WINDOWS:
-            return Span(grain, grain.start(first_day), end)
+        start, end = grain.start(first), grain.start(stream_seconds) + grain.seconds
+        if (end - start) // grain.seconds <= MOST_WINDOWS:
+            return Span(grain, start, end)
     end = Grain.DAY.start(stream_seconds) + Grain.DAY.seconds
-    return Span(Grain.DAY, max(first_day, end - MOST_WINDOWS * Grain.DAY.seconds), end)
+    return Span(Grain.DAY, max(Grain.DAY.start(first), end - MOST_WINDOWS * Grain.DAY.seconds), end)
 
 
 def suggest_range(first_seconds: float, stream_seconds: float) -> TimeRange:

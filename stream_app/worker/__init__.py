@@ -1,0 +1,1 @@
+"""Faust wiring: the batch consumer, the processing of a batch in five steps, delivery, waiting records."""

@@ -1,0 +1,238 @@
+"""The write side of the store: looks up a batch in one round trip, applies it once, keeps the workers' heartbeats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import redis
+import redis.asyncio
+
+from stream_app.contract.model import Contract
+from stream_app.judge.summary import describe
+from stream_app.judge.tally import Tally
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Grain, Keys
+from stream_app.store.scripts import APPLY, DECIDE, LOOK_UP
+
+#: Distinct values a segment field is counted by; more are counted together.
+SEGMENT_VALUES = 200
+#: What Redis raises when it is away or not ready; worth a retry.
+UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, redis.ReadOnlyError, OSError)
+
+GONE, WAITS, KNOWN, REJECTED = range(4)
+
+
+class Moved(Exception):
+    """Another worker has applied records of this partition meanwhile; ``applied`` is where it stands now."""
+
+    def __init__(self, applied: int) -> None:
+        super().__init__(applied)
+        self.applied = applied
+
+
+class SettledAlready(Exception):
+    """Some of the waiting records have been settled by another worker; nothing was changed."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(len(fields))
+        self.fields = frozenset(fields)
+
+
+@dataclass(slots=True)
+class Claim:
+    """Ids to be held by their sources (``claim``), or only compared with who holds them."""
+
+    rule: str
+    claim: bool
+    ids: list[str]
+    sources: list[str]
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything one batch does to the store.
+
+    ``applied`` is (partition field, offset expected there, new last offset); ``settle`` and ``wait`` are fields of the
+    waiting hash (``partition:offset``), ``release`` gives back ids that rejected records held.
+    """
+
+    tally: Tally
+    now_ms: int
+    applied: tuple[str, int, int] | None = None
+    settle: list[str] | None = None
+    wait: list[tuple[str, str]] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    release: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def payload(self) -> bytes:
+        """The argument of the APPLY script."""
+        tally = self.tally
+        customers, orders = _distinct(tally.customers), _distinct(tally.orders)
+        findings = [json.dumps(row | {"at": self.now_ms}, ensure_ascii=False, separators=(",", ":")) for row in tally.findings]
+        body = {
+            "entity": tally.contract.entity,
+            "applied": self.applied,
+            "settle": self.settle,
+            "wait": self.wait,
+            "totals": dict(tally.totals),
+            "windows": _windows(tally),
+            "sketches": [
+                *(("customers", *row) for row in _sketches(tally.customers)),
+                *(("orders", *row) for row in _sketches(tally.orders)),
+            ],
+            "sets": [(what, ids) for what, ids in (("customers", customers), ("orders", orders)) if ids],
+            "refs": self.references,
+            "release": self.release,
+            "findings": findings[-FINDINGS_KEPT:],
+            "clean": tally.preview_json(),
+            "findings_kept": FINDINGS_KEPT,
+            "clean_kept": CLEAN_KEPT,
+            "segments": SEGMENT_VALUES,
+            "kept": {grain.value: grain.kept for grain in Grain},
+            "et": tally.stream_ms,
+            "at": self.now_ms,
+        }
+        return pack({key: value for key, value in body.items() if value is not None})
+
+
+def pack(value: Any) -> bytes:
+    """MessagePack as Redis' own decoder reads it: no bin types."""
+    packed: bytes = msgpack.packb(value, use_bin_type=False)
+    return packed
+
+
+def _distinct(minutes: dict[int, set[str]]) -> list[str]:
+    return sorted(set().union(*minutes.values())) if minutes else []
+
+
+def _windows(tally: Tally) -> list[tuple[str, int, dict[str, int]]]:
+    rows: list[tuple[str, int, dict[str, int]]] = []
+    for grain in Grain:
+        merged: dict[int, dict[str, int]] = {}
+        for minute, counts in tally.minutes.items():
+            start = grain.start(minute * 60)
+            into = merged.setdefault(start, {})
+            for key, count in counts.items():
+                into[key] = into.get(key, 0) + count
+        rows += [(grain.value, start, merged[start]) for start in sorted(merged)]
+    return rows
+
+
+def _sketches(minutes: dict[int, set[str]]) -> list[tuple[str, int, list[str]]]:
+    rows: list[tuple[str, int, list[str]]] = []
+    for grain in Grain:
+        merged: dict[int, set[str]] = {}
+        for minute, ids in minutes.items():
+            merged.setdefault(grain.start(minute * 60), set()).update(ids)
+        rows += [(grain.value, start, sorted(merged[start])) for start in sorted(merged)]
+    return rows
+
+
+class Store:
+    """The worker's store. Methods raise what ``redis`` raises when it is away (``UNAVAILABLE``)."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._redis = redis.asyncio.from_url(url, socket_timeout=10, socket_connect_timeout=5)  # type: ignore[no-untyped-call]
+        self._keys = Keys(prefix)
+        self._prefix = prefix
+        self._look_up = self._redis.register_script(LOOK_UP)
+        self._apply = self._redis.register_script(APPLY)
+        self._decide = self._redis.register_script(DECIDE)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def describe(self, contracts: Iterable[Contract]) -> None:
+        """Publish what readers need to know of the contracts in force."""
+        rows = {contract.entity: describe(contract).to_json() for contract in contracts}
+        await self._redis.hset(self._keys.contracts(), mapping=rows)
+
+    async def applied(self, field: str) -> int:
+        """The last applied offset of a partition field; -1 when there is none."""
+        value = await self._redis.hget(self._keys.applied(), field)
+        return -1 if value is None else int(value)
+
+    async def look_up(
+        self, entity: str, applied: tuple[str, int] | None, references: list[tuple[str, list[str]]], claims: list[Claim]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Which references are missing and which claims are duplicates: indexes into each list.
+
+        Raises:
+            Moved: the partition does not stand at the expected offset any more.
+        """
+        rows = [(claim.rule, int(claim.claim), claim.ids, claim.sources) for claim in claims]
+        payload: dict[str, Any] = {"entity": entity, "refs": references, "claims": rows}
+        if applied is not None:
+            payload["applied"] = applied
+        reply = await self._look_up(args=[self._prefix, pack(payload)])
+        if reply[0] == 0:
+            raise Moved(int(reply[1]))
+        return reply[1], reply[2]
+
+    async def apply(self, changes: Changes) -> None:
+        """Apply a batch, all of it or nothing.
+
+        Raises:
+            Moved: the partition does not stand at the expected offset any more.
+            SettledAlready: some of ``settle`` wait no longer.
+        """
+        reply = await self._apply(args=[self._prefix, changes.payload()])
+        if reply[0] == 0:
+            if changes.settle is not None:
+                raise SettledAlready([field.decode() for field in reply[1]])
+            raise Moved(int(reply[1]))
+
+    async def decide(self, entity: str, records: list[tuple[str, str, list[tuple[str, str]], int]]) -> list[int]:
+        """The durable state of waiting records: GONE, WAITS, KNOWN or REJECTED.
+
+        Each record is (waiting field, JSON to store when rejected, references, whether its grace has ended).
+        """
+        reply: list[int] = await self._decide(args=[self._prefix, pack({"entity": entity, "records": records})])
+        return reply
+
+    async def input_closed(self) -> bool:
+        """Whether the producers are done for good."""
+        return bool(await self._redis.get(self._keys.input()) == b"closed")
+
+    async def beat(self, worker: str, row: dict[str, Any]) -> None:
+        """Report a worker's state."""
+        await self._redis.hset(self._keys.workers(), worker, json.dumps(row))
+
+    async def leave(self, worker: str) -> None:
+        """Take a worker's report away."""
+        await self._redis.hdel(self._keys.workers(), worker)
+
+    async def lags(self) -> dict[str, int]:
+        """Entity → records not yet applied, summed over the workers' last reports."""
+        lags: dict[str, int] = {}
+        for text in (await self._redis.hgetall(self._keys.workers())).values():
+            for entity, lag in json.loads(text).get("lag", {}).items():
+                lags[entity] = lags.get(entity, 0) + int(lag)
+        return lags
+
+
+def close_input(url: str, prefix: str) -> None:
+    """Say that the producers are done for good: what waits for reference data is settled now."""
+    with redis.Redis.from_url(url) as client:
+        client.set(Keys(prefix).input(), "closed")
+
+
+def open_input(url: str, prefix: str) -> None:
+    """Take ``close_input`` back, at the start of a run."""
+    with redis.Redis.from_url(url) as client:
+        client.delete(Keys(prefix).input())
+
+
+def applied_offsets(url: str, prefix: str) -> dict[tuple[str, int], int]:
+    """(topic, partition) → last applied offset."""
+    offsets: dict[tuple[str, int], int] = {}
+    with redis.Redis.from_url(url) as client:
+        rows: dict[bytes, bytes] = client.hgetall(Keys(prefix).applied())  # type: ignore[assignment]
+    for name, offset in rows.items():
+        topic, _, partition = name.decode().split("/")
+        offsets[topic, int(partition)] = int(offset)
+    return offsets

@@ -1,0 +1,302 @@
+"""The Faust app: an agent per raw and pending topic, a lane per partition, a heartbeat."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, UnknownError
+from faust.types import TP
+
+from stream_app.contract.model import Shop
+from stream_app.names import Topics
+from stream_app.settings import Settings
+from stream_app.store.write import UNAVAILABLE, Store
+from stream_app.worker.delivery import kafka_options
+from stream_app.worker.engine import Engine, GaveUp, Health
+from stream_app.worker.transport import install
+from stream_app.worker.waiting import WaitingRoom
+
+log = logging.getLogger("headrace.worker")
+#: Records that one pass through the five steps takes at the most.
+BATCH = 4_000
+_LANE = 3
+
+
+class Lanes:
+    """One task per partition: batches of a partition in order, partitions side by side, bounded everywhere."""
+
+    def __init__(self, engine: Engine, fail: Any) -> None:
+        self.engine, self.fail = engine, fail
+        self._queues: dict[int, asyncio.Queue[Any]] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def put(self, event: Any) -> None:
+        partition = event.message.partition
+        queue = self._queues.get(partition)
+        if queue is None:
+            queue = self._queues[partition] = asyncio.Queue(_LANE)
+            self._tasks[partition] = asyncio.create_task(self._run(partition, queue))
+        await queue.put(event)
+
+    async def _run(self, partition: int, queue: asyncio.Queue[Any]) -> None:
+        try:
+            while True:
+                events = [await queue.get()]
+                records = list(events[0].message.value)
+                while not queue.empty() and len(records) < BATCH:
+                    events.append(queue.get_nowait())
+                    records += events[-1].message.value
+                await self.engine.process(partition, records)
+                # 5. Acknowledge the batch to Faust, which commits it.
+                for event in events:
+                    event.ack()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await self.fail(error)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+class HeadraceApp:
+    """Builds and runs one worker."""
+
+    def __init__(self, shop: Shop, settings: Settings, topic_ids: Mapping[str, str]) -> None:
+        self.shop, self.settings, self.topic_ids = shop, settings, topic_ids
+        self.health = Health()
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.started = time.time()
+        self.failure: BaseException | None = None
+        self.engines: dict[str, Engine] = {}
+        self.rooms: dict[str, WaitingRoom] = {}
+        self.lanes: dict[str, Lanes] = {}
+        self.app = self._build()
+
+    def _build(self) -> faust.App:
+        settings = self.settings
+        options: dict[str, Any] = {}
+        connection = kafka_options(settings)
+        if "sasl_mechanism" in connection:
+            options["broker_credentials"] = faust.SASLCredentials(
+                username=connection["sasl_plain_username"], password=connection["sasl_plain_password"],
+                mechanism=connection["sasl_mechanism"], ssl_context=connection.get("ssl_context"),
+            )  # fmt: skip
+        elif "ssl_context" in connection:
+            options["broker_credentials"] = faust.SSLCredentials(context=connection["ssl_context"])
+        app = faust.App(
+            settings.group,
+            broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
+            datadir=tempfile.mkdtemp(prefix="headrace-worker-"),
+            store="memory://",
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            topic_partitions=settings.partitions,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=1024 * 1024,
+            broker_max_poll_records=2000,
+            broker_commit_interval=0.5,
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
+            broker_rebalance_timeout=settings.session_timeout,
+            stream_buffer_maxsize=8,
+            stream_wait_empty=False,
+            **options,
+        )
+        install(app)
+        entities = list(self.shop.contracts)
+        for entity in entities:
+            self._agents(app, entity)
+        app.task(self._waiting)
+        app.timer(1.0)(self._beat)
+        app.on_partitions_assigned.connect(self._assigned)
+        app.on_partitions_revoked.connect(self._revoked)
+        return app
+
+    def _agents(self, app: faust.App, entity: str) -> None:
+        topics = Topics(entity, self.settings.topic_prefix)
+        raw = app.topic(topics.raw, value_type=bytes, value_serializer="raw", key_serializer="raw")
+
+        async def judge_raw(stream: Any) -> None:
+            await self._ready()
+            async for event in stream.noack().events():
+                await self.lanes[entity].put(event)
+
+        app.agent(raw, name=f"{entity}-raw")(judge_raw)
+        if self.shop.contracts[entity].references:
+            pending = app.topic(topics.pending, value_type=bytes, value_serializer="raw", key_serializer="raw")
+
+            async def hold_pending(stream: Any) -> None:
+                await self._ready()
+                async for event in stream.noack().events():
+                    self.rooms[entity].admit(event)
+
+            app.agent(pending, name=f"{entity}-pending")(hold_pending)
+
+    async def _ready(self) -> None:
+        while not self.engines:
+            await asyncio.sleep(0.01)
+
+    async def start(self) -> None:
+        """Open the store and the producer, and build the engines; retried like everything else."""
+        self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
+        self.producer = await self._producer()
+        known: dict[str, set[str]] = {}
+        engines = {
+            entity: Engine(
+                self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids
+            )
+            for entity in self.shop.contracts
+        }
+        first = next(iter(engines.values()))
+        await first.patiently("write the contracts", lambda: self.store.describe(self.shop.contracts.values()))
+        for entity, engine in engines.items():
+            self.lanes[entity] = Lanes(engine, self._fail)
+            self.rooms[entity] = WaitingRoom(engine)
+        self.engines = engines
+
+    async def _producer(self) -> AIOKafkaProducer:
+        """A started producer: idempotent, unless the broker knows no producer ids (the embedded one does not)."""
+        began, delay, idempotent = time.monotonic(), 0.2, True
+        while True:
+            producer = AIOKafkaProducer(
+                **kafka_options(self.settings), acks="all", enable_idempotence=idempotent, linger_ms=0,
+                max_batch_size=256 * 1024, max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000,
+            )  # fmt: skip
+            try:
+                await producer.start()
+            except (KafkaError, OSError, TimeoutError) as error:
+                await producer.stop()
+                if isinstance(error, UnknownError) and idempotent:
+                    idempotent = False
+                    continue
+                if time.monotonic() - began > self.settings.give_up_after:
+                    raise GaveUp(f"no Kafka at {self.settings.kafka} ({type(error).__name__}); set HEADRACE_KAFKA") from error
+                log.warning("no Kafka at %s (%s); again in %.1f s", self.settings.kafka, type(error).__name__, delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                return producer
+
+    async def stop(self) -> None:
+        """Let go of everything, in order."""
+        for lanes in self.lanes.values():
+            await lanes.close()
+        with contextlib.suppress(Exception):
+            await self.store.leave(self.id)
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self.producer.stop(), 5)
+        with contextlib.suppress(Exception):
+            await self.store.close()
+
+    async def _fail(self, error: BaseException) -> None:
+        if self.failure is None:
+            self.failure = error
+            if isinstance(error, GaveUp):
+                log.error("%s", error)
+            else:
+                log.error("the worker stops: %s", type(error).__name__, exc_info=error)
+            await self.app.crash(error)
+
+    async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        for entity, engine in self.engines.items():
+            engine.forget({tp.partition for tp in assigned if tp.topic == Topics(entity, self.settings.topic_prefix).raw})
+
+    async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        for entity, room in self.rooms.items():
+            room.dismiss({tp.partition for tp in revoked if tp.topic == Topics(entity, self.settings.topic_prefix).pending})
+
+    async def _waiting(self, _app: Any) -> None:
+        try:
+            await self._ready()
+            while not self.app.should_stop:
+                for entity, room in self.rooms.items():
+                    if not len(room):
+                        continue
+                    closed, caught_up = await self._references_complete(entity)
+                    await room.settle(closed=closed, caught_up=caught_up)
+                await asyncio.sleep(0.2)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await self._fail(error)
+
+    async def _references_complete(self, entity: str) -> tuple[bool, bool]:
+        engine = self.engines[entity]
+        closed = await engine.patiently("read the input's state", self.store.input_closed)
+        lags = await engine.patiently("read the lags", self.store.lags)
+        return closed, all(lags.get(r.to_entity, 0) == 0 for r in engine.contract.references)
+
+    def lag(self) -> dict[str, int]:
+        """Entity → records in this worker's partitions of the raw topic that are not applied yet."""
+        lags: dict[str, int] = {}
+        consumer = self.app.consumer
+        for tp in consumer.assignment():
+            for entity, engine in self.engines.items():
+                if tp.topic == engine.topics.raw:
+                    highwater = consumer.highwater(tp) or 0
+                    applied = engine._applied.get(tp.partition, -1)
+                    lags[entity] = lags.get(entity, 0) + max(0, highwater - applied - 1)
+        return lags
+
+    async def _beat(self, _app: Any) -> None:
+        if not self.engines:
+            return
+        now = time.time()
+        rate = self.health.records / max(0.001, now - getattr(self, "_last_beat", self.started))
+        self.health.records, self._last_beat = 0, now
+        row = {
+            "at": int(now * 1000), "started": int(self.started * 1000), "pid": os.getpid(), "host": socket.gethostname(),
+            "rate": round(rate, 1), "lag": self.lag(), "error": self.health.error,
+            "state": "retrying" if self.health.error else "running",
+        }  # fmt: skip
+        with contextlib.suppress(*UNAVAILABLE):
+            await self.store.beat(self.id, row)
+
+
+class _Worker(faust.Worker):  # type: ignore[misc]
+    """Faust's worker, with our services started before the consumer and stopped after it."""
+
+    def __init__(self, ours: HeadraceApp, **kwargs: Any) -> None:
+        self.ours = ours
+        super().__init__(ours.app, **kwargs)
+
+    async def on_start(self) -> None:
+        try:
+            await self.ours.start()
+        except GaveUp as error:
+            log.error("%s", error)
+            raise SystemExit(1) from None
+        await super().on_start()
+
+    async def on_shutdown(self) -> None:
+        await super().on_shutdown()
+        await self.ours.stop()
+
+
+def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = None) -> int:
+    """Run one worker until SIGTERM or SIGINT; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    ours = HeadraceApp(shop, settings, topic_ids or {})
+    worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+        return 1 if ours.failure is not None else code
+    return 1 if ours.failure is not None else 0

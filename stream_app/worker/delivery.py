@@ -1,0 +1,146 @@
+"""Delivery: what a batch became goes to its topics, and every acknowledgement is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+
+from stream_app.names import (
+    AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS,
+)  # fmt: skip
+from stream_app.settings import Settings
+
+Header = tuple[str, bytes]
+#: Of a record that the broker refuses as too large, this much goes to the dead-letter topic.
+_KEPT_OF_OVERSIZED = 100_000
+TRUNCATED = "headrace.truncated"
+NULL_VALUE = "headrace.null"
+OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, AS_OF})
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """Connection options for aiokafka."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka.split(","),
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if "SSL" in settings.kafka_security_protocol:
+        ca = str(settings.kafka_ca_file) if settings.kafka_ca_file else None
+        options["ssl_context"] = ssl.create_default_context(cafile=ca)
+    if settings.kafka_security_protocol.startswith("SASL") and settings.kafka_password is not None:
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    return options
+
+
+class Outbox:
+    """Records of one batch on their way out, as one builder per (topic, partition)."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._open: dict[tuple[str, int], Any] = {}
+        self._full: list[tuple[str, int, Any]] = []
+        self._alone: list[tuple[str, int, bytes | None, bytes, int, list[Header]]] = []
+
+    def add(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, timestamp: int, headers: list[Header]
+    ) -> None:
+        """Add a record; ``timestamp`` in ms."""
+        if value is None and key is None:
+            value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # the client cannot send a record of nothing
+        if value is not None and len(value) > _KEPT_OF_OVERSIZED:
+            self._alone.append((topic, partition, key, value, timestamp, headers))
+            return
+        place = (topic, partition)
+        builder = self._open.get(place)
+        if builder is None:
+            builder = self._open[place] = self._producer.create_batch()
+        if builder.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
+            self._full.append((topic, partition, builder))
+            builder = self._open[place] = self._producer.create_batch()
+            builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
+
+    async def send(self) -> None:
+        """Send everything and wait until the broker has acknowledged it; raises the client's error otherwise."""
+        batches = [*self._full, *((topic, partition, builder) for (topic, partition), builder in self._open.items())]
+        self._full, self._open = [], {}
+        futures = []
+        for topic, partition, builder in batches:
+            builder.close()
+            futures.append(await self._producer.send_batch(builder, topic, partition=partition))
+        if futures:
+            await asyncio.gather(*futures)
+        for record in self._alone:
+            await self._send_large(*record)
+        self._alone = []
+
+    async def _send_large(
+        self, topic: str, partition: int, key: bytes | None, value: bytes, timestamp: int, headers: list[Header]
+    ) -> None:
+        try:
+            await self._producer.send_and_wait(
+                topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
+            )
+        except MessageSizeTooLargeError:
+            await self._producer.send_and_wait(
+                topic, value[:_KEPT_OF_OVERSIZED], key=key, partition=partition, timestamp_ms=timestamp,
+                headers=[*headers, (TRUNCATED, b"%d" % len(value))],
+            )  # fmt: skip
+
+
+def dead_letter_headers(
+    topic: str, partition: int, record: Any, source: bytes, contract: bytes, findings: bytes, group: str
+) -> list[Header]:
+    """The original headers, ours, and the conventional names that redrive tools read (Kafka Connect, Spring Kafka)."""
+    attempts = 1
+    kept: list[Header] = []
+    for name, value in record.headers:
+        if name == ATTEMPTS and value and value.isdigit():
+            attempts = int(value[:6]) + 1
+        elif name not in OURS or name == AS_OF:
+            kept.append((name, value))
+    offset = b"%d" % record.offset
+    return [
+        *kept,
+        (SOURCE, source),
+        (CONTRACT, contract),
+        (FINDINGS, findings),
+        (ATTEMPTS, b"%d" % attempts),
+        ("__connect.errors.topic", topic.encode()),
+        ("__connect.errors.partition", b"%d" % partition),
+        ("__connect.errors.offset", offset),
+        ("__connect.errors.stage", b"VALUE_CONVERTER"),
+        ("__connect.errors.connector.name", group.encode()),
+        ("kafka_dlt-original-topic", topic.encode()),
+        ("kafka_dlt-original-partition", partition.to_bytes(4, "big")),
+        ("kafka_dlt-original-offset", record.offset.to_bytes(8, "big")),
+        ("kafka_dlt-original-timestamp", max(0, record.timestamp).to_bytes(8, "big")),
+    ]
+
+
+def header(record: Any, name: str) -> bytes | None:
+    """The last value of a header; ``None`` when it is not there."""
+    found = None
+    for key, value in record.headers:
+        if key == name:
+            found = value
+    return found
+
+
+def as_of(record: Any) -> int:
+    """The moment a record is judged as of, in ms: its header, else its Kafka timestamp."""
+    for name, value in record.headers:
+        if name == AS_OF and value and len(value) <= 15 and value.isdigit():
+            return int(value)
+    return max(0, int(record.timestamp))
+
+
+def names(pairs: Iterable[Header]) -> list[str]:
+    """The names of headers, for messages that must not hold values."""
+    return [name for name, _ in pairs]

@@ -1,0 +1,147 @@
+"""Records that wait for their reference data: read from the pending topic, settled when it arrives or the grace ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from stream_app.judge import Verdict
+from stream_app.judge.tally import Tally
+from stream_app.names import SOURCE
+from stream_app.store.write import GONE, KNOWN, REJECTED, Changes, SettledAlready
+from stream_app.worker.delivery import as_of, header
+from stream_app.worker.engine import Engine
+
+log = logging.getLogger("headrace.worker")
+_AT_ONCE = 2_000
+
+
+class Held:
+    """One waiting record in memory."""
+
+    __slots__ = ("arrived", "batch", "field", "offset", "partition", "record", "source", "verdict")
+
+    def __init__(self, record: Any, verdict: Verdict, source: str, batch: Batch) -> None:
+        self.record, self.verdict, self.source, self.batch = record, verdict, source, batch
+        _, partition, offset = source.rsplit(":", 2)
+        self.partition, self.offset = int(partition), int(offset)
+        self.field = f"{partition}:{offset}"
+        self.arrived = time.time()
+
+
+class Batch:
+    """A fetched batch of the pending topic; acknowledged when the last of its records is settled."""
+
+    def __init__(self, event: Any, size: int) -> None:
+        self.event, self.left = event, size
+
+    def done(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.event.ack()
+
+
+class WaitingRoom:
+    """The waiting records of one entity that this worker's partitions of the pending topic hold."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.held: list[Held] = []
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def admit(self, event: Any) -> None:
+        """Take over a batch of the pending topic."""
+        records = event.message.value
+        batch = Batch(event, len(records))
+        for record in records:
+            source = (header(record, SOURCE) or b"").decode("utf-8", "replace")
+            topic, _, place = source.partition(":")
+            partition, _, offset = place.partition(":")
+            if not (topic == self.engine.topics.raw and partition.isdigit() and offset.isdigit()):
+                log.warning("%s: a record without a valid %s header; skipped", self.engine.topics.pending, SOURCE)
+                batch.done()
+                continue
+            verdict = self.engine.judge.judge(record.value, as_of(record))
+            self.held.append(Held(record, verdict, source, batch))
+
+    def dismiss(self, partitions: set[int]) -> None:
+        """Forget what came from partitions that are not ours any more; their new owner reads it again."""
+        self.held = [held for held in self.held if held.batch.event.message.partition not in partitions]
+
+    async def settle(self, *, closed: bool, caught_up: bool) -> int:
+        """Settle what can be settled; returns how many records were.
+
+        ``closed``: no reference data will come any more. ``caught_up``: the reference topics have no backlog, so that a
+        reference that is not known is really not there; no grace ends before.
+        """
+        settled = 0
+        for begin in range(0, len(self.held), _AT_ONCE):
+            settled += await self._settle_some(self.held[begin : begin + _AT_ONCE], closed, caught_up)
+        if settled:
+            self.held = [held for held in self.held if held.batch is not None]
+        return settled
+
+    async def _settle_some(self, some: list[Held], closed: bool, caught_up: bool) -> int:
+        engine = self.engine
+        now = time.time()
+        rows = []
+        for held in some:
+            values = held.verdict.values or {}
+            wanted = [(r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None]
+            over = closed or (caught_up and now - held.arrived >= engine.settings.grace)
+            rows.append((held.field, '{"since":0,"decision":"rejected"}', wanted, int(over)))
+        # Decide first, durably: whatever happens after, the record ends as decided.
+        states = await engine.patiently("decide about waiting records", lambda: engine.store.decide(engine.entity, rows))
+        by_partition: dict[int, list[Held]] = {}
+        count = 0
+        for held, row, state in zip(some, rows, states, strict=True):
+            if state == GONE:
+                field = engine.applied_field(held.partition)
+                applied = await engine.patiently("read the applied offset", lambda field=field: engine.store.applied(field))  # type: ignore[misc]
+                if applied >= held.offset:
+                    self._release(held)  # settled before
+                    count += 1
+            elif state == KNOWN:
+                by_partition.setdefault(held.partition, []).append(held)
+            elif state == REJECTED:
+                names = {(r.to_entity, str((held.verdict.values or {}).get(r.field))): r.rule for r in engine.contract.references}
+                if not held.verdict.rejected:
+                    absent = await engine.patiently(
+                        "look up references", lambda row=row: engine.store.look_up(  # type: ignore[misc]
+                            engine.entity, None, [(entity, [identity]) for entity, identity in row[2]], []
+                        )
+                    )  # fmt: skip
+                    broken = [names[pair] for pair, gone in zip(row[2], absent[0], strict=True) if gone]
+                    held.verdict.reject(broken or [r.rule for r in engine.contract.references][:1])
+                by_partition.setdefault(held.partition, []).append(held)
+        for partition, group in by_partition.items():
+            count += await self._finish(partition, group)
+        return count
+
+    async def _finish(self, partition: int, group: list[Held]) -> int:
+        engine = self.engine
+        rows = [(held.record, held.verdict, held.source) for held in group]
+        await engine.patiently("deliver", lambda: engine.send(partition, rows, set()))
+        remaining = group
+        while remaining:
+            tally = Tally(engine.contract)
+            for held in remaining:
+                tally.add(held.verdict, "rejected" if held.verdict.rejected else "clean", held.source, waited=True)
+            changes = Changes(tally, int(time.time() * 1000), settle=[held.field for held in remaining])
+            changes.release = engine.releases((held.verdict, held.source) for held in remaining)
+            changes.references = engine.reference_ids([held.verdict for held in remaining], set())
+            try:
+                await engine.patiently("apply the counts", lambda changes=changes: engine.store.apply(changes))  # type: ignore[misc]
+                break
+            except SettledAlready as already:
+                remaining = [held for held in remaining if held.field not in already.fields]
+        for held in group:
+            self._release(held)
+        return len(group)
+
+    def _release(self, held: Held) -> None:
+        held.batch.done()
+        held.batch = None  # type: ignore[assignment]

@@ -1,0 +1,1 @@
+"""What tests share: brokers under test, waiting with a deadline, the command line as a child process."""

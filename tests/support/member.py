@@ -1,0 +1,46 @@
+"""A consumer group member as a process of its own, to be killed: ``member.py BOOTSTRAP TOPIC GROUP SESSION_SECONDS``.
+
+Prints ``assigned N`` when it holds N partitions, and ``topic partition offset`` of each record once it is committed. Uses the client that the
+worker uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+
+
+class Listener(ConsumerRebalanceListener):
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        pass
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        print("assigned", len(assigned), flush=True)  # type: ignore[arg-type]
+
+
+async def consume(bootstrap: str, topic: str, group: str, session: float) -> None:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        session_timeout_ms=int(session * 1000),
+        heartbeat_interval_ms=int(session * 1000 / 3),
+        fetch_max_wait_ms=100,
+    )
+    consumer.subscribe([topic], listener=Listener())
+    await consumer.start()
+    while True:
+        batch = await consumer.getmany(timeout_ms=200, max_records=20)
+        if batch:
+            await consumer.commit()
+        for place, records in batch.items():
+            for record in records:
+                print(place.topic, place.partition, record.offset, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(consume(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])))
