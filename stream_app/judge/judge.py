@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from stream_app.contract.compile import compile_cel
-from stream_app.contract.model import Condition, Contract, Rule, Severity, ValueRule
+from stream_app.contract.model import Contract, Rule, Severity, ValueRule
 from stream_app.errors import DocumentError
 from stream_app.judge.cleaning import CONTROL, cleaner
+from stream_app.judge.conditions import Check, condition_check
 from stream_app.judge.models import CHECKS, build_models
 from stream_app.judge.verdict import Verdict
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = re.compile(rb"\d{400}")
-#: A rule as code: the cleaned values and the as-of moment (ms) → whether the rule is broken.
-Check = Callable[[dict[str, Any], int], bool]
 
 
 class Judge:
@@ -47,7 +42,7 @@ class Judge:
         self._strings = [field.name for field in contract.fields if field.type == "string"]
         self._checks: list[tuple[Rule, tuple[str, ...], Check]] = [
             *((rule.rule, (rule.field,), _value_check(rule)) for rule in contract.values),
-            *((rule.rule, rule.fields, _condition_check(rule, contract)) for rule in contract.conditions),
+            *((rule.rule, rule.fields, condition_check(rule, contract)) for rule in contract.conditions),
         ]
         self._event_time = contract.event_time
 
@@ -238,19 +233,3 @@ def _value_check(rule: ValueRule) -> Check:
         return pattern is not None and not pattern.search(str(value))
 
     return invalid
-
-
-def _condition_check(rule: Condition, contract: Contract) -> Check:
-    evaluate = compile_cel(rule.expression, contract.fields, DocumentError).eval
-    fields, uses_as_of = rule.fields, rule.uses_as_of
-
-    def broken(values: dict[str, Any], as_of: int) -> bool:
-        data = {name: values[name] for name in fields}
-        if uses_as_of:
-            data["as_of"] = _EPOCH + timedelta(milliseconds=as_of)
-        if evaluate(data=data).value() is True:
-            return False
-        # As in an SQL CHECK: what cannot be told because a field is null is not broken.
-        return evaluate(data=data).value() is False or not any(data[name] is None for name in fields)
-
-    return broken

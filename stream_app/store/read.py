@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,35 +11,28 @@ import redis
 
 from stream_app.errors import StoreError
 from stream_app.judge.summary import ContractSummary, EntityTotals, sales_entity, summarise
-from stream_app.store import read_values
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.read_client import connect, reading
-from stream_app.store.read_overview import Overview, build
-from stream_app.store.read_ranges import Span, TimeRange, groups, span_before, span_of_all, suggest_range
-from stream_app.store.read_values import CleanRecord, Counts, Freshness, RecentFinding, Window, Worker, text
 from stream_app.settings import Settings
+from stream_app.store import read_values
+from stream_app.store.keys import Distinct, Grain, Keys
+from stream_app.store.read_client import connect, reading
+from stream_app.store.read_overview import BARS, SPARK_POINTS, Cut, Overview, build
+from stream_app.store.read_ranges import (
+    MOST_WINDOWS,
+    Span,
+    TimeRange,
+    bars,
+    groups,
+    span_before,
+    span_of_all,
+    suggest_range,
+)
+from stream_app.store.read_values import CleanRecord, EntityState, RecentFinding, Window, Worker, text
 
-#: How many groups of windows a tile's small line is drawn from.
-SPARK_POINTS = 30
-
-DAY_MS = 86_400_000
+DAY = 86_400
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class EntityState:
-    """All of an entity that is not a window. ``first``: start of its first window; ``last``: of its last minute."""
-
-    counts: Counts
-    totals: EntityTotals
-    freshness: Freshness
-    waiting: int
-    first: int | None
-    last: int | None
-    firsts: Mapping[Grain, int | None]
 
 
 class ReadModel:
@@ -94,11 +86,11 @@ class ReadModel:
         contracts, _, _ = self._start()
         states = self._states(contracts)
         stream = _stream_ms(contracts, states)
-        first = _first(contracts, states)
+        first = self._first(contracts, states)
         return TimeRange.LAST_15_MINUTES if stream is None or first is None else suggest_range(first, stream / 1000)
 
     def overview(self, chosen: TimeRange, *, findings: int = 50, records: int = 25) -> Overview:
-        """All that the overview page shows of a range, in four round trips.
+        """All that the overview page shows of a range, in six round trips.
 
         ``findings`` and ``records`` say how many recent ones to read. Ranges end at the stream's time, the window that
         holds it included; the range before is as long.
@@ -107,10 +99,10 @@ class ReadModel:
         states = self._states(contracts)
         sales = sales_entity(contracts)
         stream = _stream_ms(contracts, states)
-        first = _first(contracts, states)
+        first = self._first(contracts, states)
         span: Span | None = None
         windows: dict[str, tuple[Window, ...]] = {}
-        distinct: dict[tuple[str, int, int], int] = {}
+        distinct: dict[Cut, int] = {}
         preview: tuple[CleanRecord, ...] = ()
         if stream is not None:
             if chosen is TimeRange.ALL:
@@ -127,20 +119,13 @@ class ReadModel:
             stream_ms=stream,
             first=first,
             contracts=contracts,
-            states={
-                entity: (state.counts, state.totals, state.freshness, state.waiting)
-                for entity, state in states.items()
-            },
+            states=states,
             workers=workers,
             lag=read_values.total_lag(workers),
             windows=windows,
             distinct=distinct,
-            covered_from={
-                entity: None if span is None else state.firsts[span.grain] for entity, state in states.items()
-            },
             findings=recent,
             preview=preview,
-            spark_points=SPARK_POINTS,
         )
 
     # First round trip: what there is.
@@ -178,8 +163,7 @@ class ReadModel:
             pipe.hlen(self._keys.waiting(entity))
             pipe.scard(self._keys.distinct(entity, "customers"))
             pipe.scard(self._keys.distinct(entity, "orders"))
-            for grain in Grain:
-                pipe.zrange(self._keys.windows(entity, grain), 0, 0)
+            pipe.zrange(self._keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
             pipe.zrange(self._keys.windows(entity, Grain.MINUTE), -1, -1)
         answers = iter(self._run(pipe) if contracts else ())
         states = {}
@@ -187,7 +171,6 @@ class ReadModel:
             key = self._keys.total(entity)
             raw, known, waiting, customers, orders = (next(answers) for _ in range(5))
             counts = read_values.counts(key, raw)
-            firsts = {grain: _one(next(answers)) for grain in Grain}
             states[entity] = EntityState(
                 counts=counts,
                 totals=EntityTotals(
@@ -199,18 +182,44 @@ class ReadModel:
                     findings=counts.findings,
                     revenue_minor=counts.revenue_minor,
                     active_customers=customers,
-                    orders=counts.clean if contract.order_unique else orders,
+                    orders=orders if contract.order and not contract.order_unique else counts.clean,
                     known=known,
                 ),
                 freshness=read_values.freshness(key, raw),
                 waiting=waiting,
-                first=_finest(firsts),
-                last=_one(next(answers)),
-                firsts=firsts,
+                days=tuple(_starts(next(answers))),
+                last=next(iter(_starts(next(answers))), None),
             )
         return states
 
-    # Third round trip: which windows there are.
+    # Third and fourth round trip: since when there are clean records.
+    def _first(self, contracts: Mapping[str, ContractSummary], states: Mapping[str, EntityState]) -> int | None:
+        """The start (s) of the stream: of its first window with a clean record among the newest days.
+
+        What was rejected for its date does not count: one record of 1970 must not stretch every axis.
+        """
+        clocked = [(entity, day) for entity in _clocked(contracts) for day in states[entity].days]
+        pipe = self._client.pipeline(transaction=False)
+        for entity, day in clocked:
+            pipe.hget(self._keys.window(entity, Grain.DAY, day), "clean")
+        clean = self._run(pipe) if clocked else []
+        days = [day for (_, day), count in zip(clocked, clean, strict=True) if count is not None and int(count) > 0]
+        if not days:
+            return min((day for _, day in clocked), default=None)
+        first = min(days)
+        pipe = self._client.pipeline(transaction=False)
+        for entity in _clocked(contracts):
+            for grain in (Grain.MINUTE, Grain.HOUR):
+                pipe.zrangebyscore(self._keys.windows(entity, grain), first, first + DAY - 1, start=0, num=1)
+        # Minutes and hours are kept for less long than days: of what is still there the earliest is the finest.
+        answers = self._run(pipe)
+        for fine in (answers[0::2], answers[1::2]):
+            found = [start for members in fine for start in _starts(members)]
+            if found:
+                return min(found)
+        return first
+
+    # Fifth round trip: which windows there are.
     def _starts(
         self, contracts: Mapping[str, ContractSummary], sales: str | None, span: Span | None, records: int
     ) -> tuple[dict[str, list[int]], tuple[CleanRecord, ...]]:
@@ -228,36 +237,30 @@ class ReadModel:
             preview = read_values.clean_records(next(answers), personal)
         if span is None:
             return {}, preview
-        return {entity: [int(text(start)) for start in next(answers)] for entity in contracts}, preview
+        return {entity: _starts(next(answers)) for entity in contracts}, preview
 
-    # Fourth round trip: the windows.
+    # Last round trip: the windows.
     def _windows(
         self, contracts: Mapping[str, ContractSummary], sales: str | None, span: Span, starts: Mapping[str, list[int]]
-    ) -> tuple[dict[str, tuple[Window, ...]], dict[tuple[str, int, int], int]]:
+    ) -> tuple[dict[str, tuple[Window, ...]], dict[Cut, int]]:
         """Windows by entity, and distinct customers and orders of the sales entity by group of windows."""
         pipe = self._client.pipeline(transaction=False)
         for entity in contracts:
             for start in starts[entity]:
                 pipe.hgetall(self._keys.window(entity, span.grain, start))
-        wanted: list[tuple[str, int, int]] = []
+        wanted: list[Cut] = []
         if sales is not None:
             contract = contracts[sales]
-            cuts = [*groups(span, SPARK_POINTS), (span.start, span.end)]
+            cuts = {*groups(span, SPARK_POINTS), *bars(span, BARS), (span.start, span.end)}
             if span.previous is not None:
-                cuts.append((span.previous, span.start))
-            for what in ("customers", "orders"):
-                if (what == "customers" and not contract.customer) or (
-                    what == "orders" and (not contract.order or contract.order_unique)
-                ):
-                    continue
-                for begin, end in cuts:
-                    sketches = [
-                        self._keys.sketch(sales, "customers" if what == "customers" else "orders", span.grain, start)
-                        for start in starts[sales]
-                        if begin <= start < end
-                    ]
-                    if sketches:
-                        pipe.pfcount(*sketches)
+                cuts.add((span.previous, span.start))
+            for what in _counted(contract):
+                for begin, end in sorted(cuts):
+                    # A bar may stick out of the span; its distinct values must not come from the range before.
+                    outer = span.start if end > span.start else begin
+                    inside = [start for start in starts[sales] if max(begin, outer) <= start < min(end, span.end)]
+                    if inside:
+                        pipe.pfcount(*(self._keys.sketch(sales, what, span.grain, start) for start in inside))
                         wanted.append((what, begin, end))
         answers = iter(self._run(pipe) if len(pipe) else ())
         windows = {
@@ -280,6 +283,12 @@ def open_read_model(settings: Settings) -> ReadModel:
     return ReadModel(connect(settings), settings.redis_prefix)
 
 
+def _counted(contract: ContractSummary) -> tuple[Distinct, ...]:
+    """What windows hold sketches of: orders need none where each clean record is one."""
+    customers: tuple[Distinct, ...] = ("customers",) if contract.customer else ()
+    return (*customers, "orders") if contract.order and not contract.order_unique else customers
+
+
 def _sales_first(contracts: Mapping[str, ContractSummary]) -> list[tuple[str, ContractSummary]]:
     """A hash has no order: the sales entity first, the others by name."""
     sales = sales_entity(dict(sorted(contracts.items())))
@@ -298,7 +307,7 @@ def _stream_ms(contracts: Mapping[str, ContractSummary], states: Mapping[str, En
     if not clocked:
         return max(known.values(), default=None)
     stream = max(clocked)
-    return max([stream, *(at for at in known.values() if at <= stream + DAY_MS)])
+    return max([stream, *(at for at in known.values() if at <= stream + DAY * 1000)])
 
 
 def _newest(state: EntityState) -> int | None:
@@ -308,24 +317,13 @@ def _newest(state: EntityState) -> int | None:
     return None if state.last is None else state.last * 1000
 
 
-def _first(contracts: Mapping[str, ContractSummary], states: Mapping[str, EntityState]) -> int | None:
-    clocked = [state.first for entity, state in states.items() if contracts[entity].event_time]
-    starts = clocked if any(start is not None for start in clocked) else [state.first for state in states.values()]
-    return min((start for start in starts if start is not None), default=None)
+def _clocked(contracts: Mapping[str, ContractSummary]) -> list[str]:
+    """The entities that carry an event time; all of them where none does."""
+    return [entity for entity, contract in contracts.items() if contract.event_time] or list(contracts)
 
 
-def _finest(firsts: Mapping[Grain, int | None]) -> int | None:
-    """The first window's start, as exactly as the grains that still hold it say."""
-    day = firsts[Grain.DAY]
-    for grain in (Grain.MINUTE, Grain.HOUR):
-        first = firsts[grain]
-        if first is not None and (day is None or Grain.DAY.start(first) <= day):
-            return first
-    return day
-
-
-def _one(starts: list[Any]) -> int | None:
-    return int(text(starts[0])) if starts else None
+def _starts(members: Iterable[Any]) -> list[int]:
+    return [int(text(start)) for start in members]
 
 
 def _iso(ms: int | None) -> str | None:

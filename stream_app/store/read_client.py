@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+import redis.exceptions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -29,9 +30,7 @@ def connect(settings: Settings) -> redis.Redis:
             health_check_interval=30,
         )
     except ValueError:
-        raise StoreError(
-            "HEADRACE_REDIS is no Redis URL; write redis://host:port/db, or rediss:// for TLS"
-        ) from None
+        raise StoreError("HEADRACE_REDIS is no Redis URL; write redis://host:port/db, or rediss:// for TLS") from None
 
 
 def place(client: redis.Redis) -> str:
@@ -56,7 +55,7 @@ def reading(client: redis.Redis, prefix: str) -> Iterator[None]:
         raise StoreError(f"{where} does not answer in time; is it overloaded, or behind a firewall?") from None
     except (redis.ConnectionError, OSError):
         raise StoreError(f"{where} cannot be reached; start it, or name the right one in HEADRACE_REDIS") from None
-    except redis.NoPermissionError:
+    except redis.exceptions.NoPermissionError:
         raise StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*") from None
     except redis.ResponseError as error:
         if str(error).startswith("NOAUTH"):

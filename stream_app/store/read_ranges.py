@@ -106,6 +106,12 @@ def bar_seconds(span: Span, most: int) -> int:
     return _STEPS[span.grain][-1] * span.grain.seconds
 
 
+def bars(span: Span, most: int) -> tuple[tuple[int, int], ...]:
+    """``span`` as about ``most`` bars, ``(start, end)``, on the clock's round times: the outer two may stick out."""
+    length = bar_seconds(span, most)
+    return tuple((start, start + length) for start in range(span.start // length * length, span.end, length))
+
+
 def groups(span: Span, most: int) -> tuple[tuple[int, int], ...]:
     """``span`` cut into at most ``most`` equal groups of windows, ``(start, end)``, the last one ending with it."""
     length = -(-span.windows // most) * span.grain.seconds

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_app.errors import StoreError
+from stream_app.judge.summary import EntityTotals
 from stream_app.store.keys import WORKER_GONE_AFTER
+
+#: What stands for a personal value.
+MASK = "•••"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,18 @@ class CleanRecord:
     record: Mapping[str, Any]
     repairs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """All of an entity that is not a window. ``days``: the starts of its newest days, ``last``: of its last minute."""
+
+    counts: Counts
+    totals: EntityTotals
+    freshness: Freshness
+    waiting: int
+    days: tuple[int, ...]
+    last: int | None
 
 
 def text(value: Any) -> str:
@@ -217,7 +233,9 @@ def clean_records(raw: Iterable[Any], personal: frozenset[str]) -> tuple[CleanRe
         entry = _object(value)
         if entry is None or not isinstance(entry.get("record"), dict):
             continue
-        record = {name: "•••" if name in personal and part is not None else part for name, part in entry["record"].items()}
+        record = {
+            name: "•••" if name in personal and part is not None else part for name, part in entry["record"].items()
+        }
         records.append(
             CleanRecord(
                 source=str(entry.get("source", "")),
