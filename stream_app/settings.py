@@ -40,12 +40,8 @@ class Settings(BaseSettings):
     group: str = Field(default="headrace", description="Consumer group of the workers.", min_length=1)
     partitions: int = Field(default=4, ge=1, le=1000, description="Partitions of topics that Headrace creates.")
     replication: int = Field(default=1, ge=1, le=10, description="Replication factor of topics that Headrace creates.")
-    max_record_bytes: int = Field(
-        default=256 * 1024, ge=1024, le=900_000, description="A longer record is rejected unread."
-    )
-    grace: float = Field(
-        default=60.0, ge=0, description="Seconds a record waits for its reference data before it is rejected."
-    )
+    max_record_bytes: int = Field(default=256 * 1024, ge=1024, le=900_000, description="A longer record is rejected unread.")
+    grace: float = Field(default=60.0, ge=0, description="Seconds a record waits for its reference data before it is rejected.")
     give_up_after: float = Field(
         default=300.0, ge=0, description="Seconds a failing broker or Redis is retried before the worker exits."
     )

@@ -1,2 +1,3 @@
 def ensure_topics(settings, shop): ...
-def topic_ids(settings, shop): return {}
+def topic_ids(settings, shop):
+    return {}

@@ -66,7 +66,11 @@ RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.oversized": (Dimension.CONFORMITY, Severity.ERROR, "the value is longer than allowed"),
     "record.encoding": (Dimension.CONFORMITY, Severity.ERROR, "the value is not UTF-8"),
     "record.syntax": (Dimension.CONFORMITY, Severity.ERROR, "the value is not JSON"),
-    "record.number": (Dimension.CONFORMITY, Severity.ERROR, "the value holds NaN, Infinity or a number too long to read"),
+    "record.number": (
+        Dimension.CONFORMITY,
+        Severity.ERROR,
+        "the value holds NaN, Infinity or a number too long to read",
+    ),
     "record.nesting": (Dimension.CONFORMITY, Severity.ERROR, "the value is nested too deeply"),
     "record.notObject": (Dimension.CONFORMITY, Severity.ERROR, "the value is not a JSON object"),
     "record.duplicateKey": (Dimension.CONSISTENCY, Severity.ERROR, "a key stands twice in the object"),
@@ -160,7 +164,7 @@ class _Compiler:
             raise self.document.error((*place, "name"), "a field's name is letters, digits and _")
         if any(field.name == name for field in self.fields):
             raise self.document.error((*place, "name"), f"the field {name!r} is declared twice")
-        kind = declared.get("logicalType")
+        kind: Any = declared.get("logicalType")
         if kind not in get_args(LogicalType):
             supported = ", ".join(get_args(LogicalType))
             raise self.document.error((*place, "logicalType"), f"logicalType {kind!r} is not supported; use {supported}")
@@ -172,9 +176,7 @@ class _Compiler:
         article = "an" if kind == "integer" else "a"
         self._structure(f"{name}.type", Dimension.CONFORMITY, path, f"{name} is not {article} {kind}", name, place)
         if kind == "string":
-            self._structure(
-                f"{name}.characters", Dimension.CONFORMITY, path, f"{name} holds control characters", name, place
-            )
+            self._structure(f"{name}.characters", Dimension.CONFORMITY, path, f"{name} holds control characters", name, place)
         for option, value in options.items():
             self._option(place, name, kind, option, value)
         custom = self._custom(declared, place, _FIELD_PROPERTIES)
@@ -218,9 +220,7 @@ class _Compiler:
                 raise self.document.error(where, f"the pattern is no regular expression: {error}") from None
         message = _OPTIONS[kind][option]
         if message:
-            self._structure(
-                f"{name}.{option}", _option_dimension(kind, option), f"$.{name}", f"{name} {message}", name, place
-            )
+            self._structure(f"{name}.{option}", _option_dimension(kind, option), f"$.{name}", f"{name} {message}", name, place)
 
     def _relationship(self, place: Path_, name: str, relationship: dict[str, Any]) -> None:
         target = relationship.get("to")
@@ -244,7 +244,13 @@ class _Compiler:
         label = "+".join(names)
         path = f"$.{names[0]}" if len(names) == 1 else "$"
         rule = self._structure(
-            f"{label}.unique", Dimension.UNIQUENESS, path, f"{label} occurs in another record", names[0], self.at, "unique"
+            f"{label}.unique",
+            Dimension.UNIQUENESS,
+            path,
+            f"{label} occurs in another record",
+            names[0],
+            self.at,
+            "unique",
         )
         self.uniques.append(Unique(rule, names, "kept"))
 
@@ -288,7 +294,9 @@ class _Compiler:
 
     def _condition(self, place: Path_, quality: dict[str, Any], field: str | None) -> None:
         if quality.get("engine") != "headrace":
-            raise self.document.error((*place, "engine"), f"the engine {quality.get('engine')!r} is not supported; use headrace")
+            raise self.document.error(
+                (*place, "engine"), f"the engine {quality.get('engine')!r} is not supported; use headrace"
+            )
         implementation = quality.get("implementation")
         if not isinstance(implementation, dict) or set(implementation) != {"condition"}:
             raise self.document.error((*place, "implementation"), "implementation is `condition: <CEL expression>`")
@@ -299,9 +307,7 @@ class _Compiler:
         fields = tuple(f.name for f in self.fields if f.name in words)
         if not fields:
             raise self.document.error(where, "the condition reads no field of the record")
-        self.conditions.append(
-            Condition(self._rule(place, quality, field, "condition"), expression, fields, "as_of" in words)
-        )
+        self.conditions.append(Condition(self._rule(place, quality, field, "condition"), expression, fields, "as_of" in words))
 
     def _metric(self, place: Path_, quality: dict[str, Any], field: str | None) -> None:
         metric = quality.get("metric")
@@ -403,7 +409,14 @@ class _Compiler:
     # --- rules ----------------------------------------------------------------------------------------------------
 
     def _structure(
-        self, rule_id: str, dimension: Dimension, path: str, message: str, field: str, place: Path_, kind: Any = "structure"
+        self,
+        rule_id: str,
+        dimension: Dimension,
+        path: str,
+        message: str,
+        field: str,
+        place: Path_,
+        kind: Any = "structure",
     ) -> Rule:
         return self._add(Rule(rule_id, dimension, Severity.ERROR, path, message, kind, field), place)
 

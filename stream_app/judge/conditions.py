@@ -57,7 +57,7 @@ def by_library(condition: Condition, contract: Contract) -> Check:
 
 def translated(condition: Condition, contract: Contract) -> Check | None:
     """The condition as a Python function, or ``None`` where it is not plain enough."""
-    types = {field.name: field.type for field in contract.fields if field.required}
+    types: dict[str, str] = {field.name: field.type for field in contract.fields if field.required}
     if any(name not in types for name in condition.fields) or "\\" in condition.expression:
         return None
     source = _pythonic(condition.expression)

@@ -57,12 +57,7 @@ class Judge:
             return self._examine(raw, as_of_ms)
         # What serialises to itself has no key twice; anything else must show that it has not.
         if body != raw and (
-            raw.count(b'":') != self._count
-            or b"\\" in raw
-            or b" :" in raw
-            or b"\n:" in raw
-            or b"\t:" in raw
-            or b"\r:" in raw
+            raw.count(b'":') != self._count or b"\\" in raw or b" :" in raw or b"\n:" in raw or b"\t:" in raw or b"\r:" in raw
         ):
             return self._examine(raw, as_of_ms)
         for name, spellings in self._spellings:
@@ -91,9 +86,11 @@ class Judge:
     ) -> Verdict:
         if any(rule.severity is Severity.ERROR for rule in findings):
             body = None
-            if self._event_time is not None and any(rule.field == self._event_time for rule in findings):
-                event_ms = as_of_ms
-            elif any(rule.dimension == "timeliness" for rule in findings):
+            if (
+                self._event_time is not None
+                and any(rule.field == self._event_time for rule in findings)
+                or any(rule.dimension == "timeliness" for rule in findings)
+            ):
                 event_ms = as_of_ms
         return Verdict(body, values, event_ms, tuple(findings), tuple(repairs))
 

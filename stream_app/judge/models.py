@@ -22,7 +22,13 @@ UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 FORMATS = {"email": EMAIL, "uuid": UUID}
 _INT64 = 2**63
 
-_BOUNDS = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt", "multipleOf": "multiple_of"}
+_BOUNDS = {
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+}
 #: pydantic's error type → the structural check whose rule it breaks; anything else is ``type``.
 CHECKS = {
     "greater_than_equal": "minimum",
@@ -60,9 +66,11 @@ def build_models(contract: Contract) -> Models:
 
 def _adapter(contract: Contract, *, already_clean: bool) -> TypeAdapter[dict[str, Any]]:
     fields = {field.name: _annotated(field, already_clean, contract) for field in contract.fields}
-    shape = TypedDict(contract.entity, fields)  # type: ignore[misc,operator]
-    shape.__pydantic_config__ = ConfigDict(extra="forbid", hide_input_in_errors=True)
-    return TypeAdapter(shape)
+    shape = TypedDict(contract.entity, fields)  # type: ignore[misc]
+    config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    shape.__pydantic_config__ = config  # type: ignore[attr-defined]
+    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(shape)  # type: ignore[arg-type]
+    return adapter
 
 
 def _annotated(field: Field, already_clean: bool, contract: Contract) -> Any:
@@ -90,7 +98,7 @@ def _schema(field: Field, already_clean: bool) -> CoreSchema:
     if field.type == "boolean":
         return core_schema.bool_schema(strict=True)
     if field.type == "integer":
-        bounds = {_BOUNDS[name]: int(value) for name, value in options.items()}
+        bounds: dict[str, Any] = {_BOUNDS[name]: int(value) for name, value in options.items()}
         return core_schema.chain_schema(
             [core_schema.int_schema(strict=True, **bounds), core_schema.int_schema(ge=-_INT64, lt=_INT64)]
         ) if not _bounded(options) else core_schema.int_schema(strict=True, **bounds)  # fmt: skip

@@ -178,9 +178,7 @@ def describe(contract: Contract) -> ContractSummary:
         references=tuple(dict.fromkeys(reference.to_entity for reference in contract.references)),
         fields=tuple(FieldSummary(one.name, one.type, one.personal) for one in contract.fields),
         rules={
-            rule_id: RuleSummary(
-                rule.dimension.value, rule.severity.value, rule.path, rule.message, rule.impact, rule.kind
-            )
+            rule_id: RuleSummary(rule.dimension.value, rule.severity.value, rule.path, rule.message, rule.impact, rule.kind)
             for rule_id, rule in contract.rules.items()
         },
     )
@@ -259,9 +257,7 @@ def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, Ent
     return {"entities": entities, "kpis": _kpis(contracts, totals, overall_quality(parts).score)}
 
 
-def _kpis(
-    contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals], score: float | None
-) -> dict[str, Any]:
+def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals], score: float | None) -> dict[str, Any]:
     sales = sales_entity(contracts)
     contract = contracts[sales] if sales else None
     total = totals.get(sales, EntityTotals()) if sales else EntityTotals()

@@ -114,7 +114,7 @@ class Tally:
         quantity, price = values[self._revenue.quantity], values[self._revenue.price]
         if quantity is None or price is None:
             return 0
-        return abs(round(quantity * price * 100))
+        return int(abs(round(quantity * price * 100)))
 
     def _segments(self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool) -> None:
         for name in self.contract.segments:

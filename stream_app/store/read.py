@@ -129,9 +129,7 @@ class ReadModel:
         )
 
     # First round trip: what there is.
-    def _start(
-        self, findings: int = 0
-    ) -> tuple[dict[str, ContractSummary], tuple[Worker, ...], tuple[RecentFinding, ...]]:
+    def _start(self, findings: int = 0) -> tuple[dict[str, ContractSummary], tuple[Worker, ...], tuple[RecentFinding, ...]]:
         pipe = self._client.pipeline(transaction=False)
         pipe.hgetall(self._keys.contracts())
         pipe.hgetall(self._keys.workers())

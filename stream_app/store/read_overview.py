@@ -279,11 +279,7 @@ class _Figures:
             active_then = self._distinct.get(("customers", span.previous, span.start), 0)
             orders_then = self._orders(then, span.previous, span.start)
         # The unfinished last part would make every line end in a fall.
-        parts = (
-            [cut for cut in groups(span, SPARK_POINTS) if stream_ms is None or cut[1] * 1000 <= stream_ms]
-            if span
-            else []
-        )
+        parts = [cut for cut in groups(span, SPARK_POINTS) if stream_ms is None or cut[1] * 1000 <= stream_ms] if span else []
         held = [self.between(*part) for part in parts]
 
         def line(figure: Callable[[int, Mapping[str, Counts]], float | None]) -> tuple[float | None, ...]:

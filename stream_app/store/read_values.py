@@ -233,9 +233,7 @@ def clean_records(raw: Iterable[Any], personal: frozenset[str]) -> tuple[CleanRe
         entry = _object(value)
         if entry is None or not isinstance(entry.get("record"), dict):
             continue
-        record = {
-            name: "•••" if name in personal and part is not None else part for name, part in entry["record"].items()
-        }
+        record = {name: "•••" if name in personal and part is not None else part for name, part in entry["record"].items()}
         records.append(
             CleanRecord(
                 source=str(entry.get("source", "")),

@@ -135,7 +135,7 @@ class Store:
     """The worker's store. Methods raise what ``redis`` raises when it is away (``UNAVAILABLE``)."""
 
     def __init__(self, url: str, prefix: str) -> None:
-        self._redis = redis.asyncio.from_url(url, socket_timeout=10, socket_connect_timeout=5)  # type: ignore[no-untyped-call]
+        self._redis = redis.asyncio.from_url(url, socket_timeout=10, socket_connect_timeout=5)
         self._keys = Keys(prefix)
         self._prefix = prefix
         self._look_up = self._redis.register_script(LOOK_UP)
@@ -148,7 +148,7 @@ class Store:
 
     async def describe(self, contracts: Iterable[Contract]) -> None:
         """Publish what readers need to know of the contracts in force."""
-        rows = {contract.entity: describe(contract).to_json() for contract in contracts}
+        rows: dict[Any, Any] = {contract.entity: describe(contract).to_json() for contract in contracts}
         await self._redis.hset(self._keys.contracts(), mapping=rows)
 
     async def applied(self, field: str) -> int:
@@ -231,7 +231,7 @@ def applied_offsets(url: str, prefix: str) -> dict[tuple[str, int], int]:
     """(topic, partition) → last applied offset."""
     offsets: dict[tuple[str, int], int] = {}
     with redis.Redis.from_url(url) as client:
-        rows: dict[bytes, bytes] = client.hgetall(Keys(prefix).applied())  # type: ignore[assignment]
+        rows: dict[bytes, bytes] = client.hgetall(Keys(prefix).applied())
     for name, offset in rows.items():
         topic, _, partition = name.decode().split("/")
         offsets[topic, int(partition)] = int(offset)

@@ -124,8 +124,8 @@ class HeadraceApp:
             self._agents(app, entity)
         app.task(self._waiting)
         app.timer(1.0)(self._beat)
-        app.on_partitions_assigned.connect(self._assigned)
-        app.on_partitions_revoked.connect(self._revoked)
+        app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
+        app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
         return app
 
     def _agents(self, app: faust.App, entity: str) -> None:
@@ -158,9 +158,7 @@ class HeadraceApp:
         self.producer = await self._producer()
         known: dict[str, set[str]] = {}
         engines = {
-            entity: Engine(
-                self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids
-            )
+            entity: Engine(self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids)
             for entity in self.shop.contracts
         }
         first = next(iter(engines.values()))
@@ -269,7 +267,7 @@ class HeadraceApp:
             await self.store.beat(self.id, row)
 
 
-class _Worker(faust.Worker):  # type: ignore[misc]
+class _Worker(faust.Worker):
     """Faust's worker, with our services started before the consumer and stopped after it."""
 
     def __init__(self, ours: HeadraceApp, **kwargs: Any) -> None:

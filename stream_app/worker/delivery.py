@@ -11,7 +11,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from stream_app.names import (
-    AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS,
+    AS_OF,
+    ATTEMPTS,
+    CONTRACT,
+    FINDINGS,
+    REPAIRS,
+    SOURCE,
+    WARNINGS,
 )  # fmt: skip
 from stream_app.settings import Settings
 

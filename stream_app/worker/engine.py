@@ -107,9 +107,7 @@ class Engine:
             self.health.records += len(records)
             return
 
-    async def _deliver(
-        self, partition: int, field: str, applied: int, records: list[Any], verdicts: list[Verdict]
-    ) -> None:
+    async def _deliver(self, partition: int, field: str, applied: int, records: list[Any], verdicts: list[Verdict]) -> None:
         raw = self.topics.raw
         sources = [f"{raw}:{partition}:{record.offset}" for record in records]
         # 2. Look up references and uniqueness for the whole batch in one round trip, and settle the verdicts.
@@ -178,7 +176,13 @@ class Engine:
                 topic, number, offset = source.rsplit(":", 2)
                 original = _Original(record, int(offset))
                 headers = dead_letter_headers(
-                    topic, int(number), original, mark, contract[1], findings_json(verdict.findings), self.settings.group
+                    topic,
+                    int(number),
+                    original,
+                    mark,
+                    contract[1],
+                    findings_json(verdict.findings),
+                    self.settings.group,
                 )
                 outbox.add(dead, partition, record.key, record.value, record.timestamp, headers)
         await outbox.send()
@@ -266,7 +270,7 @@ class Engine:
         while True:
             try:
                 result = await action()
-            except (*UNAVAILABLE, KafkaError, asyncio.TimeoutError) as error:
+            except (TimeoutError, *UNAVAILABLE, KafkaError) as error:
                 self.health.error = f"could not {what}: {type(error).__name__}"
                 waited = time.monotonic() - began
                 if waited > self.settings.give_up_after:

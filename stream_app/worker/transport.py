@@ -24,14 +24,14 @@ class _RawRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         return record
 
 
-class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = 50  # Faust asks for 1,500
         return consumer
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+class BatchConsumer(driver.Consumer):
     """Faust's consumer with batches for messages."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -118,7 +118,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             )  # fmt: skip
 
 
-class BatchTransport(driver.Transport):  # type: ignore[misc]
+class BatchTransport(driver.Transport):
     """Faust's aiokafka transport with the batch consumer."""
 
     Consumer = BatchConsumer

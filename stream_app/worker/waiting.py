@@ -90,7 +90,9 @@ class WaitingRoom:
         rows = []
         for held in some:
             values = held.verdict.values or {}
-            wanted = [(r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None]
+            wanted = [
+                (r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None
+            ]
             over = closed or (caught_up and now - held.arrived >= engine.settings.grace)
             rows.append((held.field, '{"since":0,"decision":"rejected"}', wanted, int(over)))
         # Decide first, durably: whatever happens after, the record ends as decided.
@@ -107,7 +109,9 @@ class WaitingRoom:
             elif state == KNOWN:
                 by_partition.setdefault(held.partition, []).append(held)
             elif state == REJECTED:
-                names = {(r.to_entity, str((held.verdict.values or {}).get(r.field))): r.rule for r in engine.contract.references}
+                names = {
+                    (r.to_entity, str((held.verdict.values or {}).get(r.field))): r.rule for r in engine.contract.references
+                }
                 if not held.verdict.rejected:
                     absent = await engine.patiently(
                         "look up references", lambda row=row: engine.store.look_up(  # type: ignore[misc]
