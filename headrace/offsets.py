@@ -15,8 +15,8 @@ TIMEOUT = 10.0
 def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:
     """The high watermark of each partition: the offset that the next record will get.
 
-    Asked of the broker by ListOffsets, and then by a fetch there, because the embedded broker's ListOffsets answers with
-    an offset inside the last batch. The consumer's assignment is replaced.
+    Asked of the broker by ListOffsets, and then by a fetch there, because the embedded broker's ListOffsets answers
+    with an offset inside the last batch. The consumer's assignment is replaced.
 
     Args:
         consumer: a ``kafka.KafkaConsumer`` without a group, with a short ``fetch_max_wait_ms``.

@@ -61,9 +61,7 @@ def kafka() -> Iterator[str]:
         yield bootstrap
 
 
-@pytest.fixture(
-    params=[pytest.param("embedded", marks=pytest.mark.stack), pytest.param("kafka", marks=pytest.mark.kafka)]
-)
+@pytest.fixture(params=[pytest.param("embedded", marks=pytest.mark.stack), pytest.param("kafka", marks=pytest.mark.kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each test runs against the embedded broker, and against real Kafka."""
     if request.param == "kafka":

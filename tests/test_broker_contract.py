@@ -1,12 +1,16 @@
-"""What Headrace relies on in a broker, held against the embedded one and Apache Kafka alike."""
+"""What Headrace relies on in a broker, held against the embedded one and Apache Kafka alike.
+
+Where the embedded broker differs, the test says how (``deviates``) and fails as soon as it does not any more.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,33 @@ from tests.support import member
 from tests.support.brokers import Broker
 from tests.support.waiting import eventually
 
+#: Session timeout of the group members, in seconds.
 SESSION = 6.0
+
+
+@pytest.fixture
+def deviates(broker: Broker, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say that the embedded broker breaks this promise, and how."""
+
+    def say(how: str) -> None:
+        if broker.kind == "embedded":
+            request.applymarker(pytest.mark.xfail(strict=True, reason=f"the embedded broker {how}"))
+
+    return say
+
+
+async def send_batch(broker: Broker, topic: str, *, idempotent: bool) -> None:
+    """Send 100 records to partition 1 as the worker does: one batch, made by hand."""
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=idempotent)
+    try:
+        await producer.start()
+        batch = producer.create_batch()
+        for number in range(100):
+            batch.append(key=b"%d" % number, value=b"v", timestamp=1_000 + number, headers=[("headrace.source", b"x:0:1")])
+        batch.close()
+        await (await producer.send_batch(batch, topic, partition=1))
+    finally:
+        await producer.stop()
 
 
 def test_a_new_topic_has_the_partitions_that_were_asked_for(broker: Broker) -> None:
@@ -71,25 +101,19 @@ def test_key_value_headers_and_time_come_back_as_they_were_sent(broker: Broker) 
 def test_a_batch_of_the_workers_client_comes_back_as_it_was_sent(broker: Broker) -> None:
     topic = broker.create_topic(partitions=2)
 
-    async def send() -> None:
-        async with AIOKafkaProducer(
-            bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=True
-        ) as producer:
-            batch = producer.create_batch()
-            for number in range(100):
-                added = batch.append(
-                    key=b"%d" % number, value=b"v", timestamp=1_000 + number, headers=[("headrace.source", b"x:0:1")]
-                )
-                assert added is not None
-            batch.close()
-            await (await producer.send_batch(batch, topic, partition=1))
-
-    asyncio.run(send())
+    asyncio.run(send_batch(broker, topic, idempotent=False))
     records = broker.read(topic, 100, partitions=[1])
     assert [(record.offset, record.key, record.timestamp) for record in records] == [
         (number, b"%d" % number, 1_000 + number) for number in range(100)
     ]
     assert records[0].headers == [("headrace.source", b"x:0:1")]
+
+
+def test_the_workers_client_can_be_idempotent(broker: Broker, deviates: Callable[[str], None]) -> None:
+    deviates("does not know the request by which aiokafka asks for a producer id")
+    topic = broker.create_topic(partitions=2)
+    asyncio.run(send_batch(broker, topic, idempotent=True))
+    assert len(broker.read(topic, 100, partitions=[1])) == 100
 
 
 @pytest.mark.parametrize(
@@ -158,6 +182,16 @@ def test_the_end_of_a_partition_counts_every_acknowledged_record(broker: Broker)
     ends = end_offsets(consumer, [TopicPartition(topic, partition) for partition in range(3)])
     consumer.close()
     assert [ends[TopicPartition(topic, partition)] for partition in range(3)] == [500, 500, 0]
+
+
+def test_list_offsets_gives_the_end_of_a_partition(broker: Broker, deviates: Callable[[str], None]) -> None:
+    deviates("answers with the first offset of the last batch, plus one")
+    topic = broker.create_topic(partitions=2)
+    asyncio.run(send_batch(broker, topic, idempotent=False))
+    consumer = broker.consumer()
+    ends = consumer.end_offsets([TopicPartition(topic, 1)])
+    consumer.close()
+    assert ends[TopicPartition(topic, 1)] == 100
 
 
 def test_a_group_goes_on_where_it_committed(broker: Broker) -> None:
@@ -277,8 +311,6 @@ def test_a_member_that_leaves_hands_over_at_once(broker: Broker, members: list[C
 
 def kill(child: Child) -> None:
     """As kill -9 does."""
-    import os
-
     os.kill(child.pid, signal.SIGKILL)
     child.wait(5)
 
@@ -309,7 +341,6 @@ def transaction(broker: Broker, topic: str) -> list[Any]:
     return values
 
 
-def test_a_transaction_that_was_aborted_is_not_seen(broker: Broker, request: pytest.FixtureRequest) -> None:
-    if broker.kind == "embedded":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="the embedded broker shows aborted records"))
+def test_a_transaction_that_was_aborted_is_not_seen(broker: Broker, deviates: Callable[[str], None]) -> None:
+    deviates("shows the records of aborted transactions")
     assert transaction(broker, broker.create_topic()) == [b"committed", b"last"]

@@ -115,9 +115,7 @@ def test_the_watcher_ends_a_process_whose_parent_is_gone(tmp_path: Path) -> None
         kill([pid, watchers[0].pid])
 
 
-def test_a_service_that_does_not_start_shows_the_end_of_its_log(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_service_that_does_not_start_shows_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failing = tmp_path / "tansu"
     failing.write_text("#!/bin/sh\necho this machine is too old >&2\nexit 3\n")
     failing.chmod(0o755)
@@ -157,9 +155,7 @@ def test_a_broker_that_lost_its_executable_bit_is_copied(monkeypatch: pytest.Mon
     assert copy.stat().st_mode & stat.S_IXUSR
 
 
-def test_a_platform_without_an_embedded_broker_is_told_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_platform_without_an_embedded_broker_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(broker, "bundled", lambda package, program: None)
     monkeypatch.setattr(broker.shutil, "which", lambda name: None)
     with pytest.raises(EmbeddedError, match="set HEADRACE_KAFKA"):
@@ -195,9 +191,7 @@ def test_settings_reach_a_child_through_its_environment(tmp_path: Path) -> None:
 
 
 def test_the_guard_ends_at_once_when_the_parent_is_already_gone(tmp_path: Path) -> None:
-    gone = subprocess.run(
-        [sys.executable, guard.__file__, "1", "/bin/echo", "ran anyway"], capture_output=True, text=True
-    )
+    gone = subprocess.run([sys.executable, guard.__file__, "1", "/bin/echo", "ran anyway"], capture_output=True, text=True)
     assert gone.returncode == 1
     assert gone.stdout == ""
 

@@ -51,7 +51,7 @@ def command(paths: tuple[str, ...], shop: Path | None, as_json: bool, min_confor
     described = load_shop(settings.shop)
     run = Check(described, now_ms=int(time.time() * 1000), max_bytes=settings.max_record_bytes, write=write)
     for source in open_sources(described, list(paths), token=settings.source_token):
-        run.judge(source.records())
+        run.judge(source)
     summary = run.finish()
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False, indent=2))

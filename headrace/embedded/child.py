@@ -32,9 +32,7 @@ class Child:
         self._process = process
 
     @classmethod
-    def start(
-        cls, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
-    ) -> Child:
+    def start(cls, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> Child:
         """Run ``command`` (an absolute path first) with ``environment`` added to ours; both outputs go to ``log``."""
         guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *map(str, command)]
         with log.open("ab") as output:
@@ -88,9 +86,7 @@ class Child:
         """An error that says ``what`` happened to this child and ends with the tail of its log."""
         code = self.exit_code
         state = "is running" if code is None else f"exit code {code}"
-        return EmbeddedError(
-            f"{self.name} {what} ({state}). Its log, {self.log}, ends with:\n{self.tail() or '(empty)'}"
-        )
+        return EmbeddedError(f"{self.name} {what} ({state}). Its log, {self.log}, ends with:\n{self.tail() or '(empty)'}")
 
 
 def free_port() -> int:

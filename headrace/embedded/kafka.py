@@ -143,9 +143,7 @@ def java_runtime() -> str:
     told = subprocess.run([java, "-version"], capture_output=True, text=True).stderr  # noqa: S603
     version = re.search(r'version "(\d+)', told)
     if version is None or int(version[1]) < 17:
-        raise EmbeddedError(
-            f"Apache Kafka needs Java 17 or newer; {java} is {told.splitlines()[0] if told else 'broken'}"
-        )
+        raise EmbeddedError(f"Apache Kafka needs Java 17 or newer; {java} is {told.splitlines()[0] if told else 'broken'}")
     return java
 
 

@@ -165,8 +165,12 @@ class _Translator(ast.NodeVisitor):
                 seconds = ast.Constant(int(match[1]) * _UNITS[match[2]])
                 node.keywords = [ast.keyword(arg="seconds", value=seconds)]
                 return "duration"
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("startsWith", "endsWith"):
-            if self.visit(node.func.value) == "string" and self.visit(argument) == "string":
-                node.func.attr = node.func.attr.lower()
-                return "bool"
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if (
+            isinstance(node.func, ast.Attribute)
+            and method in ("startsWith", "endsWith")
+            and self.visit(node.func.value) == self.visit(argument) == "string"
+        ):
+            node.func.attr = method.lower()
+            return "bool"
         raise _NotPlain

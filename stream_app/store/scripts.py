@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-#: ARGV: prefix, payload {entity, applied: [field, expected], refs: [[entity, [id…]]…], claims: [[rule, claim, [id…], [source…]]…]}.
+#: ARGV: prefix, payload {entity, applied: [field, expected], refs: [[entity, [id…]]…],
+#: claims: [[rule, claim, [id…], [source…]]…]}.
 #: Returns {0, applied} when another worker has moved the partition on, else {1, [missing indexes…], [duplicate indexes…]}.
 LOOK_UP = """
 local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])

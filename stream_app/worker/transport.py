@@ -112,7 +112,7 @@ class BatchConsumer(driver.Consumer):
             yield (
                 tp,
                 ConsumerMessage(
-                    tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, (), None, batch,
+                    tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, batch,  # type: ignore[arg-type]
                     None, -1, -1, tp, generation_id=generation,
                 ),
             )  # fmt: skip

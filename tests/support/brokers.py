@@ -27,7 +27,13 @@ class Broker:
 
     def consumer(self, **settings: Any) -> KafkaConsumer:
         """A consumer that starts at the beginning and commits only when told."""
-        defaults = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "fetch_max_wait_ms": 50}
+        defaults = {
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            "fetch_max_wait_ms": 50,
+            "session_timeout_ms": 6_000,
+            "heartbeat_interval_ms": 2_000,
+        }
         return KafkaConsumer(bootstrap_servers=self.bootstrap, **defaults | settings)
 
     def create_topic(self, partitions: int = 1, name: str | None = None) -> str:
@@ -49,9 +55,7 @@ class Broker:
         finally:
             admin.close()
 
-    def read(
-        self, topic: str, count: int, partitions: Sequence[int] = (0,), offset: int = 0, **settings: Any
-    ) -> list[Any]:
+    def read(self, topic: str, count: int, partitions: Sequence[int] = (0,), offset: int = 0, **settings: Any) -> list[Any]:
         """The first ``count`` records of the partitions from ``offset`` on, fewer if there are none for 20 s."""
         consumer = self.consumer(consumer_timeout_ms=20_000, **settings)
         try:

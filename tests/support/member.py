@@ -1,7 +1,7 @@
 """A consumer group member as a process of its own, to be killed: ``member.py BOOTSTRAP TOPIC GROUP SESSION_SECONDS``.
 
-Prints ``assigned N`` when it holds N partitions, and ``topic partition offset`` of each record once it is committed. Uses the client that the
-worker uses.
+Prints ``assigned N`` when it holds N partitions, and ``topic partition offset`` of each record before it commits it, as
+a worker delivers before it commits. Uses the client that the worker uses.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ async def consume(bootstrap: str, topic: str, group: str, session: float) -> Non
     await consumer.start()
     while True:
         batch = await consumer.getmany(timeout_ms=200, max_records=20)
-        if batch:
-            await consumer.commit()
         for place, records in batch.items():
             for record in records:
                 print(place.topic, place.partition, record.offset, flush=True)
+        if batch:
+            await consumer.commit()
 
 
 if __name__ == "__main__":

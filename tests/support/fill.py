@@ -1,0 +1,276 @@
+"""A believable shop, written straight into Redis by the documented keys, and a recount of it to compare with."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import redis
+
+from stream_app.contract.read import load_shop
+from stream_app.judge.summary import ContractSummary, describe
+
+GRAINS = {"m": (60, 10_080), "h": (3_600, 9_600), "d": (86_400, 3_660)}
+
+#: Rule → how many of a thousand records it finds something in.
+ORDER_FAULTS: Mapping[str, float] = {
+    "quantity.minimum": 6.0,
+    "customer_id.reference": 4.5,
+    "price.exclusiveMinimum": 3.5,
+    "order_id.unique": 3.0,
+    "order_date.type": 1.6,
+    "price.type": 1.2,
+    "product_id.required": 0.9,
+    "record.syntax": 0.7,
+    "order_date_future": 0.5,
+    "record.unknownField": 8.0,
+}
+CUSTOMER_FAULTS: Mapping[str, float] = {"email.format": 14.0, "country_known": 6.0, "name.required": 3.0}
+PRODUCT_FAULTS: Mapping[str, float] = {"unit_price.exclusiveMinimum": 5.0, "category.required": 4.0}
+
+
+@dataclass
+class Recount:
+    """What was written about one entity, minute by minute: the truth that a page must show."""
+
+    minutes: dict[int, Counter[str]] = field(default_factory=dict)
+    customers: dict[int, set[int]] = field(default_factory=dict)
+
+    def between(self, start: int, end: int) -> Counter[str]:
+        """The sum of the fields from ``start`` up to ``end`` (s)."""
+        total: Counter[str] = Counter()
+        for minute, counts in self.minutes.items():
+            if start <= minute < end:
+                total.update(counts)
+        return total
+
+    def total(self) -> Counter[str]:
+        """The sum of all fields."""
+        return self.between(0, 1 << 62)
+
+    def active(self, start: int, end: int) -> int:
+        """Exact distinct customers from ``start`` up to ``end`` (s)."""
+        return len(set().union(*(ids for minute, ids in self.customers.items() if start <= minute < end)))
+
+
+@dataclass
+class Shop:
+    """Fills Redis for the built-in contracts. ``now_ms``: wall time; ``until``: the stream's time (s)."""
+
+    client: redis.Redis
+    prefix: str
+    until: int
+    now_ms: int
+    seed: int = 7
+    customers: int = 2_400
+    recounts: dict[str, Recount] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.summaries: dict[str, ContractSummary] = {
+            entity: describe(contract) for entity, contract in load_shop(None).contracts.items()
+        }
+        weights = (1 / (rank + 12) for rank in range(self.customers))
+        self.weights = list(accumulate(weights))
+        for entity in self.summaries:
+            self.recounts.setdefault(entity, Recount())
+
+    def announce(self) -> None:
+        """What a worker writes at its start."""
+        rows = {entity: summary.to_json() for entity, summary in self.summaries.items()}
+        self.client.hset(f"{self.prefix}:contracts", mapping=rows)
+
+    def beat(
+        self,
+        lag: Mapping[str, int] | None = None,
+        *,
+        worker: str = "w-1",
+        state: str = "running",
+        error: str | None = None,
+        at: int | None = None,
+    ) -> None:
+        """A worker's heartbeat."""
+        row = {
+            "at": at or self.now_ms,
+            "started": self.now_ms - 3_600_000,
+            "pid": 4711,
+            "host": "127.0.0.1",
+            "rate": 1_840.5,
+            "lag": dict(lag if lag is not None else dict.fromkeys(self.summaries, 0)),
+            "state": state,
+            "error": error,
+        }
+        self.client.hset(f"{self.prefix}:workers", worker, json.dumps(row))
+
+    def fill(self, minutes: int, *, per_minute: float = 6.0, keep_all: bool = False, only: str | None = None) -> None:
+        """Write ``minutes`` of history up to the stream's time, with a day's rhythm and a bad spell near its end."""
+        first = self.until // 60 * 60 - (minutes - 1) * 60
+        for start in range(first, self.until + 1, 60):
+            self._orders(start, per_minute, bad=0.80 < (start - first) / max(60 * minutes, 1) < 0.88)
+            if only is None:
+                self._plain("customers", start, per_minute * 0.05, CUSTOMER_FAULTS)
+                self._plain("products", start, per_minute * 0.01, PRODUCT_FAULTS)
+        for entity in [only] if only else list(self.summaries):
+            self._write(entity, keep_all)
+        self._references()
+
+    def _rate(self, start: int, per_minute: float) -> int:
+        hour, day = start / 3_600 % 24, start // 86_400
+        rhythm = 0.35 + 0.65 * (1 + math.sin((hour - 8) / 24 * 2 * math.pi)) / 2 * 1.6
+        growth = 1 + 0.08 * math.sin(day / 5)
+        mean = per_minute * rhythm * growth * (0.7 if day % 7 in (2, 3) else 1.0)
+        return max(0, round(self.random.gauss(mean, math.sqrt(max(mean, 0.1)))))
+
+    def _orders(self, start: int, per_minute: float, *, bad: bool) -> None:
+        recount = self.recounts["orders"]
+        counts: Counter[str] = Counter()
+        buyers: set[int] = set()
+        draw = self.random.random
+        for _ in range(self._rate(start, per_minute)):
+            counts["in"] += 1
+            minor = int(self.random.lognormvariate(7.6, 0.7))
+            rejected = False
+            for rule, share in ORDER_FAULTS.items():
+                if bad and rule in {"price.exclusiveMinimum", "price.type"}:
+                    share *= 14
+                if draw() * 1_000 < share:
+                    counts[f"f:{rule}"] += 1
+                    rejected = rejected or self.summaries["orders"].rules[rule].severity == "error"
+                    if rule in {"quantity.minimum", "customer_id.reference", "order_id.unique"}:
+                        counts[f"v:{rule}"] += minor
+            if rejected:
+                counts["rejected"] += 1
+                continue
+            if draw() < 0.03:
+                counts["repaired"] += 1
+                counts["r:order_date.utc"] += 1
+            counts["clean"] += 1
+            counts["rev"] += minor
+            buyers.add(self.random.choices(range(self.customers), cum_weights=self.weights)[0])
+        if counts:
+            recount.minutes[start] = counts
+            recount.customers[start] = buyers
+
+    def _plain(self, entity: str, start: int, mean: float, faults: Mapping[str, float]) -> None:
+        counts: Counter[str] = Counter()
+        draw = self.random.random
+        for _ in range(int(mean) + (draw() < mean % 1)):
+            counts["in"] += 1
+            found = [rule for rule, share in faults.items() if draw() * 1_000 < share]
+            counts.update(f"f:{rule}" for rule in found)
+            counts["rejected" if found else "clean"] += 1
+        if counts:
+            self.recounts[entity].minutes[start] = counts
+
+    def _write(self, entity: str, keep_all: bool) -> None:
+        recount = self.recounts[entity]
+        pipe = self.client.pipeline(transaction=False)
+        for grain, (seconds, kept) in GRAINS.items():
+            merged: dict[int, Counter[str]] = {}
+            buyers: dict[int, set[int]] = {}
+            for minute, counts in recount.minutes.items():
+                start = minute // seconds * seconds
+                merged.setdefault(start, Counter()).update(counts)
+                buyers.setdefault(start, set()).update(recount.customers.get(minute, ()))
+            starts = sorted(merged) if keep_all else sorted(merged)[-kept:]
+            for some in _chunks(starts, 2_000):
+                for start in some:
+                    pipe.hset(f"{self.prefix}:win:{entity}:{grain}:{start}", mapping=_plain(merged[start]))
+                    if buyers[start]:
+                        pipe.pfadd(f"{self.prefix}:hll:{entity}:customers:{grain}:{start}", *map(str, buyers[start]))
+                pipe.zadd(f"{self.prefix}:wins:{entity}:{grain}", {str(start): start for start in some})
+                pipe.execute()
+        total = recount.total()
+        clean = [minute for minute, counts in recount.minutes.items() if counts["clean"]]
+        if total:
+            times = {"at": self.now_ms - 1_200, **({"et": max(clean) * 1_000 + 41_000} if clean else {})}
+            self.client.hset(f"{self.prefix}:total:{entity}", mapping=_plain(total) | times)
+        everyone = set().union(*recount.customers.values()) if recount.customers else set()
+        for many in _chunks(sorted(everyone), 4_000):
+            self.client.sadd(f"{self.prefix}:set:{entity}:customers", *map(str, many))
+
+    def _references(self) -> None:
+        known = {str(customer): "1" for customer in range(round(self.customers * 1.6))}
+        self.client.hset(f"{self.prefix}:ref:customers", mapping=known)
+        self.client.hset(f"{self.prefix}:ref:products", mapping={str(product): "1" for product in range(180)})
+
+    def wait(self, entity: str, number: int) -> None:
+        """Records that wait for their reference data."""
+        rows = {f"0:{offset}": json.dumps({"since": self.now_ms, "decision": None}) for offset in range(number)}
+        self.client.hset(f"{self.prefix}:waiting:{entity}", mapping=rows)
+        for name, by in (("in", number), ("pending", number)):
+            self.client.hincrby(f"{self.prefix}:total:{entity}", name, by)
+
+    def recent(self, number: int = 60) -> None:
+        """The lists of recent findings and of clean records."""
+        faults = [("orders", rule) for rule in ORDER_FAULTS] + [("customers", rule) for rule in CUSTOMER_FAULTS]
+        weights = [*ORDER_FAULTS.values(), *CUSTOMER_FAULTS.values()]
+        for index in range(number):
+            entity, rule = self.random.choices(faults, weights)[0]
+            summary = self.summaries[entity].rules[rule]
+            at = self.until * 1_000 - (number - index) * 7_300
+            row = {
+                "entity": entity,
+                "rule": rule,
+                "severity": summary.severity,
+                "dimension": summary.dimension,
+                "path": summary.path,
+                "message": summary.message,
+                "source": f"{entity}:{index % 4}:{88_000 + index}",
+                "event_time": at,
+                "at": self.now_ms - (number - index) * 900,
+            }
+            self.client.lpush(f"{self.prefix}:findings", json.dumps(row))
+        for index in range(number):
+            at = self.until - (number - index) * 11
+            record = {
+                "order_id": 540_000 + index,
+                "customer_id": self.random.randrange(1, self.customers),
+                "product_id": self.random.randrange(1, 180),
+                "quantity": self.random.choice((1, 1, 2, 3, 6, 12)),
+                "price": round(self.random.lognormvariate(2.2, 0.6), 2),
+                "order_date": f"{_iso(at)}",
+            }
+            entry = {
+                "source": f"orders:{index % 4}:{120_000 + index}",
+                "event_time": at * 1_000,
+                "record": record,
+                "repairs": ["order_date.utc"] if index % 9 == 0 else [],
+                "warnings": ["record.unknownField"] if index % 13 == 0 else [],
+            }
+            self.client.lpush(f"{self.prefix}:clean:orders", json.dumps(entry))
+
+
+def a_live_shop(client: redis.Redis, prefix: str, now_ms: int, days: int = 62, per_minute: float = 2.0) -> Shop:
+    """Two months of trade up to now, one worker, all caught up."""
+    shop = Shop(client, prefix, until=now_ms // 1_000 - 4, now_ms=now_ms)
+    shop.announce()
+    shop.fill(days * 1_440, per_minute=per_minute)
+    shop.recent()
+    shop.wait("orders", 3)
+    shop.beat()
+    return shop
+
+
+def _plain(counts: Mapping[str, int]) -> dict[str | bytes, Any]:
+    return {name: number for name, number in counts.items() if number}
+
+
+def _chunks(values: list[int], size: int) -> Iterator[list[int]]:
+    for index in range(0, len(values), size):
+        yield values[index : index + size]
+
+
+def _iso(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+__all__: Iterable[str] = ["Recount", "Shop", "a_live_shop"]
