@@ -8,16 +8,17 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
 from stream_app.errors import SourceError
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".lzma": "xz", ".zst": "zstd", ".zip": "zip"}
+_OPENERS: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 _FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl",
@@ -104,9 +105,9 @@ def _decompressed(raw: BinaryIO, compression: str | None, path: Path) -> Iterato
         with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as stream:
             yield cast(BinaryIO, io.BufferedReader(stream, 1 << 16))
     else:
-        opener = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}[compression]
-        with cast(IO[bytes], opener(raw, "rb")) as stream:
-            yield cast(BinaryIO, stream)
+        opener: Callable[[BinaryIO, str], Any] = _OPENERS[compression]
+        with opener(raw, "rb") as stream:
+            yield stream
 
 
 def _neighbours(path: Path) -> str:

@@ -13,16 +13,13 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic_core import from_json
 
 from producers.files import InputFile
-from producers.rows import ObjectColumns, Rows, broken_row
+from producers.rows import CHUNK_BYTES, Rows, broken_row, parsed_rows
 from stream_app.errors import SourceError
 
 #: Rows per chunk.
 CHUNK = 5_000
-#: Bytes of JSON Lines per chunk, and the longest line that is parsed; longer ones go through unread.
-CHUNK_BYTES = 8 << 20
 
 
 class CsvReader:
@@ -190,22 +187,6 @@ class JsonLinesReader:
                     kept = [line for line in (raw.strip(b"\r\n") for raw in lines[start : start + CHUNK]) if line.strip()]
                     if kept:
                         yield parsed_rows(kept)
-
-
-def parsed_rows(lines: list[bytes]) -> Rows:
-    """Lines of JSON as rows; a line that is no JSON object is broken and keeps its bytes."""
-    objects = [_parse(line) for line in lines]
-    broken = frozenset(index for index, item in enumerate(objects) if not isinstance(item, dict))
-    return Rows(ObjectColumns(objects), len(lines), lines, broken)
-
-
-def _parse(line: bytes) -> Any:
-    if len(line) > CHUNK_BYTES:
-        return None
-    try:
-        return from_json(line, allow_inf_nan=False, cache_strings="keys")
-    except (ValueError, RecursionError):
-        return None
 
 
 class ParquetReader:

@@ -6,6 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import from_json
+
+#: Bytes of JSON Lines per chunk, and the longest line that is parsed; longer ones go through unread.
+CHUNK_BYTES = 8 << 20
+
 
 class Missing:
     """A member that a JSON object does not have; other than null."""
@@ -74,3 +79,19 @@ def point(document: Any, pointer: str) -> Any:
         else:
             return MISSING
     return document
+
+
+def parsed_rows(lines: list[bytes]) -> Rows:
+    """Lines of JSON as rows; a line that is no JSON object is broken and keeps its bytes."""
+    objects = [_parse(line) for line in lines]
+    broken = frozenset(index for index, item in enumerate(objects) if not isinstance(item, dict))
+    return Rows(ObjectColumns(objects), len(lines), lines, broken)
+
+
+def _parse(line: bytes) -> Any:
+    if len(line) > CHUNK_BYTES:
+        return None
+    try:
+        return from_json(line, allow_inf_nan=False, cache_strings="keys")
+    except (ValueError, RecursionError):
+        return None

@@ -52,12 +52,15 @@ class Source:
         self.remarks = [f"{name}: {remark}" for feed in feeds for remark in feed.remarks]
         self._reader = reader
         self._feeds = feeds
+        self._finished = False
         self._main = next((feed for feed in feeds if feed.takes_all), feeds[-1])
         length = getattr(reader, "length", None)
         self.total: int | None = length * len(feeds) if length and all(feed.takes_all for feed in feeds) else None
 
     def fraction(self) -> float | None:
         """How much of the source has been read, 0 to 1; None where nobody knows."""
+        if self._finished:
+            return 1.0
         return self.file.fraction() if self.file else None
 
     def notes(self) -> list[str]:
@@ -84,6 +87,7 @@ class Source:
                     records[index] = record._replace(as_of_ms=latest)
             if records:
                 yield records
+        self._finished = True
 
     def __iter__(self) -> Iterator[RawRecord]:
         for chunk in self.chunks():

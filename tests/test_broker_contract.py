@@ -24,9 +24,6 @@ from tests.support import member
 from tests.support.brokers import Broker
 from tests.support.waiting import eventually
 
-#: Session timeout of the group members, in seconds.
-SESSION = 6.0
-
 
 @pytest.fixture
 def deviates(broker: Broker, request: pytest.FixtureRequest) -> Callable[[str], None]:
@@ -236,7 +233,7 @@ def members(tmp_path: Path) -> Iterator[list[Child]]:
 
 
 def join(members: list[Child], broker: Broker, topic: str, group: str, folder: Path) -> Child:
-    command = [sys.executable, member.__file__, broker.bootstrap, topic, group, str(SESSION)]
+    command = [sys.executable, member.__file__, broker.bootstrap, topic, group, str(broker.session)]
     members.append(Child.start("member", command, folder / f"member-{len(members)}.log"))
     return members[-1]
 
@@ -279,7 +276,7 @@ def test_the_others_take_over_from_a_killed_member(broker: Broker, members: list
     eventually(lambda: holds(first, 2) and holds(second, 2), "both have two partitions")
     kill(second)
     fill(broker, topic, 400, 4)
-    eventually(lambda: holds(first, 4), "the survivor has all partitions", timeout=SESSION + 6)
+    eventually(lambda: holds(first, 4), "the survivor has all partitions", timeout=broker.session + 6)
     everything = {(partition, offset) for partition in range(4) for offset in range(100)}
     eventually(lambda: committed(first, second) == everything, "everything is read", timeout=10)
 
@@ -292,21 +289,20 @@ def test_a_killed_member_that_is_started_again_goes_on(broker: Broker, members: 
     kill(first)
     fill(broker, topic, 400, 4)
     again = join(members, broker, topic, group, tmp_path)
-    eventually(lambda: holds(again, 4), "the restarted member has all partitions", timeout=SESSION + 6)
+    eventually(lambda: holds(again, 4), "the restarted member has all partitions", timeout=broker.session + 6)
     everything = {(partition, offset) for partition in range(4) for offset in range(200)}
     eventually(lambda: committed(first, again) == everything, "everything is read", timeout=10)
 
 
 def test_a_member_that_leaves_hands_over_at_once(broker: Broker, members: list[Child], tmp_path: Path) -> None:
     topic, group = broker.create_topic(partitions=4), f"group-of-{time.time_ns()}"
-    leaving = broker.consumer(group_id=group)
-    leaving.subscribe([topic])
-    eventually(lambda: leaving.poll(200) is not None and len(leaving.assignment()) == 4, "it has all partitions")
-    leaving.close()
+    leaving = join(members, broker, topic, group, tmp_path)
+    eventually(lambda: holds(leaving, 4), "the first member has all partitions")
+    leaving.stop()
     began = time.monotonic()
     following = join(members, broker, topic, group, tmp_path)
     eventually(lambda: holds(following, 4), "the next member has all partitions")
-    assert time.monotonic() - began < SESSION
+    assert time.monotonic() - began < broker.session
 
 
 def kill(child: Child) -> None:

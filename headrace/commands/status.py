@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -61,10 +62,9 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
     """The status for people; ``now`` tells how long ago records were processed."""
     if not status["entities"]:
         return Text(
-            "No worker has announced a contract yet.\n"
-            "Start one with `headrace worker`, or see everything at once with `headrace demo`."
+            "No worker has announced a contract yet.\nStart one with `headrace worker`, or run everything with `headrace demo`."
         )
-    parts: list[RenderableType] = [_headline(status), _entities(status, now)]
+    parts: list[RenderableType] = [_headline(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
     return Group(*parts)
@@ -81,32 +81,44 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("conformity", percent(kpis["conformity"])),
     ]
     line = Text()
-    for name, value in facts:
-        line.append(f"{name} ", style="dim").append(value, style="bold").append("   ")
+    for index, (name, value) in enumerate(facts):
+        line.append(f"{name} ", style="dim").append(value, style="bold").append("\n" if index % 3 == 2 else "   ")
     count = status["workers"]
     running = f"{count} worker{'' if count == 1 else 's'} running" if count else "no worker is running"
     return line.append(running, style="green" if count else "bold red").append("\n")
 
 
-def _entities(status: Mapping[str, Any], now: datetime) -> Table:
-    grid = Table(header_style="bold", expand=False)
-    grid.add_column("entity")
-    for name in ("in", "clean", "rejected", "pending", "repaired", "conformity", "quality", "lag"):
-        grid.add_column(name, justify="right")
-    grid.add_column("event time (UTC)")
-    grid.add_column("processed", justify="right")
+def _entities(status: Mapping[str, Any]) -> Table:
+    grid = _grid("records")
+    names = ("in", "clean", "rejected", "pending", "repaired")
+    for name in names:
+        grid.add_column(name, justify="right", no_wrap=True)
+    for entity, row in status["entities"].items():
+        grid.add_row(entity, *(f"{row[name]:,}" for name in names))
+    return grid
+
+
+def _progress(status: Mapping[str, Any], now: datetime) -> Table:
+    grid = _grid("state")
+    for name in ("conformity", "quality", "event time (UTC)", "processed", "to read"):
+        grid.add_column(name, justify="right", no_wrap=True)
     for entity, row in status["entities"].items():
         fresh = status["freshness"].get(entity, {})
         lag = status["lag"].get(entity)
         grid.add_row(
             entity,
-            *(f"{row[name]:,}" for name in ("in", "clean", "rejected", "pending", "repaired")),
             percent(row["conformity"]),
             percent(row["quality"]["score"]),
-            "unknown" if lag is None else f"{lag:,}",
             _moment(fresh.get("event_time")),
             _ago(fresh.get("processed_at"), now),
+            "unknown" if lag is None else f"{lag:,}",
         )
+    return grid
+
+
+def _grid(first: str) -> Table:
+    grid = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    grid.add_column(first, no_wrap=True)
     return grid
 
 
@@ -119,13 +131,12 @@ def _rules(status: Mapping[str, Any]) -> Table | None:
     if not rows:
         return None
     rows.sort(key=lambda row: (-row[0], row[1], row[2]))
-    grid = Table(header_style="bold")
-    grid.add_column("findings", justify="right")
-    grid.add_column("rule")
-    grid.add_column("entity")
-    grid.add_column("of records in", justify="right")
+    grid = _grid("rule")
+    grid.add_column("of", no_wrap=True)
+    for name in ("findings", "of records in"):
+        grid.add_column(name, justify="right", no_wrap=True)
     for count, entity, rule, share in rows[:TOP_RULES]:
-        grid.add_row(f"{count:,}", rule, entity, percent(share))
+        grid.add_row(rule, entity, f"{count:,}", percent(share))
     if len(rows) > TOP_RULES:
         grid.caption = f"and {len(rows) - TOP_RULES} more rules: --json shows all"
     return grid

@@ -91,7 +91,7 @@ def apache_kafka(cache: Path, *, port: int | None = None, version: str = VERSION
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         log = folder / "kafka.log"
         formatting = Child.start(
-            NAME, [*run, logging, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties], log
+            NAME, [*run, logging, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", properties], log
         )
         if formatting.wait(60) != 0:
             formatting.stop()

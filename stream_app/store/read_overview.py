@@ -15,7 +15,7 @@ from stream_app.judge.summary import (
     quality,
 )
 from stream_app.store.keys import Distinct
-from stream_app.store.read_ranges import Span, TimeRange, bar_seconds, bars, groups
+from stream_app.store.read_ranges import Span, TimeRange, bar_seconds, bar_start, bars, groups
 from stream_app.store.read_values import (
     CleanRecord,
     Counts,
@@ -154,7 +154,7 @@ class Overview:
 
 
 #: A chart draws about this many bars, and a tile's small line has at most this many points.
-BARS = 60
+BARS = 90
 SPARK_POINTS = 30
 
 
@@ -383,5 +383,5 @@ class _Figures:
         length = bar_seconds(span, BARS)
         for window in windows:
             if span.start <= window.start < span.end:
-                held[window.start // length * length].append(window)
+                held[bar_start(window.start, length)].append(window)
         return held

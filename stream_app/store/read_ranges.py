@@ -106,10 +106,20 @@ def bar_seconds(span: Span, most: int) -> int:
     return _STEPS[span.grain][-1] * span.grain.seconds
 
 
+#: Bars of whole weeks start on Mondays: the first Monday of the epoch, in seconds.
+_MONDAY = 4 * 86_400
+
+
+def bar_start(seconds: int, length: int) -> int:
+    """The round start of the bar of ``length`` seconds that holds ``seconds``."""
+    shift = _MONDAY if length >= 7 * 86_400 else 0
+    return (seconds - shift) // length * length + shift
+
+
 def bars(span: Span, most: int) -> tuple[tuple[int, int], ...]:
     """``span`` as about ``most`` bars, ``(start, end)``, on the clock's round times: the outer two may stick out."""
     length = bar_seconds(span, most)
-    return tuple((start, start + length) for start in range(span.start // length * length, span.end, length))
+    return tuple((start, start + length) for start in range(bar_start(span.start, length), span.end, length))
 
 
 def groups(span: Span, most: int) -> tuple[tuple[int, int], ...]:

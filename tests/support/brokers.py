@@ -18,6 +18,11 @@ class Broker:
     kind: Literal["embedded", "kafka"]
     bootstrap: str
 
+    @property
+    def session(self) -> float:
+        """Session timeout of group members, in seconds: Kafka allows no less than 6 by default."""
+        return 3.0 if self.kind == "embedded" else 6.0
+
     def admin(self) -> KafkaAdminClient:
         return KafkaAdminClient(bootstrap_servers=self.bootstrap)
 
@@ -31,8 +36,8 @@ class Broker:
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
             "fetch_max_wait_ms": 50,
-            "session_timeout_ms": 6_000,
-            "heartbeat_interval_ms": 2_000,
+            "session_timeout_ms": int(self.session * 1000),
+            "heartbeat_interval_ms": int(self.session * 1000 / 3),
         }
         return KafkaConsumer(bootstrap_servers=self.bootstrap, **defaults | settings)
 

@@ -6,8 +6,9 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
@@ -83,7 +84,7 @@ class Shop:
 
     def announce(self) -> None:
         """What a worker writes at its start."""
-        rows = {entity: summary.to_json() for entity, summary in self.summaries.items()}
+        rows: dict[Any, Any] = {entity: summary.to_json() for entity, summary in self.summaries.items()}
         self.client.hset(f"{self.prefix}:contracts", mapping=rows)
 
     def beat(
@@ -196,13 +197,13 @@ class Shop:
             self.client.sadd(f"{self.prefix}:set:{entity}:customers", *map(str, many))
 
     def _references(self) -> None:
-        known = {str(customer): "1" for customer in range(round(self.customers * 1.6))}
+        known: dict[Any, Any] = {str(customer): "1" for customer in range(round(self.customers * 1.6))}
         self.client.hset(f"{self.prefix}:ref:customers", mapping=known)
         self.client.hset(f"{self.prefix}:ref:products", mapping={str(product): "1" for product in range(180)})
 
     def wait(self, entity: str, number: int) -> None:
         """Records that wait for their reference data."""
-        rows = {f"0:{offset}": json.dumps({"since": self.now_ms, "decision": None}) for offset in range(number)}
+        rows: dict[Any, Any] = {f"0:{offset}": json.dumps({"since": self.now_ms, "decision": None}) for offset in range(number)}
         self.client.hset(f"{self.prefix}:waiting:{entity}", mapping=rows)
         for name, by in (("in", number), ("pending", number)):
             self.client.hincrby(f"{self.prefix}:total:{entity}", name, by)
@@ -235,7 +236,7 @@ class Shop:
                 "product_id": self.random.randrange(1, 180),
                 "quantity": self.random.choice((1, 1, 2, 3, 6, 12)),
                 "price": round(self.random.lognormvariate(2.2, 0.6), 2),
-                "order_date": f"{_iso(at)}",
+                "order_date": _iso(at),
             }
             entry = {
                 "source": f"orders:{index % 4}:{120_000 + index}",
@@ -258,7 +259,7 @@ def a_live_shop(client: redis.Redis, prefix: str, now_ms: int, days: int = 62, p
     return shop
 
 
-def _plain(counts: Mapping[str, int]) -> dict[str | bytes, Any]:
+def _plain(counts: Mapping[str, int]) -> dict[Any, Any]:
     return {name: number for name, number in counts.items() if number}
 
 
@@ -268,9 +269,4 @@ def _chunks(values: list[int], size: int) -> Iterator[list[int]]:
 
 
 def _iso(seconds: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-__all__: Iterable[str] = ["Recount", "Shop", "a_live_shop"]

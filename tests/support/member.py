@@ -1,12 +1,14 @@
-"""A consumer group member as a process of its own, to be killed: ``member.py BOOTSTRAP TOPIC GROUP SESSION_SECONDS``.
+"""A consumer group member as a process of its own: ``member.py BOOTSTRAP TOPIC GROUP SESSION_SECONDS``.
 
 Prints ``assigned N`` when it holds N partitions, and ``topic partition offset`` of each record before it commits it, as
 a worker delivers before it commits. Uses the client that the worker uses.
+SIGTERM makes it leave the group.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 from aiokafka import AIOKafkaConsumer
@@ -32,14 +34,17 @@ async def consume(bootstrap: str, topic: str, group: str, session: float) -> Non
         fetch_max_wait_ms=100,
     )
     consumer.subscribe([topic], listener=Listener())
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await consumer.start()
-    while True:
+    while not stopping.is_set():
         batch = await consumer.getmany(timeout_ms=200, max_records=20)
         for place, records in batch.items():
             for record in records:
                 print(place.topic, place.partition, record.offset, flush=True)
         if batch:
             await consumer.commit()
+    await consumer.stop()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""The workload that every contender gets: orders of the built-in shop, loaded once onto a broker."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from datetime import UTC, datetime, timedelta
+
+import confluent_kafka
+
+from stream_app.contract import load_shop
+from stream_app.names import Topics
+from stream_app.settings import Settings
+from stream_app.topics import ensure_topics
+
+CUSTOMERS, PRODUCTS = 5_000, 500
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def orders(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
+    """(key, value) of ``count`` orders of about 115 bytes; 3 % are touched: 1 % bad quantity, 1 % bad price, 1 % to clean."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(count):
+        customer = chance.randrange(1, CUSTOMERS)
+        order = {
+            "order_id": number + 1,
+            "customer_id": customer,
+            "product_id": chance.randrange(1, PRODUCTS),
+            "quantity": chance.randrange(1, 20),
+            "price": round(chance.uniform(1, 500), 2),
+            "order_date": (START + timedelta(milliseconds=10 * number)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        touched = chance.random()
+        if touched < 0.01:
+            order["quantity"] = -1
+        elif touched < 0.02:
+            order["price"] = "abc"
+        elif touched < 0.03:
+            order["quantity"] = " 7 "
+        rows.append((b"%d" % customer, json.dumps(order, separators=(",", ":")).encode()))
+    return rows
+
+
+def load(settings: Settings, count: int) -> None:
+    """Create the topics and send customers, products and orders."""
+    ensure_topics(settings, load_shop())
+    producer = confluent_kafka.Producer(
+        {"bootstrap.servers": settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000}
+    )
+    customers, products = Topics("customers", settings.topic_prefix), Topics("products", settings.topic_prefix)
+    for number in range(1, PRODUCTS):
+        product = {"product_id": number, "category": "Toys", "unit_price": 3.5}
+        producer.produce(products.raw, json.dumps(product, separators=(",", ":")).encode(), b"%d" % number)
+    for number in range(1, CUSTOMERS):
+        customer = {"customer_id": number, "name": "A B", "email": "a@b.example", "country": "France"}
+        producer.produce(customers.raw, json.dumps(customer, separators=(",", ":")).encode(), b"%d" % number)
+    producer.flush()
+    headers = [("headrace.as_of", b"%d" % int(time.time() * 1000))]
+    topic = Topics("orders", settings.topic_prefix).raw
+    for index, (key, value) in enumerate(orders(count)):
+        producer.produce(topic, value, key, headers=headers)
+        if index % 10_000 == 0:
+            producer.poll(0)
+    producer.flush()
