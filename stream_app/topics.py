@@ -123,28 +123,18 @@ def _await(admin: KafkaAdminClient, settings: Settings, shop: Shop, created: set
 
 
 def topic_ids(settings: Settings, shop: Shop) -> dict[str, str]:
-    """Raw topic → its id (KIP-516); a topic that is deleted and created anew has another. Empty where a broker has none."""
-    admin = KafkaAdminClient(**kafka_options(settings))
-    try:
-        described = admin.describe_topics([Topics(entity, settings.topic_prefix).raw for entity in shop.contracts])
-    finally:
-        admin.close()
-    return {str(topic["name"]): str(topic.get("topic_id") or "") for topic in described}
-
-
-def topic_ids(settings: Settings, entities: list[str]) -> dict[str, str]:
-    """Raw topic → what tells it from a re-created one of the same name (KIP-516); empty text where brokers have none.
+    """Raw topic → its id (KIP-516); a topic that is deleted and created anew has another. Empty where a broker has none.
 
     Raises:
         DeliveryError: no broker answers.
     """
-    names = [Topics(entity, settings.topic_prefix).raw for entity in entities]
+    names = [Topics(entity, settings.topic_prefix).raw for entity in shop.contracts]
     try:
         admin = KafkaAdminClient(**kafka_options(settings), bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000))
     except errors.KafkaError as error:
         raise connection_problem(settings, error) from None
     try:
-        return {topic["name"]: str(topic.get("topic_id", "")) for topic in admin.describe_topics(names)}
+        return {str(topic["name"]): str(topic.get("topic_id") or "") for topic in admin.describe_topics(names)}
     except errors.KafkaError as error:
         raise connection_problem(settings, error) from None
     finally:

@@ -97,7 +97,7 @@ class _Replay:
             "only": self._only,
             "by_time": self._by_time,
             "kafka": self._settings.kafka,
-            "topics": topic_ids(self._settings, sorted({entity for source in sources for entity in source.entities})),
+            "topics": topic_ids(self._settings, self._shop),
         }
         return Checkpoint(identity)
 

@@ -156,8 +156,8 @@ def _program(name: str, what: str) -> str:
 
 def _groups_answer(port: int) -> bool:
     """Whether the group coordinator works: a new cluster makes its topic when it is first asked."""
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
+    from kafka import KafkaAdminClient  # type: ignore[import-untyped]
+    from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
     admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
     try:

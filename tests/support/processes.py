@@ -47,7 +47,7 @@ def kill(pids: Iterable[int]) -> None:
 
 def headrace_command(*arguments: str) -> list[str]:
     """The ``headrace`` command of this interpreter, as a list for ``subprocess``."""
-    return [sys.executable, "-c", "from headrace.cli import main; main()", *arguments]
+    return [sys.executable, "-m", "headrace", *arguments]
 
 
 def clean_environment(**settings: str) -> dict[str, str]:

@@ -1,0 +1,45 @@
+"""A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
+
+A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
+``after.METHOD`` of ``look_up``, ``send``, ``apply`` or ``decide``; the worker dies at the CALLS-th call.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from stream_app.store.write import Store
+from stream_app.worker.engine import Engine
+
+PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in ("look_up", "send", "apply", "decide"))
+
+
+def arm(place: str, calls: int) -> None:
+    """Make this process kill itself at the ``calls``-th call of ``place``."""
+    when, name = place.split(".")
+    owner: Any = Engine if name == "send" else Store
+    method: Callable[..., Any] = getattr(owner, name)
+    left = calls
+
+    async def deadly(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if not left and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = await method(self, *args, **kwargs)
+        if left <= 0 and when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+if __name__ == "__main__":
+    from headrace.cli import cli
+
+    arm(sys.argv[1], int(sys.argv[2]))
+    cli(["worker", *sys.argv[3:]], prog_name="headrace")

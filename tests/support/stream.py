@@ -1,0 +1,403 @@
+"""Driving a stream in tests: topics, generated records, workers as processes, and a recount of what became of it all."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+
+from stream_app.contract import load_shop
+from stream_app.contract.model import Shop
+from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
+from stream_app.settings import Settings
+from stream_app.store.keys import Grain, Keys
+from stream_app.topics import ensure_topics
+from tests.support.processes import as_environment, clean_environment, headrace_command
+from tests.support.waiting import eventually
+
+FRAGILE = Path(__file__).with_name("fragile.py")
+Headers = tuple[tuple[str, bytes | None], ...]
+#: 2023-11-14T22:13:20Z, in seconds.
+BEGIN = 1_700_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A record to produce; ``timestamp`` in ms, now by default."""
+
+    entity: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int = -1
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as it was read back."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def header(self, name: str) -> bytes | None:
+        """The last value of a header."""
+        return dict(self.headers).get(name)
+
+    @property
+    def source(self) -> str:
+        """Where the raw record was that this one came from."""
+        return (self.header(SOURCE) or b"").decode()
+
+    @property
+    def place(self) -> str:
+        """Where this record is, as a source."""
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+    def content(self) -> tuple[object, ...]:
+        """Everything that must be the same when a record is delivered twice."""
+        return self.partition, self.timestamp, self.key, self.value, self.headers
+
+
+# --- records -------------------------------------------------------------------------------------------------------
+
+
+def compact(entity: str, key: object, **fields: Any) -> Raw:
+    """A record as producers make them."""
+    return Raw(entity, str(key).encode(), json.dumps(fields, separators=(",", ":")).encode())
+
+
+def customer(number: int, **changes: Any) -> Raw:
+    """A good customer."""
+    fields = {"customer_id": number, "name": "Ada Byron", "email": f"ada{number}@example.org", "country": "France"}
+    return compact("customers", number, **(fields | changes))
+
+
+def product(number: int, **changes: Any) -> Raw:
+    """A good product."""
+    return compact("products", number, **({"product_id": number, "category": "Toys", "unit_price": 3.5} | changes))
+
+
+def order(number: int, customer_id: int = 1, product_id: int = 1, **changes: Any) -> Raw:
+    """A good order, a second after the one before."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(BEGIN + number))
+    fields = {
+        "order_id": number, "customer_id": customer_id, "product_id": product_id, "quantity": 2, "price": 9.5,
+        "order_date": moment,
+    }  # fmt: skip
+    return compact("orders", customer_id, **(fields | changes))
+
+
+@dataclass
+class Shopping:
+    """A seeded shop: what its references know at first, its orders, and the customers that become known late."""
+
+    seed: int
+    orders: int
+    early: list[Raw] = field(default_factory=list)
+    stream: list[Raw] = field(default_factory=list)
+    late: list[Raw] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        chance = random.Random(self.seed)
+        self.early = [product(n) for n in range(1, 201)] + [customer(n) for n in range(1, 1001)]
+        self.early += [customer(n, country="Atlantis") for n in range(5001, 5011)] + [product(7, unit_price=-1)]
+        self.late = [customer(n) for n in range(2001, 2051)] + [product(n) for n in range(301, 306)]
+        chance.shuffle(self.early)
+        self.stream = [self._order(n, chance) for n in range(1, self.orders + 1)]
+
+    @staticmethod
+    def _order(number: int, chance: random.Random) -> Raw:
+        buyer, bought = chance.randrange(1, 1001), chance.randrange(1, 201)
+        draw = chance.random()
+        if draw < 0.02:
+            return order(number, buyer, bought, quantity=-1)
+        if draw < 0.04:  # a duplicate, mostly on another partition than the first
+            return order(max(1, number - chance.randrange(1, 400)), buyer, bought)
+        if draw < 0.06:  # becomes known late
+            return order(number, chance.randrange(2001, 2051), bought)
+        if draw < 0.065:
+            return order(number, buyer, chance.randrange(301, 306))
+        if draw < 0.075:  # never becomes known
+            return order(number, chance.randrange(9001, 9011), bought)
+        if draw < 0.08:  # its customer was rejected, and its product is not known either
+            return order(number, 5001 + number % 10, 999)
+        if draw < 0.085:
+            return Raw("orders", b"k%d" % buyer, chance.choice([b"", b"{", b"\xff\xfe", b"[1]", None, b'{"order_id":1}']))
+        if draw < 0.10:  # to be repaired
+            return order(number, buyer, bought, quantity=" 3 ")
+        if draw < 0.11:  # a warning
+            return order(number, buyer, bought, coupon="X")
+        if draw < 0.12:  # rejected, and a duplicate besides
+            return order(max(1, number - chance.randrange(1, 400)), buyer, bought, price=-1.5)
+        return order(number, buyer, bought)
+
+
+# --- topics ----------------------------------------------------------------------------------------------------------
+
+
+def make_topics(settings: Settings, shop: Shop | None = None) -> None:
+    """Create the topics of a shop, the built-in one by default."""
+    ensure_topics(settings, shop or load_shop(settings.shop))
+
+
+def produce(settings: Settings, records: Iterable[Raw], pace: Iterator[float] | None = None) -> int:
+    """Send records and wait for their acknowledgement; ``pace`` yields seconds to wait after each."""
+    producer = Producer({
+        "bootstrap.servers": settings.kafka, "linger.ms": 5, "message.max.bytes": 1_200_000, "log_level": 0,
+        "partitioner": "murmur2_random",
+    })  # fmt: skip
+    failures: list[object] = []
+    count = 0
+    for record in records:
+        count += 1
+        place: dict[str, int] = {"partition": record.partition} if record.partition >= 0 else {}
+        producer.produce(
+            Topics(record.entity, settings.topic_prefix).raw, record.value, record.key, headers=list(record.headers),
+            timestamp=record.timestamp, on_delivery=lambda error, _: failures.append(error) if error else None, **place,
+        )  # fmt: skip
+        producer.poll(0)
+        if pace is not None:
+            wait = next(pace)
+            if wait:
+                producer.flush(30)
+                time.sleep(wait)
+    assert producer.flush(60) == 0, "not everything was acknowledged"
+    assert not failures, failures[:3]
+    return count
+
+
+def read_topic(settings: Settings, topic: str) -> list[Seen]:
+    """Everything that a topic holds, to the end of every partition."""
+    consumer = Consumer({
+        "bootstrap.servers": settings.kafka, "group.id": "reader", "enable.partition.eof": True, "log_level": 0,
+        "enable.auto.commit": False, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20,
+        "isolation.level": "read_committed",
+    })  # fmt: skip
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        left, records, deadline = set(partitions), [], time.monotonic() + 60
+        while left:
+            assert time.monotonic() < deadline, f"{topic}: no end of the partitions {left}"
+            for message in consumer.consume(2000, timeout=0.1):
+                error = message.error()
+                if error is None:
+                    headers = tuple((name, value) for name, value in message.headers() or ())
+                    records.append(
+                        Seen(
+                            topic, message.partition(), message.offset(), message.timestamp()[1], message.key(),
+                            message.value(), headers,
+                        )
+                    )  # fmt: skip
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition())
+        return records
+    finally:
+        consumer.close()
+
+
+# --- workers ---------------------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """A worker as a process of its own."""
+
+    def __init__(self, settings: Settings, log: Path, fragile: tuple[str, int] | None = None) -> None:
+        """``fragile``: where it kills itself, and at which call (see ``tests.support.fragile``)."""
+        command = headrace_command("worker")
+        if fragile is not None:
+            command = [sys.executable, str(FRAGILE), fragile[0], str(fragile[1])]
+        self.log = log
+        root = str(FRAGILE.parent.parent.parent)
+        environment = clean_environment(**as_environment(settings)) | {"PYTHONPATH": root}
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.running:
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self, timeout: float = 10) -> int:
+        """SIGTERM; returns the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def output(self) -> str:
+        """What it logged."""
+        return self.log.read_text(errors="replace")
+
+
+@contextmanager
+def workers(settings: Settings, folder: Path, count: int = 1) -> Iterator[list[Worker]]:
+    """``count`` running workers; whatever stands in the list at the end is stopped."""
+    running = [Worker(settings, folder / f"worker-{number}.log") for number in range(count)]
+    try:
+        yield running
+    finally:
+        for worker in running:
+            worker.signal(signal.SIGCONT)
+            worker.signal(signal.SIGTERM)
+        for worker in running:
+            try:
+                worker.process.wait(10)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+
+
+# --- the store, looked at from outside -------------------------------------------------------------------------------
+
+
+class Books:
+    """What Redis says."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client: Any = redis.Redis.from_url(settings.redis.get_secret_value(), decode_responses=True)
+        self.keys = Keys(settings.redis_prefix)
+
+    def total(self, entity: str) -> dict[str, int]:
+        """The totals of one entity."""
+        return {name: int(value) for name, value in self.client.hgetall(self.keys.total(entity)).items()}
+
+    def windows(self, entity: str, grain: Grain) -> Counter[str]:
+        """The sum of all windows of one length, without the counts by segment."""
+        total: Counter[str] = Counter()
+        for start in self.client.zrange(self.keys.windows(entity, grain), 0, -1):
+            for name, value in self.client.hgetall(self.keys.window(entity, grain, int(start))).items():
+                if not name.startswith("s|"):
+                    total[name] += int(value)
+        return total
+
+    def waiting(self, entity: str) -> int:
+        """How many records wait."""
+        return int(self.client.hlen(self.keys.waiting(entity)))
+
+    def settled(self, entity: str, count: int) -> bool:
+        """Whether ``count`` records are in and none of them waits."""
+        total = self.total(entity)
+        return total.get("in", 0) >= count and not total.get("pending", 0)
+
+
+def await_settled(settings: Settings, counts: dict[str, int], crew: Sequence[Worker] = (), timeout: float = 60) -> None:
+    """Wait until ``counts`` records of each entity are clean or rejected."""
+    books = Books(settings)
+
+    def state() -> bool:
+        for worker in crew:
+            assert worker.running, f"a worker ended with {worker.process.returncode}:\n{worker.output()[-3000:]}"
+        return all(books.settled(entity, count) for entity, count in counts.items())
+
+    try:
+        eventually(state, "every record is settled", timeout)
+    except AssertionError as error:
+        found = {entity: books.total(entity) for entity in counts}
+        raise AssertionError(
+            f"{error}\nwanted {counts}, found {found}\n" + "\n".join(w.output()[-1500:] for w in crew)
+        ) from None
+
+
+# --- the recount -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Recount:
+    """What the topics of one entity hold, by unique source."""
+
+    raw: dict[str, Seen]
+    clean: dict[str, Seen]
+    dead: dict[str, Seen]
+    repeated: int
+
+
+def recount(settings: Settings, entity: str) -> Recount:
+    """Read an entity's topics; fails on a record that is delivered twice with different bytes."""
+    topics = Topics(entity, settings.topic_prefix)
+    raw = {record.place: record for record in read_topic(settings, topics.raw)}
+    outcomes: list[dict[str, Seen]] = []
+    repeated = 0
+    for topic in (topics.clean, topics.dead_letter):
+        found: dict[str, Seen] = {}
+        for record in read_topic(settings, topic):
+            first = found.setdefault(record.source, record)
+            if first is not record:
+                repeated += 1
+                assert first.content() == record.content(), f"{record.source} was delivered twice, and not the same"
+        outcomes.append(found)
+    return Recount(raw, *outcomes, repeated)
+
+
+def rules_of(record: Seen, name: str) -> list[str]:
+    """The rule ids in a findings or warnings header."""
+    value = record.header(name)
+    return [] if value is None else [finding["rule"] for finding in json.loads(value)]
+
+
+def assert_exact(settings: Settings, entities: Iterable[str] = ("orders", "customers", "products")) -> dict[str, Recount]:
+    """The delivery promise: each raw record in exactly one of clean and dead letter, and Redis counts just that."""
+    books = Books(settings)
+    counted = {}
+    for entity in entities:
+        counts = counted[entity] = recount(settings, entity)
+        clean, dead = counts.clean.keys(), counts.dead.keys()
+        both = clean & dead
+        assert not both, f"{entity}: {len(both)} records are clean and dead-lettered: {sorted(both)[:5]}"
+        lost = counts.raw.keys() - clean - dead
+        assert not lost, f"{entity}: {len(lost)} records are lost: {sorted(lost)[:5]}"
+        strange = (clean | dead) - counts.raw.keys()
+        assert not strange, f"{entity}: {len(strange)} records come from nowhere: {sorted(strange)[:5]}"
+        for source, record in counts.dead.items():
+            original = counts.raw[source]
+            assert (record.key, record.value or b"") == (original.key, original.value or b""), source
+        wanted = Counter({"in": len(counts.raw), "clean": len(clean), "rejected": len(dead)})
+        for record in counts.dead.values():
+            wanted.update(f"f:{rule}" for rule in rules_of(record, FINDINGS))
+        for record in counts.clean.values():
+            wanted.update(f"f:{rule}" for rule in rules_of(record, WARNINGS))
+        if entity == "orders":
+            bodies = [json.loads(record.value or b"") for record in counts.clean.values()]
+            wanted["rev"] = sum(round(body["quantity"] * body["price"] * 100) for body in bodies)
+            ids = [body["order_id"] for body in bodies]
+            assert len(ids) == len(set(ids)), "an order id is clean twice"
+        total = books.total(entity)
+        found = {name: n for name, n in total.items() if n and (name in wanted or name.startswith("f:"))}
+        assert found == {name: n for name, n in wanted.items() if n}, f"{entity}: Redis and the topics differ"
+        assert total.get("pending", 0) == 0, f"{entity}: {total['pending']} pending"
+        assert books.waiting(entity) == 0, f"{entity}: {books.waiting(entity)} wait"
+        everything = {name: n for name, n in total.items() if n and name not in ("et", "at")}
+        for grain in Grain:
+            windows = {name: n for name, n in books.windows(entity, grain).items() if n}
+            assert windows == everything, f"{entity}: the {grain} windows do not add up to the totals"
+    return counted
