@@ -69,8 +69,9 @@ class Feed:
         self._shift = shift_ms
         self._seen: set[Any] = set()
         self._passes = columns.json and spec.fields is None
-        self._where = [(self._condition(spec.where), True)] if spec.where else []
-        self._where += [(self._condition(spec.skip_when), False)] if spec.skip_when else []
+        tests = [(spec.where, True), (spec.skip_when, False)]
+        conditions = [(self._condition(text), wanted) for text, wanted in tests if text is not None]
+        self._where = [(value, value.memo(value.fragment), wanted) for value, wanted in conditions]
         if spec.distinct:
             self._check_column(spec.distinct, spec.place)
         values = {} if self._passes else self._values()
@@ -208,8 +209,7 @@ class Feed:
         chosen: list[int] | None = None
         if rows.broken:
             chosen = [index for index in range(rows.length) if index not in rows.broken]
-        for condition, wanted in self._where:
-            test = condition.memo(condition.fragment)
+        for condition, test, wanted in self._where:
             results = condition.apply(test, rows, chosen)
             indexes = range(rows.length) if chosen is None else chosen
             chosen = [index for index, result in zip(indexes, results, strict=True) if result is None or bool(result) is wanted]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stream_app.settings import Settings
-from tests.support.stream import Books, Shopping, Worker, assert_exact, await_settled, make_topics, produce, workers
+from tests.support.stream import Books, Shopping, Worker, assert_exact, await_settled, await_workers, make_topics, produce, workers
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.stack
@@ -37,7 +37,7 @@ def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settin
         target=lambda: produce(settings, [*shop.early, *shop.stream, *shop.late], bursts(chance, 8, ORDERS))
     )
     with workers(settings, tmp_path, 2) as crew:
-        eventually(lambda: books.client.hlen(books.keys.workers()) == 2, "both workers report")
+        await_workers(settings, crew)
         sent.start()
         # The first dies from outside at a random moment, the two that follow just before and just after they count.
         eventually(lambda: books.total("orders").get("in", 0) > chance.randrange(1_000, 4_000), "orders are judged")

@@ -25,4 +25,4 @@ def command(shop: Path | None, group: str | None) -> None:
     from stream_app.worker.app import run
 
     ensure_topics(settings, described)
-    sys.exit(run(described, settings, topic_ids(settings, list(described.contracts))))
+    sys.exit(run(described, settings, topic_ids(settings, described)))

@@ -21,9 +21,16 @@ from stream_app.contract.model import (
     Unique,
     ValueRule,
 )
+from stream_app.contract.values import (
+    bounds_problem,
+    cleaning_problem,
+    listed_problem,
+    option_problem,
+    pattern_problem,
+    spellings_problem,
+)
 from stream_app.errors import DocumentError
 
-CLEANING = ("nfc", "strip", "collapse", "lower", "upper", "emptyToNull", "number", "timestamp", "boolean")
 _DEFAULT_CLEANING: dict[str, tuple[str, ...]] = {
     "string": ("nfc", "strip", "collapse", "emptyToNull"),
     "integer": ("strip", "emptyToNull", "number"),
@@ -52,12 +59,12 @@ _BOUNDS = {
 for _type in ("integer", "number"):
     _OPTIONS[_type] |= _BOUNDS | {"multipleOf": "is not a multiple of the agreed step"}
 _OPTIONS["timestamp"] |= {name: message.replace("small", "early").replace("large", "late") for name, message in _BOUNDS.items()}
-FORMATS = ("email", "uuid")
 
 _SCHEMA_PROPERTIES = ("recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields")
 _FIELD_PROPERTIES = ("clean", "spellings")
 _METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues")
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
 #: What can be wrong with a record before it has fields: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
@@ -99,7 +106,7 @@ class _Compiler:
         self.schema: dict[str, Any] = objects[0]
         self.at: Path_ = ("schema", 0)
         self.entity: str = self.schema.get("name", "")
-        if not _NAME.match(self.entity):
+        if not _NAME.fullmatch(self.entity):
             raise document.error((*self.at, "name"), "an entity's name is letters, digits and _, as in a topic name")
         self.rules: dict[str, Rule] = {}
         self.fields: list[Field] = []
@@ -160,8 +167,10 @@ class _Compiler:
 
     def _field(self, place: Path_, declared: dict[str, Any]) -> None:
         name = declared.get("name", "")
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise self.document.error((*place, "name"), "a field's name is letters, digits and _")
+        if name == "as_of":
+            raise self.document.error((*place, "name"), "as_of is what conditions call the moment of judging; rename the field")
         if any(field.name == name for field in self.fields):
             raise self.document.error((*place, "name"), f"the field {name!r} is declared twice")
         kind: Any = declared.get("logicalType")
@@ -179,13 +188,12 @@ class _Compiler:
             self._structure(f"{name}.characters", Dimension.CONFORMITY, path, f"{name} holds control characters", name, place)
         for option, value in options.items():
             self._option(place, name, kind, option, value)
+        self._refuse(bounds_problem(kind, options), (*place, "logicalTypeOptions"))
         custom = self._custom(declared, place, _FIELD_PROPERTIES)
         clean = custom.get("clean", list(_DEFAULT_CLEANING[kind]))
-        if not isinstance(clean, list) or any(step not in CLEANING for step in clean):
-            raise self.document.error((*place, "customProperties"), f"clean is a list out of {', '.join(CLEANING)}")
+        self._refuse(cleaning_problem(kind, clean), (*place, "customProperties"))
         spellings = custom.get("spellings", {})
-        if not isinstance(spellings, dict) or not all(isinstance(to, str) for to in spellings.values()):
-            raise self.document.error((*place, "customProperties"), "spellings maps texts to texts")
+        self._refuse(spellings_problem(kind, spellings, tuple(clean)), (*place, "customProperties"))
         self.fields.append(
             Field(
                 name,
@@ -211,13 +219,7 @@ class _Compiler:
         if option not in _OPTIONS[kind]:
             known = ", ".join(_OPTIONS[kind]) or "none"
             raise self.document.error(where, f"the option {option!r} of {kind} is not supported; supported: {known}")
-        if option == "format" and value not in FORMATS:
-            raise self.document.error(where, f"the format {value!r} is not supported; supported: {', '.join(FORMATS)}")
-        if option == "pattern":
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise self.document.error(where, f"the pattern is no regular expression: {error}") from None
+        self._refuse(option_problem(kind, option, value), where)
         message = _OPTIONS[kind][option]
         if message:
             self._structure(f"{name}.{option}", _option_dimension(kind, option), f"$.{name}", f"{name} {message}", name, place)
@@ -227,7 +229,7 @@ class _Compiler:
         if relationship.get("type", "foreignKey") != "foreignKey" or not isinstance(target, str):
             raise self.document.error(place, "a relationship is a foreignKey to one `entity.field`")
         entity, _, field = target.partition(".")
-        if not entity or not _NAME.match(field):
+        if not entity or not _NAME.fullmatch(field):
             raise self.document.error((*place, "to"), f"{target!r} is not of the form entity.field")
         rule = self._structure(
             f"{name}.reference", Dimension.CONSISTENCY, f"$.{name}", f"no {entity} record has this {field}", name, place,
@@ -303,7 +305,7 @@ class _Compiler:
         expression = str(implementation["condition"])
         where = (*place, "implementation", "condition")
         compile_cel(expression, self.fields, lambda message: self.document.error(where, message))
-        words = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"\"[^\"]*\"|'[^']*'", "", expression)))
+        words = set(re.findall(r"[A-Za-z_]\w*", _STRING.sub("", expression)))
         fields = tuple(f.name for f in self.fields if f.name in words)
         if not fields:
             raise self.document.error(where, "the condition reads no field of the record")
@@ -337,15 +339,16 @@ class _Compiler:
             values = arguments.pop("missingValues", None)
         elif metric == "invalidValues":
             values, pattern = arguments.pop("validValues", ()), arguments.pop("pattern", None)
-            if not values and not pattern:
+            if values == () and pattern is None:
                 raise self.document.error(place, "invalidValues takes `arguments: {validValues: […]}` or `{pattern: …}`")
-        if arguments or not isinstance(values, list | tuple):
-            raise self.document.error((*place, "arguments"), f"{metric} does not take these arguments")
+        if arguments:
+            unknown = ", ".join(map(repr, arguments))
+            raise self.document.error((*place, "arguments"), f"{metric} does not take the argument {unknown}; remove it")
+        if values != ():
+            kind = next(known.type for known in self.fields if known.name == field)
+            self._refuse(listed_problem(kind, values), (*place, "arguments"))
         if pattern is not None:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise self.document.error((*place, "arguments"), f"the pattern is no regular expression: {error}") from None
+            self._refuse(pattern_problem(pattern), (*place, "arguments", "pattern"))
         rule = self._rule(place, quality, field, "library")
         self.values.append(ValueRule(rule, field, metric, tuple(values), pattern))
 
@@ -391,7 +394,14 @@ class _Compiler:
         names = custom.get("segments", [])
         if not isinstance(names, list):
             raise self.document.error((*self.at, "customProperties"), "segments is a list of fields")
-        return tuple(self._known(name, (*self.at, "customProperties")) for name in names)
+        place = (*self.at, "customProperties")
+        for name in names:
+            self._known(name, place)
+            if names.count(name) > 1:
+                raise self.document.error(place, f"segments names {name!r} twice; remove one")
+            if any(field.name == name and field.personal for field in self.fields):
+                raise self.document.error(place, f"segments: {name} is personal data and must not be counted by value; remove it")
+        return tuple(names)
 
     def _revenue(self, custom: dict[str, Any]) -> Revenue | None:
         if "revenue" not in custom:
@@ -399,7 +409,7 @@ class _Compiler:
         place, value = (*self.at, "customProperties"), custom["revenue"]
         if not isinstance(value, dict) or set(value) != {"quantity", "price", "currency"}:
             raise self.document.error(place, "revenue is {quantity: field, price: field, currency: ISO 4217 code}")
-        if not re.match(r"^[A-Z]{3}$", str(value["currency"])):
+        if not re.fullmatch(r"[A-Z]{3}", str(value["currency"])):
             raise self.document.error(place, "currency is an ISO 4217 code of three capitals")
         numeric = ("integer", "number")
         return Revenue(
@@ -407,6 +417,10 @@ class _Compiler:
         )
 
     # --- rules ----------------------------------------------------------------------------------------------------
+
+    def _refuse(self, problem: str | None, place: Path_) -> None:
+        if problem is not None:
+            raise self.document.error(place, problem)
 
     def _structure(
         self,
@@ -454,9 +468,9 @@ def compile_cel(expression: str, fields: list[Field] | tuple[Field, ...], proble
     except Exception as error:
         first = str(error).splitlines()[0].replace("INVALID_ARGUMENT: ERROR: <input>:", "column ")
         raise problem(f"the condition is not valid CEL: {first}") from None
-    if compiled.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-        raise problem("the condition must be true or false")
+    if compiled.return_type() != cel.Type.BOOL:
+        raise problem("the condition must be true or false; compare what it computes with something")
     return compiled
 
 
-__all__ = ["CLEANING", "FORMATS", "RECORD_RULES", "DocumentError", "compile_cel", "compile_contract"]
+__all__ = ["RECORD_RULES", "DocumentError", "compile_cel", "compile_contract"]

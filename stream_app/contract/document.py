@@ -50,25 +50,36 @@ def read_document(file: Path) -> Document:
         DocumentError: the file is missing, is no UTF-8 text or no YAML, or a key stands twice in one mapping.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        data = file.read_bytes()
+        text = data.decode("utf-8")
     except FileNotFoundError:
         raise DocumentError(f"{file}: no such file; name an existing one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocumentError(f"{file}: cannot be read as UTF-8 text ({type(error).__name__})") from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DocumentError(f"{file}:{line}: not UTF-8 text; save the file as UTF-8") from None
+    except OSError as error:
+        raise DocumentError(f"{file}: cannot be read ({error.strerror}); make it a readable file") from None
+    return _parse(text, file)
+
+
+def _parse(text: str, file: Path) -> Document:
     lines: dict[Path_, int] = {}
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise DocumentError(f"{file}:{line}: not valid YAML: {error.reason}; remove that character") from None
     try:
         node = loader.get_single_node()
         if node is None:
-            raise DocumentError(f"{file}:1: the file is empty")
+            raise DocumentError(f"{file}:1: the file is empty; write a contract, or remove it")
         data = _construct(loader, node, (), lines, file)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DocumentError(f"{file}:{line}: not valid YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise DocumentError(f"{file}:1: not valid YAML: {error}") from None
+        problem = " ".join((error.problem or error.context or "").split())
+        raise DocumentError(f"{file}:{line}: not valid YAML: {problem}; see the quotes, brackets and indentation there") from None
     except RecursionError:
-        raise DocumentError(f"{file}:1: nested too deeply") from None
+        raise DocumentError(f"{file}:1: nested too deeply; write it without anchors that hold themselves") from None
     finally:
         loader.dispose()
     return Document(file, data, lines)
@@ -80,7 +91,7 @@ def _construct(loader: _Loader, node: yaml.Node, path: Path_, lines: dict[Path_,
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            key = loader.construct_object(key_node)
+            key = _scalar(loader, key_node, file)
             if not isinstance(key, str):
                 raise DocumentError(f"{file}:{line}: the key {key!r} is no text; quote it")
             if key in mapping:
@@ -91,4 +102,12 @@ def _construct(loader: _Loader, node: yaml.Node, path: Path_, lines: dict[Path_,
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, item, (*path, index), lines, file) for index, item in enumerate(node.value)]
-    return loader.construct_object(node)
+    return _scalar(loader, node, file)
+
+
+def _scalar(loader: _Loader, node: yaml.Node, file: Path) -> Any:
+    try:
+        return loader.construct_object(node)
+    except (ValueError, KeyError, OverflowError):  # what an explicit tag promises and the text does not keep
+        line = node.start_mark.line + 1
+        raise DocumentError(f"{file}:{line}: not valid YAML: this is no {node.tag}; remove the tag") from None

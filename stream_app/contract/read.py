@@ -79,7 +79,7 @@ def _check_standard(document: Document) -> None:
         close = difflib.get_close_matches(key, _known_keys(), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "remove it, or put it under customProperties"
         raise document.error((*place, key), f"unknown key {key!r}; {hint}")
-    raise document.error(place, f"not ODCS {VERSION}: {error.message[:200]}")
+    raise document.error(place, f"not ODCS {VERSION}: {error.message[:200]}; write it as the standard has it")
 
 
 @cache

@@ -19,6 +19,7 @@ _MOMENT = re.compile(
 )
 _CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ROUNDS = 4
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
@@ -34,17 +35,22 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
         if value is None:
             return None, []
         done: list[str] = []
-        for step in field.clean:
-            before = value
-            value = _apply(step, value, field, zone)
-            if type(value) is not type(before) or value != before:
-                done.append(step)
+        # Again until nothing changes (upper case may undo NFC): what is clean stays so when it is judged again.
+        for _ in range(_ROUNDS):
+            start = value
+            for step in field.clean:
+                before = value
+                value = _apply(step, value, field, zone)
+                if type(value) is not type(before) or value != before:
+                    done.append(step)
+            if value == start:
+                break
         if isinstance(value, str) and spellings:
             spelled = spellings.get(value.casefold(), value)
             if spelled != value:
                 value = spelled
                 done.append("spelling")
-        return value, done
+        return value, list(dict.fromkeys(done))
 
     return clean
 

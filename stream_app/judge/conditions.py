@@ -25,11 +25,11 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 def moment(milliseconds: int) -> datetime:
-    """Milliseconds since the epoch as a UTC datetime; the last one representable where it is beyond that."""
+    """Milliseconds since the epoch as a UTC datetime; the first or last one where it is beyond what can be told."""
     try:
         return _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return (datetime.max if milliseconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def condition_check(condition: Condition, contract: Contract) -> Check:
@@ -70,11 +70,19 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
         return None
     if kind != "bool":
         return None
-    reads = "".join(f"{name} = v[{name!r}]\n " for name in condition.fields)
+    reads = "".join(f"{_LOCAL}{name} = values[{name!r}]\n  " for name in condition.fields)
     if condition.uses_as_of:
-        reads += "as_of = moment(t)\n "
-    body = f"def broken(v, t):\n {reads}return not ({ast.unparse(tree.body)})\n"
-    scope: dict[str, Any] = {"moment": moment, "timedelta": timedelta, "__builtins__": {"float": float}}
+        reads += f"{_LOCAL}as_of = moment(as_of_ms)\n  "
+    body = (
+        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({ast.unparse(tree.body)})\n"
+        " except OverflowError:\n  return library(values, as_of_ms)\n"
+    )
+    scope: dict[str, Any] = {
+        "moment": moment,
+        "timedelta": timedelta,
+        "library": by_library(condition, contract),
+        "__builtins__": {"float": float, "OverflowError": OverflowError},
+    }
     exec(compile(body, f"<{condition.rule.id}>", "exec"), scope)  # noqa: S102 - built from a checked tree of known nodes
     check: Check = scope["broken"]
     return check
@@ -82,6 +90,8 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
 
 def _pythonic(expression: str) -> str | None:
     """CEL's boolean operators as Python's, outside of strings."""
+    if '"""' in expression or "'''" in expression:
+        return None
     parts = re.split(r"(\"[^\"]*\"|'[^']*')", expression)
     for index in range(0, len(parts), 2):
         part = parts[index]
@@ -93,6 +103,10 @@ def _pythonic(expression: str) -> str | None:
 
 class _NotPlain(Exception):
     pass
+
+
+#: Put before the names of fields, so that none of them hides a name of the generated code.
+_LOCAL = "field_"
 
 
 _PLAIN = {"integer": "int", "number": "double", "string": "string", "timestamp": "timestamp"}
@@ -108,11 +122,10 @@ class _Translator(ast.NodeVisitor):
         raise _NotPlain
 
     def visit_Name(self, node: ast.Name) -> str:
-        if node.id == "as_of":
-            return "timestamp"
-        kind = _PLAIN.get(self.types.get(node.id, ""))
+        kind = "timestamp" if node.id == "as_of" else _PLAIN.get(self.types.get(node.id, ""))
         if kind is None:
             raise _NotPlain
+        node.id = _LOCAL + node.id
         return kind
 
     def visit_Constant(self, node: ast.Constant) -> str:

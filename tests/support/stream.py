@@ -311,6 +311,19 @@ class Books:
         return total.get("in", 0) >= count and not total.get("pending", 0)
 
 
+def await_workers(settings: Settings, crew: Sequence[Worker], timeout: float = 20) -> None:
+    """Wait until the workers report."""
+    books = Books(settings)
+
+    def state() -> bool:
+        for worker in crew:
+            assert worker.running, f"a worker ended with {worker.process.returncode}:\n{worker.output()[-3000:]}"
+        reports = [json.loads(row) for row in books.client.hvals(books.keys.workers())]
+        return {worker.pid for worker in crew} <= {row["pid"] for row in reports}
+
+    eventually(state, "all workers report", timeout)
+
+
 def await_settled(settings: Settings, counts: dict[str, int], crew: Sequence[Worker] = (), timeout: float = 60) -> None:
     """Wait until ``counts`` records of each entity are clean or rejected."""
     books = Books(settings)

@@ -1,0 +1,58 @@
+# Everything a newcomer needs: `make demo` to see it, `make test` to check it.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
+# What `make test` leaves out; `make chaos` runs it.
+MARKS ?= not chaos
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test chaos bench lint format kafka lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+install: $(STAMP) ## Install into .venv (Python 3.11 or newer), every package pinned by hash
+
+$(STAMP): requirements.lock pyproject.toml scripts/check_python.py
+	@$(PYTHON) scripts/check_python.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: install ## Run everything on this machine: broker, Redis, simulated shop, worker, dashboard
+	@$(BIN)/headrace demo
+
+test: install ## Run the tests (real Kafka and a browser where they are to be had)
+	$(BIN)/python -m pytest -m "$(MARKS)"
+
+chaos: install ## Run the long crash tests
+	$(BIN)/python -m pytest -m chaos
+
+bench: install ## Run the benchmarks
+	$(BIN)/python -m benchmarks
+
+lint: install ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## Put the code into the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+kafka: install ## Run a real Apache Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17 and Maven)
+	@$(BIN)/python -m headrace.embedded.kafka
+
+lock: ## Pin every package anew in requirements.lock (needs uv)
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --all-extras --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was installed, cached and built
+	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

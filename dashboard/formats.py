@@ -1,0 +1,86 @@
+"""How numbers, money, shares and times read to people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+NOTHING = "–"
+_SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥", "INR": "₹"}
+
+
+def count(number: float | None) -> str:
+    """``12,345``; from ten million on ``12.3 M``."""
+    if number is None:
+        return NOTHING
+    if abs(number) >= 10_000_000:
+        return _short(number)
+    return f"{number:,.0f}"
+
+
+def money(amount: float | None, currency: str | None) -> str:
+    """``£1,234.50``, without pence from ten thousand on; an unknown currency by its code."""
+    if amount is None:
+        return NOTHING
+    size = abs(amount)
+    text = _short(size) if size >= 10_000_000 else f"{size:,.0f}" if size >= 10_000 else f"{size:,.2f}"
+    sign = "−" if amount < 0 else ""
+    symbol = _SYMBOLS.get(currency or "")
+    return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency or ''}".rstrip()
+
+
+def percent(share: float | None, places: int = 1) -> str:
+    """``98.2 %``; a share below all never reads 100, one above nothing never 0."""
+    if share is None:
+        return NOTHING
+    step = 10**-places
+    shown = round(share * 100, places)
+    if shown >= 100 and share < 1:
+        shown = 100 - step
+    if shown <= 0 < share:
+        return f"< {step:.{places}f} %"
+    return f"{shown:.{places}f} %"
+
+
+def relative(change: float | None) -> str | None:
+    """``+3.4 %`` or ``-3.4 %`` (the ASCII minus tells Streamlit the direction); None where nothing is known."""
+    if change is None:
+        return None
+    if abs(change) >= 10:
+        return f"{change + 1:,.0f}×" if change > 0 else f"-{abs(change):,.0f}×"
+    return f"{change * 100:+.1f} %"
+
+
+def points(difference: float | None, places: int = 2) -> str | None:
+    """``+0.25 pp``: percentage points, the change of a share."""
+    return None if difference is None else f"{difference * 100:+.{places}f} pp"
+
+
+def moment(ms: int | None) -> str:
+    """``23 Nov 2026, 11:41 UTC``."""
+    if ms is None:
+        return NOTHING
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def clock(ms: int) -> str:
+    """``11:41:05 UTC``."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%H:%M:%S} UTC"
+
+
+def ago(ms: int | None, now_ms: int) -> str:
+    """``4 s ago``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
+    if ms is None:
+        return "never"
+    seconds = max(0, (now_ms - ms) // 1000)
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _short(number: float) -> str:
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if abs(number) >= size:
+            return f"{number / size:,.2f} {unit}"
+    return f"{number:,.0f}"
