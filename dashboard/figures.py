@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import altair as alt
@@ -11,6 +12,9 @@ import pandas as pd
 from dashboard.formats import percent
 from stream_app.judge.summary import Quality
 from stream_app.store.read_overview import FindingsPoint, QualityPoint, RuleCount, SalesPoint
+
+#: An Altair chart of any kind; its own types do not survive its methods.
+Figure = Any
 
 #: Rules that have a colour of their own; the rest is drawn together.
 NAMED_RULES = 5
@@ -28,62 +32,202 @@ def bar_name(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _times(starts: Sequence[int]) -> pd.Series[Any]:
+def _times(starts: Sequence[float]) -> pd.Series[Any]:
     return pd.Series(pd.to_datetime(list(starts), unit="s", utc=True))
 
 
-def _x(bar_seconds: int, *, labels: bool = True) -> alt.X:
+def _period(start: int, bar_seconds: int) -> str:
+    begin, end = (datetime.fromtimestamp(at, UTC) for at in (start, start + bar_seconds))
+    if bar_seconds == DAY:
+        return f"{begin:%a} {begin.day} {begin:%b %Y}"
+    if bar_seconds > DAY:
+        last = datetime.fromtimestamp(start + bar_seconds - DAY, UTC)
+        return f"{begin.day} {begin:%b} to {last.day} {last:%b %Y}"
+    return f"{begin.day} {begin:%b %Y}, {begin:%H:%M} to {end:%H:%M} UTC"
+
+
+def _x(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X:
     """The time axis. Times are UTC, whatever the viewer's clock."""
-    words = "%-d %b" if bar_seconds >= DAY else ["%-d %b", "%H:%M"]
+    midnight = "utcFormat(datum.value, '%H:%M') == '00:00'"
     expression = (
         "utcFormat(datum.value, '%-d %b')"
-        if isinstance(words, str)
-        else "utcFormat(datum.value, '%H:%M') == '00:00' ? utcFormat(datum.value, '%-d %b') : utcFormat(datum.value, '%H:%M')"
+        if bar_seconds >= DAY
+        else f"{midnight} ? utcFormat(datum.value, '%-d %b') : utcFormat(datum.value, '%H:%M')"
     )
     axis = alt.Axis(
         title="Event time (UTC)" if labels else None,
         labelExpr=expression,
         grid=False,
         labels=labels,
-        tickCount=8,
+        tickCount=7,
         labelFlush=True,
     )
-    return alt.X("start:T", scale=alt.Scale(type="utc"), axis=axis)
+    # "binned" makes bars from start to end; plain times would turn them on their side.
+    binned: Any = "binned" if bars else alt.Undefined
+    return alt.X("start:T", bin=binned, scale=alt.Scale(type="utc"), axis=axis)
 
 
-def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) -> alt.VConcatChart:
-    """Revenue as bars above orders as bars, on one time axis; a bar whose time has not ended is pale."""
+def _y(field: str, title: str, **more: Any) -> alt.Y:
+    # The same room for labels in every chart, so that stacked charts share their time axis by eye.
+    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"format": "~s"}))
+    return alt.Y(f"{field}:Q", title=title, axis=axis, **more)
+
+
+def spark(series: Sequence[float | None]) -> Figure:
+    """A small line without axes; what was not measured leaves a gap."""
+    frame = pd.DataFrame({"at": range(len(series)), "value": pd.Series(series, dtype="float64")})
+    base = alt.Chart(frame, height=38).encode(
+        x=alt.X("at:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
+        y=alt.Y("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=3)),
+    )
+    return base.mark_line(strokeWidth=1.8, interpolate="monotone", clip=False)
+
+
+def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) -> tuple[Figure, Figure]:
+    """Revenue, and below it orders, as bars on the same time axis; a bar whose time has not ended is pale."""
     frame = pd.DataFrame(
         {
             "start": _times([point.start for point in series]),
-            "end": _times([point.start + bar_seconds for point in series]),
+            "end": _times([point.start + bar_seconds * 0.88 for point in series]),
+            "period": [_period(point.start, bar_seconds) for point in series],
             "revenue": [point.revenue for point in series],
             "orders": [point.orders for point in series],
-            "state": ["" if point.complete else "still counting" for point in series],
+            "state": ["complete" if point.complete else "still counting" for point in series],
         }
     )
     unit = f"Revenue ({currency})" if currency else "Revenue"
     tooltip = [
-        alt.Tooltip("start:T", title="From (UTC)", format="%-d %b %Y %H:%M", formatType="utc"),
+        alt.Tooltip("period:N", title="Period"),
         alt.Tooltip("revenue:Q", title=unit, format=",.2f"),
         alt.Tooltip("orders:Q", title="Orders", format=",d"),
         alt.Tooltip("state:N", title="State"),
     ]
-    opacity = alt.condition("datum.state == ''", alt.value(1.0), alt.value(0.4))
+    opacity = alt.condition("datum.state == 'complete'", alt.value(1.0), alt.value(0.4))
 
-    def panel(field: str, title: str, height: int, colour: int, *, labels: bool) -> alt.Chart:
+    def panel(field: str, title: str, height: int, *, labels: bool) -> Figure:
         return (
-            alt.Chart(frame, height=height, width="container")
+            alt.Chart(frame, height=height)
             .mark_bar(cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
-            .encode(
-                x=_x(bar_seconds, labels=labels),
-                x2="end:T",
-                y=alt.Y(f"{field}:Q", title=title, axis=alt.Axis(format="~s", tickCount=4)),
-                opacity=opacity,
-                tooltip=tooltip,
-            )
+            .encode(x=_x(bar_seconds, labels=labels), x2="end:T", y=_y(field, title), opacity=opacity, tooltip=tooltip)
         )
 
-    return alt.vconcat(
-        panel("revenue", unit, 165, 0, labels=False), panel("orders", "Orders", 85, 1, labels=True), spacing=10
+    return panel("revenue", unit, 170, labels=False), panel("orders", "Orders", 120, labels=True)
+
+
+def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int) -> Figure:
+    """The score as a line with a point for each bar; bars without records leave a gap."""
+    frame = pd.DataFrame(
+        {
+            "start": _times([point.start + bar_seconds / 2 for point in series]),
+            "period": [_period(point.start, bar_seconds) for point in series],
+            "score": pd.Series([point.quality.score for point in series], dtype="float64"),
+            "text": [percent(point.quality.score, 2) for point in series],
+        }
+    )
+    base = alt.Chart(frame, height=250).encode(
+        x=_x(bar_seconds, bars=False),
+        y=_y(
+            "score",
+            "Quality score (%)",
+            # Near 100 % all days look alike on an axis from zero: this one says where it starts.
+            scale=alt.Scale(zero=False, nice=True, padding=6),
+            axis={"labelExpr": "format(datum.value * 100, '~r')"},
+        ),
+        tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Quality score")],
+    )
+    return alt.layer(base.mark_line(strokeWidth=2.2, interpolate="monotone"), base.mark_circle(size=26, opacity=1))
+
+
+def quality_by_dimension(measured: Quality) -> Figure:
+    """How far each dimension falls short of 100 %: the line's length is the shortfall, worst first."""
+    known = sorted((share, name) for name, share in measured.dimensions.items() if share is not None)
+    frame = pd.DataFrame(
+        {
+            "dimension": [name.capitalize() for _, name in known],
+            "shortfall": [1 - share for share, _ in known],
+            "share": [percent(share, 2) for share, _ in known],
+            "zero": [0.0 for _ in known],
+        }
+    )
+    y = alt.Y("dimension:N", title=None, sort=None, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
+    x = alt.X(
+        "shortfall:Q",
+        title="Failed checks (% of checks made)",
+        scale=alt.Scale(nice=True, padding=2, domainMin=0),
+        axis=alt.Axis(tickCount=4, labelExpr="format(datum.value * 100, '~r')"),
+    )
+    tooltip = [
+        alt.Tooltip("dimension:N", title="Dimension"),
+        alt.Tooltip("share:N", title="Quality"),
+        alt.Tooltip("shortfall:Q", title="Failed checks", format=".3%"),
+    ]
+    base = alt.Chart(frame, height=alt.Step(34)).encode(y=y, x=x, tooltip=tooltip)
+    return alt.layer(
+        base.mark_bar(height=10, cornerRadiusEnd=5),
+        base.mark_text(align="left", dx=8, fontSize=12).encode(text="share:N"),
+    )
+
+
+def named_rules(rules: Sequence[RuleCount], before: Sequence[str] = ()) -> list[str]:
+    """The rules that get a colour: those with most findings. A rule that had one keeps its place, and so its colour."""
+    names = labels(rules)
+    top = [names[row.entity, row.rule] for row in rules[:NAMED_RULES]]
+    places: list[str | None] = [name if name in top else None for name in before[:NAMED_RULES]]
+    places += [None] * (len(top) - len(places))
+    fresh = iter(name for name in top if name not in places)
+    return [name for name in (place or next(fresh, None) for place in places) if name is not None]
+
+
+def labels(rules: Sequence[RuleCount]) -> dict[tuple[str, str], str]:
+    """What charts call each rule: its id, with the entity where several entities have findings of that id."""
+    holders: dict[str, set[str]] = {}
+    for row in rules:
+        holders.setdefault(row.rule, set()).add(row.entity)
+    return {(row.entity, row.rule): row.rule if len(holders[row.rule]) == 1 else f"{row.rule} ({row.entity})" for row in rules}
+
+
+def findings_over_time(
+    series: Sequence[FindingsPoint],
+    rules: Sequence[RuleCount],
+    starts: Sequence[int],
+    bar_seconds: int,
+    named: Sequence[str],
+) -> Figure:
+    """Findings stacked by rule; the rules of ``named`` in colours of their own, the others together in grey."""
+    names = labels(rules)
+    counted: dict[tuple[int, str], int] = {}
+    for point in series:
+        name = names.get((point.entity, point.rule), OTHERS)
+        place = (point.start, name if name in named else OTHERS)
+        counted[place] = counted.get(place, 0) + point.count
+    domain = [*named, OTHERS]
+    # Zeros at both ends keep the time axis that of the other charts.
+    for edge in (starts[0], starts[-1]) if starts else ():
+        counted.setdefault((edge, domain[0]), 0)
+    rows = sorted(counted.items())
+    frame = pd.DataFrame(
+        {
+            "start": _times([start for (start, _), _ in rows]),
+            "end": _times([start + bar_seconds * 0.88 for (start, _), _ in rows]),
+            "period": [_period(start, bar_seconds) for (start, _), _ in rows],
+            "rule": [name for (_, name), _ in rows],
+            "rank": [domain.index(name) for (_, name), _ in rows],
+            "findings": [count for _, count in rows],
+        }
+    )
+    return (
+        alt.Chart(frame, height=250)
+        .mark_bar()
+        .encode(
+            x=_x(bar_seconds),
+            x2="end:T",
+            y=_y("findings", "Findings", stack="zero"),
+            color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                alt.Tooltip("period:N", title="Period"),
+                alt.Tooltip("rule:N", title="Rule"),
+                alt.Tooltip("findings:Q", title="Findings", format=",d"),
+            ],
+        )
     )

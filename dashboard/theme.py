@@ -4,46 +4,60 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
 import streamlit as st
 
-#: Heights of charts, in pixels.
-TALL, SHORT = 290, 230
-
+# Streamlit hands its colours to no style sheet, but says whether the page is light or dark (color-scheme).
 _STYLE = """
 <style>
-  .stMainBlockContainer { max-width: 1480px; padding-left: clamp(0.9rem, 2.6vw, 2.4rem); padding-right: clamp(0.9rem, 2.6vw, 2.4rem); }
+  .stApp {
+    --card: light-dark(#ffffff, #172029);
+    --line: light-dark(#dfe5ea, #26333e);
+    --quiet: light-dark(#5b6975, #9aaab7);
+  }
+  .stMainBlockContainer {
+    max-width: 1480px;
+    padding-left: clamp(0.9rem, 2.6vw, 2.4rem);
+    padding-right: clamp(0.9rem, 2.6vw, 2.4rem);
+  }
   .stAppHeader { background: transparent; }
-  .stMetric, [data-testid="stMetricValue"], .stDataFrame { font-variant-numeric: tabular-nums; }
+  [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; letter-spacing: -0.01em; }
 
   /* What a refresh has not reached yet keeps its full colour: no flicker. */
   [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 
-  [class*="st-key-card-"] {
-    background: var(--st-secondary-background-color);
-    border: 1px solid var(--st-border-color);
+  .st-key-head { margin-bottom: 0.15rem; }
+  .st-key-name h1 { padding: 0; letter-spacing: -0.015em; }
+  .st-key-name [data-testid="stCaptionContainer"] { margin-top: 0.1rem; }
+  .st-key-badge { row-gap: 0.3rem; column-gap: 1.3rem; }
+  .st-key-badge p { font-variant-numeric: tabular-nums; }
+
+  [class*="st-key-card-"], .st-key-tiles > [class*="st-key-tile-"] {
+    background: var(--card);
+    border: 1px solid var(--line);
     border-radius: 12px;
-    padding: 1.05rem 1.15rem 0.85rem;
-    height: 100%;
   }
+  [class*="st-key-card-"] { padding: 1rem 1.15rem 0.9rem; height: 100%; gap: 0.55rem; }
   [class*="st-key-card-"] h3 { padding: 0; }
-  [class*="st-key-card-"] [data-testid="stCaptionContainer"] { margin-top: -0.55rem; }
+  [class*="st-key-card-"] [data-testid="stCaptionContainer"] { margin-top: -0.45rem; }
+  [class*="st-key-card-"] [data-testid="stCaptionContainer"] p { color: var(--quiet); }
+  .stColumn > [data-testid="stVerticalBlock"] { height: 100%; }
 
   .st-key-tiles { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 0.85rem; }
   .st-key-tiles > * { width: auto !important; min-width: 0; }
-  .st-key-tiles .stMetric {
-    background: var(--st-secondary-background-color);
-    border: 1px solid var(--st-border-color);
-    border-radius: 12px;
-    padding: 0.85rem 1rem 0.7rem;
-  }
+  .st-key-tiles > [class*="st-key-tile-"] { padding: 0.8rem 1rem 0.6rem; gap: 0.35rem; }
+  .st-key-tiles [data-testid="stMetricLabel"] p { color: var(--quiet); font-size: 0.92rem; }
   @media (max-width: 1100px) { .st-key-tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
   @media (max-width: 640px) {
     .st-key-tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.6rem; }
     .st-key-tiles > :first-child { grid-column: 1 / -1; }
+    .st-key-tiles > [class*="st-key-tile-"] { padding: 0.7rem 0.8rem 0.5rem; }
+    [class*="st-key-card-"] { padding: 0.9rem 0.85rem 0.8rem; }
   }
 </style>
 """
+
+#: The colour of words inside charts, by the page's theme; the last where that is not known.
+_INK = {"light": "#17222d", "dark": "#e6edf3", None: "#7b8894"}
 
 
 def apply() -> None:
@@ -51,15 +65,23 @@ def apply() -> None:
     st.html(_STYLE)
 
 
-def chart(figure: alt.Chart | alt.LayerChart | alt.VConcatChart, *, key: str, alt_text: str) -> None:
+def chart(figure: Any, *, key: str, alt_text: str) -> None:
     """Show a figure in the page's colours; ``alt_text`` says in words what it shows."""
     st.altair_chart(configure(figure), width="stretch", theme="streamlit", key=key, alt=alt_text)
 
 
+def spark(figure: Any, *, key: str, alt_text: str) -> None:
+    """Show a small line that has no axes."""
+    bare = figure.configure_view(strokeWidth=0, continuousHeight=38)
+    st.altair_chart(bare, width="stretch", height=42, theme="streamlit", key=key, alt=alt_text)
+
+
 def configure(figure: Any) -> Any:
-    """Axes and legends as all charts have them. Colours come from the theme."""
+    """Axes and legends as all charts have them. Colours come from Streamlit's theme, but for words on marks."""
+    ink = _INK.get(st.context.theme.type, _INK[None])
     return (
         figure.configure_view(strokeWidth=0)
+        .configure_text(color=ink)
         .configure_axis(
             labelFontSize=11.5,
             titleFontSize=11.5,
@@ -72,6 +94,12 @@ def configure(figure: Any) -> Any:
             labelOverlap=True,
         )
         .configure_legend(
-            orient="bottom", direction="horizontal", columns=3, title=None, labelFontSize=11.5, labelLimit=190, symbolType="square"
+            orient="bottom",
+            direction="horizontal",
+            columns=2,
+            title=None,
+            labelFontSize=11.5,
+            labelLimit=150,
+            symbolType="square",
         )
     )

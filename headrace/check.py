@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -185,7 +186,7 @@ class Check:
 
 
 def _totals(state: _Entity) -> EntityTotals:
-    totals = state.tally.totals
+    totals = defaultdict(int, state.tally.totals())
     customers: set[str] = set().union(*state.tally.customers.values())
     orders: set[str] = set().union(*state.tally.orders.values())
     summary = describe(state.contract)

@@ -54,6 +54,7 @@ class Pacer:
         self._now = now
         self._due: float | None = None
         self._origin: tuple[float, int] | None = None
+        self._latest = 0
 
     @property
     def idle(self) -> bool:
@@ -68,11 +69,11 @@ class Pacer:
             due = now if self._due is None else max(self._due, now - CATCH_UP)
             self._due = due + self._step
         if self._speed is not None and as_of_ms is not None:
-            if self._origin is None:
-                self._origin = (now, as_of_ms)
-            start, first = self._origin
-            timed = start + (as_of_ms - first) / 1000 / self._speed
-            if now - timed > CATCH_UP and timed >= start:
-                self._origin = (start + (now - timed), first)
+            # A record that comes late in event time is due at once, and changes nothing for the others.
+            self._latest = max(self._latest, as_of_ms) if self._origin else as_of_ms
+            start, first = self._origin or (now, as_of_ms)
+            timed = start + (self._latest - first) / 1000 / self._speed
+            behind = now - timed
+            self._origin = (start + behind if behind > CATCH_UP else start, first)
             due = max(due, timed)
         return due - now

@@ -19,7 +19,6 @@ from stream_app.errors import DocumentError
 
 #: A rule as code: the cleaned values and the as-of moment (ms) → whether the rule is broken.
 Check = Callable[[dict[str, Any], int], bool]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"(\d{1,6})(h|m|s)")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
@@ -27,9 +26,9 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 def moment(milliseconds: int) -> datetime:
     """Milliseconds since the epoch as a UTC datetime; the first or last one where it is beyond what can be told."""
     try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return (datetime.max if milliseconds > 0 else datetime.min).replace(tzinfo=UTC)
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.max.replace(tzinfo=UTC) if milliseconds > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def condition_check(condition: Condition, contract: Contract) -> Check:
@@ -65,7 +64,8 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
         return None
     try:
         tree = ast.parse(source, mode="eval")
-        kind = _Translator(types).visit(tree.body)
+        translator = _Translator(types)
+        kind = translator.visit(tree.body)
     except (SyntaxError, _NotPlain, RecursionError):
         return None
     if kind != "bool":
@@ -73,15 +73,17 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
     reads = "".join(f"{_LOCAL}{name} = values[{name!r}]\n  " for name in condition.fields)
     if condition.uses_as_of:
         reads += f"{_LOCAL}as_of = moment(as_of_ms)\n  "
+    code = re.sub(r"\b(duration_\d+)\(\)", r"\1", ast.unparse(tree.body))
     body = (
-        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({ast.unparse(tree.body)})\n"
+        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({code})\n"
         " except OverflowError:\n  return library(values, as_of_ms)\n"
     )
     scope: dict[str, Any] = {
         "moment": moment,
-        "timedelta": timedelta,
+        **translator.durations,
+        "float": float,
         "library": by_library(condition, contract),
-        "__builtins__": {"float": float, "OverflowError": OverflowError},
+        "__builtins__": {"OverflowError": OverflowError},
     }
     exec(compile(body, f"<{condition.rule.id}>", "exec"), scope)  # noqa: S102 - built from a checked tree of known nodes
     check: Check = scope["broken"]
@@ -117,6 +119,7 @@ class _Translator(ast.NodeVisitor):
 
     def __init__(self, types: dict[str, str]) -> None:
         self.types = types
+        self.durations: dict[str, timedelta] = {}
 
     def generic_visit(self, node: ast.AST) -> str:
         raise _NotPlain
@@ -173,10 +176,9 @@ class _Translator(ast.NodeVisitor):
         if isinstance(node.func, ast.Name) and node.func.id == "duration" and isinstance(argument, ast.Constant):
             match = _DURATION.fullmatch(str(argument.value))
             if match:
-                node.func.id = "timedelta"
-                node.args = []
-                seconds = ast.Constant(int(match[1]) * _UNITS[match[2]])
-                node.keywords = [ast.keyword(arg="seconds", value=seconds)]
+                name = f"duration_{int(match[1]) * _UNITS[match[2]]}"
+                self.durations[name] = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+                node.func.id, node.args = name, []
                 return "duration"
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Severity
@@ -11,6 +12,8 @@ from stream_app.judge.verdict import Verdict
 
 Outcome = Literal["clean", "rejected", "pending"]
 MASK = "•••"
+#: The most minor units that one record adds to a sum: sums of many must stay integers of 64 bits.
+MOST = 10**12
 _FINDINGS_A_BATCH = 200
 _PREVIEWS_A_BATCH = 20
 
@@ -19,8 +22,7 @@ class Tally:
     """Accumulates settled verdicts of one entity.
 
     Attributes:
-        totals: field → increment, all time (see ``stream_app.store.keys`` for the fields).
-        minutes: minute (epoch minutes) → field → increment.
+        minutes: minute (epoch minutes) → field → increment (see ``stream_app.store.keys`` for the fields).
         customers, orders: minute → distinct texts among clean records.
         findings, previews: JSON-ready newest-last samples; findings never hold values, previews mask personal fields.
         stream_ms: largest event time of a clean record, 0 when there is none.
@@ -28,7 +30,6 @@ class Tally:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self.totals: defaultdict[str, int] = defaultdict(int)
         self.minutes: dict[int, defaultdict[str, int]] = {}
         self.customers: dict[int, set[str]] = {}
         self.orders: dict[int, set[str]] = {}
@@ -45,53 +46,42 @@ class Tally:
         window = self.minutes.get(minute)
         if window is None:
             window = self.minutes[minute] = defaultdict(int)
-        counters = (window, self.totals)
-        for counter in counters:
-            if waited:
-                counter["pending"] -= 1
-            else:
-                counter["in"] += 1
-            counter[outcome] += 1
+        window["pending" if waited else "in"] += -1 if waited else 1
+        window[outcome] += 1
         values = verdict.values
         if self.contract.segments:
             self._segments(verdict, outcome, window, waited)
         if outcome == "pending":
             return
         if outcome == "clean" and values is not None:
-            self._clean(verdict, values, minute, counters)
+            self._clean(verdict, values, minute, window)
         if verdict.repairs:
-            for counter in counters:
-                counter["repaired"] += 1
-                for repair in verdict.repairs:
-                    counter[f"r:{repair}"] += 1
+            window["repaired"] += 1
+            for repair in verdict.repairs:
+                window[f"r:{repair}"] += 1
         if verdict.findings:
-            self._broken(verdict, counters, source)
-        if outcome == "clean":
-            self._preview(verdict, source)
+            self._broken(verdict, window, source)
 
-    def _clean(self, verdict: Verdict, values: dict[str, Any], minute: int, counters: Any) -> None:
+    def _clean(self, verdict: Verdict, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
         if verdict.event_ms > self.stream_ms:
             self.stream_ms = verdict.event_ms
         revenue = self._revenue
         if revenue is not None:
             quantity, price = values[revenue.quantity], values[revenue.price]
             if quantity is not None and price is not None:
-                minor = round(quantity * price * 100)
-                for counter in counters:
-                    counter["rev"] += minor
+                window["rev"] += _minor(quantity, price)
         customer = self.contract.customer
         if customer is not None and values[customer] is not None:
             self.customers.setdefault(minute, set()).add(str(values[customer]))
         if self._order is not None and values[self._order] is not None:
             self.orders.setdefault(minute, set()).add(str(values[self._order]))
 
-    def _broken(self, verdict: Verdict, counters: Any, source: str) -> None:
+    def _broken(self, verdict: Verdict, window: dict[str, int], source: str) -> None:
         risk = self._value(verdict.values)
         for rule in verdict.findings:
-            for counter in counters:
-                counter[f"f:{rule.id}"] += 1
-                if risk:
-                    counter[f"v:{rule.id}"] += risk
+            window[f"f:{rule.id}"] += 1
+            if risk:
+                window[f"v:{rule.id}"] += risk
             if rule.severity is not Severity.INFO:
                 self.findings.append(
                     {
@@ -114,7 +104,7 @@ class Tally:
         quantity, price = values[self._revenue.quantity], values[self._revenue.price]
         if quantity is None or price is None:
             return 0
-        return int(abs(round(quantity * price * 100)))
+        return abs(_minor(quantity, price))
 
     def _segments(self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool) -> None:
         for name in self.contract.segments:
@@ -128,10 +118,19 @@ class Tally:
                 for rule in verdict.findings:
                     window[f"s|{name}|f:{rule.id}|{text}"] += 1
 
-    def _preview(self, verdict: Verdict, source: str) -> None:
-        if len(self.previews) >= 2 * _PREVIEWS_A_BATCH:
-            del self.previews[:-_PREVIEWS_A_BATCH]
-        self.previews.append({"source": source, "verdict": verdict})
+    def totals(self) -> dict[str, int]:
+        """Field → increment over all windows; segments are counted by window only."""
+        merged: dict[str, int] = {}
+        for window in self.minutes.values():
+            for key, count in window.items():
+                if not key.startswith("s|"):
+                    merged[key] = merged.get(key, 0) + count
+        return merged
+
+    def show(self, rows: Iterable[tuple[Verdict, str]]) -> None:
+        """Keep the newest clean ones of (verdict, source) rows, oldest first, for the preview."""
+        clean = [{"verdict": verdict, "source": source} for verdict, source in rows if verdict.body is not None]
+        self.previews = [*self.previews, *clean][-_PREVIEWS_A_BATCH:]
 
     def preview_json(self) -> list[str]:
         """The newest clean records as JSON, newest last, personal fields masked."""
@@ -156,6 +155,11 @@ class Tally:
                 )
             )
         return rows
+
+
+def _minor(quantity: float, price: float) -> int:
+    """``quantity`` × ``price`` in minor units; what is beyond ``MOST`` counts as that, so that no sum overflows."""
+    return round(max(-MOST, min(quantity * price * 100, MOST)))
 
 
 def order_is_unique(contract: Contract) -> bool:

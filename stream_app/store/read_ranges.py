@@ -39,10 +39,10 @@ class TimeRange(StrEnum):
 
 _LENGTHS: dict[TimeRange, tuple[int | None, Grain, str]] = {
     TimeRange.LAST_15_MINUTES: (15 * 60, Grain.MINUTE, "15 min"),
-    TimeRange.LAST_HOUR: (3_600, Grain.MINUTE, "1 hour"),
-    TimeRange.LAST_DAY: (86_400, Grain.HOUR, "24 hours"),
-    TimeRange.LAST_WEEK: (7 * 86_400, Grain.HOUR, "7 days"),
-    TimeRange.LAST_30_DAYS: (30 * 86_400, Grain.DAY, "30 days"),
+    TimeRange.LAST_HOUR: (3_600, Grain.MINUTE, "1 h"),
+    TimeRange.LAST_DAY: (86_400, Grain.HOUR, "24 h"),
+    TimeRange.LAST_WEEK: (7 * 86_400, Grain.HOUR, "7 d"),
+    TimeRange.LAST_30_DAYS: (30 * 86_400, Grain.DAY, "30 d"),
     TimeRange.ALL: (None, Grain.DAY, "All"),
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 #: ARGV: prefix, payload {entity, applied: [field, expected], refs: [[entity, [id…]]…],
 #: claims: [[rule, claim, [id…], [source…]]…]}.
 #: Returns {0, applied} when another worker has moved the partition on, else {1, [missing indexes…], [duplicate indexes…]}.
+#: What is found out about a key is noted until the batch is applied (hash ``decided:<partition field>``, rule|source → 0 or 1):
+#: whoever judges the record again meanwhile says the same, even if the key has been taken or given back since.
 LOOK_UP = """
 local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
 if p.applied then
@@ -19,13 +21,21 @@ for i, ref in ipairs(p.refs) do
   end
   missing[i] = found
 end
+local decided = p.applied and prefix .. ':decided:' .. p.applied[1]
+local again = decided and redis.call('EXISTS', decided) == 1
 for i, c in ipairs(p.claims) do
   local key, found = prefix .. ':uniq:' .. p.entity .. ':' .. c[1], {}
   local claim, ids, sources = c[2] == 1, c[3], c[4]
   for j = 1, #ids do
-    if not claim or redis.call('HSETNX', key, ids[j], sources[j]) == 0 then
+    local note = c[1] .. '|' .. sources[j]
+    local known = again and redis.call('HGET', decided, note)
+    if known then
+      if known == '1' then found[#found + 1] = j - 1 end
+    elseif not claim or redis.call('HSETNX', key, ids[j], sources[j]) == 0 then
       local holder = redis.call('HGET', key, ids[j])
-      if holder and holder ~= sources[j] then found[#found + 1] = j - 1 end
+      local taken = holder and holder ~= sources[j]
+      if taken then found[#found + 1] = j - 1 end
+      if decided and (taken or not claim) then redis.call('HSET', decided, note, taken and '1' or '0') end
     end
   end
   duplicates[i] = found
@@ -43,6 +53,10 @@ if p.applied then
   local now = redis.call('HGET', prefix .. ':applied', p.applied[1])
   if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
   redis.call('HSET', prefix .. ':applied', p.applied[1], p.applied[3])
+  local decided = prefix .. ':decided:' .. p.applied[1]
+  for _, note in ipairs(redis.call('HKEYS', decided)) do
+    if tonumber(string.match(note, '(%d+)$')) <= p.applied[3] then redis.call('HDEL', decided, note) end
+  end
 end
 if p.settle then
   local gone = {}
@@ -114,24 +128,32 @@ redis.call('HSET', total, 'at', string.format('%.0f', p.at))
 return {1}
 """
 
-#: ARGV: prefix, payload {entity, records: [[waiting field, rejected JSON, [[entity, id]…]]…], reject: 0|1}.
-#: Decides about waiting records, durably, before anything is sent: 0 gone, 1 still waits, 2 all references known, 3 rejected.
+#: ARGV: prefix, payload {entity, records: [[waiting field, partition field, offset, [[entity, id]…], grace is over: 0|1]…]}.
+#: Decides about waiting records, durably, before anything is sent. Per record {state, index of a missing reference…}:
+#: 0 gone, 1 still waits (or is not counted as waiting yet), 2 all references known, 3 rejected for the references given.
 DECIDE = """
 local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
 local waiting, out = prefix .. ':waiting:' .. p.entity, {}
 for i, r in ipairs(p.records) do
-  local state = redis.call('HGET', waiting, r[1])
-  if not state then out[i] = 0
-  elseif string.find(state, 'rejected', 1, true) then out[i] = 3
+  local text = redis.call('HGET', waiting, r[1])
+  if not text then
+    local applied = tonumber(redis.call('HGET', prefix .. ':applied', r[2]) or '-1')
+    out[i] = {applied >= r[3] and 0 or 1}
   else
-    out[i] = 2
-    for _, ref in ipairs(r[3]) do
-      if redis.call('HEXISTS', prefix .. ':ref:' .. ref[1], ref[2]) == 0 then out[i] = 1 end
+    local state = cjson.decode(text)
+    if state.decision ~= 'rejected' then
+      local missing = {}
+      for j, ref in ipairs(r[4]) do
+        if redis.call('HEXISTS', prefix .. ':ref:' .. ref[1], ref[2]) == 0 then missing[#missing + 1] = j - 1 end
+      end
+      if #missing == 0 then out[i] = {2}
+      elseif r[5] == 0 then out[i] = {1}
+      else
+        state.decision, state.missing = 'rejected', missing
+        redis.call('HSET', waiting, r[1], cjson.encode(state))
+      end
     end
-    if out[i] == 1 and r[4] == 1 then
-      redis.call('HSET', waiting, r[1], r[2])
-      out[i] = 3
-    end
+    if not out[i] then out[i] = {3, unpack(state.missing)} end
   end
 end
 return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ import redis.asyncio
 from stream_app.contract.model import Contract
 from stream_app.judge.summary import describe
 from stream_app.judge.tally import Tally
-from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Grain, Keys
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, WORKER_GONE_AFTER, Grain, Keys
 from stream_app.store.scripts import APPLY, DECIDE, LOOK_UP
 
 #: Distinct values a segment field is counted by; more are counted together.
@@ -77,7 +78,7 @@ class Changes:
             "applied": self.applied,
             "settle": self.settle,
             "wait": self.wait,
-            "totals": dict(tally.totals),
+            "totals": tally.totals(),
             "windows": _windows(tally),
             "sketches": [
                 *(("customers", *row) for row in _sketches(tally.customers)),
@@ -186,13 +187,15 @@ class Store:
                 raise SettledAlready([field.decode() for field in reply[1]])
             raise Moved(int(reply[1]))
 
-    async def decide(self, entity: str, records: list[tuple[str, str, list[tuple[str, str]], int]]) -> list[int]:
-        """The durable state of waiting records: GONE, WAITS, KNOWN or REJECTED.
+    async def decide(
+        self, entity: str, records: list[tuple[str, str, int, list[tuple[str, str]], int]]
+    ) -> list[tuple[int, list[int]]]:
+        """The durable state of waiting records: GONE, WAITS, KNOWN or REJECTED, and indexes of its missing references.
 
-        Each record is (waiting field, JSON to store when rejected, references, whether its grace has ended).
+        Each record is (waiting field, partition field, offset, references, whether its grace has ended).
         """
-        reply: list[int] = await self._decide(args=[self._prefix, pack({"entity": entity, "records": records})])
-        return reply
+        reply = await self._decide(args=[self._prefix, pack({"entity": entity, "records": records})])
+        return [(state, missing) for state, *missing in reply]
 
     async def input_closed(self) -> bool:
         """Whether the producers are done for good."""
@@ -207,10 +210,14 @@ class Store:
         await self._redis.hdel(self._keys.workers(), worker)
 
     async def lags(self) -> dict[str, int]:
-        """Entity → records not yet applied, summed over the workers' last reports."""
+        """Entity → records not yet applied, summed over the last reports of the workers that are there."""
         lags: dict[str, int] = {}
+        since = (time.time() - WORKER_GONE_AFTER) * 1000
         for text in (await self._redis.hgetall(self._keys.workers())).values():
-            for entity, lag in json.loads(text).get("lag", {}).items():
+            row = json.loads(text)
+            if row["at"] < since:
+                continue
+            for entity, lag in row.get("lag", {}).items():
                 lags[entity] = lags.get(entity, 0) + int(lag)
         return lags
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -156,7 +157,7 @@ class HeadraceApp:
         """Open the store and the producer, and build the engines; retried like everything else."""
         self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
         self.producer = await self._producer()
-        known: dict[str, set[str]] = {}
+        known: dict[str, set[Any]] = {}
         engines = {
             entity: Engine(self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids)
             for entity in self.shop.contracts
@@ -247,9 +248,10 @@ class HeadraceApp:
         for tp in consumer.assignment():
             for entity, engine in self.engines.items():
                 if tp.topic == engine.topics.raw:
-                    highwater = consumer.highwater(tp) or 0
-                    applied = engine._applied.get(tp.partition, -1)
-                    lags[entity] = lags.get(entity, 0) + max(0, highwater - applied - 1)
+                    highwater = consumer.highwater(tp)
+                    applied = engine._applied.get(tp.partition, (consumer._committed_offset.get(tp) or 0) - 1)
+                    # Not fetched from yet: it may hold something.
+                    lags[entity] = lags.get(entity, 0) + (1 if highwater is None else max(0, highwater - applied - 1))
         return lags
 
     async def _beat(self, _app: Any) -> None:
@@ -290,6 +292,9 @@ class _Worker(faust.Worker):
 def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = None) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # A batch is thousands of short-lived objects and no cycles: look for garbage seldom.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
     ours = HeadraceApp(shop, settings, topic_ids or {})
     worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False)
     try:

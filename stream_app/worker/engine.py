@@ -43,7 +43,7 @@ class Engine:
 
     def __init__(
         self, shop: Shop, entity: str, settings: Settings, store: Store, producer: AIOKafkaProducer, health: Health,
-        known: dict[str, set[str]], topic_ids: Mapping[str, str],
+        known: dict[str, set[Any]], topic_ids: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
@@ -116,7 +116,10 @@ class Engine:
         missing, duplicates = await self.patiently(
             "look up references and keys",
             lambda: self.store.look_up(
-                self.entity, (field, applied), [(entity, ids) for entity, ids, _ in references.values()], claims
+                self.entity,
+                (field, applied),
+                [(entity, [str(value) for value in ids]) for entity, ids, _ in references.values()],
+                claims,
             ),
         )
         extra: dict[int, list[Rule]] = {}
@@ -144,6 +147,8 @@ class Engine:
         for index, verdict in enumerate(verdicts):
             outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
             tally.add(verdict, outcome, sources[index])  # type: ignore[arg-type]
+        settled = [index for index in range(max(0, len(verdicts) - 100), len(verdicts)) if index not in pending]
+        tally.show((verdicts[index], sources[index]) for index in settled)
         changes = Changes(tally, now, applied=(field, applied, records[-1].offset))
         waiting = f'{{"since":{now},"decision":null}}'
         changes.wait = [(f"{partition}:{records[index].offset}", waiting) for index in sorted(pending)]
@@ -187,25 +192,23 @@ class Engine:
                 outbox.add(dead, partition, record.key, record.value, record.timestamp, headers)
         await outbox.send()
 
-    def _references(self, verdicts: list[Verdict]) -> dict[str, tuple[str, list[str], dict[str, list[int]]]]:
+    def _references(self, verdicts: list[Verdict]) -> dict[str, tuple[str, list[Any], dict[Any, list[int]]]]:
         """Per foreign key: the entity, the ids that are not known here yet, and which records need each."""
-        found: dict[str, tuple[str, list[str], dict[str, list[int]]]] = {}
+        found: dict[str, tuple[str, list[Any], dict[Any, list[int]]]] = {}
         for reference in self.contract.references:
             known = self._known.setdefault(reference.to_entity, set())
-            where: dict[str, list[int]] = {}
+            where: dict[Any, list[int]] = {}
             name = reference.field
             for index, verdict in enumerate(verdicts):
                 if verdict.body is None or verdict.values is None:
                     continue
                 value = verdict.values[name]
-                if value is not None:
-                    text = str(value)
-                    if text not in known:
-                        where.setdefault(text, []).append(index)
+                if value is not None and value not in known:
+                    where.setdefault(value, []).append(index)
             found[reference.rule.id] = (reference.to_entity, list(where), where)
         return found
 
-    def _remember(self, entity: str, ids: list[str], gone: set[str]) -> None:
+    def _remember(self, entity: str, ids: list[Any], gone: set[Any]) -> None:
         known = self._known.setdefault(entity, set())
         if len(known) > _KNOWN:
             known.clear()
@@ -220,10 +223,15 @@ class Engine:
             made: list[int] = []
             looked: list[int] = []
             seen = unique.among == "seen"
+            only = unique.fields[0] if len(unique.fields) == 1 else None
             for index, verdict in enumerate(verdicts):
                 if verdict.values is None:
                     continue
-                identity = unique_id(unique.fields, verdict, seen)
+                if only is not None:
+                    value = verdict.values[only]
+                    identity = None if value is None else str(value)
+                else:
+                    identity = unique_id(unique.fields, verdict, seen)
                 if identity is None:
                     continue
                 claim, place = (make, made) if seen or verdict.body is not None else (look, looked)

@@ -58,6 +58,13 @@ class BatchConsumer(driver.Consumer):
         await super().perform_seek()
         self._forget(list(self._committed_offset))
 
+    def ack(self, message: Any) -> bool:
+        """Take note of a settled batch, unless it was fetched before the last rebalance.
+
+        Its partition may begin anew at an earlier offset: what lies between would be committed with it.
+        """
+        return message.generation_id == self.app.consumer_generation_id and bool(super().ack(message))
+
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
             self._first.pop(tp, None)
@@ -77,11 +84,11 @@ class BatchConsumer(driver.Consumer):
         done, new = 0, None
         for last in acked:
             start = first.get(last)
-            if start is not None and committed is not None and start > committed:
+            if start is None or (committed is not None and start > committed):
                 break
             committed = new = last + 1
             done += 1
-            first.pop(last, None)
+            del first[last]
         self._acked_index[tp].difference_update(acked[:done])
         del acked[:done]
         return new

@@ -94,18 +94,15 @@ class WaitingRoom:
                 (r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None
             ]
             over = closed or (caught_up and now - held.arrived >= engine.settings.grace)
-            rows.append((held.field, '{"since":0,"decision":"rejected"}', wanted, int(over)))
+            rows.append((held.field, engine.applied_field(held.partition), held.offset, wanted, int(over)))
         # Decide first, durably: whatever happens after, the record ends as decided.
         states = await engine.patiently("decide about waiting records", lambda: engine.store.decide(engine.entity, rows))
         by_partition: dict[int, list[Held]] = {}
         count = 0
-        for held, row, state in zip(some, rows, states, strict=True):
+        for held, row, (state, missing) in zip(some, rows, states, strict=True):
             if state == GONE:
-                field = engine.applied_field(held.partition)
-                applied = await engine.patiently("read the applied offset", lambda field=field: engine.store.applied(field))  # type: ignore[misc]
-                if applied >= held.offset:
-                    self._release(held)  # settled before
-                    count += 1
+                self._release(held)  # settled before
+                count += 1
             elif state == KNOWN:
                 by_partition.setdefault(held.partition, []).append(held)
             elif state == REJECTED:
@@ -113,13 +110,7 @@ class WaitingRoom:
                     (r.to_entity, str((held.verdict.values or {}).get(r.field))): r.rule for r in engine.contract.references
                 }
                 if not held.verdict.rejected:
-                    absent = await engine.patiently(
-                        "look up references", lambda row=row: engine.store.look_up(  # type: ignore[misc]
-                            engine.entity, None, [(entity, [identity]) for entity, identity in row[2]], []
-                        )
-                    )  # fmt: skip
-                    broken = [names[pair] for pair, gone in zip(row[2], absent[0], strict=True) if gone]
-                    held.verdict.reject(broken or [r.rule for r in engine.contract.references][:1])
+                    held.verdict.reject(names[row[3][index]] for index in missing)
                 by_partition.setdefault(held.partition, []).append(held)
         for partition, group in by_partition.items():
             count += await self._finish(partition, group)
@@ -127,13 +118,15 @@ class WaitingRoom:
 
     async def _finish(self, partition: int, group: list[Held]) -> int:
         engine = self.engine
-        rows = [(held.record, held.verdict, held.source) for held in group]
+        # A crash may have sent a record here twice.
+        remaining = list({held.field: held for held in group}.values())
+        rows = [(held.record, held.verdict, held.source) for held in remaining]
         await engine.patiently("deliver", lambda: engine.send(partition, rows, set()))
-        remaining = group
         while remaining:
             tally = Tally(engine.contract)
             for held in remaining:
                 tally.add(held.verdict, "rejected" if held.verdict.rejected else "clean", held.source, waited=True)
+            tally.show((held.verdict, held.source) for held in remaining)
             changes = Changes(tally, int(time.time() * 1000), settle=[held.field for held in remaining])
             changes.release = engine.releases((held.verdict, held.source) for held in remaining)
             changes.references = engine.reference_ids([held.verdict for held in remaining], set())

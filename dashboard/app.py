@@ -1,0 +1,17 @@
+"""What ``streamlit run`` starts: the pages and their frame."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.pages import overview
+
+
+def main() -> None:
+    """Draw the page that the viewer chose."""
+    st.set_page_config(page_title="Headrace", page_icon=":material/water_drop:", layout="wide")
+    pages = [st.Page(overview.page, title="Overview", url_path="overview", default=True)]
+    st.navigation(pages, position="hidden").run()
+
+
+main()

@@ -1,0 +1,193 @@
+"""`headrace simulate`: a seeded shop's events to the raw topics, or to files."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from headrace.sending import STOP_SECONDS, Meter, Stop, rate_option, speed_option, undelivered
+from producers.convert import instant, milliseconds
+from producers.delivery import Sender
+from producers.pace import Pacer
+from producers.simulator import Event, Simulation
+from producers.truth import TruthFile
+from stream_app.contract import Shop, load_shop
+from stream_app.errors import DeliveryError, SettingsError, SourceError
+from stream_app.settings import Settings, load_settings
+from stream_app.topics import ensure_topics
+
+_FIELDS = {
+    "orders": ("order_id", "customer_id", "product_id", "quantity", "price", "order_date"),
+    "customers": ("customer_id", "name", "email", "country"),
+    "products": ("product_id", "category", "unit_price"),
+}
+
+
+def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(%?)", value.strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= share <= 1:
+        raise click.BadParameter(f"{value!r} is no share; write one such as 3% or 0.03")
+    return share
+
+
+def _start(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    moment = instant(value) or instant(f"{value}T00:00:00Z")
+    if moment is None or milliseconds(moment) < 0:
+        raise click.BadParameter(f"{value!r} is no time; write one such as 2026-01-05T08:00:00Z or 2026-01-05")
+    return milliseconds(moment) // 1000 * 1000
+
+
+@click.command(name="simulate")
+@click.option("--shop", type=click.Path(path_type=Path), help="Contracts with the built-in shop's fields; default: those.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Another seed, another shop.")
+@click.option("--rate", default="200/s", show_default=True, metavar="N/s", callback=rate_option,
+              help="Orders a second, on the average of a week.")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Stop after so many orders; default: until stopped.")
+@click.option("--faults", default="3%", show_default=True, metavar="SHARE", callback=_share, help="Share of broken records.")
+@click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write what was broken, and how, to this file.")
+@click.option("--truth-all", is_flag=True, help="With --truth: a line for every record, not only for broken ones.")
+@click.option("--start", metavar="TIME", callback=_start, help="Event time of the first order; default: now.")
+@click.option("--speed", default="1x", show_default=True, metavar="60x", callback=speed_option,
+              help="Event time so many times as fast as the clock.")  # fmt: skip
+@click.option("--customers", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True,
+              help="Customers that are known at the start.")  # fmt: skip
+@click.option("--products", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Products of the shop.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON Lines files to this folder instead.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def command(
+    shop: Path | None,
+    seed: int,
+    rate: float,
+    count: int | None,
+    faults: float,
+    truth: Path | None,
+    truth_all: bool,
+    start: int | None,
+    speed: float,
+    customers: int,
+    products: int,
+    out: Path | None,
+    quiet: bool,
+) -> None:
+    """Send a seeded shop's events to the raw topics.
+
+    First come all products and known customers, then orders by a daily and weekly rhythm, with new customers and changed
+    prices between them. The same options and --start give the same bytes.
+    """
+    settings = load_settings(shop=shop)
+    loaded = load_shop(settings.shop)
+    _check_shop(loaded)
+    if truth_all and truth is None:
+        raise click.UsageError("--truth-all needs --truth FILE")
+    if out is not None and count is None:
+        raise click.UsageError("--out needs --count N: files have an end")
+    plan = Simulation(
+        seed=seed,
+        start_ms=int(time.time()) * 1000 if start is None else start,
+        per_second=rate / speed,
+        speed=speed,
+        faults=faults,
+        count=count,
+        customers=customers,
+        products=products,
+        files=out is not None,
+    )
+    stop = Stop()
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(stop.listening())
+            meter = stack.enter_context(Meter("simulate", quiet=quiet))
+            known = None
+            if truth is not None:
+                known = stack.enter_context(TruthFile(truth, everything=truth_all, prefix=settings.topic_prefix))
+            if out is None:
+                ensure_topics(settings, loaded)
+                _to_kafka(settings, plan, Pacer(speed=speed), known, meter, stop)
+            else:
+                _to_files(out, plan, known, meter, stop)
+    except DeliveryError as error:
+        raise undelivered(error) from None
+    if stop:
+        raise click.exceptions.Exit(stop.exit_code)
+
+
+def _check_shop(shop: Shop) -> None:
+    for entity, names in _FIELDS.items():
+        contract = shop.contracts.get(entity)
+        missing = set(names) - {field.name for field in contract.fields} if contract else set(names)
+        if missing:
+            raise SettingsError(
+                f"{shop.folder}: the simulator makes the built-in shop's events, and {entity} lacks "
+                f"{', '.join(sorted(missing))}; unset HEADRACE_SHOP, or replay files of this shop"
+            )
+
+
+def _to_kafka(
+    settings: Settings, plan: Simulation, pacer: Pacer, truth: TruthFile | None, meter: Meter, stop: Stop
+) -> None:
+    def acknowledged(event: Event | None, partition: int | None, offset: int | None) -> None:
+        if event is not None and truth is not None:
+            truth.write(event, partition=partition, offset=offset)
+
+    sender = Sender(settings, acknowledged if truth else None)
+    counts: Counter[str] = Counter()
+    try:
+        for event in plan.events():
+            delay = pacer.delay(event.at_ms)
+            if delay > 0.001:
+                if delay > 0.2:
+                    sender.settle()
+                stop.wait(delay)
+            if stop:
+                break
+            sender.send(event.record, event if truth is not None and truth.wants(event) else None)
+            counts[event.record.entity] += 1
+            if not event.number & 0x3F:
+                meter.update(sender.settled, counts["orders"] / plan.count if plan.count else None)
+        if stop:
+            sender.flush(STOP_SECONDS)
+        else:
+            sender.finish()
+    finally:
+        sender.close()
+    _say(meter, sender.settled, counts, "delivered")
+
+
+def _to_files(folder: Path, plan: Simulation, truth: TruthFile | None, meter: Meter, stop: Stop) -> None:
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        files: dict[str, BinaryIO] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for entity in _FIELDS:
+                files[entity] = stack.enter_context((folder / f"{entity}.jsonl").open("xb"))
+        except FileExistsError as error:
+            raise SourceError(f"{error.filename} exists already; remove it or name another folder") from None
+        except OSError as error:
+            raise SourceError(f"{folder}: cannot be written ({error.strerror}); name another folder") from None
+        for event in plan.events():
+            if stop:
+                break
+            entity = event.record.entity
+            files[entity].write(event.record.value + b"\n")
+            counts[entity] += 1
+            if truth is not None and truth.wants(event):
+                truth.write(event, line=counts[entity])
+            if not event.number & 0xFF:
+                meter.update(event.number, counts["orders"] / plan.count if plan.count else None)
+    _say(meter, counts.total(), counts, f"written to {folder}")
+
+
+def _say(meter: Meter, total: int, counts: Counter[str], what: Any) -> None:
+    seconds = meter.seconds()
+    parts = ", ".join(f"{entity} {number:,}" for entity, number in counts.items())
+    meter.say(f"{total:,} records {what} in {seconds:,.1f} s, {total / max(seconds, 1e-9):,.0f}/s ({parts})")

@@ -1,0 +1,176 @@
+"""Takes the dashboard's pictures: every state, wide and narrow, light and dark, by a headless Chromium.
+
+python scripts/screenshots.py                       # docs/images: the two that the README shows
+python scripts/screenshots.py --all --to /tmp/look  # every state, to look at
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import redis
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from headrace.embedded import EmbeddedStack  # noqa: E402
+from tests.support.chromium import ARGUMENTS, chromium  # noqa: E402
+from tests.support.fill import Shop, a_live_shop  # noqa: E402
+
+SIZES = {"wide": (1440, 1000), "narrow": (390, 844)}
+
+
+def main() -> None:
+    """Fill a Redis of its own for each state and photograph the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--all", action="store_true", help="every state and size, not only the README's")
+    parser.add_argument("--state", choices=list(STATES), action="append")
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    program = chromium()
+    if program is None:
+        sys.exit("no Chromium: install one, or put it on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        for state in arguments.state or (list(STATES) if arguments.all else ["flowing"]):
+            _photograph(browser, state, arguments.to, everything=arguments.all)
+        browser.close()
+
+
+def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool) -> None:
+    with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url) as client:
+        shop = STATES[state](client)
+        with _served(stack.redis_url) as address:
+            for scheme in ("light", "dark"):
+                for size in SIZES if everything else ("wide",):
+                    width, height = SIZES[size]
+                    page = browser.new_page(
+                        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.5
+                    )
+                    if shop is not None and state != "stale":
+                        _beat(shop)
+                    _open(page, address)
+                    if state == "down":
+                        _shut_and_wait(page, client)
+                    name = f"overview-{scheme}" if not everything else f"{state}-{size}-{scheme}"
+                    _shoot(page, folder / f"{name}.png")
+                    page.close()
+                    if state == "down":
+                        break
+                if state == "down":
+                    break
+
+
+def _beat(shop: Shop) -> None:
+    shop.now_ms = time.time_ns() // 1_000_000
+    shop.beat({"orders": 0, "customers": 0, "products": 0})
+    for entity in shop.summaries:
+        shop.client.hset(f"{shop.prefix}:total:{entity}", "at", shop.now_ms - 1_200)
+
+
+def _open(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector(".stMetric, .st-key-card-empty, [data-testid='stAlert']", timeout=60_000)
+    page.wait_for_timeout(2_500)
+
+
+def _shut_and_wait(page: Page, client: redis.Redis) -> None:
+    with suppress(redis.ConnectionError):
+        client.shutdown(nosave=True)
+    page.wait_for_selector("[data-testid='stAlert']", timeout=30_000)
+    page.wait_for_timeout(1_500)
+
+
+def _shoot(page: Page, file: Path) -> None:
+    # Streamlit scrolls inside a box: the window has to be as tall as what is in it.
+    height = page.evaluate("document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight")
+    size = page.viewport_size or {"width": 1440}
+    page.set_viewport_size({"width": size["width"], "height": int(height) + 10})
+    page.wait_for_timeout(1_500)
+    page.screenshot(path=file)
+    print(file)  # noqa: T201
+
+
+@contextmanager
+def _served(redis_url: str) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", "from headrace.cli import main; main()", "dashboard", "--port", str(port)],
+        env=environment | {"HEADRACE_REDIS": redis_url},
+        cwd=ROOT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2)  # noqa: S310
+                break
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _flowing(client: redis.Redis) -> Shop:
+    return a_live_shop(client, "headrace", _now())
+
+
+def _short(client: redis.Redis) -> Shop:
+    shop = Shop(client, "headrace", until=_now() // 1_000, now_ms=_now())
+    shop.announce()
+    shop.fill(7, per_minute=90)
+    shop.recent(30)
+    return shop
+
+
+def _stale(client: redis.Redis) -> Shop:
+    shop = a_live_shop(client, "headrace", _now() - 45 * 60_000, days=20)
+    client.delete("headrace:workers")
+    return shop
+
+
+def _waiting(client: redis.Redis) -> Shop:
+    shop = Shop(client, "headrace", until=_now() // 1_000, now_ms=_now())
+    shop.announce()
+    return shop
+
+
+def _nothing(client: redis.Redis) -> None:
+    return None
+
+
+STATES: dict[str, Callable[[redis.Redis], Shop | None]] = {
+    "flowing": _flowing,
+    "short": _short,
+    "stale": _stale,
+    "empty": _nothing,
+    "waiting": _waiting,
+    "down": _flowing,
+}
+
+if __name__ == "__main__":
+    main()
