@@ -1,4 +1,4 @@
-"""Where a partition ends, on any broker."""
+"""Where partitions end, on any broker, and how many records are still to be judged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from stream_app.contract import Shop
 from stream_app.errors import DeliveryError
+from stream_app.names import Topics
+from stream_app.settings import Settings
+from stream_app.store.write import applied_offsets
+from stream_app.topics import kafka_options
 
 #: Seconds a broker may take to tell.
 TIMEOUT = 10.0
@@ -36,3 +41,22 @@ def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:
     if waiting:
         raise DeliveryError(f"Kafka did not tell within {TIMEOUT:.0f} s where these partitions end: {waiting}")
     return {place: int(consumer.highwater(place)) for place in places}
+
+
+def lag(settings: Settings, shop: Shop) -> int:
+    """How many records of the raw topics no worker has applied yet.
+
+    Raises:
+        DeliveryError: the broker did not answer in time.
+    """
+    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
+    applied = applied_offsets(settings.redis.get_secret_value(), settings.redis_prefix)
+    consumer = KafkaConsumer(**kafka_options(settings), fetch_max_wait_ms=50)
+    try:
+        raw = [Topics(entity, settings.topic_prefix).raw for entity in shop.contracts]
+        places = [TopicPartition(topic, number) for topic in raw for number in consumer.partitions_for_topic(topic) or ()]
+        ends = end_offsets(consumer, places)
+    finally:
+        consumer.close()
+    return sum(max(0, end - applied.get((place.topic, place.partition), -1) - 1) for place, end in ends.items())

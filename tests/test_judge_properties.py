@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_app.contract import Contract, Field
+from stream_app.contract import Contract, Field, load_shop
+from stream_app.contract.document import read_document
 from stream_app.errors import HeadraceError
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.verdict import findings_json, repairs_json
@@ -210,8 +212,6 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, Any], Path]:
-    import shutil
-
     folder = tmp_path_factory.mktemp("rewritten")
     for name, source in SHOPS.items():
         shutil.copytree(source, folder / name)
@@ -229,13 +229,8 @@ def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, A
 def test_a_contract_with_a_value_changed_is_refused_or_can_judge(
     rewritten: Callable[[str, str, Any], Path], data: st.DataObject
 ) -> None:
-    import yaml
-
-    from stream_app.contract import load_shop
-
     name, entity = data.draw(st.sampled_from(ENTITIES))
-    document = yaml.load((SHOPS[name] / f"{entity}.odcs.yaml").read_text("utf-8"), yaml.BaseLoader)
-    document = json.loads(json.dumps(document), parse_constant=str)
+    document = read_document(SHOPS[name] / f"{entity}.odcs.yaml").data
     *parents, last = data.draw(st.sampled_from(places(document)[1:]))
     node = document
     for key in parents:

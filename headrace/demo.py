@@ -1,0 +1,239 @@
+"""Everything on one machine: embedded services, producers, workers and dashboard as child processes, started and stopped in order."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace.embedded import Child, EmbeddedStack
+from headrace.embedded.child import free_port
+from headrace.embedded.readiness import is_listening
+from headrace.offsets import lag
+from headrace.sending import Stop
+from stream_app.contract import Shop, load_shop
+from stream_app.errors import EmbeddedError
+from stream_app.settings import Settings, load_settings
+from stream_app.store.read import ReadModel, open_read_model
+from stream_app.store.write import close_input, open_input
+from stream_app.topics import ensure_topics
+
+DASHBOARD_PORT = 8501
+#: Session timeout of the workers on the embedded broker, in seconds: it lets a member that joins wait half of it.
+EMBEDDED_SESSION = 4
+#: Seconds without any progress after which a one-shot run gives up.
+STALLED_AFTER = 120.0
+#: Seconds between two looks at the children and the status.
+LOOK = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run."""
+
+    shop: Path | None = None
+    data: tuple[str, ...] = ()
+    once: bool = False
+    rate: str | None = None
+    speed: str | None = None
+    faults: str = "3%"
+    workers: int = 1
+    dashboard: bool = True
+    port: int | None = None
+    browser: bool = True
+
+    def producer(self) -> list[str]:
+        """The arguments of the ``headrace`` command that sends the records."""
+        pace = [f"--rate={self.rate}"] if self.rate else []
+        pace += [f"--speed={self.speed}"] if self.speed else []
+        if self.data:
+            return ["replay", *pace, *self.data]
+        return ["simulate", f"--faults={self.faults}", *pace]
+
+
+class Demo:
+    """One run: ``say`` gets lines for the user, ``progress`` a line that replaces the one before."""
+
+    def __init__(self, plan: Plan, stop: Stop, say: Callable[[str], None], progress: Callable[[str], None]) -> None:
+        self.plan = plan
+        self._stop = stop
+        self._say = say
+        self._progress = progress
+        self._producer: Child | None = None
+        self._others: list[Child] = []
+        self._services: list[Child] = []
+
+    def run(self) -> dict[str, Any] | None:
+        """Run until stopped; with ``once`` until every record is settled.
+
+        Returns:
+            The status (see ``headrace status --json``) of a one-shot run; None when stopped.
+
+        Raises:
+            EmbeddedError: a child ended by itself, or a one-shot run does not get on. The logs are kept.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="headrace-demo-"))
+        with self._services_running() as settings:
+            self._settings, self._shop = settings, load_shop(settings.shop)
+            try:
+                result = self._run()
+            finally:
+                self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return result
+
+    @contextmanager
+    def _services_running(self) -> Iterator[Settings]:
+        """The settings, with an embedded service for each that they do not name."""
+        shop = self.plan.shop.absolute() if self.plan.shop else None
+        given = load_settings(shop=shop)
+        named = given.model_fields_set
+        with EmbeddedStack(self._folder, broker="kafka" not in named, redis="redis" not in named) as stack:
+            self._services = list(stack.children.values())
+            self._environment = {"HEADRACE_SHOP": str(given.shop)} if given.shop else {}
+            if "kafka" not in named:
+                self._environment["HEADRACE_KAFKA"] = stack.kafka
+                if "session_timeout" not in named:
+                    self._environment["HEADRACE_SESSION_TIMEOUT"] = str(EMBEDDED_SESSION)
+            if "redis" not in named:
+                self._environment["HEADRACE_REDIS"] = stack.redis_url
+            own = {name.removeprefix("HEADRACE_").lower(): value for name, value in self._environment.items()}
+            yield load_settings(**own)
+
+    def _run(self) -> dict[str, Any] | None:
+        settings = self._settings
+        ensure_topics(settings, self._shop)
+        open_input(settings.redis.get_secret_value(), settings.redis_prefix)
+        model = open_read_model(settings)
+        for number in range(1, self.plan.workers + 1):
+            self._others.append(self._start(f"worker {number}", ["worker"]))
+        url = self._start_dashboard() if self.plan.dashboard and not self.plan.once else None
+        self._producer = self._start("producer", self.plan.producer())
+        self._announce(url)
+        line = StatusLine()
+        opening = url if self.plan.browser else None
+        sent = False
+        while not self._stop:
+            self._check()
+            if opening and is_listening(int(opening.rpartition(":")[2])):
+                open_browser(opening)
+                opening = None
+            if not sent and self._producer.exit_code == 0:
+                sent = True
+                close_input(settings.redis.get_secret_value(), settings.redis_prefix)
+                if self.plan.once:
+                    return self._drain(model, line)
+                self._say("all records are sent; the rest goes on until Ctrl-C")
+            self._progress(line.of(model.status()))
+            self._stop.wait(LOOK)
+        return None
+
+    def _drain(self, model: ReadModel, line: StatusLine) -> dict[str, Any] | None:
+        """Wait until every record that was sent has its verdict; the status then."""
+        seen: tuple[int, int] | None = None
+        moved = time.monotonic()
+        while not self._stop:
+            self._check()
+            status = model.status()
+            self._progress(line.of(status))
+            left = lag(self._settings, self._shop), sum(row["pending"] for row in status["entities"].values())
+            if left == (0, 0) and not any(status["lag"].values()):
+                return status
+            if left != seen:
+                seen, moved = left, time.monotonic()
+            elif time.monotonic() - moved > STALLED_AFTER:
+                raise self._others[0].failure(
+                    f"has not got on for {STALLED_AFTER:.0f} s: {left[0]:,} records are unread and {left[1]:,} are waiting"
+                )
+            self._stop.wait(LOOK)
+        return None
+
+    def _start(self, name: str, arguments: list[str]) -> Child:
+        command = [sys.executable, "-m", "headrace", *arguments]
+        return Child.start(name, command, self._folder / f"{name.replace(' ', '-')}.log", self._environment)
+
+    def _start_dashboard(self) -> str:
+        port = self.plan.port or DASHBOARD_PORT
+        if is_listening(port):
+            if self.plan.port:
+                raise EmbeddedError(f"port {port} is in use by another program; name a free one with --port")
+            port = free_port()
+        self._others.append(self._start("dashboard", ["dashboard", f"--port={port}"]))
+        return f"http://127.0.0.1:{port}"
+
+    def _announce(self, url: str | None) -> None:
+        settings = self._settings
+        embedded = self._environment
+        entity = list(self._shop.contracts)[-1]
+        rows = [
+            ("dashboard", url),
+            ("Kafka", settings.kafka + (", embedded" if "HEADRACE_KAFKA" in embedded else "")),
+            ("Redis", embedded.get("HEADRACE_REDIS", "as HEADRACE_REDIS says")),
+            ("logs", str(self._folder)),
+        ]
+        for name, value in rows:
+            if value:
+                self._say(f"  {name:<10} {value}")
+        self._say("subscribe to clean records with any Kafka client, such as")
+        self._say(
+            f"  {sys.executable} -m kafka.consumer -b {settings.kafka} -t {settings.topic_prefix}{entity}.clean "
+            "-C auto_offset_reset=earliest"
+        )
+        self._say("Ctrl-C stops everything")
+
+    def _check(self) -> None:
+        """Raises EmbeddedError when a child has ended that should run."""
+        for child in [*self._services, *self._others]:
+            if child.exit_code is not None:
+                raise child.failure("ended by itself")
+        if self._producer and self._producer.exit_code not in (None, 0):
+            raise self._producer.failure("failed")
+
+    def _end(self) -> None:
+        """Stop what sends first, so that the workers finish what they hold."""
+        for child in [*([self._producer] if self._producer else []), *self._others]:
+            child.stop(timeout=15)
+
+
+class StatusLine:
+    """The status in one line, with the rate since the line before."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, int] | None = None
+        self._rate = 0.0
+
+    def of(self, status: dict[str, Any], now: float | None = None) -> str:
+        """``12,345 in · 12,000 clean · 300 rejected · 45 waiting · 200/s · quality 99.1 %``."""
+        now = time.monotonic() if now is None else now
+        total = {name: sum(row[name] for row in status["entities"].values()) for name in ("in", "clean", "rejected", "pending")}
+        if self._last is None:
+            self._last = now, total["in"]
+        elif now - self._last[0] >= 1:
+            self._rate = (total["in"] - self._last[1]) / (now - self._last[0])
+            self._last = now, total["in"]
+        score = status["kpis"]["quality_score"]
+        parts = [
+            f"{total['in']:,} in",
+            f"{total['clean']:,} clean",
+            f"{total['rejected']:,} rejected",
+            f"{total['pending']:,} waiting",
+            f"{self._rate:,.0f}/s",
+        ]
+        return " · ".join(parts + ([f"quality {score * 100:.2f} %"] if score is not None else []))
+
+
+def open_browser(url: str) -> None:
+    """Show the page, where there is a browser with windows; one that runs in the terminal would be in the way."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if type(browser) is not webbrowser.GenericBrowser:
+        browser.open(url)
