@@ -75,7 +75,7 @@ def _y(field: str, title: str, **more: Any) -> alt.Y:
 
 def spark(series: Sequence[float | None]) -> Figure:
     """A small line without axes; what was not measured leaves a gap."""
-    frame = pd.DataFrame({"at": range(len(series)), "value": pd.Series(series, dtype="float64")})
+    frame = pd.DataFrame({"at": range(len(series)), "value": pd.array(list(series), dtype="float64")})
     base = alt.Chart(frame, height=38).encode(
         x=alt.X("at:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=3)),
@@ -107,7 +107,7 @@ def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) 
     def panel(field: str, title: str, height: int, *, labels: bool) -> Figure:
         return (
             alt.Chart(frame, height=height)
-            .mark_bar(cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
+            .mark_bar()
             .encode(x=_x(bar_seconds, labels=labels), x2="end:T", y=_y(field, title), opacity=opacity, tooltip=tooltip)
         )
 

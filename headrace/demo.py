@@ -1,4 +1,4 @@
-"""Everything on one machine: embedded services, producers, workers and dashboard as child processes, started and stopped in order."""
+"""Everything on one machine: services, producers, workers and dashboard as child processes, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from headrace.embedded.child import free_port
 from headrace.embedded.readiness import is_listening
 from headrace.offsets import lag
 from headrace.sending import Stop
-from stream_app.contract import Shop, load_shop
+from stream_app.contract import load_shop
 from stream_app.errors import EmbeddedError
 from stream_app.settings import Settings, load_settings
 from stream_app.store.read import ReadModel, open_read_model
@@ -97,14 +97,18 @@ class Demo:
         named = given.model_fields_set
         with EmbeddedStack(self._folder, broker="kafka" not in named, redis="redis" not in named) as stack:
             self._services = list(stack.children.values())
-            self._environment = {"HEADRACE_SHOP": str(given.shop)} if given.shop else {}
+            # Children that are killed cannot tidy up behind themselves: our folder takes what they leave.
+            self._environment = {"TMPDIR": str(self._folder)}
+            if given.shop:
+                self._environment["HEADRACE_SHOP"] = str(given.shop)
             if "kafka" not in named:
                 self._environment["HEADRACE_KAFKA"] = stack.kafka
                 if "session_timeout" not in named:
                     self._environment["HEADRACE_SESSION_TIMEOUT"] = str(EMBEDDED_SESSION)
             if "redis" not in named:
                 self._environment["HEADRACE_REDIS"] = stack.redis_url
-            own = {name.removeprefix("HEADRACE_").lower(): value for name, value in self._environment.items()}
+            prefix = "HEADRACE_"
+            own = {name[len(prefix) :].lower(): v for name, v in self._environment.items() if name.startswith(prefix)}
             yield load_settings(**own)
 
     def _run(self) -> dict[str, Any] | None:
@@ -116,7 +120,8 @@ class Demo:
             self._others.append(self._start(f"worker {number}", ["worker"]))
         url = self._start_dashboard() if self.plan.dashboard and not self.plan.once else None
         self._producer = self._start("producer", self.plan.producer())
-        self._announce(url)
+        if not self.plan.once:
+            self._announce(url)
         line = StatusLine()
         opening = url if self.plan.browser else None
         sent = False

@@ -6,7 +6,7 @@ import base64
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, BinaryIO
@@ -37,15 +37,22 @@ class CsvReader:
         self.notes: dict[str, int] = {}
         self._encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
         self._delimiter = delimiter or ("\t" if file.tabbed else ",")
-        with file.open() as stream:
-            self.columns = self._header(stream)
+        with self._text() as text:
+            self.columns = self._header(text)
 
-    def _text(self, stream: BinaryIO) -> io.TextIOWrapper:
-        return io.TextIOWrapper(stream, self._encoding, errors="surrogateescape", newline="")
+    @contextmanager
+    def _text(self) -> Iterator[io.TextIOWrapper]:
+        with self.file.open() as stream:
+            text = io.TextIOWrapper(stream, self._encoding, errors="surrogateescape", newline="")
+            try:
+                yield text
+            finally:
+                with suppress(ValueError, OSError):
+                    text.detach()
 
-    def _header(self, stream: BinaryIO) -> tuple[str, ...]:
+    def _header(self, text: io.TextIOWrapper) -> tuple[str, ...]:
         try:
-            header = next(csv.reader(self._text(stream), delimiter=self._delimiter), None)
+            header = next(csv.reader(text, delimiter=self._delimiter), None)
         except (csv.Error, UnicodeError):
             header = None
         place = self.file.path
@@ -69,8 +76,7 @@ class CsvReader:
         Raises:
             SourceError: the file is damaged.
         """
-        with self.file.open() as stream:
-            text = self._text(stream)
+        with self._text() as text:
             try:
                 next(csv.reader(text, delimiter=self._delimiter))
                 yield from self._rows(text)
@@ -78,9 +84,6 @@ class CsvReader:
                 raise SourceError(
                     f"{self.file.path}: the text is not {self._encoding}; name its encoding in sources.yaml"
                 ) from None
-            finally:
-                with suppress(ValueError):
-                    text.detach()
 
     def _rows(self, text: Iterator[str]) -> Iterator[Rows]:
         lines = _Lines(text)

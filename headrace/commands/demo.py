@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -45,11 +48,12 @@ def command(
         raise click.UsageError("--once needs --data: the simulated shop never ends")
     if as_json and not once:
         raise click.UsageError("--json needs --once")
-    from headrace.commands.status import print_status
     from headrace.demo import Demo, Plan
     from headrace.sending import Stop
 
-    plan = Plan(shop, data, once, rate, speed, faults, workers, dashboard, port, sys.stdout.isatty() if browser is None else browser)
+    plan = Plan(
+        shop, data, once, rate, speed, faults, workers, dashboard, port, sys.stdout.isatty() if browser is None else browser
+    )
     stop = Stop()
     live = LiveLine(to_stderr=once)
     try:
@@ -60,10 +64,16 @@ def command(
         raise click.exceptions.Exit(1) from None
     finally:
         live.end()
-    if status is not None:
-        print_status(status, as_json)
-    elif once:
-        raise click.exceptions.Exit(stop.exit_code)
+    if status is None:
+        raise click.exceptions.Exit(stop.exit_code if once else 0)
+    if as_json:
+        click.echo(json.dumps(status, ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        from headrace.commands.status import table
+
+        Console().print(table(status, datetime.now(UTC)))
 
 
 class LiveLine:
@@ -74,5 +84,22 @@ class LiveLine:
     def __init__(self, *, to_stderr: bool) -> None:
         self._err = to_stderr
         self._terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
-        self._shown = ""
-        self._last: float | None = None
+        self._last = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.end()
+        click.echo(line, err=self._err)
+
+    def show(self, line: str) -> None:
+        """The line that is written over."""
+        if self._terminal:
+            click.echo(f"\r\x1b[2K{line[: shutil.get_terminal_size().columns - 1]}", nl=False, err=self._err)
+        elif time.monotonic() - self._last >= self.EVERY:
+            self._last = time.monotonic()
+            click.echo(line, err=self._err)
+
+    def end(self) -> None:
+        """Take the live line away."""
+        if self._terminal:
+            click.echo("\r\x1b[2K", nl=False, err=self._err)

@@ -177,6 +177,8 @@ class HeadraceApp:
                 **kafka_options(self.settings), acks="all", enable_idempotence=idempotent, linger_ms=0,
                 max_batch_size=256 * 1024, max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000,
             )  # fmt: skip
+            sender_log = logging.getLogger("aiokafka.producer.sender")
+            sender_log.setLevel(logging.CRITICAL)  # a broker without producer ids is expected here
             try:
                 await producer.start()
             except (KafkaError, OSError, TimeoutError) as error:
@@ -191,6 +193,8 @@ class HeadraceApp:
                 delay = min(delay * 2, 5.0)
             else:
                 return producer
+            finally:
+                sender_log.setLevel(logging.NOTSET)
 
     async def stop(self) -> None:
         """Let go of everything, in order."""
@@ -296,7 +300,7 @@ def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = No
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
     ours = HeadraceApp(shop, settings, topic_ids or {})
-    worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False)
+    worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False, quiet=True)
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:

@@ -1,0 +1,8 @@
+"""All benchmarks, one after the other: ``python -m benchmarks``."""
+
+from benchmarks import judge, latency, throughput
+
+if __name__ == "__main__":
+    judge.main()
+    throughput.main()
+    latency.main()
