@@ -80,7 +80,7 @@ def spark(series: Sequence[float | None]) -> Figure:
         x=alt.X("at:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=3)),
     )
-    return base.mark_line(strokeWidth=1.8, interpolate="monotone", clip=False)
+    return base.mark_line(strokeWidth=1.8, aria=False, interpolate="monotone", clip=False)
 
 
 def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) -> tuple[Figure, Figure]:
@@ -107,7 +107,7 @@ def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) 
     def panel(field: str, title: str, height: int, *, labels: bool) -> Figure:
         return (
             alt.Chart(frame, height=height)
-            .mark_bar()
+            .mark_bar(aria=False)
             .encode(x=_x(bar_seconds, labels=labels), x2="end:T", y=_y(field, title), opacity=opacity, tooltip=tooltip)
         )
 
@@ -135,7 +135,9 @@ def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int) -> Figur
         ),
         tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Quality score")],
     )
-    return alt.layer(base.mark_line(strokeWidth=2.2, interpolate="monotone"), base.mark_circle(size=26, opacity=1))
+    return alt.layer(
+        base.mark_line(strokeWidth=2.2, aria=False, interpolate="monotone"), base.mark_circle(size=26, opacity=1, aria=False)
+    )
 
 
 def quality_by_dimension(measured: Quality) -> Figure:
@@ -163,8 +165,8 @@ def quality_by_dimension(measured: Quality) -> Figure:
     ]
     base = alt.Chart(frame, height=alt.Step(34)).encode(y=y, x=x, tooltip=tooltip)
     return alt.layer(
-        base.mark_bar(height=10, cornerRadiusEnd=5),
-        base.mark_text(align="left", dx=8, fontSize=12).encode(text="share:N"),
+        base.mark_bar(height=10, cornerRadiusEnd=5, aria=False),
+        base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text="share:N"),
     )
 
 
@@ -217,7 +219,7 @@ def findings_over_time(
     )
     return (
         alt.Chart(frame, height=250)
-        .mark_bar()
+        .mark_bar(aria=False)
         .encode(
             x=_x(bar_seconds),
             x2="end:T",

@@ -47,12 +47,12 @@ def relative(change: float | None) -> str | None:
         return None
     if abs(change) >= 10:
         return f"{change + 1:,.0f}×" if change > 0 else f"-{abs(change):,.0f}×"
-    return f"{change * 100:+.1f} %"
+    return _signed(change * 100, 1, "%")
 
 
 def points(difference: float | None, places: int = 2) -> str | None:
     """``+0.25 pp``: percentage points, the change of a share."""
-    return None if difference is None else f"{difference * 100:+.{places}f} pp"
+    return None if difference is None else _signed(difference * 100, places, "pp")
 
 
 def moment(ms: int | None) -> str:
@@ -77,6 +77,11 @@ def ago(ms: int | None, now_ms: int) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def _signed(number: float, places: int, unit: str) -> str:
+    shown = round(number, places)
+    return f"{shown:+.{places}f} {unit}" if shown else f"{0:.{places}f} {unit}"
 
 
 def _short(number: float) -> str:

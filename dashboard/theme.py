@@ -10,10 +10,12 @@ import streamlit as st
 _STYLE = """
 <style>
   .stApp {
-    --card: light-dark(#ffffff, #172029);
+    --page: light-dark(#f3f5f8, #0d1318);
+    --card: light-dark(#ffffff, #151e26);
     --line: light-dark(#dfe5ea, #26333e);
     --quiet: light-dark(#5b6975, #9aaab7);
   }
+  .stApp { background: var(--page); }
   .stMainBlockContainer {
     max-width: 1480px;
     padding-left: clamp(0.9rem, 2.6vw, 2.4rem);
@@ -25,32 +27,37 @@ _STYLE = """
   /* What a refresh has not reached yet keeps its full colour: no flicker. */
   [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 
-  .st-key-head { margin-bottom: 0.15rem; }
+  /* Headings and captions keep the distance that cards give them. */
+  .stMainBlockContainer [data-testid="stMarkdownContainer"]:has(> [data-testid="stHeadingWithActionElements"]),
+  .stMainBlockContainer [data-testid="stCaptionContainer"] { margin: 0; }
+  .stMainBlockContainer [data-testid="stCaptionContainer"] p { color: var(--quiet); margin: 0; }
+  .st-key-name { gap: 0.15rem; }
   .st-key-name h1 { padding: 0; letter-spacing: -0.015em; }
-  .st-key-name [data-testid="stCaptionContainer"] { margin-top: 0.1rem; }
   .st-key-badge { row-gap: 0.3rem; column-gap: 1.3rem; }
   .st-key-badge p { font-variant-numeric: tabular-nums; }
 
-  [class*="st-key-card-"], .st-key-tiles > [class*="st-key-tile-"] {
+  [class*="st-key-card-"], [class*="st-key-tile-"] {
     background: var(--card);
     border: 1px solid var(--line);
     border-radius: 12px;
   }
-  [class*="st-key-card-"] { padding: 1rem 1.15rem 0.9rem; height: 100%; gap: 0.55rem; }
+  [class*="st-key-card-"] { padding: 1rem 1.15rem 0.9rem; gap: 0.2rem; }
   [class*="st-key-card-"] h3 { padding: 0; }
-  [class*="st-key-card-"] [data-testid="stCaptionContainer"] { margin-top: -0.45rem; }
-  [class*="st-key-card-"] [data-testid="stCaptionContainer"] p { color: var(--quiet); }
-  .stColumn > [data-testid="stVerticalBlock"] { height: 100%; }
+  [class*="st-key-card-"] > :has([data-testid="stCaptionContainer"]) { margin-bottom: 0.55rem; }
+  .stColumn [data-testid="stLayoutWrapper"]:has(> [class*="st-key-card-"]), .stColumn > [data-testid="stVerticalBlock"] {
+    flex: 1 1 auto;
+  }
+  .stColumn [class*="st-key-card-"] { height: 100%; }
 
   .st-key-tiles { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 0.85rem; }
   .st-key-tiles > * { width: auto !important; min-width: 0; }
-  .st-key-tiles > [class*="st-key-tile-"] { padding: 0.8rem 1rem 0.6rem; gap: 0.35rem; }
+  [class*="st-key-tile-"] { padding: 0.8rem 1rem 0.6rem; gap: 0.35rem; }
   .st-key-tiles [data-testid="stMetricLabel"] p { color: var(--quiet); font-size: 0.92rem; }
   @media (max-width: 1100px) { .st-key-tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
   @media (max-width: 640px) {
     .st-key-tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.6rem; }
     .st-key-tiles > :first-child { grid-column: 1 / -1; }
-    .st-key-tiles > [class*="st-key-tile-"] { padding: 0.7rem 0.8rem 0.5rem; }
+    [class*="st-key-tile-"] { padding: 0.7rem 0.8rem 0.5rem; }
     [class*="st-key-card-"] { padding: 0.9rem 0.85rem 0.8rem; }
   }
 </style>
@@ -72,7 +79,7 @@ def chart(figure: Any, *, key: str, alt_text: str) -> None:
 
 def spark(figure: Any, *, key: str, alt_text: str) -> None:
     """Show a small line that has no axes."""
-    bare = figure.configure_view(strokeWidth=0, continuousHeight=38)
+    bare = figure.properties(background="transparent").configure_view(strokeWidth=0, continuousHeight=38)
     st.altair_chart(bare, width="stretch", height=42, theme="streamlit", key=key, alt=alt_text)
 
 
@@ -80,7 +87,8 @@ def configure(figure: Any) -> Any:
     """Axes and legends as all charts have them. Colours come from Streamlit's theme, but for words on marks."""
     ink = _INK.get(st.context.theme.type, _INK[None])
     return (
-        figure.configure_view(strokeWidth=0)
+        figure.properties(background="transparent")
+        .configure_view(strokeWidth=0)
         .configure_text(color=ink)
         .configure_axis(
             labelFontSize=11.5,
@@ -99,7 +107,7 @@ def configure(figure: Any) -> Any:
             columns=2,
             title=None,
             labelFontSize=11.5,
-            labelLimit=150,
+            labelLimit=132,
             symbolType="square",
         )
     )

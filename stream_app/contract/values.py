@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
+_LONGEST = 2**31
 _FORMATS = ("email", "uuid")
 _TEXT_STEPS = ("nfc", "strip", "collapse", "emptyToNull")
 #: Cleaning steps by type. A step of another type would change values that are right already.
@@ -39,8 +40,8 @@ def option_problem(kind: str, option: str, value: Any) -> str | None:
             return f"{option} of {kind} is a whole number"
     elif not _is_number(value):
         return f"{option} is a number"
-    if option in ("minLength", "maxLength") and value < 0:
-        return f"{option} is zero or more"
+    if option in ("minLength", "maxLength") and not 0 <= value < _LONGEST:
+        return f"{option} is zero or more, and less than {_LONGEST:,}"
     if option == "multipleOf" and value <= 0:
         return "multipleOf is more than zero"
     return None

@@ -209,14 +209,19 @@ class Store:
         """Take a worker's report away."""
         await self._redis.hdel(self._keys.workers(), worker)
 
-    async def lags(self) -> dict[str, int]:
-        """Entity → records not yet applied, summed over the last reports of the workers that are there."""
+    async def lags(self, since_ms: int | None = None) -> dict[str, int] | None:
+        """Entity → records not yet applied, summed over the last reports of the workers that are there.
+
+        ``None`` when one of them has not reported since ``since_ms``.
+        """
         lags: dict[str, int] = {}
-        since = (time.time() - WORKER_GONE_AFTER) * 1000
+        gone = (time.time() - WORKER_GONE_AFTER) * 1000
         for text in (await self._redis.hgetall(self._keys.workers())).values():
             row = json.loads(text)
-            if row["at"] < since:
+            if row["at"] < gone:
                 continue
+            if since_ms is not None and row["at"] < since_ms:
+                return None
             for entity, lag in row.get("lag", {}).items():
                 lags[entity] = lags.get(entity, 0) + int(lag)
         return lags

@@ -83,6 +83,7 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.started = time.time()
         self.failure: BaseException | None = None
+        self._closed_since: float | None = None
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
         self.lanes: dict[str, Lanes] = {}
@@ -242,8 +243,14 @@ class HeadraceApp:
     async def _references_complete(self, entity: str) -> tuple[bool, bool]:
         engine = self.engines[entity]
         closed = await engine.patiently("read the input's state", self.store.input_closed)
-        lags = await engine.patiently("read the lags", self.store.lags)
-        return closed, all(lags.get(r.to_entity, 0) == 0 for r in engine.contract.references)
+        if not closed:
+            self._closed_since = None
+        elif self._closed_since is None:
+            self._closed_since = time.time()
+        # What was sent just before the input was closed is in the reports made a moment after.
+        since = None if self._closed_since is None else int((self._closed_since + 0.5) * 1000)
+        lags = await engine.patiently("read the lags", lambda: self.store.lags(since))
+        return closed, lags is not None and all(lags.get(r.to_entity, 0) == 0 for r in engine.contract.references)
 
     def lag(self) -> dict[str, int]:
         """Entity → records in this worker's partitions of the raw topic that are not applied yet."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
 
 from stream_app.names import (
     AS_OF,
@@ -22,9 +21,16 @@ from stream_app.names import (
 from stream_app.settings import Settings
 
 Header = tuple[str, bytes]
-#: Of a record that the broker refuses as too large, this much goes to the dead-letter topic.
-_KEPT_OF_OVERSIZED = 100_000
+#: Kafka's default limit is 1,048,588 bytes with overhead; a longer record is cut before it is sent, because a refusal
+#: leaves a gap in an idempotent producer's sequence.
+_LIMIT = 1_035_000
+#: Of a key or value that does not fit, this much goes to the dead-letter topic, and of headers this much.
+KEPT_OF_OVERSIZED = 100_000
+_KEPT_OF_HEADERS = 30_000
+#: On a dead-letter record that was cut: how many bytes its value and its key had, and how many headers are left out.
 TRUNCATED = "headrace.truncated"
+TRUNCATED_KEY = "headrace.truncated.key"
+TRUNCATED_HEADERS = "headrace.truncated.headers"
 NULL_VALUE = "headrace.null"
 OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, AS_OF})
 
@@ -52,15 +58,19 @@ class Outbox:
         self._producer = producer
         self._open: dict[tuple[str, int], Any] = {}
         self._full: list[tuple[str, int, Any]] = []
-        self._alone: list[tuple[str, int, bytes | None, bytes, int, list[Header]]] = []
+        self._alone: list[tuple[str, int, bytes | None, bytes | None, int, list[Header]]] = []
 
     def add(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, timestamp: int, headers: list[Header]
-    ) -> None:
-        """Add a record; ``timestamp`` in ms."""
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, timestamp: int, headers: list[Header],
+        *, foreign: bool = False,
+    ) -> None:  # fmt: skip
+        """Add a record; ``timestamp`` in ms. ``foreign``: there are headers besides ours, of any size."""
         if value is None and key is None:
             value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # the client cannot send a record of nothing
-        if value is not None and len(value) > _KEPT_OF_OVERSIZED:
+        size = (len(key) if key else 0) + (len(value) if value else 0) + (_size(headers) if foreign else 0)
+        if size > KEPT_OF_OVERSIZED:
+            if size > _LIMIT:
+                key, value, headers = _cut(key, value, headers)
             self._alone.append((topic, partition, key, value, timestamp, headers))
             return
         place = (topic, partition)
@@ -82,22 +92,35 @@ class Outbox:
             futures.append(await self._producer.send_batch(builder, topic, partition=partition))
         if futures:
             await asyncio.gather(*futures)
-        for record in self._alone:
-            await self._send_large(*record)
-        self._alone = []
-
-    async def _send_large(
-        self, topic: str, partition: int, key: bytes | None, value: bytes, timestamp: int, headers: list[Header]
-    ) -> None:
-        try:
+        for topic, partition, key, value, timestamp, headers in self._alone:
             await self._producer.send_and_wait(
                 topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
             )
-        except MessageSizeTooLargeError:
-            await self._producer.send_and_wait(
-                topic, value[:_KEPT_OF_OVERSIZED], key=key, partition=partition, timestamp_ms=timestamp,
-                headers=[*headers, (TRUNCATED, b"%d" % len(value))],
-            )  # fmt: skip
+        self._alone = []
+
+
+def _size(headers: list[Header]) -> int:
+    return sum(len(name) + len(value or b"") + 10 for name, value in headers)
+
+
+def _cut(key: bytes | None, value: bytes | None, headers: list[Header]) -> tuple[bytes | None, bytes | None, list[Header]]:
+    """Cut a record to what fits: foreign headers first (ours are the last ones), then value, then key."""
+    marks: list[Header] = []
+    kept, room = len(headers), _KEPT_OF_HEADERS
+    while kept and (room := room - _size([headers[kept - 1]])) >= 0:
+        kept -= 1
+    if kept:
+        marks.append((TRUNCATED_HEADERS, b"%d" % kept))
+        headers = headers[kept:]
+    for name, part in ((TRUNCATED, value), (TRUNCATED_KEY, key)):
+        length = len(part or b"")
+        if length > KEPT_OF_OVERSIZED and len(key or b"") + len(value or b"") + _size(headers) > _LIMIT:
+            marks.append((name, b"%d" % length))
+            if name == TRUNCATED:
+                value = (value or b"")[:KEPT_OF_OVERSIZED]
+            else:
+                key = (key or b"")[:KEPT_OF_OVERSIZED]
+    return key, value, [*headers, *marks]
 
 
 def dead_letter_headers(

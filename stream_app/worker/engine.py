@@ -18,7 +18,7 @@ from stream_app.judge.verdict import findings_json, repairs_json
 from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Changes, Claim, Moved, Store
-from stream_app.worker.delivery import Outbox, as_of, dead_letter_headers
+from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, as_of, dead_letter_headers
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
@@ -96,6 +96,9 @@ class Engine:
             # 1. Judge every record: pure, no waiting.
             if verdicts is None:
                 verdicts = [judge(record.value, as_of(record)) for record in records]
+                for index, record in enumerate(records):
+                    if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED:
+                        verdicts[index] = Verdict(None, None, as_of(record), (self.contract.rules["record.oversized"],))
             try:
                 await self._deliver(partition, field, applied, records, verdicts)
             except Moved as moved:
@@ -169,7 +172,7 @@ class Engine:
             if index in pending:
                 headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF)), (SOURCE, mark)]
                 headers.append((AS_OF, b"%d" % as_of(record)))
-                outbox.add(wait, partition, record.key, record.value, record.timestamp, headers)
+                outbox.add(wait, partition, record.key, record.value, record.timestamp, headers, foreign=True)
             elif body is not None:
                 headers = [(SOURCE, mark), contract]
                 if verdict.findings:
@@ -189,7 +192,7 @@ class Engine:
                     findings_json(verdict.findings),
                     self.settings.group,
                 )
-                outbox.add(dead, partition, record.key, record.value, record.timestamp, headers)
+                outbox.add(dead, partition, record.key, record.value, record.timestamp, headers, foreign=True)
         await outbox.send()
 
     def _references(self, verdicts: list[Verdict]) -> dict[str, tuple[str, list[Any], dict[Any, list[int]]]]:

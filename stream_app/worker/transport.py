@@ -27,7 +27,7 @@ class _RawRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = 50  # Faust asks for 1,500
+        consumer._fetch_max_wait_ms = 20  # Faust asks for 1,500
         return consumer
 
 

@@ -74,8 +74,8 @@ class WaitingRoom:
     async def settle(self, *, closed: bool, caught_up: bool) -> int:
         """Settle what can be settled; returns how many records were.
 
-        ``closed``: no reference data will come any more. ``caught_up``: the reference topics have no backlog, so that a
-        reference that is not known is really not there; no grace ends before.
+        ``closed``: no reference data will be sent any more, so that no grace is given. ``caught_up``: the reference topics
+        have no backlog, so that a reference that is not known is really not there; nothing is rejected before.
         """
         settled = 0
         for begin in range(0, len(self.held), _AT_ONCE):
@@ -93,7 +93,7 @@ class WaitingRoom:
             wanted = [
                 (r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None
             ]
-            over = closed or (caught_up and now - held.arrived >= engine.settings.grace)
+            over = caught_up and (closed or now - held.arrived >= engine.settings.grace)
             rows.append((held.field, engine.applied_field(held.partition), held.offset, wanted, int(over)))
         # Decide first, durably: whatever happens after, the record ends as decided.
         states = await engine.patiently("decide about waiting records", lambda: engine.store.decide(engine.entity, rows))

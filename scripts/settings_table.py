@@ -1,0 +1,24 @@
+"""Writes docs/settings.md from the settings themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from stream_app.settings import Settings
+
+
+def table() -> str:
+    """The page as Markdown."""
+    lines = ["# Settings", "", "Environment variables, read once at start. This page is made by `scripts/settings_table.py`.", ""]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        shown = "" if default in (None, "") else f"`{default}`"
+        lines.append(f"| `HEADRACE_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent.parent / "docs" / "settings.md").write_text(table(), encoding="utf-8")
