@@ -76,11 +76,11 @@ def _y(field: str, title: str, **more: Any) -> alt.Y:
 def spark(series: Sequence[float | None]) -> Figure:
     """A small line without axes; what was not measured leaves a gap."""
     frame = pd.DataFrame({"at": range(len(series)), "value": pd.array(list(series), dtype="float64")})
-    base = alt.Chart(frame, height=38).encode(
+    base = alt.Chart(frame, height=46).encode(
         x=alt.X("at:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=3)),
     )
-    return base.mark_line(strokeWidth=1.8, aria=False, interpolate="monotone", clip=False)
+    return base.mark_line(strokeWidth=1.8, aria=False, clip=False)
 
 
 def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) -> tuple[Figure, Figure]:
@@ -124,7 +124,7 @@ def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int) -> Figur
             "text": [percent(point.quality.score, 2) for point in series],
         }
     )
-    base = alt.Chart(frame, height=250).encode(
+    base = alt.Chart(frame, height=310).encode(
         x=_x(bar_seconds, bars=False),
         y=_y(
             "score",
@@ -135,9 +135,8 @@ def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int) -> Figur
         ),
         tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Quality score")],
     )
-    return alt.layer(
-        base.mark_line(strokeWidth=2.2, aria=False, interpolate="monotone"), base.mark_circle(size=26, opacity=1, aria=False)
-    )
+    line = base.mark_line(strokeWidth=2.2, aria=False)
+    return alt.layer(line, base.mark_circle(size=26, opacity=1, aria=False))
 
 
 def quality_by_dimension(measured: Quality) -> Figure:
@@ -185,7 +184,7 @@ def labels(rules: Sequence[RuleCount]) -> dict[tuple[str, str], str]:
     holders: dict[str, set[str]] = {}
     for row in rules:
         holders.setdefault(row.rule, set()).add(row.entity)
-    return {(row.entity, row.rule): row.rule if len(holders[row.rule]) == 1 else f"{row.rule} ({row.entity})" for row in rules}
+    return {(row.entity, row.rule): f"{row.rule} ({row.entity})" if len(holders[row.rule]) > 1 else row.rule for row in rules}
 
 
 def findings_over_time(
@@ -218,7 +217,7 @@ def findings_over_time(
         }
     )
     return (
-        alt.Chart(frame, height=250)
+        alt.Chart(frame, height=310)
         .mark_bar(aria=False)
         .encode(
             x=_x(bar_seconds),

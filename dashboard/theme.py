@@ -30,7 +30,11 @@ _STYLE = """
   /* Headings and captions keep the distance that cards give them. */
   .stMainBlockContainer [data-testid="stMarkdownContainer"]:has(> [data-testid="stHeadingWithActionElements"]),
   .stMainBlockContainer [data-testid="stCaptionContainer"] { margin: 0; }
-  .stMainBlockContainer [data-testid="stCaptionContainer"] p { color: var(--quiet); margin: 0; }
+  .stMainBlockContainer [data-testid="stCaptionContainer"] p { margin: 0; }
+  .stMainBlockContainer [data-testid="stCaptionContainer"], [data-testid="stMetricDeltaDescription"] {
+    color: var(--quiet);
+    opacity: 1;
+  }
   .st-key-name { gap: 0.15rem; }
   .st-key-name h1 { padding: 0; letter-spacing: -0.015em; }
   .st-key-badge { row-gap: 0.3rem; column-gap: 1.3rem; }
@@ -44,10 +48,11 @@ _STYLE = """
   [class*="st-key-card-"] { padding: 1rem 1.15rem 0.9rem; gap: 0.2rem; }
   [class*="st-key-card-"] h3 { padding: 0; }
   [class*="st-key-card-"] > :has([data-testid="stCaptionContainer"]) { margin-bottom: 0.55rem; }
-  .stColumn [data-testid="stLayoutWrapper"]:has(> [class*="st-key-card-"]), .stColumn > [data-testid="stVerticalBlock"] {
-    flex: 1 1 auto;
-  }
+  .stColumn [data-testid="stLayoutWrapper"]:has(> [class*="st-key-card-"]),
+  .stColumn > [data-testid="stVerticalBlock"] { flex: 1 1 auto; }
   .stColumn [class*="st-key-card-"] { height: 100%; }
+
+  .st-key-card-empty { max-width: 44rem; gap: 0.7rem; padding: 1.4rem 1.5rem; }
 
   .st-key-tiles { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 0.85rem; }
   .st-key-tiles > * { width: auto !important; min-width: 0; }
@@ -79,8 +84,8 @@ def chart(figure: Any, *, key: str, alt_text: str) -> None:
 
 def spark(figure: Any, *, key: str, alt_text: str) -> None:
     """Show a small line that has no axes."""
-    bare = figure.properties(background="transparent").configure_view(strokeWidth=0, continuousHeight=38)
-    st.altair_chart(bare, width="stretch", height=42, theme="streamlit", key=key, alt=alt_text)
+    bare = figure.properties(background="transparent", padding=2).configure_view(strokeWidth=0)
+    st.altair_chart(bare, width="stretch", theme="streamlit", key=key, alt=alt_text)
 
 
 def configure(figure: Any) -> Any:
@@ -104,10 +109,10 @@ def configure(figure: Any) -> Any:
         .configure_legend(
             orient="bottom",
             direction="horizontal",
-            columns=2,
+            columns=1,
             title=None,
             labelFontSize=11.5,
-            labelLimit=132,
+            labelLimit=260,
             symbolType="square",
         )
     )

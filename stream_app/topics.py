@@ -15,7 +15,7 @@ from stream_app.names import Topics
 from stream_app.settings import Settings
 
 #: Seconds to wait for a broker that does not answer at the start.
-CONNECT_SECONDS = 15.0
+CONNECT_SECONDS = 10.0
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:

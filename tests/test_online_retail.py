@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ def test_a_handful_of_lines_is_judged_as_the_contract_says(tmp_path: Path) -> No
     assert status["kpis"]["revenue"] == pytest.approx(6 * 2.55 + 18 + 6 * 2.10 - 2.55 + 11062.06)
 
 
-def demo(*arguments: str) -> dict[str, Any]:
+def demo(*arguments: str, **settings: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "headrace", "demo", "--once", "--json", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=os.environ | settings)
     assert done.returncode == 0, done.stderr[-3000:]
     status: dict[str, Any] = json.loads(done.stdout)
     return status
@@ -61,6 +62,21 @@ def test_the_stream_says_the_same_as_the_check(tmp_path: Path) -> None:
     file = tmp_path / "online-retail-sample.csv"
     file.write_text(HEADER + ROWS, encoding="utf-8")
     streamed, checked = demo("--shop", str(SHOP), "--data", str(file)), check(SHOP, file)
+    assert streamed["entities"] == checked["entities"]
+    assert streamed["kpis"] == checked["kpis"]
+
+
+@pytest.mark.kafka
+def test_the_stream_says_the_same_on_real_kafka(tmp_path: Path, kafka: str) -> None:
+    file = Path(DATA) if DATA else tmp_path / "online-retail-sample.csv"
+    if not DATA:
+        file.write_text(HEADER + ROWS, encoding="utf-8")
+    run = uuid.uuid4().hex[:8]
+    streamed = demo(
+        "--shop", str(SHOP), "--data", str(file),
+        HEADRACE_KAFKA=kafka, HEADRACE_TOPIC_PREFIX=f"retail-{run}-", HEADRACE_GROUP=f"retail-{run}",
+    )  # fmt: skip
+    checked = check(SHOP, file)
     assert streamed["entities"] == checked["entities"]
     assert streamed["kpis"] == checked["kpis"]
 

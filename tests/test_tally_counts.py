@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_in_is_clean_and_rejected_and_pending_after_any_sequence(
         rejected += verdict.rejected
         if not verdict.rejected and verdict.values is not None:
             money += round(Decimal(str(verdict.values["price"])) * verdict.values["quantity"] * 100)
-    totals = tally.totals
+    totals = defaultdict(int, tally.totals())
     assert balanced(totals)
     assert (totals["in"], totals["pending"], totals["rejected"]) == (arrived, len(waiting), rejected)
     assert totals["clean"] == settled - rejected
@@ -87,10 +88,10 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     tally = Tally(shop("built-in").contracts["orders"])
     verdict = judged(encoded(order(quantity="2", note=1)))
     tally.add(verdict, "pending", "orders:0:7")
-    assert dict(tally.totals) == {"in": 1, "pending": 1}
+    assert tally.totals() == {"in": 1, "pending": 1}
     assert (tally.findings, tally.previews, tally.customers, tally.stream_ms) == ([], [], {}, 0)
     tally.add(verdict, "clean", "orders:0:7", waited=True)
-    assert tally.totals == {
+    assert tally.totals() == {
         "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
         "f:record.unknownField": 1, "v:record.unknownField": 1998,
     }  # fmt: skip
@@ -105,11 +106,11 @@ def test_a_pending_record_may_end_rejected() -> None:
     verdict.reject([contract.rules["customer_id.reference"]])
     assert verdict.rejected
     tally.add(verdict, "rejected", "orders:0:7", waited=True)
-    assert tally.totals["pending"] == 0
-    assert tally.totals["rejected"] == 1
-    assert tally.totals["rev"] == 0
-    assert tally.totals["f:customer_id.reference"] == 1
-    assert tally.totals["v:customer_id.reference"] == 1998
+    assert tally.totals().get("pending", 0) == 0
+    assert tally.totals().get("rejected", 0) == 1
+    assert tally.totals().get("rev", 0) == 0
+    assert tally.totals().get("f:customer_id.reference", 0) == 1
+    assert tally.totals().get("v:customer_id.reference", 0) == 1998
     assert tally.stream_ms == 0
     assert tally.customers == {}
 
@@ -121,7 +122,7 @@ def test_revenue_is_exact_in_minor_units(quantity: int, pence: int) -> None:
     tally = Tally(shop("online-retail").contracts["orders"])
     verdict = judged(encoded(record), "orders", "online-retail")
     tally.add(verdict, "clean", "orders:0:0")
-    assert tally.totals["rev"] == quantity * pence
+    assert tally.totals().get("rev", 0) == quantity * pence
 
 
 @pytest.mark.parametrize(("quantity", "price"), [(2**63 - 1, 1e300), (-(2**63), 1e300), (2**63 - 1, 1.0), (10**15, 10.0)])
@@ -134,8 +135,8 @@ def test_money_beyond_measure_does_not_stop_the_count(quantity: int, price: floa
     assert not verdict.rejected
     for _ in range(1000):
         tally.add(verdict, result, "orders:0:0")
-    assert abs(tally.totals["rev"]) == (1000 * MOST if result == "clean" else 0)
-    assert tally.totals["v:description_missing"] == 1000 * MOST < 2**53
+    assert abs(tally.totals().get("rev", 0)) == (1000 * MOST if result == "clean" else 0)
+    assert tally.totals().get("v:description_missing", 0) == 1000 * MOST < 2**53
 
 
 def test_segments_count_by_value_in_the_windows_only() -> None:
@@ -154,7 +155,7 @@ def test_segments_count_by_value_in_the_windows_only() -> None:
     assert merged["s|country|rejected|United Kingdom"] == 1
     assert merged["s|country|f:country_unspecified|Unspecified"] == 1
     assert merged["s|line_type|f:price_zero|gift"] == 1
-    assert not any(key.startswith("s|") for key in tally.totals)
+    assert not any(key.startswith("s|") for key in tally.totals())
 
 
 def test_a_record_counts_in_the_minute_of_its_event_time() -> None:
@@ -179,7 +180,7 @@ def test_orders_are_counted_apart_only_where_a_record_is_not_an_order() -> None:
 def test_previews_mask_personal_fields() -> None:
     tally = Tally(shop("built-in").contracts["customers"])
     verdict = judged(encoded(GOOD["built-in", "customers"] | {"country": "uk"}), "customers")
-    tally.add(verdict, "clean", "customers:0:3")
+    tally.show([(verdict, "customers:0:3")])
     [text] = tally.preview_json()
     assert "Ada" not in text
     assert "ada@" not in text
@@ -195,8 +196,8 @@ def test_previews_mask_personal_fields() -> None:
 def test_only_clean_records_are_previewed_and_only_the_newest() -> None:
     tally = Tally(shop("built-in").contracts["orders"])
     for number in range(1, 101):
-        tally.add(judged(encoded(order(order_id=number))), "clean", f"orders:0:{number}")
-        tally.add(judged(encoded(order(order_id=number, quantity=0))), "rejected", f"orders:1:{number}")
+        good, bad = judged(encoded(order(order_id=number))), judged(encoded(order(order_id=number, quantity=0)))
+        tally.show([(good, f"orders:0:{number}"), (bad, f"orders:1:{number}")])
     rows = [json.loads(row) for row in tally.preview_json()]
     assert [row["record"]["order_id"] for row in rows] == list(range(81, 101))
 
@@ -210,12 +211,12 @@ def test_kept_findings_hold_no_values_and_are_bounded() -> None:
     assert "secret" not in json.dumps([list(window) for window in tally.minutes.values()]).replace("secret-4", "")
     assert len(tally.findings) <= 400
     assert tally.findings[-1]["source"] == "customers:0:999"
-    assert tally.totals["in"] == tally.totals["rejected"] == 1000
+    assert tally.totals().get("in", 0) == tally.totals().get("rejected", 0) == 1000
 
 
 def test_info_findings_are_counted_but_not_kept() -> None:
     tally = Tally(shop("online-retail").contracts["orders"])
     record = GOOD["online-retail", "orders"] | {"customer_id": None}
     tally.add(judged(encoded(record), "orders", "online-retail"), "clean", "orders:0:0")
-    assert tally.totals["f:guest"] == 1
+    assert tally.totals().get("f:guest", 0) == 1
     assert tally.findings == []

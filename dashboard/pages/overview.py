@@ -46,12 +46,15 @@ def page() -> None:
 
 
 def _choose_range() -> TimeRange:
-    if "range" not in st.session_state:
+    known = "range" in st.session_state
+    if not known:
         asked = st.query_params.get("range")
         if asked in {one.value for one in TimeRange}:
             st.session_state["range"] = asked
+            known = True
         elif (suggested := data.suggested_range()) is not None:
             st.session_state["range"] = suggested.value
+            known = True
     value = st.segmented_control(
         "Time range, on the stream's clock",
         [one.value for one in TimeRange],
@@ -61,7 +64,9 @@ def _choose_range() -> TimeRange:
         label_visibility="collapsed",
     )
     chosen = TimeRange(value or TimeRange.LAST_DAY.value)
-    st.query_params["range"] = chosen.value
+    if known:
+        # A link to this page shows the same range.
+        st.query_params["range"] = chosen.value
     return chosen
 
 
@@ -209,7 +214,7 @@ def _tile(name: str, value: str, kpi: Kpi, before: str, meaning: str, *, share: 
             help=meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:
-            theme.spark(figures.spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} within the range, as a small line.")
+            theme.spark(figures.spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} over the range, a small line.")
 
 
 def _before(overview: Overview) -> str:

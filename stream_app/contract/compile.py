@@ -461,7 +461,10 @@ def compile_cel(expression: str, fields: list[Field] | tuple[Field, ...], proble
 
     Optional fields may be null, so they are dynamically typed. ``problem`` makes the exception out of a message.
     """
-    variables = {field.name: _CEL_TYPES[field.type] if field.required else cel.Type.DYN for field in fields}
+    # Only what the expression mentions: a field may be called `type` or `string`, which CEL has a use for itself.
+    words = set(re.findall(r"\w+", expression))
+    mentioned = [field for field in fields if field.name in words]
+    variables = {field.name: _CEL_TYPES[field.type] if field.required else cel.Type.DYN for field in mentioned}
     variables["as_of"] = cel.Type.TIMESTAMP
     try:
         compiled = cel.NewEnv(variables=variables).compile(expression)

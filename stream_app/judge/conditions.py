@@ -19,6 +19,9 @@ from stream_app.errors import DocumentError
 
 #: A rule as code: the cleaned values and the as-of moment (ms) → whether the rule is broken.
 Check = Callable[[dict[str, Any], int], bool]
+#: The library takes the very first microsecond of datetime for infinity, and the last ones for the year 10000.
+_FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(milliseconds=1)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _DURATION = re.compile(r"(\d{1,6})(h|m|s)")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
@@ -28,7 +31,7 @@ def moment(milliseconds: int) -> datetime:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
-        return datetime.max.replace(tzinfo=UTC) if milliseconds > 0 else datetime.min.replace(tzinfo=UTC)
+        return _LAST if milliseconds > 0 else _FIRST
 
 
 def condition_check(condition: Condition, contract: Contract) -> Check:

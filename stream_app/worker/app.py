@@ -255,7 +255,7 @@ class HeadraceApp:
     def lag(self) -> dict[str, int]:
         """Entity → records in this worker's partitions of the raw topic that are not applied yet."""
         lags: dict[str, int] = {}
-        consumer = self.app.consumer
+        consumer: Any = self.app.consumer
         for tp in consumer.assignment():
             for entity, engine in self.engines.items():
                 if tp.topic == engine.topics.raw:

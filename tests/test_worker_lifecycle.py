@@ -1,0 +1,234 @@
+"""Starting, sharing, stopping, and living through the absence of Kafka and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from aiokafka.errors import KafkaConnectionError
+
+from headrace.embedded import Child, EmbeddedStack
+from headrace.embedded.child import free_port
+from headrace.embedded.readiness import redis_answers, wait_until
+from headrace.embedded.redis_server import binary
+from stream_app.names import Topics
+from stream_app.settings import Settings, load_settings
+from stream_app.worker.engine import Engine, GaveUp, Health
+from tests.support.stream import (
+    Books,
+    Raw,
+    Worker,
+    assert_exact,
+    await_settled,
+    await_workers,
+    customer,
+    make_topics,
+    order,
+    produce,
+    product,
+    workers,
+)
+from tests.support.waiting import eventually
+
+REFERENCES = [*(customer(n) for n in range(1, 51)), product(1)]
+
+
+def orders(begin: int, end: int) -> list[Raw]:
+    """Good orders of fifty customers, each hundredth bad."""
+    return [order(n, n % 50 + 1, **({"quantity": 0} if n % 100 == 0 else {})) for n in range(begin, end)]
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    return load_settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | changes)
+
+
+class OwnRedis:
+    """A Redis with its data in a folder, to be stopped and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.child: Child | None = None
+
+    def start(self) -> None:
+        command = [binary(), "-", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder, "--save", ""]
+        self.child = child = Child.start("Redis", command, self.folder / "redis.log")
+        wait_until(child, lambda: redis_answers(self.port, child.pid))
+
+    def stop(self) -> None:
+        """Save everything and end."""
+        if self.child is not None:
+            with redis.Redis.from_url(self.url) as client:
+                client.shutdown(save=True)
+            self.child.wait(10)
+            self.child = None
+
+
+@pytest.mark.stack
+def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Settings, tmp_path: Path) -> None:
+    make_topics(settings)
+    books = Books(settings)
+    with workers(settings, tmp_path, 2) as crew:
+        await_workers(settings, crew)
+        produce(settings, REFERENCES)
+
+        def shared() -> bool:
+            rows = [json.loads(row) for row in books.client.hvals(books.keys.workers())]
+            return len(rows) == 2 and all("orders" in row["lag"] for row in rows)
+
+        eventually(shared, "both have partitions of the orders")
+        produce(settings, orders(1, 6_001))
+        # In the middle of it all, one is asked to stop: it finishes, leaves, and says so with 0.
+        began = time.monotonic()
+        assert crew[0].terminate(timeout=10) == 0
+        assert time.monotonic() - began < 5
+        assert len(books.client.hvals(books.keys.workers())) == 1, "its report is gone"
+        await_settled(settings, {"orders": 6_000}, crew[1:])
+        assert crew[1].terminate() == 0
+    counted = assert_exact(settings)["orders"]
+    assert len(counted.dead) == 60
+    assert counted.repeated < 6_000
+
+
+@pytest.mark.stack
+def test_a_redis_that_is_away_at_the_start_and_in_the_middle_costs_nothing(settings: Settings, tmp_path: Path) -> None:
+    own = OwnRedis(tmp_path)
+    settings = changed(settings, redis=own.url)
+    make_topics(settings)
+    produce(settings, REFERENCES)
+    try:
+        with workers(settings, tmp_path) as crew:
+            eventually(lambda: "Redis" in crew[0].output() or "could not" in crew[0].output(), "it says what it lacks")
+            own.start()
+            await_settled(settings, {"customers": 50}, crew)
+            produce(settings, orders(1, 3_001))
+            own.stop()
+            produce(settings, orders(3_001, 5_001))
+            eventually(lambda: crew[0].output().count("could not") > 1, "it notices")
+            own.start()
+            await_settled(settings, {"orders": 5_000}, crew)
+            assert crew[0].terminate() == 0
+        assert_exact(settings)
+    finally:
+        own.stop()
+
+
+@pytest.mark.stack
+def test_a_broker_that_hangs_for_a_while_costs_nothing(redis_url: str, tmp_path: Path) -> None:
+    with EmbeddedStack(redis=False) as own:
+        settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=6.0)
+        make_topics(settings)
+        broker = own.children["kafka"]
+        with workers(settings, tmp_path) as crew:
+            await_workers(settings, crew)
+            produce(settings, [*REFERENCES, *orders(1, 5_001)])
+            os.kill(broker.pid, signal.SIGSTOP)
+            time.sleep(2.5)  # as long as it shall hang
+            os.kill(broker.pid, signal.SIGCONT)
+            produce(settings, orders(5_001, 6_001))
+            await_settled(settings, {"orders": 6_000}, crew)
+            assert crew[0].terminate() == 0
+        assert_exact(settings)
+
+
+@pytest.mark.stack
+def test_a_redis_that_stays_away_ends_the_worker_which_says_so(settings: Settings, tmp_path: Path) -> None:
+    settings = changed(settings, redis=f"redis://127.0.0.1:{free_port()}/0", give_up_after=0.5)
+    make_topics(settings)
+    with workers(settings, tmp_path) as crew:
+        assert crew[0].process.wait(20) == 1
+        assert "Redis" in crew[0].output()
+        assert "Traceback" not in crew[0].output()
+
+
+def engine_of(settings: Settings, **changes: Any) -> Engine:
+    from stream_app.contract import load_shop
+
+    return Engine(
+        load_shop(None), "orders", changed(settings, **changes), SimpleNamespace(), SimpleNamespace(), Health(), {}, {}  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.stack
+def test_what_stays_away_longer_than_the_setting_is_given_up(settings: Settings) -> None:
+    engine = engine_of(settings, give_up_after=0.2)
+
+    async def refused() -> None:
+        raise KafkaConnectionError
+
+    with pytest.raises(GaveUp, match="could not deliver for .*Kafka at .* and Redis"):
+        asyncio.run(engine.patiently("deliver", refused))
+    assert engine.health.error == "could not deliver: KafkaConnectionError"
+
+
+@pytest.mark.stack
+def test_what_comes_back_is_reported_as_recovered(settings: Settings) -> None:
+    engine = engine_of(settings)
+    left = 2
+
+    async def action() -> str:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise redis.ConnectionError
+        return "done"
+
+    assert asyncio.run(engine.patiently("deliver", action)) == "done"
+    assert engine.health.error is None
+
+
+@pytest.mark.kafka
+def test_a_topic_that_is_created_anew_is_judged_from_its_beginning(
+    kafka: str, settings: Settings, tmp_path: Path
+) -> None:
+    from tests.support.brokers import Broker
+
+    settings = changed(settings, kafka=kafka)
+    make_topics(settings)
+    produce(settings, REFERENCES)
+    books = Books(settings)
+    raw = Topics("orders", settings.topic_prefix).raw
+
+    def judge(records: list[Raw], total: int, name: str) -> None:
+        produce(settings, [replace(record, partition=0) for record in records])
+        folder = tmp_path / name
+        folder.mkdir()
+        with workers(settings, folder) as crew:
+            await_settled(settings, {"orders": total}, crew)
+
+    judge(orders(1, 51), 50, "first")
+    admin = Broker("kafka", kafka).admin()
+    try:
+        admin.delete_topics([raw])
+        gone: Callable[[], bool] = lambda: raw not in admin.list_topics()  # noqa: E731
+        eventually(gone, "the topic is gone")
+    finally:
+        admin.close()
+    make_topics(settings)
+    judge(orders(101, 131), 80, "second")
+    assert books.total("orders")["in"] == 80
+    assert sum(1 for name in books.client.hkeys(books.keys.applied()) if name.startswith(f"{raw}/")) == 2
+
+
+@pytest.mark.stack
+def test_a_worker_alone_ends_within_seconds_when_it_has_nothing_to_do(settings: Settings, tmp_path: Path) -> None:
+    make_topics(settings)
+    worker = Worker(settings, tmp_path / "worker.log")
+    try:
+        await_workers(settings, [worker])
+        began = time.monotonic()
+        assert worker.terminate(timeout=10) == 0
+        assert time.monotonic() - began < 5
+    finally:
+        worker.kill()
+    assert "Traceback" not in worker.output()

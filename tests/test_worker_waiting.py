@@ -1,0 +1,121 @@
+"""Late reference data: an order waits for its customer without holding anyone up, and is rejected when the grace ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from headrace.embedded import EmbeddedStack
+from stream_app.names import FINDINGS, Topics
+from stream_app.settings import Settings, load_settings
+from stream_app.store.write import close_input
+from tests.support.stream import (
+    Books,
+    Worker,
+    assert_exact,
+    await_settled,
+    await_workers,
+    customer,
+    make_topics,
+    order,
+    produce,
+    product,
+    read_topic,
+    rules_of,
+    workers,
+)
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def shop(stack: EmbeddedStack, settings: Settings) -> Settings:
+    """Topics, with one customer and one product sent."""
+    values = {name: getattr(settings, name) for name in settings.model_fields_set} | {"grace": 3600.0, "partitions": 2}
+    settings = load_settings(**values)
+    make_topics(settings)
+    produce(settings, [customer(1), product(1)])
+    return settings
+
+
+@pytest.fixture
+def crew(shop: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
+    with workers(shop, tmp_path) as running:
+        await_workers(shop, running)
+        yield running
+
+
+def test_an_order_waits_for_its_customer_and_blocks_no_one(shop: Settings, crew: list[Worker]) -> None:
+    books = Books(shop)
+    await_settled(shop, {"customers": 1, "products": 1}, crew)
+    produce(shop, [order(1, 7)])
+    eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
+    assert books.waiting("orders") == 1
+    topics = Topics("orders", shop.topic_prefix)
+    pending = read_topic(shop, topics.pending)
+    assert [json.loads(record.value or b"")["order_id"] for record in pending] == [1]
+
+    produce(shop, [replace(order(n), partition=pending[0].partition) for n in range(2, 402)])
+    eventually(lambda: books.total("orders").get("clean") == 400, "the orders behind it are clean")
+    clean = read_topic(shop, topics.clean)
+    numbers = [json.loads(record.value or b"")["order_id"] for record in clean]
+    assert numbers == list(range(2, 402)), "the records of a key stay in order"
+
+    produce(shop, [customer(7)])
+    await_settled(shop, {"orders": 401}, crew)
+    counted = assert_exact(shop)["orders"]
+    [settled] = [record for record in counted.clean.values() if json.loads(record.value or b"")["order_id"] == 1]
+    raw = counted.raw[settled.source]
+    assert (settled.key, settled.timestamp, settled.partition) == (raw.key, raw.timestamp, raw.partition)
+
+
+def test_a_reference_that_never_comes_is_named_when_the_input_is_closed(shop: Settings, crew: list[Worker]) -> None:
+    books = Books(shop)
+    produce(shop, [order(1, 7), order(2, 1, 8), order(3, 7, 8), order(4)])
+    eventually(lambda: books.total("orders").get("pending") == 3, "three orders wait")
+    close_input(shop.redis.get_secret_value(), shop.redis_prefix)
+    await_settled(shop, {"orders": 4}, crew)
+    counted = assert_exact(shop)["orders"]
+    found = {
+        json.loads(record.value or b"")["order_id"]: rules_of(record, FINDINGS) for record in counted.dead.values()
+    }
+    assert found == {
+        1: ["customer_id.reference"],
+        2: ["product_id.reference"],
+        3: ["customer_id.reference", "product_id.reference"],
+    }
+
+
+def test_the_grace_ends_also_after_a_worker_was_killed_and_after_an_idle_start(
+    shop: Settings, tmp_path: Path
+) -> None:
+    shop = load_settings(**{name: getattr(shop, name) for name in shop.model_fields_set} | {"grace": 1.0})
+    books = Books(shop)
+    with workers(shop, tmp_path) as crew:
+        produce(shop, [order(1, 7), order(2)])
+        eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
+        crew[0].kill()
+        # All that was sent is applied: what is left of the dead worker is a report, and an order that waits.
+        crew[0] = Worker(shop, tmp_path / "again.log")
+        await_settled(shop, {"orders": 2}, crew, timeout=40)
+    counted = assert_exact(shop)["orders"]
+    assert [rules_of(record, FINDINGS) for record in counted.dead.values()] == [["customer_id.reference"]]
+
+
+def test_a_key_that_a_rejected_order_held_is_free_again(shop: Settings, crew: list[Worker]) -> None:
+    books = Books(shop)
+    produce(shop, [order(1, 7)])
+    eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
+    produce(shop, [order(1)])
+    eventually(lambda: books.total("orders").get("rejected") == 1, "a second order of that number is a duplicate")
+    close_input(shop.redis.get_secret_value(), shop.redis_prefix)
+    await_settled(shop, {"orders": 2}, crew)
+    produce(shop, [order(1)])
+    await_settled(shop, {"orders": 3}, crew)
+    counted = assert_exact(shop)["orders"]
+    assert (len(counted.clean), len(counted.dead)) == (1, 2)
