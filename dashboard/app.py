@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.pages import overview
+from dashboard.views import overview
 
 ICON = Path(__file__).with_name("icon.svg")
 

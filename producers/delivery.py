@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -90,6 +89,7 @@ class Sender:
         partition = None if record.key is None else self._partition(topic)(record.key)
         headers = None if record.as_of_ms is None else self._headers(record.as_of_ms)
         size = len(record.value)
+        self.sent += 1
         try:
             future = self._producer.send(topic, record.value, record.key, headers, partition)
         except errors.MessageSizeTooLargeError as error:
@@ -98,7 +98,6 @@ class Sender:
             raise self._fatal(error) from None
         self._waiting.append((future, size, tag))
         self._waiting_bytes += size
-        self.sent += 1
         if not self.sent & 0xFF:
             self.settle()
             if len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
@@ -159,9 +158,9 @@ class Sender:
 
     def close(self) -> None:
         """Close the connection; what is unacknowledged by now stays unaccounted for."""
-        closer = threading.Thread(target=self._producer.close, kwargs={"timeout": 2}, daemon=True)
-        closer.start()
-        closer.join(5)
+        # kafka-python's close() flushes first, raises when that fails, and is then not closed; ours has flushed.
+        self._producer.flush = lambda timeout=None: None
+        self._producer.close(timeout=2)
 
     def _partition(self, topic: str) -> Callable[[Any], Any]:
         """The default partitioner (murmur2, as in every Kafka client), remembered per key."""
@@ -189,7 +188,7 @@ class Sender:
         missing = self.sent - self.settled + self.failed
         return DeliveryError(
             f"{missing} of {self.sent} records were not delivered: {self._settings.kafka} does not take them "
-            f"({type(error).__name__}); check the broker (HEADRACE_KAFKA) and start again, it goes on where it stopped"
+            f"({type(error).__name__}); check the broker (HEADRACE_KAFKA), then start again"
         )
 
 

@@ -41,12 +41,22 @@ class Settings(BaseSettings):
     partitions: int = Field(default=4, ge=1, le=1000, description="Partitions of topics that Headrace creates.")
     replication: int = Field(default=1, ge=1, le=10, description="Replication factor of topics that Headrace creates.")
     max_record_bytes: int = Field(default=256 * 1024, ge=1024, le=900_000, description="A longer record is rejected unread.")
-    grace: float = Field(default=60.0, ge=0, allow_inf_nan=False, description="Seconds a record waits for its reference data before it is rejected.")
+    grace: float = Field(
+        default=60.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds a record waits for its reference data before it is rejected.",
+    )
     give_up_after: float = Field(
-        default=300.0, ge=0, allow_inf_nan=False, description="Seconds a failing broker or Redis is retried before the worker exits."
+        default=300.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds a failing broker or Redis is retried before the worker exits.",
     )
     source_token: SecretStr | None = Field(default=None, description="Bearer token for HTTP sources.")
-    session_timeout: float = Field(default=10.0, ge=1, allow_inf_nan=False, description="Seconds until a dead worker's partitions move on.")
+    session_timeout: float = Field(
+        default=10.0, ge=1, allow_inf_nan=False, description="Seconds until a dead worker's partitions move on."
+    )
 
     @field_validator("redis")
     @classmethod

@@ -200,9 +200,9 @@ def test_a_folder_named_like_a_contract_is_refused(folder: Path) -> None:
     ("old", "new", "meant"),
     [
         ("status: active", "status: active\nvresion: 1", "version"),
-        ("        required: true\n        logicalTypeOptions:\n          pattern", "        requird: true\n        logicalTypeOptions:\n          pattern", "required"),
-        ("            dimension: accuracy\n            severity", "            dimension: accuracy\n            bussinessImpact: x\n            severity", "businessImpact"),
-        ("          - type: foreignKey\n", "          - type: foreignKey\n            customPropertys: x\n", "customProperties"),
+        ("        required: true\n        logicalTypeOptions:\n          pattern", "        requird: true\n        logicalTypeOptions:\n          pattern", "required"),  # noqa: E501
+        ("            dimension: accuracy\n            severity", "            dimension: accuracy\n            bussinessImpact: x\n            severity", "businessImpact"),  # noqa: E501
+        ("          - type: foreignKey\n", "          - type: foreignKey\n            customPropertys: x\n", "customProperties"),  # noqa: E501
         ("    quality:\n      - id: positive", "    qualty: []\n    quality:\n      - id: positive", "quality"),
     ],
 )  # fmt: skip
@@ -299,7 +299,9 @@ def test_an_option_with_a_value_that_cannot_be_is_refused(folder: Path, old: str
 
 
 def test_bounds_that_no_value_can_keep_are_refused(folder: Path) -> None:
-    message = refusal_of(folder, "minimum: 1\n", "minimum: 5\n          maximum: 4\n", "logicalTypeOptions:\n          minimum: 5")
+    message = refusal_of(
+        folder, "minimum: 1\n", "minimum: 5\n          maximum: 4\n", "logicalTypeOptions:\n          minimum: 5"
+    )
     assert "minimum" in message
     assert "maximum" in message
 
@@ -445,7 +447,9 @@ def test_entities_that_refer_to_each_other_in_a_circle_are_refused(folder: Path)
 
 
 def test_an_entity_may_refer_to_itself(tmp_path: Path) -> None:
-    parent = "      - name: parent\n        logicalType: integer\n        relationships:\n          - to: customers.customer_id\n"
+    parent = (
+        "      - name: parent\n        logicalType: integer\n        relationships:\n          - to: customers.customer_id\n"
+    )
     (tmp_path / "customers.odcs.yaml").write_text(PARENT + parent, encoding="utf-8")
     assert len(load_shop(tmp_path).contracts["customers"].references) == 1
 
@@ -529,7 +533,9 @@ def test_a_name_with_a_line_break_is_refused(folder: Path) -> None:
 
 
 def test_a_field_that_is_declared_twice_is_refused(folder: Path) -> None:
-    assert "twice" in refusal_of(folder, "name: note", "name: code", marker="name: code\n        logicalType: string\n      - name: at")
+    assert "twice" in refusal_of(
+        folder, "name: note", "name: code", marker="name: code\n        logicalType: string\n      - name: at"
+    )
 
 
 @pytest.mark.parametrize("currency", ["gbp", "POUND", '"GB\\n"', "5"])

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard import figures, formats, tables
 from dashboard.health import health
-from dashboard.pages.overview import _plain
+from dashboard.views.overview import _plain
 from stream_app.judge.summary import Quality
 from stream_app.store.read import ReadModel
 from stream_app.store.read_overview import FindingsPoint, RuleCount, SalesPoint

@@ -136,7 +136,9 @@ def test_a_key_that_stands_twice_is_found_in_unknown_and_nested_objects() -> Non
     assert set(broken(judged(GOOD[:-1] + b',"x":[{"y":1,"y":2}]}'))) == {"record.duplicateKey", "record.unknownField"}
 
 
-@pytest.mark.parametrize("raw", [GOOD.replace(b'":', b'" : '), b"\n" + GOOD + b"\n", GOOD.replace(b"order_id", b"\\u006frder_id")])
+@pytest.mark.parametrize(
+    "raw", [GOOD.replace(b'":', b'" : '), b"\n" + GOOD + b"\n", GOOD.replace(b"order_id", b"\\u006frder_id")]
+)
 def test_white_space_and_escapes_are_no_fault(raw: bytes) -> None:
     verdict = judged(raw)
     assert verdict.body == GOOD

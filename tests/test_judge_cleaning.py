@@ -45,7 +45,26 @@ def test_an_integer_is_read_out_of_what_is_one(before: Any, after: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["5.5", "1e3", "1,000", "0x10", "1_000", "", " 5", "--5", "5-", "\u0665", "9" * 19, "NaN", 5.5, 1e300, True, [5], {"n": 5}, 2**70],
+    [
+        "5.5",
+        "1e3",
+        "1,000",
+        "0x10",
+        "1_000",
+        "",
+        " 5",
+        "--5",
+        "5-",
+        "\u0665",
+        "9" * 19,
+        "NaN",
+        5.5,
+        1e300,
+        True,
+        [5],
+        {"n": 5},
+        2**70,
+    ],
 )
 def test_what_is_no_integer_is_left_for_the_checks(value: Any) -> None:
     found, steps = cleaned(value, "integer", "number")
@@ -62,7 +81,9 @@ def test_a_number_is_read_out_of_what_is_one(before: str, after: float) -> None:
     assert (value, type(value), steps) == (after, float, ["number"])
 
 
-@pytest.mark.parametrize("value", ["1,5", "1.2.3", "inf", "Infinity", "nan", "1e400", "1e", "e5", ".", "", "\u0661", "9" * 16, True, 7])
+@pytest.mark.parametrize(
+    "value", ["1,5", "1.2.3", "inf", "Infinity", "nan", "1e400", "1e", "e5", ".", "", "\u0661", "9" * 16, True, 7]
+)
 def test_what_is_no_number_is_left_for_the_checks(value: Any) -> None:
     assert cleaned(value, "number", "number") == (value, [])
 

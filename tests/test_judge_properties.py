@@ -22,7 +22,7 @@ from tests.support.records import AS_OF, GOOD, SHOPS, contract_of, judge_of, sho
 
 ENTITIES = [(name, entity) for name in SHOPS for entity in shop(name).contracts]
 as_ofs = st.one_of(st.just(AS_OF), st.integers(-(2**63), 2**63 - 1), st.integers(AS_OF - 10**12, AS_OF + 10**12))
-many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.integers(-(10**40), 10**40),
@@ -31,9 +31,10 @@ json_values = st.recursive(
 )
 moments = st.datetimes().map(lambda moment: moment.isoformat() + "Z")
 near_text = st.sampled_from(
-    ["", " ", "  UK ", "uk", "France", "FRANCE", "a  b", "\u00c5ngstr\u00f6m", "A\u030angstro\u0308m", "x\x00y", "x\ty", "\u1fb7",
-     "\u2003a\u2003", "a\u00a0", "12", "12.0", " 12 ", "-0", "1e3", "+5", "yes", "No", "true", "C536365", "536365", "85123A",
-     "Unspecified", "sale", "a@b.co", " A@B.CO ", "2024-05-01", "2024-05-01T10:00:00Z", "2024-05-01T10:00:00.5Z",
+    ["", " ", "  UK ", "uk", "France", "FRANCE", "a  b", "\u00c5ngstr\u00f6m", "A\u030angstro\u0308m", "x\x00y", "x\ty",
+     "\u1fb7",
+     "\u2003a\u2003", "a\u00a0", "12", "12.0", " 12 ", "-0", "1e3", "+5", "yes", "No", "true", "C536365", "536365",
+     "85123A", "Unspecified", "sale", "a@b.co", " A@B.CO ", "2024-05-01", "2024-05-01T10:00:00Z", "2024-05-01T10:00:00.5Z",
      "2024-05-01T12:00:00+02:00", "2024-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", '":', "\\", '"']
 )  # fmt: skip
 
@@ -116,9 +117,11 @@ def test_any_json_gets_a_verdict(name: str, entity: str, value: Any, as_of: int)
 
 
 @pytest.mark.parametrize(("name", "entity"), ENTITIES)
-@settings(many, max_examples=600)
+@settings(many, max_examples=250)
 @given(data=st.data(), as_of=as_ofs)
-def test_records_near_the_contract_get_the_same_verdict_either_way(name: str, entity: str, data: st.DataObject, as_of: int) -> None:
+def test_records_near_the_contract_get_the_same_verdict_either_way(
+    name: str, entity: str, data: st.DataObject, as_of: int
+) -> None:
     judge = judge_of(name, entity)
     hold(judge, data.draw(records(judge.contract, GOOD[name, entity])), as_of)
 
@@ -153,7 +156,9 @@ EVERY_TYPE = """
 - {name: low, logicalType: integer, logicalTypeOptions: {minimum: -99999999999999999999999}}
 - {name: step, logicalType: number, logicalTypeOptions: {multipleOf: 0.5, minimum: -1}}
 - {name: flag, logicalType: boolean, required: true}
-- {name: at, logicalType: timestamp, logicalTypeOptions: {exclusiveMaximum: "2100-01-01T00:00:00+01:00", defaultTimezone: Europe/London}}
+- name: at
+  logicalType: timestamp
+  logicalTypeOptions: {exclusiveMaximum: "2100-01-01T00:00:00+01:00", defaultTimezone: Europe/London}
 - {name: when, logicalType: timestamp}
 - {name: v, logicalType: integer, required: true}
 - {name: t, logicalType: timestamp, required: true}
@@ -162,7 +167,8 @@ QUALITY = """
 customProperties: [{property: eventTime, value: when}]
 quality:
   - {id: c1, type: custom, engine: headrace, implementation: {condition: 'flag || v > 2'}, dimension: accuracy, severity: info}
-  - {id: c2, type: custom, engine: headrace, implementation: {condition: 't < as_of && v != 7'}, dimension: accuracy, severity: warning}
+  - {id: c2, type: custom, engine: headrace, implementation: {condition: 't < as_of && v != 7'}, dimension: accuracy,
+     severity: warning}
   - {id: c3, type: custom, engine: headrace, implementation: {condition: 'wide + 1 > low'}, dimension: accuracy, severity: info}
   - {id: c4, type: custom, engine: headrace, implementation: {condition: 'when < t || flag'}, dimension: timeliness}
 """
@@ -184,13 +190,13 @@ def test_the_contract_of_every_type_has_a_good_record(every_type: Judge) -> None
     assert verdict.repairs == ("spelled.spelling",)
 
 
-@settings(many, max_examples=1500)
+@settings(many, max_examples=500)
 @given(data=st.data(), as_of=as_ofs)
 def test_the_same_holds_for_every_type_option_and_step(every_type: Judge, data: st.DataObject, as_of: int) -> None:
     hold(every_type, data.draw(records(every_type.contract, FULL)), as_of)
 
 
-@settings(many, max_examples=300)
+@settings(many, max_examples=150)
 @given(texts=st.lists(st.text(max_size=12), min_size=5, max_size=5))
 def test_any_texts_stay_as_they_were_cleaned(every_type: Judge, texts: list[str]) -> None:
     record = FULL | dict(zip(["text", "loud", "quiet", "bare", "spelled"], texts, strict=True))
@@ -224,7 +230,7 @@ def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, A
     return write
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_contract_with_a_value_changed_is_refused_or_can_judge(
     rewritten: Callable[[str, str, Any], Path], data: st.DataObject

@@ -61,7 +61,7 @@ def changes(records: list[tuple[Raw, Outcome]], *, entity: str = "orders", waite
 
 def everything(client: Any) -> dict[str, object]:
     """The contents of the database."""
-    return {key: client.dump(key) if client.type(key) == "string" else contents(client, key) for key in client.keys()}
+    return {key: client.dump(key) if client.type(key) == "string" else contents(client, key) for key in client.scan_iter()}
 
 
 def contents(client: Any, key: str) -> object:
@@ -266,9 +266,7 @@ def test_the_oldest_windows_are_trimmed(client: Any, run: Any, monkeypatch: pyte
     assert client.hget(KEYS.total("orders"), "in") == "6"
 
 
-def test_segment_values_beyond_the_cap_are_counted_together(
-    client: Any, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "SEGMENT_VALUES", 2)
     countries = ["France", "Spain", "Italy", "Norway", "France"]
     records: list[tuple[Raw, Outcome]] = [(customer(n, country=name), "clean") for n, name in enumerate(countries, 1)]
@@ -302,5 +300,3 @@ def test_the_lag_is_that_of_the_workers_that_still_report(client: Any, run: Any)
     client.hset(KEYS.workers(), "there", json.dumps({"at": now, "lag": {"orders": 4, "customers": 1}}))
     client.hset(KEYS.workers(), "gone", json.dumps({"at": now - 16_000, "lag": {"orders": 100}}))
     assert run(lambda store: store.lags()) == {"orders": 7, "customers": 1}
-
-

@@ -129,7 +129,12 @@ def test_revenue_is_exact_in_minor_units(quantity: int, pence: int) -> None:
 @pytest.mark.parametrize("result", ["clean", "rejected"])
 def test_money_beyond_measure_does_not_stop_the_count(quantity: int, price: float, result: Any) -> None:
     contract = shop("online-retail").contracts["orders"]
-    record = GOOD["online-retail", "orders"] | {"quantity": quantity, "price": price, "invoice_no": "C536365", "description": None}
+    record = GOOD["online-retail", "orders"] | {
+        "quantity": quantity,
+        "price": price,
+        "invoice_no": "C536365",
+        "description": None,
+    }
     tally = Tally(contract)
     verdict = judged(encoded(record), "orders", "online-retail")
     assert not verdict.rejected
@@ -204,7 +209,9 @@ def test_only_clean_records_are_previewed_and_only_the_newest() -> None:
 
 def test_kept_findings_hold_no_values_and_are_bounded() -> None:
     tally = Tally(shop("built-in").contracts["customers"])
-    raw = encoded({"customer_id": "secret-1", "name": "secret-2\x00", "email": "secret-3", "country": "secret-4", "secret-5": 1})
+    raw = encoded(
+        {"customer_id": "secret-1", "name": "secret-2\x00", "email": "secret-3", "country": "secret-4", "secret-5": 1}
+    )
     for number in range(1000):
         tally.add(judged(raw, "customers"), "rejected", f"customers:0:{number}")
     assert "secret" not in json.dumps(tally.findings)

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,21 @@ from headrace.embedded import EmbeddedStack
 from stream_app.names import AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings, load_settings
 from tests.support.stream import (
-    BEGIN, Books, Raw, Recount, Seen, assert_exact, await_settled, await_workers, customer, make_topics, order, produce,
-    product, rules_of, workers,
+    BEGIN,
+    Books,
+    Raw,
+    Recount,
+    Seen,
+    assert_exact,
+    await_settled,
+    await_workers,
+    customer,
+    make_topics,
+    order,
+    produce,
+    product,
+    rules_of,
+    workers,
 )  # fmt: skip
 
 #: When these records were sent, in ms: in the past, so that it cannot be the time of anything else.
@@ -137,7 +149,8 @@ REASONS = {
     "990 kB of JSON": "record.oversized", "invalid UTF-8": "record.encoding", "no JSON": "record.syntax",
     "an array": "record.notObject", "a number": "record.notObject", "deep": "record.nesting", "NaN": "record.number",
     "a huge integer": "record.number", "a key twice": "record.duplicateKey", "a surrogate": "record.syntax",
-    "a key of 300 kB": "record.oversized", "no fields": "order_id.required", "NUL": "record.syntax", "future": "order_date_future",
+    "a key of 300 kB": "record.oversized", "no fields": "order_id.required", "NUL": "record.syntax",
+    "future": "order_date_future",
 }  # fmt: skip
 
 

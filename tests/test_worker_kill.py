@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import itertools
 import random
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stream_app.settings import Settings
-from tests.support.stream import Books, Shopping, Worker, assert_exact, await_settled, await_workers, make_topics, produce, workers
-from tests.support.waiting import eventually
+from stream_app.settings import Settings, load_settings
+from tests.support.stream import (
+    Books,
+    Shopping,
+    Worker,
+    assert_exact,
+    await_settled,
+    await_workers,
+    make_topics,
+    produce,
+    workers,
+)
+from tests.support.waiting import eventually, soon
 
 pytestmark = pytest.mark.stack
 ORDERS = 20_000
@@ -28,8 +40,7 @@ def bursts(chance: random.Random, seconds: float, records: int) -> Iterator[floa
 @pytest.mark.timeout(120)
 def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(4)
-    settings = settings.model_copy(update={"grace": 2.0})
-    settings.model_fields_set.add("grace")
+    settings = load_settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | {"grace": 2.0})
     make_topics(settings)
     shop = Shopping(seed=4, orders=ORDERS)
     books = Books(settings)
@@ -39,15 +50,19 @@ def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settin
     with workers(settings, tmp_path, 2) as crew:
         await_workers(settings, crew)
         sent.start()
-        # The first dies from outside at a random moment, the two that follow just before and just after they count.
         eventually(lambda: books.total("orders").get("in", 0) > chance.randrange(1_000, 4_000), "orders are judged")
-        for fragile in (("before.apply", chance.randrange(3, 12)), ("after.send", chance.randrange(3, 12)), None):
-            crew[0].kill()
-            crew.append(Worker(settings, tmp_path / f"worker-{len(crew)}.log", fragile))
-            crew.pop(0)
-        sent.join()
+        # Both die from outside, at random moments; those that follow die by themselves, just before they count and
+        # just before they deliver again what has been delivered; the last two stay.
+        for number, place in enumerate(("before.apply", "after.look_up")):
+            time.sleep(chance.uniform(0, 0.5))
+            crew[number].kill()
+            assert crew[number].process.returncode == -signal.SIGKILL
+            crew[number] = Worker(settings, tmp_path / f"{place}.log", (place, chance.randrange(1, 4)))
         for number, worker in enumerate(crew):
-            if not worker.running:
-                crew[number] = Worker(settings, tmp_path / f"again-{number}.log")
-        await_settled(settings, {"orders": len(shop.stream)}, timeout=60)
+            soon(lambda worker=worker: not worker.running, 20)  # type: ignore[misc]
+            worker.kill()
+            assert worker.process.returncode == -signal.SIGKILL, worker.output()[-2000:]
+            crew[number] = Worker(settings, tmp_path / f"last-{number}.log")
+        sent.join()
+        await_settled(settings, {"orders": len(shop.stream)}, crew, timeout=60)
     assert_exact(settings)

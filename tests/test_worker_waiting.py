@@ -81,9 +81,7 @@ def test_a_reference_that_never_comes_is_named_when_the_input_is_closed(shop: Se
     close_input(shop.redis.get_secret_value(), shop.redis_prefix)
     await_settled(shop, {"orders": 4}, crew)
     counted = assert_exact(shop)["orders"]
-    found = {
-        json.loads(record.value or b"")["order_id"]: rules_of(record, FINDINGS) for record in counted.dead.values()
-    }
+    found = {json.loads(record.value or b"")["order_id"]: rules_of(record, FINDINGS) for record in counted.dead.values()}
     assert found == {
         1: ["customer_id.reference"],
         2: ["product_id.reference"],
@@ -91,31 +89,21 @@ def test_a_reference_that_never_comes_is_named_when_the_input_is_closed(shop: Se
     }
 
 
-def test_the_grace_ends_also_after_a_worker_was_killed_and_after_an_idle_start(
-    shop: Settings, tmp_path: Path
-) -> None:
-    shop = load_settings(**{name: getattr(shop, name) for name in shop.model_fields_set} | {"grace": 1.0})
+def test_the_grace_ends_also_for_a_worker_that_starts_with_nothing_else_to_do(shop: Settings, crew: list[Worker]) -> None:
     books = Books(shop)
-    with workers(shop, tmp_path) as crew:
-        produce(shop, [order(1, 7), order(2)])
-        eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
-        crew[0].kill()
-        # All that was sent is applied: what is left of the dead worker is a report, and an order that waits.
-        crew[0] = Worker(shop, tmp_path / "again.log")
-        await_settled(shop, {"orders": 2}, crew, timeout=40)
-    counted = assert_exact(shop)["orders"]
-    assert [rules_of(record, FINDINGS) for record in counted.dead.values()] == [["customer_id.reference"]]
-
-
-def test_a_key_that_a_rejected_order_held_is_free_again(shop: Settings, crew: list[Worker]) -> None:
-    books = Books(shop)
-    produce(shop, [order(1, 7)])
+    produce(shop, [order(1, 7), order(2), order(3)])
     eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
     produce(shop, [order(1)])
+    await_settled(shop, {"customers": 1, "products": 1}, crew)
     eventually(lambda: books.total("orders").get("rejected") == 1, "a second order of that number is a duplicate")
-    close_input(shop.redis.get_secret_value(), shop.redis_prefix)
-    await_settled(shop, {"orders": 2}, crew)
+    assert crew[0].terminate() == 0
+    impatient = load_settings(**{name: getattr(shop, name) for name in shop.model_fields_set} | {"grace": 1.0})
+    crew[0] = Worker(impatient, crew[0].log)
+    await_settled(shop, {"orders": 4}, crew)
     produce(shop, [order(1)])
-    await_settled(shop, {"orders": 3}, crew)
+    eventually(lambda: books.total("orders").get("clean") == 3, "the number that the rejected order held is free again")
     counted = assert_exact(shop)["orders"]
-    assert (len(counted.clean), len(counted.dead)) == (1, 2)
+    assert sorted(rules_of(record, FINDINGS) for record in counted.dead.values()) == [
+        ["customer_id.reference"],
+        ["order_id.unique"],
+    ]

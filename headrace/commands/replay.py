@@ -17,7 +17,7 @@ from producers.record import RawRecord
 from producers.resume import Checkpoint, Position, file_identity
 from producers.sources import Source, merged, open_sources
 from stream_app.contract import Shop, load_shop
-from stream_app.errors import DeliveryError
+from stream_app.errors import DeliveryError, SourceError
 from stream_app.settings import Settings, load_settings
 from stream_app.topics import ensure_topics, topic_ids
 
@@ -186,6 +186,9 @@ class _Replay:
                 sender.flush(STOP_SECONDS)
             else:
                 sender.finish()
+        except SourceError:
+            sender.flush(STOP_SECONDS)
+            raise
         finally:
             if checkpoint:
                 checkpoint.write(reached(), now=True)

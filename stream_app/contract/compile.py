@@ -400,7 +400,7 @@ class _Compiler:
             if names.count(name) > 1:
                 raise self.document.error(place, f"segments names {name!r} twice; remove one")
             if any(field.name == name and field.personal for field in self.fields):
-                raise self.document.error(place, f"segments: {name} is personal data and must not be counted by value; remove it")
+                raise self.document.error(place, f"segments: {name} is personal data, not to be counted by value; remove it")
         return tuple(names)
 
     def _revenue(self, custom: dict[str, Any]) -> Revenue | None:

@@ -77,7 +77,7 @@ def _parse(text: str, file: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = " ".join((error.problem or error.context or "").split())
-        raise DocumentError(f"{file}:{line}: not valid YAML: {problem}; see the quotes, brackets and indentation there") from None
+        raise DocumentError(f"{file}:{line}: not valid YAML: {problem}; check quotes, brackets and indentation there") from None
     except RecursionError:
         raise DocumentError(f"{file}:1: nested too deeply; write it without anchors that hold themselves") from None
     finally:

@@ -203,7 +203,7 @@ def build(
         workers=workers,
         lag=lag,
         counts=counts,
-        kpis=figures.kpis(chosen, span, stream_ms, counts, before, measured),
+        kpis=figures.kpis(chosen, span, first, stream_ms, counts, before, measured),
         quality=measured,
         sales_series=figures.sales_series(span, stream_ms),
         quality_series=figures.quality_series(span),
@@ -258,6 +258,7 @@ class _Figures:
         self,
         chosen: TimeRange,
         span: Span | None,
+        first: int | None,
         stream_ms: int | None,
         counts: Mapping[str, Counts],
         before: Mapping[str, Counts] | None,
@@ -278,8 +279,10 @@ class _Figures:
         if then is not None and span is not None and span.previous is not None:
             active_then = self._distinct.get(("customers", span.previous, span.start), 0)
             orders_then = self._orders(then, span.previous, span.start)
+        # Before the stream began nothing was zero: it was not there.
+        cuts = [cut for cut in groups(span, SPARK_POINTS) if first is None or cut[1] > first] if span else []
         # The unfinished last part would make every line end in a fall.
-        parts = [cut for cut in groups(span, SPARK_POINTS) if stream_ms is None or cut[1] * 1000 <= stream_ms] if span else []
+        parts = [cut for cut in cuts if stream_ms is None or cut[1] * 1000 <= stream_ms]
         held = [self.between(*part) for part in parts]
 
         def line(figure: Callable[[int, Mapping[str, Counts]], float | None]) -> tuple[float | None, ...]:

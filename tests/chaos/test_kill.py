@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from stream_app.settings import Settings
+from stream_app.settings import Settings, load_settings
 from tests.support.fragile import PLACES
 from tests.support.stream import (
-    Shopping, Worker, assert_exact, await_settled, await_workers, make_topics, produce, workers,
+    Shopping,
+    Worker,
+    assert_exact,
+    await_settled,
+    await_workers,
+    make_topics,
+    produce,
+    workers,
 )  # fmt: skip
 from tests.support.waiting import soon
 
@@ -38,7 +45,7 @@ def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
 ) -> None:
     chance = random.Random(seed)
     changes = {"kafka": kafka, "grace": 3.0, "session_timeout": 3.0}
-    settings = Settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | changes)
+    settings = load_settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | changes)
     make_topics(settings)
     shop = Shopping(seed=seed, orders=ORDERS)
     pace = bursts(random.Random(seed), 75, ORDERS)

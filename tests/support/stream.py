@@ -311,7 +311,7 @@ class Books:
         return total.get("in", 0) >= count and not total.get("pending", 0)
 
 
-def await_workers(settings: Settings, crew: Sequence[Worker], timeout: float = 20) -> None:
+def await_workers(settings: Settings, crew: Sequence[Worker], timeout: float = 45) -> None:
     """Wait until the workers report."""
     books = Books(settings)
 
