@@ -8,6 +8,7 @@ arithmetic that could overflow, no division, no negation, one comparison at a ti
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -76,14 +77,13 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
     reads = "".join(f"{_LOCAL}{name} = values[{name!r}]\n  " for name in condition.fields)
     if condition.uses_as_of:
         reads += f"{_LOCAL}as_of = moment(as_of_ms)\n  "
-    code = re.sub(r"\b(duration_\d+)\(\)", r"\1", ast.unparse(tree.body))
     body = (
-        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({code})\n"
+        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({ast.unparse(tree.body)})\n"
         " except OverflowError:\n  return library(values, as_of_ms)\n"
     )
     scope: dict[str, Any] = {
         "moment": moment,
-        **translator.durations,
+        **{name: itertools.repeat(timedelta(seconds=seconds)).__next__ for name, seconds in translator.durations.items()},
         "float": float,
         "library": by_library(condition, contract),
         "__builtins__": {"OverflowError": OverflowError},
@@ -122,7 +122,7 @@ class _Translator(ast.NodeVisitor):
 
     def __init__(self, types: dict[str, str]) -> None:
         self.types = types
-        self.durations: dict[str, timedelta] = {}
+        self.durations: dict[str, int] = {}
 
     def generic_visit(self, node: ast.AST) -> str:
         raise _NotPlain
@@ -180,7 +180,7 @@ class _Translator(ast.NodeVisitor):
             match = _DURATION.fullmatch(str(argument.value))
             if match:
                 name = f"duration_{int(match[1]) * _UNITS[match[2]]}"
-                self.durations[name] = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+                self.durations[name] = int(match[1]) * _UNITS[match[2]]
                 node.func.id, node.args = name, []
                 return "duration"
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
