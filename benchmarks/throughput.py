@@ -62,7 +62,8 @@ def peer(name: str, settings: Settings, count: int) -> float:
     """Seconds a bare loop takes."""
     good, bad = f"good-{uuid.uuid4().hex[:8]}", f"bad-{uuid.uuid4().hex[:8]}"
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
-    admin.create_topics([NewTopic(name=topic, num_partitions=settings.partitions, replication_factor=1) for topic in (good, bad)])
+    parts = settings.partitions
+    admin.create_topics([NewTopic(name=topic, num_partitions=parts, replication_factor=1) for topic in (good, bad)])
     admin.close()
     command = [sys.executable, "-m", "benchmarks.peers", name, settings.kafka, f"{settings.topic_prefix}orders", str(count)]
     output = subprocess.run([*command, good, bad], check=True, capture_output=True, text=True, timeout=300).stdout
@@ -93,7 +94,10 @@ def main() -> None:
         seconds: dict[str, list[float]] = {"confluent": [], "aiokafka": [], "headrace": []}
         for number in range(options.rounds):
             for name in seconds:
-                took = worker(settings, redis_url, options.records) if name == "headrace" else peer(name, settings, options.records)
+                if name == "headrace":
+                    took = worker(settings, redis_url, options.records)
+                else:
+                    took = peer(name, settings, options.records)
                 seconds[name].append(took)
                 print(f"round {number + 1} {name:10} {options.records / took:>10,.0f} records/s", flush=True)
     broker = "Apache Kafka" if options.kafka else "embedded broker"

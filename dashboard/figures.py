@@ -147,7 +147,8 @@ def quality_by_dimension(measured: Quality) -> Figure:
             "dimension": [name.capitalize() for _, name in known],
             "shortfall": [1 - share for share, _ in known],
             "share": [percent(share, 2) for share, _ in known],
-            "zero": [0.0 for _ in known],
+            # Room for the words at the end of the longest line.
+            "room": [1.3 * (1 - share) for share, _ in known],
         }
     )
     y = alt.Y("dimension:N", title=None, sort=None, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
@@ -165,6 +166,7 @@ def quality_by_dimension(measured: Quality) -> Figure:
     base = alt.Chart(frame, height=alt.Step(34)).encode(y=y, x=x, tooltip=tooltip)
     return alt.layer(
         base.mark_bar(height=10, cornerRadiusEnd=5, aria=False),
+        base.mark_point(opacity=0, aria=False).encode(x="room:Q"),
         base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text="share:N"),
     )
 

@@ -84,7 +84,8 @@ def chart(figure: Any, *, key: str, alt_text: str) -> None:
 
 def spark(figure: Any, *, key: str, alt_text: str) -> None:
     """Show a small line that has no axes."""
-    bare = figure.properties(background="transparent", padding=2).configure_view(strokeWidth=0)
+    edge = {"left": 1, "right": 1, "top": 2, "bottom": 2}
+    bare = figure.properties(background="transparent", padding=edge).configure_view(strokeWidth=0)
     st.altair_chart(bare, width="stretch", theme="streamlit", key=key, alt=alt_text)
 
 

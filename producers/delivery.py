@@ -177,9 +177,7 @@ class Sender:
 
     def _drain(self) -> None:
         """Wait until half of what may wait is settled."""
-        while self._waiting and (
-            len(self._waiting) > MAX_WAITING // 2 or self._waiting_bytes > MAX_WAITING_BYTES // 2
-        ):
+        while self._waiting and (len(self._waiting) > MAX_WAITING // 2 or self._waiting_bytes > MAX_WAITING_BYTES // 2):
             with contextlib.suppress(errors.KafkaError):
                 self._waiting[min(len(self._waiting), 500) - 1][0].get(timeout=0.2)
             self.settle()

@@ -75,9 +75,7 @@ class Feed:
         if spec.distinct:
             self._check_column(spec.distinct, spec.place)
         values = {} if self._passes else self._values()
-        self._members = [
-            (value, value.memo(_member(name, value.fragment))) for name, value in values.items()
-        ]
+        self._members = [(value, value.memo(_member(name, value.fragment))) for name, value in values.items()]
         self._key, self._time = self._key_of(values), self._time_of(values, source)
 
     @property

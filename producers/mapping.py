@@ -123,9 +123,7 @@ class _Reader:
     def place(self, at: Path_) -> str:
         return f"{self.document.file}:{self.document.line(*at)}"
 
-    def mapping(
-        self, at: Path_, value: Any, known: tuple[str, ...], needed: tuple[str, ...] = ()
-    ) -> dict[str, Any]:
+    def mapping(self, at: Path_, value: Any, known: tuple[str, ...], needed: tuple[str, ...] = ()) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.error(at, f"a mapping is expected here, with {', '.join(known)}")
         for key in value:
@@ -185,8 +183,7 @@ class _Reader:
         except LookupError:
             raise self.error((*at, "encoding"), f"no encoding is called {encoding!r}; write one such as latin-1") from None
         feeds = [
-            self.feed((*at, "feeds", index), item)
-            for index, item in enumerate(self.listing((*at, "feeds"), node.get("feeds")))
+            self.feed((*at, "feeds", index), item) for index, item in enumerate(self.listing((*at, "feeds"), node.get("feeds")))
         ]
         for index, feed in enumerate(feeds):
             if any(feed.entity == other.entity for other in feeds[:index]):

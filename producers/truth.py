@@ -29,9 +29,7 @@ class TruthFile:
     def __enter__(self) -> TruthFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stream.close()
 
     def wants(self, event: Event) -> bool:

@@ -11,7 +11,8 @@ from stream_app.settings import Settings
 
 def table() -> str:
     """The page as Markdown."""
-    lines = ["# Settings", "", "Environment variables, read once at start. This page is made by `scripts/settings_table.py`.", ""]
+    about = "Environment variables, read once at start. This page is made by `scripts/settings_table.py`."
+    lines = ["# Settings", "", about, ""]
     lines += ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default

@@ -159,7 +159,9 @@ def test_a_paused_page_stands_still(page: Page, address: str, store: redis.Redis
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out_sideways(browser: Browser, address: str, width: int, scheme: Literal["light", "dark"]) -> None:
+def test_everything_is_drawn_and_nothing_sticks_out_sideways(
+    browser: Browser, address: str, width: int, scheme: Literal["light", "dark"]
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(60_000)
     page.goto(address)
@@ -170,8 +172,12 @@ def test_nothing_sticks_out_sideways(browser: Browser, address: str, width: int,
         .filter(box => box.getBoundingClientRect().right > innerWidth + 1).map(box => box.className)""")
     cut = page.evaluate("""() => [...document.querySelectorAll('[data-testid="stMetricValue"] *')]
         .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth).map(box => box.textContent)""")
+    broken = page.locator("[data-testid='stException']").count()
+    charts = page.locator("[data-testid='stVegaLiteChart'] svg.marks").count()
     page.close()
 
+    assert broken == 0
+    assert charts == 10
     assert wide == []
     assert cut == []
 

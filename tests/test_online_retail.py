@@ -41,7 +41,8 @@ def test_a_handful_of_lines_is_judged_as_the_contract_says(tmp_path: Path) -> No
     orders = status["entities"]["orders"]
     assert (orders["in"], orders["clean"], orders["rejected"], orders["pending"]) == (7, 5, 2, 0)
     assert orders["findings"] == {
-        "country_unspecified": 1, "description_missing": 1, "guest": 3, "negative_quantity": 1, "price_zero": 1, "repeated_line": 1,
+        "country_unspecified": 1, "description_missing": 1, "guest": 3,
+        "negative_quantity": 1, "price_zero": 1, "repeated_line": 1,
     }  # fmt: skip
     assert orders["repaired"] == 1
     assert status["entities"]["customers"]["clean"] == 2

@@ -27,9 +27,7 @@ from stream_app.errors import SourceError
 RETAIL = Path(__file__).parent.parent / "examples" / "online-retail"
 HEADER = "order_id,customer_id,product_id,quantity,price,order_date\n"
 LINE = "1,17,101,6,2.55,2026-01-05 08:26:00\n"
-VALUE = (
-    b'{"order_id":1,"customer_id":17,"product_id":101,"quantity":6,"price":2.55,"order_date":"2026-01-05T08:26:00Z"}'
-)
+VALUE = b'{"order_id":1,"customer_id":17,"product_id":101,"quantity":6,"price":2.55,"order_date":"2026-01-05T08:26:00Z"}'
 AT = 1767601560000
 
 
@@ -288,9 +286,7 @@ def test_a_shift_moves_event_times_and_leaves_every_other_byte(tmp_path: Path) -
     csv, lines = written(tmp_path / "orders.csv", HEADER + LINE), written(tmp_path / "orders.jsonl", line)
     for path, value in ((csv, VALUE), (lines, line)):
         (source,) = open_sources(load_shop(None), [path], shift_ms=3_600_000)
-        assert list(source) == [
-            RawRecord("orders", b"17", value.replace(b"T08:26", b"T09:26"), AT + 3_600_000)
-        ]
+        assert list(source) == [RawRecord("orders", b"17", value.replace(b"T08:26", b"T09:26"), AT + 3_600_000)]
 
 
 def test_json_lines_can_be_mapped_and_broken_lines_still_pass(tmp_path: Path, shop_dir: Path) -> None:

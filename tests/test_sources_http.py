@@ -139,8 +139,9 @@ def test_a_cursor_is_sent_back_until_there_is_none() -> None:
 
 
 def test_pages_that_lead_in_a_circle_are_an_error() -> None:
-    with serving(lambda path, query: (200, {}, {"items": [product(1)], "next": "/products?p=2"})) as api, pytest.raises(
-        SourceError, match="gave before"
+    with (
+        serving(lambda path, query: (200, {}, {"items": [product(1)], "next": "/products?p=2"})) as api,
+        pytest.raises(SourceError, match="gave before"),
     ):
         read(f"{api.url}/products")
 

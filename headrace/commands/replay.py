@@ -80,9 +80,7 @@ class _Replay:
         self._settings, self._shop, self._places, self._only, self._by_time = settings, shop, places, only, by_time
 
     def open(self, shift_ms: int) -> list[Source]:
-        return open_sources(
-            self._shop, self._places, only=self._only, token=self._settings.source_token, shift_ms=shift_ms
-        )
+        return open_sources(self._shop, self._places, only=self._only, token=self._settings.source_token, shift_ms=shift_ms)
 
     def checkpoint(self, sources: list[Source]) -> Checkpoint | None:
         """Where the position is kept; None for HTTP, whose answers may differ the next time."""

@@ -131,9 +131,7 @@ def _check_shop(shop: Shop) -> None:
             )
 
 
-def _to_kafka(
-    settings: Settings, plan: Simulation, pacer: Pacer, truth: TruthFile | None, meter: Meter, stop: Stop
-) -> None:
+def _to_kafka(settings: Settings, plan: Simulation, pacer: Pacer, truth: TruthFile | None, meter: Meter, stop: Stop) -> None:
     def acknowledged(event: Event | None, partition: int | None, offset: int | None) -> None:
         if event is not None and truth is not None:
             truth.write(event, partition=partition, offset=offset)

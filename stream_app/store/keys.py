@@ -88,6 +88,14 @@ class Keys:
         """Hash: ``topic/topic id/partition`` → last applied offset."""
         return f"{self.prefix}:applied"
 
+    def decided(self, applied_field: str) -> str:
+        """Hash: offset → what was decided about its keys, kept from the look-up until the batch is applied."""
+        return f"{self.prefix}:decided:{applied_field}"
+
+    def segments(self, entity: str, field: str) -> str:
+        """Set of the values that a segment field is counted by; the rest is counted under OTHER."""
+        return f"{self.prefix}:seg:{entity}:{field}"
+
     def waiting(self, entity: str) -> str:
         """Hash: ``partition:offset`` of a record that waits for its reference data → JSON."""
         return f"{self.prefix}:waiting:{entity}"
