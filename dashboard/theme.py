@@ -68,8 +68,8 @@ _STYLE = """
 </style>
 """
 
-#: The colour of words inside charts, by the page's theme; the last where that is not known.
-_INK = {"light": "#17222d", "dark": "#e6edf3", None: "#7b8894"}
+#: The colours of words on marks and of those beside axes, by the page's theme; the last where that is not known.
+_INK = {"light": ("#17222d", "#5b6975"), "dark": ("#e6edf3", "#9aaab7"), None: ("#7b8894", "#7b8894")}
 
 
 def apply() -> None:
@@ -91,12 +91,14 @@ def spark(figure: Any, *, key: str, alt_text: str) -> None:
 
 def configure(figure: Any) -> Any:
     """Axes and legends as all charts have them. Colours come from Streamlit's theme, but for words on marks."""
-    ink = _INK.get(st.context.theme.type, _INK[None])
+    ink, quiet = _INK.get(st.context.theme.type, _INK[None])
     return (
         figure.properties(background="transparent")
         .configure_view(strokeWidth=0)
         .configure_text(color=ink)
         .configure_axis(
+            labelColor=quiet,
+            titleColor=quiet,
             labelFontSize=11.5,
             titleFontSize=11.5,
             titleFontWeight="normal",
@@ -112,6 +114,7 @@ def configure(figure: Any) -> Any:
             direction="horizontal",
             columns=1,
             title=None,
+            labelColor=quiet,
             labelFontSize=11.5,
             labelLimit=260,
             symbolType="square",

@@ -159,7 +159,7 @@ def test_a_paused_page_stands_still(page: Page, address: str, store: redis.Redis
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_is_drawn_and_nothing_sticks_out_sideways(
+def test_everything_is_drawn_and_nothing_sticks_out(
     browser: Browser, address: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
