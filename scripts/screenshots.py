@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,9 @@ sys.path.insert(0, str(ROOT))
 from headrace.embedded import EmbeddedStack  # noqa: E402
 from tests.support.chromium import ARGUMENTS, chromium  # noqa: E402
 from tests.support.fill import Shop, a_live_shop  # noqa: E402
+
+#: The README shows the page's upper part: tiles, charts and the top rules.
+README_HEIGHT = 1_500
 
 SIZES = {"wide": (1440, 1000), "narrow": (390, 844)}
 
@@ -93,13 +97,16 @@ def _shut_and_wait(page: Page, client: redis.Redis) -> None:
     page.wait_for_timeout(1_500)
 
 
-def _shoot(page: Page, file: Path) -> None:
+def _shoot(page: Page, file: Path, most: int) -> None:
     # Streamlit scrolls inside a box: the window has to be as tall as what is in it.
     height = page.evaluate("document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight")
     size = page.viewport_size or {"width": 1440}
-    page.set_viewport_size({"width": size["width"], "height": int(height) + 10})
+    page.set_viewport_size({"width": size["width"], "height": min(int(height) + 10, most)})
     page.wait_for_timeout(1_500)
     page.screenshot(path=file)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
     print(file)  # noqa: T201
 
 

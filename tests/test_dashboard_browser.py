@@ -199,7 +199,7 @@ def test_an_empty_store_says_what_to_run_and_redis_gone_is_said(page: Page) -> N
     with EmbeddedStack(broker=False) as stack, served(stack.redis_url) as address:
         page.goto(address)
         page.get_by_text("No records yet").wait_for()
-        assert "headrace demo" in page.inner_text(".st-key-card-empty")
+        page.locator(".st-key-card-empty").get_by_text("headrace demo").wait_for()
 
         stack.stop()
         page.get_by_text("cannot be reached").wait_for()
