@@ -69,7 +69,7 @@ def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool)
                     if state == "down":
                         _shut_and_wait(page, client)
                     name = f"overview-{scheme}" if not everything else f"{state}-{size}-{scheme}"
-                    _shoot(page, folder / f"{name}.png")
+                    _shoot(page, folder / f"{name}.png", most=20_000 if everything else README_HEIGHT)
                     page.close()
                     if state == "down":
                         break
