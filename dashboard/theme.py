@@ -52,6 +52,9 @@ _STYLE = """
   .stColumn > [data-testid="stVerticalBlock"] { flex: 1 1 auto; }
   .stColumn [class*="st-key-card-"] { height: 100%; }
 
+  :is(.st-key-advice, .st-key-notes):not(:has(*)),
+  [data-testid="stLayoutWrapper"]:has(> :is(.st-key-advice, .st-key-notes):not(:has(*))) { display: none; }
+
   .st-key-card-empty { max-width: 44rem; gap: 0.7rem; padding: 1.4rem 1.5rem; }
 
   .st-key-tiles { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 0.85rem; }

@@ -10,7 +10,6 @@ from stream_app.contract import Shop
 from stream_app.errors import DeliveryError
 from stream_app.names import Topics
 from stream_app.settings import Settings
-from stream_app.store.write import applied_offsets
 from stream_app.topics import kafka_options
 
 #: Seconds a broker may take to tell.
@@ -44,19 +43,28 @@ def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:
 
 
 def lag(settings: Settings, shop: Shop) -> int:
-    """How many records of the raw topics no worker has applied yet.
+    """How many records of the raw topics the workers' group has not committed yet.
+
+    Asked of Kafka alone: it knows the topics that are there now, whatever an older run has left in Redis.
 
     Raises:
         DeliveryError: the broker did not answer in time.
     """
-    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+    from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+    from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-    applied = applied_offsets(settings.redis.get_secret_value(), settings.redis_prefix)
     consumer = KafkaConsumer(**kafka_options(settings), fetch_max_wait_ms=50)
     try:
         raw = [Topics(entity, settings.topic_prefix).raw for entity in shop.contracts]
         places = [TopicPartition(topic, number) for topic in raw for number in consumer.partitions_for_topic(topic) or ()]
-        ends = end_offsets(consumer, places)
+        ends, begins = end_offsets(consumer, places), consumer.beginning_offsets(places)
     finally:
         consumer.close()
-    return sum(max(0, end - applied.get((place.topic, place.partition), -1) - 1) for place, end in ends.items())
+    admin = KafkaAdminClient(**kafka_options(settings))
+    try:
+        committed = {place: row.offset for place, row in admin.list_group_offsets(settings.group)[settings.group].items()}
+    except KafkaError:  # a new cluster has no group coordinator until somebody joins
+        committed = {}
+    finally:
+        admin.close()
+    return sum(max(0, ends[place] - max(committed.get(place, 0), begins[place])) for place in places)

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from aiokafka import AIOKafkaProducer
 from kafka import OffsetAndMetadata, TopicPartition
 
 from headrace.embedded import Child
-from headrace.offsets import end_offsets
+from headrace.offsets import end_offsets, lag
+from stream_app.contract import Shop, load_shop
+from stream_app.settings import load_settings
 from tests.support import member
 from tests.support.brokers import Broker
 from tests.support.waiting import eventually
@@ -340,3 +343,19 @@ def transaction(broker: Broker, topic: str) -> list[Any]:
 def test_a_transaction_that_was_aborted_is_not_seen(broker: Broker, deviates: Callable[[str], None]) -> None:
     deviates("shows the records of aborted transactions")
     assert transaction(broker, broker.create_topic()) == [b"committed", b"last"]
+
+
+def test_the_lag_is_what_the_group_has_not_committed(broker: Broker) -> None:
+    topic = broker.create_topic(partitions=2)
+    contract = replace(load_shop(None).contracts["products"], entity=topic)
+    shop = Shop(folder=Path(), contracts={topic: contract})
+    settings = load_settings(kafka=broker.bootstrap, group=f"group-of-{topic}")
+    assert lag(settings, shop) == 0
+    fill(broker, topic, 100, 2)
+    assert lag(settings, shop) == 100
+    consumer = broker.consumer(group_id=settings.group)
+    places = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    consumer.assign(places)
+    consumer.commit({places[0]: OffsetAndMetadata(50, "", -1), places[1]: OffsetAndMetadata(20, "", -1)})
+    consumer.close()
+    assert lag(settings, shop) == 30

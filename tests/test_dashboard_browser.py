@@ -148,6 +148,20 @@ def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(
     assert page.evaluate("document.contains(window.kept)")
 
 
+def test_a_warning_that_comes_leaves_the_figures_in_place(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
+    shop.beat(at=time.time_ns() // 1_000_000 + 60_000)
+    page.goto(f"{address}/?range=all")
+    tile(page, "revenue")
+    charts = page.locator("[data-testid='stVegaLiteChart'] svg.marks")
+    eventually(lambda: charts.count() == 10, "all charts are drawn", timeout=30)
+    page.evaluate("window.kept = [...document.querySelectorAll('svg.marks')]")
+    store.delete("headrace:workers")
+    page.locator(".st-key-badge").get_by_text("No worker running").wait_for()
+    page.locator(".st-key-advice").get_by_text("headrace worker").wait_for()
+
+    assert page.evaluate("window.kept.filter(chart => document.contains(chart)).length") == 10
+
+
 def test_a_paused_page_stands_still(page: Page, address: str, store: redis.Redis) -> None:
     page.goto(f"{address}/?range=all")
     tile(page, "total-orders")

@@ -124,7 +124,7 @@ def test_when_redis_goes_away_the_last_figures_stay_with_their_time(monkeypatch:
 
     assert "cannot be reached" in page.error[0].value
     assert [tile.value for tile in page.metric] == shown
-    assert "Below are the figures as of" in words(page)
+    assert ":gray[Below are the figures as of]" in words(page)
 
 
 def test_a_paused_page_keeps_its_figures(client: redis.Redis, shop: Shop) -> None:

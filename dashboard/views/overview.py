@@ -87,13 +87,16 @@ def _live(chosen: TimeRange, paused: bool) -> None:
 
 
 def _down(down: data.Down, held: Overview | None) -> None:
-    seconds = f"{data.EVERY:.0f}"
-    st.error(
-        f"**No figures: the store cannot be read.** {_plain(down.reason)}.  \nThis page tries again every {seconds} s.",
-        icon=":material/cloud_off:",
-    )
+    with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge("Store unreachable", icon=":material/cloud_off:", color="red")
+        if held is not None:
+            st.markdown(f":gray[Below are the figures as of] {_plain(formats.clock(held.read_at))}", width="content")
+    with st.container(key="advice"):
+        st.error(
+            f"**The store cannot be read.** {_plain(down.reason)}.  \nThis page tries again every {data.EVERY:.0f} s.",
+            icon=":material/cloud_off:",
+        )
     if held is not None:
-        st.caption(f"Below are the figures as of {formats.clock(held.read_at)}.")
         _figures(held)
 
 
@@ -125,13 +128,16 @@ def _badge(overview: Overview, state: Health, now: int, *, paused: bool) -> None
             st.badge(state.label, icon=_ICONS[state.level], color=_COLOURS[state.level])  # type: ignore[arg-type]
         for name, value in facts(overview, now).items():
             st.markdown(f":gray[{name}] {_plain(value)}", width="content")
-    if state.advice and not paused:
-        st.warning(state.advice, icon=":material/info:")
+    # A place of its own, empty or not: what comes and goes above the figures must not make them be drawn anew.
+    with st.container(key="advice"):
+        if state.advice and not paused:
+            st.warning(state.advice, icon=":material/info:")
 
 
 def _figures(overview: Overview) -> None:
     _tiles(overview)
-    _notes(overview)
+    with st.container(key="notes"):
+        _notes(overview)
     wide, narrow = st.columns([5, 3], gap="small")
     with wide, st.container(key="card-sales"):
         _sales(overview)
