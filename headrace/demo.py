@@ -79,11 +79,12 @@ class Demo:
         Raises:
             EmbeddedError: a child ended by itself, or a one-shot run does not get on. The logs are kept.
         """
+        port = self._dashboard_port() if self.plan.dashboard and not self.plan.once else None
         self._folder = Path(tempfile.mkdtemp(prefix="headrace-demo-"))
         with self._services_running() as settings:
             self._settings, self._shop = settings, load_shop(settings.shop)
             try:
-                result = self._run()
+                result = self._run(port)
             finally:
                 self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -111,14 +112,16 @@ class Demo:
             own = {name[len(prefix) :].lower(): v for name, v in self._environment.items() if name.startswith(prefix)}
             yield load_settings(**own)
 
-    def _run(self) -> dict[str, Any] | None:
+    def _run(self, port: int | None) -> dict[str, Any] | None:
         settings = self._settings
         ensure_topics(settings, self._shop)
         open_input(settings.redis.get_secret_value(), settings.redis_prefix)
         model = open_read_model(settings)
         for number in range(1, self.plan.workers + 1):
             self._others.append(self._start(f"worker {number}", ["worker"]))
-        url = self._start_dashboard() if self.plan.dashboard and not self.plan.once else None
+        url = f"http://127.0.0.1:{port}" if port else None
+        if port:
+            self._others.append(self._start("dashboard", ["dashboard", f"--port={port}"]))
         self._producer = self._start("producer", self.plan.producer())
         if not self.plan.once:
             self._announce(url)
@@ -164,14 +167,12 @@ class Demo:
         command = [sys.executable, "-m", "headrace", *arguments]
         return Child.start(name, command, self._folder / f"{name.replace(' ', '-')}.log", self._environment)
 
-    def _start_dashboard(self) -> str:
-        port = self.plan.port or DASHBOARD_PORT
-        if is_listening(port):
-            if self.plan.port:
-                raise EmbeddedError(f"port {port} is in use by another program; name a free one with --port")
-            port = free_port()
-        self._others.append(self._start("dashboard", ["dashboard", f"--port={port}"]))
-        return f"http://127.0.0.1:{port}"
+    def _dashboard_port(self) -> int:
+        if not is_listening(wanted := self.plan.port or DASHBOARD_PORT):
+            return wanted
+        if self.plan.port:
+            raise EmbeddedError(f"port {wanted} is in use by another program; name a free one with --port")
+        return free_port()
 
     def _announce(self, url: str | None) -> None:
         settings = self._settings

@@ -27,6 +27,12 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.stack
 
 
+@pytest.fixture(autouse=True)
+def _temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a demo that failed or was killed leaves, goes with the test."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> list[str]:
     """Options for three small files: 40 orders, two of them with a customer that nobody knows, one without a quantity."""
@@ -99,7 +105,7 @@ def all_gone(pids: set[int]) -> None:
 
 
 def test_a_one_shot_run_prints_the_exact_status_and_nothing_else_on_stdout(data: list[str], tmp_path: Path) -> None:
-    done = run_headrace("demo", "--once", "--json", *data, settings={"TMPDIR": str(tmp_path)}, timeout=120)
+    done = run_headrace("demo", "--once", "--json", *data, timeout=120)
     assert done.returncode == 0, done.stderr
     orders = json.loads(done.stdout)["entities"]["orders"]
     assert (orders["in"], orders["clean"], orders["rejected"], orders["pending"]) == (40, 37, 3, 0)
@@ -140,7 +146,7 @@ def test_no_process_survives_a_demo_that_is_killed() -> None:
 
 
 def test_a_child_that_dies_ends_the_demo_and_shows_its_log(tmp_path: Path) -> None:
-    with running("--no-dashboard", TMPDIR=str(tmp_path)) as demo:
+    with running("--no-dashboard") as demo:
         told(demo, "Ctrl-C")
         worker = child_with(demo, "worker")
         pids = descendants(demo.pid)
