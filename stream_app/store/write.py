@@ -237,14 +237,3 @@ def open_input(url: str, prefix: str) -> None:
     """Take ``close_input`` back, at the start of a run."""
     with redis.Redis.from_url(url) as client:
         client.delete(Keys(prefix).input())
-
-
-def applied_offsets(url: str, prefix: str) -> dict[tuple[str, int], int]:
-    """(topic, partition) → last applied offset."""
-    offsets: dict[tuple[str, int], int] = {}
-    with redis.Redis.from_url(url) as client:
-        rows: dict[bytes, bytes] = client.hgetall(Keys(prefix).applied())
-    for name, offset in rows.items():
-        topic, _, partition = name.decode().split("/")
-        offsets[topic, int(partition)] = int(offset)
-    return offsets

@@ -87,6 +87,7 @@ class HeadraceApp:
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
         self.lanes: dict[str, Lanes] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
 
     def _build(self) -> faust.App:
@@ -103,7 +104,7 @@ class HeadraceApp:
         app = faust.App(
             settings.group,
             broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
-            datadir=tempfile.mkdtemp(prefix="headrace-worker-"),
+            datadir=self._folder.name,
             store="memory://",
             web_enabled=False,
             topic_disable_leader=True,
