@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
@@ -158,6 +158,3 @@ def _clean_patterns(clean: tuple[str, ...]) -> list[str]:
     if "upper" in clean:
         patterns.append(r"^[^a-z]*$")
     return patterns
-
-
-Check = Literal["type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -168,8 +167,3 @@ def as_of(record: Any) -> int:
         if name == AS_OF and value and len(value) <= 15 and value.isdigit():
             return int(value)
     return max(0, int(record.timestamp))
-
-
-def names(pairs: Iterable[Header]) -> list[str]:
-    """The names of headers, for messages that must not hold values."""
-    return [name for name, _ in pairs]

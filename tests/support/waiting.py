@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T], what: str, timeout: float = 60.0, every: float = 0.05) -> T:
+def eventually(probe: Callable[[], T], what: str, timeout: float = 20.0, every: float = 0.05) -> T:
     """The first truthy value of ``probe()``; fails the test after ``timeout`` seconds, saying ``what`` never came."""
     deadline = time.monotonic() + timeout
     while True:
