@@ -29,6 +29,10 @@ class Dimension(StrEnum):
     UNIQUENESS = "uniqueness"
 
 
+RuleKind = Literal[
+    "record", "structure", "library", "condition", "required", "reference", "unique",
+    "contradiction", "outlier", "deviation", "stale", "before", "window",
+]  # fmt: skip
 LogicalType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
 
@@ -45,7 +49,7 @@ class Rule:
     severity: Severity
     path: str
     message: str
-    kind: Literal["record", "structure", "library", "condition", "reference", "unique"]
+    kind: RuleKind
     field: str | None = None
     impact: str | None = None
 
@@ -85,11 +89,13 @@ class Unique:
 
     ``among="kept"``: no other record that was not rejected may carry it (``primaryKey``, ``unique``).
     ``among="seen"``: no earlier record at all may carry it (the library metric ``duplicateValues``).
+    With ``contradiction``, a record that repeats the key with other content breaks that rule instead of ``rule``.
     """
 
     rule: Rule
     fields: tuple[str, ...]
     among: Literal["kept", "seen"]
+    contradiction: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,79 @@ class Condition:
     expression: str
     fields: tuple[str, ...]
     uses_as_of: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """Fields that must be there when a CEL expression is true of the record."""
+
+    rule: Rule
+    fields: tuple[str, ...]
+    when: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A number far from the median of its group, in robust standard deviations (1.4826 × MAD) of its logarithm.
+
+    ``levels`` names what makes a group, finest first: a field of the record, or ``reference.field``, a field of the record
+    that ``reference`` refers to; ``()`` is the whole entity. The first level with ``minimum`` values learned decides.
+    """
+
+    rule: Rule
+    field: str
+    levels: tuple[str, ...]
+    threshold: float
+    minimum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A number further than ``tolerance`` (relative, 0.5 is 50 %) from ``value`` of the record that ``reference`` names."""
+
+    rule: Rule
+    field: str
+    reference: str
+    value: str
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An update that is older, by event time, than the one that is known of the same ``key``."""
+
+    rule: Rule
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A moment more than ``tolerance_ms`` before the referenced record first appeared (its event time)."""
+
+    rule: Rule
+    field: str
+    reference: str
+    tolerance_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """A threshold on a metric of a window, checked when the window is final.
+
+    ``metric`` is ``rowCount`` or a library metric; its records are counted under ``rule.id`` as findings of no weight.
+    The observed value (a number of rows, or a share between 0 and 1 when ``unit`` is ``percent``) must satisfy
+    ``low`` and ``high``: inclusive unless ``exclusive_low`` / ``exclusive_high``. ``outside`` turns it round
+    (``mustNotBe``, ``mustNotBeBetween``).
+    """
+
+    rule: Rule
+    metric: Literal["rowCount", "nullValues", "missingValues", "invalidValues", "duplicateValues"]
+    unit: Literal["rows", "percent"]
+    low: float | None = None
+    high: float | None = None
+    exclusive_low: bool = False
+    exclusive_high: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +216,12 @@ class Contract:
     uniques: tuple[Unique, ...] = ()
     values: tuple[ValueRule, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    required: tuple[Required, ...] = ()
+    outliers: tuple[Outlier, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+    stale: Stale | None = None
+    before: tuple[Before, ...] = ()
+    windows: tuple[WindowRule, ...] = ()
     key: str | None = None
     event_time: str | None = None
     segments: tuple[str, ...] = ()
