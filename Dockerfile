@@ -8,6 +8,7 @@ COPY headrace headrace
 COPY producers producers
 COPY stream_app stream_app
 COPY dashboard dashboard
+COPY reporter reporter
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 USER headrace
 ENTRYPOINT ["headrace"]

@@ -5,10 +5,12 @@ STAMP := .venv/.installed
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 # What `make test` leaves out; `make chaos` runs it.
 MARKS ?= not chaos
+# Test files that run side by side; each of these processes has services of its own (0: all in one process).
+JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos bench lint format kafka lock clean
+.PHONY: help install demo test chaos bench quality lint format kafka lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -27,13 +29,16 @@ demo: install ## Run everything on this machine: broker, Redis, simulated shop, 
 	@$(BIN)/headrace demo
 
 test: install ## Run the tests (real Kafka and a browser where they are to be had)
-	$(BIN)/python -m pytest -m "$(MARKS)"
+	$(BIN)/python -m pytest -m "$(MARKS)" -n $(JOBS) --dist loadfile
 
 chaos: install ## Run the long crash tests
 	$(BIN)/python -m pytest -m chaos
 
 bench: install ## Run the benchmarks
 	$(BIN)/python -m benchmarks
+
+quality: install ## Measure precision, recall, delay and false alarms into docs/quality.md (some minutes)
+	$(BIN)/headrace evaluate --markdown docs/quality.md
 
 lint: install ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

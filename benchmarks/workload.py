@@ -18,18 +18,26 @@ CUSTOMERS, PRODUCTS = 5_000, 500
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
+def prices() -> list[float]:
+    """The list price of each product."""
+    chance = random.Random(0)
+    return [round(chance.uniform(1, 500), 2) for _ in range(PRODUCTS)]
+
+
 def orders(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
     """(key, value) of ``count`` orders of about 115 bytes; 3 % are touched: 1 % bad quantity, 1 % bad price, 1 % to clean."""
     chance = random.Random(seed)
+    listed = prices()
     rows = []
     for number in range(count):
         customer = chance.randrange(1, CUSTOMERS)
+        product = chance.randrange(1, PRODUCTS)
         order = {
             "order_id": number + 1,
             "customer_id": customer,
-            "product_id": chance.randrange(1, PRODUCTS),
+            "product_id": product,
             "quantity": chance.randrange(1, 20),
-            "price": round(chance.uniform(1, 500), 2),
+            "price": round(listed[product] * chance.uniform(0.9, 1.1), 2),
             "order_date": (START + timedelta(milliseconds=10 * number)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         touched = chance.random()
@@ -50,8 +58,10 @@ def load(settings: Settings, count: int) -> None:
         {"bootstrap.servers": settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000}
     )
     customers, products = Topics("customers", settings.topic_prefix), Topics("products", settings.topic_prefix)
-    for number in range(1, PRODUCTS):
-        product = {"product_id": number, "category": "Toys", "unit_price": 3.5}
+    for number, price in enumerate(prices()):
+        if not number:
+            continue
+        product = {"product_id": number, "category": "Toys", "unit_price": price}
         producer.produce(products.raw, json.dumps(product, separators=(",", ":")).encode(), b"%d" % number)
     for number in range(1, CUSTOMERS):
         customer = {"customer_id": number, "name": "A B", "email": "a@b.example", "country": "France"}

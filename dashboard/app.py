@@ -1,4 +1,4 @@
-"""What ``streamlit run`` starts: the pages and their frame."""
+"""What ``streamlit run`` starts: the gate, the pages and their frame."""
 
 from __future__ import annotations
 
@@ -6,16 +6,34 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import overview
+from dashboard import frame, gate, theme
+from dashboard.views import anomalies, clean_orders, overview, pipeline, quality, report
 
+#: Pages that show the newest, whatever the range.
+UNRANGED = {"clean", "pipeline", "report"}
 ICON = Path(__file__).with_name("icon.svg")
 
 
 def main() -> None:
     """Draw the page that the viewer chose."""
     st.set_page_config(page_title="Headrace", page_icon=str(ICON), layout="wide")
-    pages = [st.Page(overview.page, title="Overview", url_path="overview", default=True)]
-    st.navigation(pages, position="hidden").run()
+    theme.apply()
+    if not gate.passed():
+        return
+    page = st.navigation(
+        [
+            st.Page(overview.page, title="Overview", url_path="overview", default=True, icon=":material/dashboard:"),
+            st.Page(quality.page, title="Quality", url_path="quality", icon=":material/verified:"),
+            st.Page(anomalies.page, title="Anomalies", url_path="anomalies", icon=":material/troubleshoot:"),
+            st.Page(clean_orders.page, title="Clean orders", url_path="clean", icon=":material/task_alt:"),
+            st.Page(report.page, title="Report", url_path="report", icon=":material/article:"),
+            st.Page(pipeline.page, title="Pipeline", url_path="pipeline", icon=":material/conversion_path:"),
+        ],
+        position="top",
+    )
+    st.logo(str(ICON), size="medium")
+    frame.header(page.title, ranged=page.url_path not in UNRANGED)
+    page.run()
 
 
 main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,9 @@ OTHERS = "all other rules"
 
 DAY = 86_400
 
+#: The colour of anomalies: vermilion, seen on light and dark and told from blue by every reader.
+MARK = "#d55e00"
+
 
 def bar_name(seconds: int) -> str:
     """``5 minutes``, ``hour``, ``2 hours``, ``day``, ``week``: how long a bar lasts."""
@@ -32,11 +36,11 @@ def bar_name(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _times(starts: Sequence[float]) -> pd.Series[Any]:
+def times(starts: Sequence[float]) -> pd.Series[Any]:
     return pd.Series(pd.to_datetime(list(starts), unit="s", utc=True))
 
 
-def _period(start: int, bar_seconds: int) -> str:
+def period(start: int, bar_seconds: int) -> str:
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (start, start + bar_seconds))
     if bar_seconds == DAY:
         return f"{begin:%a} {begin.day} {begin:%b %Y}"
@@ -46,7 +50,7 @@ def _period(start: int, bar_seconds: int) -> str:
     return f"{begin.day} {begin:%b %Y}, {begin:%H:%M} to {end:%H:%M} UTC"
 
 
-def _x(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X:
+def x_axis(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X:
     """The time axis. Times are UTC, whatever the viewer's clock."""
     midnight = "utcFormat(datum.value, '%H:%M') == '00:00'"
     expression = (
@@ -67,7 +71,7 @@ def _x(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X:
     return alt.X("start:T", bin=binned, scale=alt.Scale(type="utc"), axis=axis)
 
 
-def _y(field: str, title: str, **more: Any) -> alt.Y:
+def y_axis(field: str, title: str, **more: Any) -> alt.Y:
     # The same room for labels in every chart, so that stacked charts share their time axis by eye.
     axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"format": "~s"}))
     return alt.Y(f"{field}:Q", title=title, axis=axis, **more)
@@ -83,13 +87,28 @@ def spark(series: Sequence[float | None]) -> Figure:
     return base.mark_line(strokeWidth=1.8, aria=False, clip=False)
 
 
-def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) -> tuple[Figure, Figure]:
-    """Revenue, and below it orders, as bars on the same time axis; a bar whose time has not ended is pale."""
+@dataclass(frozen=True, slots=True)
+class SalesMark:
+    """An anomaly on the sales: from ``start`` to ``end`` (s), ``direction`` high, low or changed, and a line of text."""
+
+    start: int
+    end: int
+    direction: str
+    text: str
+
+
+def sales(
+    series: Sequence[SalesPoint], bar_seconds: int, currency: str | None, marks: Sequence[SalesMark] = ()
+) -> tuple[Figure, Figure]:
+    """Revenue, and below it orders, as bars on the same time axis; a bar whose time has not ended is pale.
+
+    Anomalies stand on the revenue as a pale band with a triangle above it: pointing down for less than expected.
+    """
     frame = pd.DataFrame(
         {
-            "start": _times([point.start for point in series]),
-            "end": _times([point.start + bar_seconds * 0.88 for point in series]),
-            "period": [_period(point.start, bar_seconds) for point in series],
+            "start": times([point.start for point in series]),
+            "end": times([point.start + bar_seconds * 0.88 for point in series]),
+            "period": [period(point.start, bar_seconds) for point in series],
             "revenue": [point.revenue for point in series],
             "orders": [point.orders for point in series],
             "state": ["complete" if point.complete else "still counting" for point in series],
@@ -108,25 +127,57 @@ def sales(series: Sequence[SalesPoint], bar_seconds: int, currency: str | None) 
         return (
             alt.Chart(frame, height=height)
             .mark_bar(aria=False)
-            .encode(x=_x(bar_seconds, labels=labels), x2="end:T", y=_y(field, title), opacity=opacity, tooltip=tooltip)
+            .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y_axis(field, title), opacity=opacity, tooltip=tooltip)
         )
 
-    return panel("revenue", unit, 170, labels=False), panel("orders", "Orders", 120, labels=True)
+    revenue = panel("revenue", unit, 170, labels=False)
+    low = series[0].start if series else 0
+    high = series[-1].start + bar_seconds if series else 0
+    shown = [mark for mark in marks if mark.end > low and mark.start < high]
+    # Always layered, with or without marks: a chart that changes its kind would be drawn anew.
+    return alt.layer(*_marks(shown, low, high), revenue), panel("orders", "Orders", 120, labels=True)
 
 
-def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int) -> Figure:
+#: Which way the triangle points, so that nobody has to tell colours apart.
+_SHAPES = {"high": "triangle-up", "low": "triangle-down", "changed": "diamond"}
+
+
+def _marks(marks: Sequence[SalesMark], low: int, high: int) -> tuple[Figure, Figure]:
+    frame = pd.DataFrame(
+        {
+            "start": times([max(mark.start, low) for mark in marks]),
+            "end": times([min(mark.end, high) for mark in marks]),
+            "middle": times([(max(mark.start, low) + min(mark.end, high)) / 2 for mark in marks]),
+            "direction": [mark.direction for mark in marks],
+            "text": [mark.text for mark in marks],
+        }
+    )
+    tooltip = [alt.Tooltip("text:N", title="Anomaly")]
+    scale = alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values()))
+    # No colours of their own in light and dark: this one is seen on both.
+    bands = alt.Chart(frame).mark_rect(color=MARK, opacity=0.17, aria=False)
+    points = alt.Chart(frame).mark_point(filled=True, size=95, opacity=1, color=MARK, aria=False)
+    return (
+        bands.encode(x=alt.X("start:T"), x2="end:T", tooltip=tooltip),
+        points.encode(
+            x=alt.X("middle:T"), y=alt.value(6), shape=alt.Shape("direction:N", scale=scale, legend=None), tooltip=tooltip
+        ),
+    )
+
+
+def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
     """The score as a line with a point for each bar; bars without records leave a gap."""
     frame = pd.DataFrame(
         {
-            "start": _times([point.start + bar_seconds / 2 for point in series]),
-            "period": [_period(point.start, bar_seconds) for point in series],
+            "start": times([point.start + bar_seconds / 2 for point in series]),
+            "period": [period(point.start, bar_seconds) for point in series],
             "score": pd.Series([point.quality.score for point in series], dtype="float64"),
             "text": [percent(point.quality.score, 2) for point in series],
         }
     )
-    base = alt.Chart(frame, height=310).encode(
-        x=_x(bar_seconds, bars=False),
-        y=_y(
+    base = alt.Chart(frame, height=height).encode(
+        x=x_axis(bar_seconds, bars=False),
+        y=y_axis(
             "score",
             "Quality score (%)",
             # Near 100 % all days look alike on an axis from zero: this one says where it starts.
@@ -210,9 +261,9 @@ def findings_over_time(
     rows = sorted(counted.items())
     frame = pd.DataFrame(
         {
-            "start": _times([start for (start, _), _ in rows]),
-            "end": _times([start + bar_seconds * 0.88 for (start, _), _ in rows]),
-            "period": [_period(start, bar_seconds) for (start, _), _ in rows],
+            "start": times([start for (start, _), _ in rows]),
+            "end": times([start + bar_seconds * 0.88 for (start, _), _ in rows]),
+            "period": [period(start, bar_seconds) for (start, _), _ in rows],
             "rule": [name for (_, name), _ in rows],
             "rank": [domain.index(name) for (_, name), _ in rows],
             "findings": [count for _, count in rows],
@@ -222,9 +273,9 @@ def findings_over_time(
         alt.Chart(frame, height=310)
         .mark_bar(aria=False)
         .encode(
-            x=_x(bar_seconds),
+            x=x_axis(bar_seconds),
             x2="end:T",
-            y=_y("findings", "Findings", stack="zero"),
+            y=y_axis("findings", "Findings", stack="zero"),
             color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain),
             order=alt.Order("rank:Q"),
             tooltip=[

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.formats import ago, count, moment
-from stream_app.store.read_overview import Overview
+from stream_app.store.read_pulse import Pulse
 
 Level = Literal["live", "idle", "behind", "trouble", "stopped", "empty"]
 
@@ -25,20 +25,20 @@ class Health:
     advice: str = ""
 
 
-def health(overview: Overview, now_ms: int) -> Health:
+def health(pulse: Pulse, now_ms: int) -> Health:
     """The state of the stream as of ``now_ms``, wall time."""
-    if not overview.received:
+    if not pulse.received:
         return Health("empty", "No records yet")
-    silent = now_ms - overview.processed_at_ms if overview.processed_at_ms is not None else None
-    behind = sum(overview.lag.values())
-    if not overview.workers:
+    silent = now_ms - pulse.processed_at_ms if pulse.processed_at_ms is not None else None
+    behind = sum(pulse.lag.values())
+    if not pulse.workers:
         return Health(
             "stopped",
             "No worker running",
-            f"These figures stand still: the last records were processed {ago(overview.processed_at_ms, now_ms)}. "
+            f"These figures stand still: the last records were processed {ago(pulse.processed_at_ms, now_ms)}. "
             "Start a worker with `headrace worker`.",
         )
-    retrying = next((worker for worker in overview.workers if worker.state == "retrying"), None)
+    retrying = next((worker for worker in pulse.workers if worker.state == "retrying"), None)
     if retrying is not None:
         return Health(
             "trouble",
@@ -50,20 +50,20 @@ def health(overview: Overview, now_ms: int) -> Health:
             "trouble",
             "Stale",
             f"{count(behind)} records wait to be read, and none was processed for "
-            f"{ago(overview.processed_at_ms, now_ms).removesuffix(' ago')}. Look into the workers' log.",
+            f"{ago(pulse.processed_at_ms, now_ms).removesuffix(' ago')}. Look into the workers' log.",
         )
     if silent is not None and silent <= LIVE_MS:
         return Health("behind", "Catching up") if behind > 10_000 else Health("live", "Live")
     return Health("idle", "Caught up")
 
 
-def facts(overview: Overview, now_ms: int) -> Mapping[str, str]:
+def facts(pulse: Pulse, now_ms: int) -> Mapping[str, str]:
     """The facts beside the badge, name → value."""
-    waiting = sum(overview.waiting.values())
-    known = set(overview.lag) >= set(overview.contracts)
+    waiting = sum(pulse.waiting.values())
+    known = set(pulse.lag) >= set(pulse.contracts)
     return {
-        "Stream time": moment(overview.stream_ms),
-        "Processed": ago(overview.processed_at_ms, now_ms),
-        "Still to read": count(sum(overview.lag.values())) if known else "unknown",
+        "Stream time": moment(pulse.stream_ms),
+        "Processed": ago(pulse.processed_at_ms, now_ms),
+        "Still to read": count(sum(pulse.lag.values())) if known else "unknown",
         "Waiting for reference data": count(waiting),
     }

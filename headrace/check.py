@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from stream_app.contract.model import Contract, Severity, Shop
+from headrace.memory import Learner, MemoryStore, at_once, finish
+from stream_app.contract.model import Contract, Rule, Severity, Shop
 from stream_app.judge import Judge, Verdict
+from stream_app.judge.baseline import WEEK_MS, Baseline
+from stream_app.judge.batch import Verdicts
+from stream_app.judge.related import Known
 from stream_app.judge.summary import EntityTotals, describe, summarise
-from stream_app.judge.tally import Outcome, Tally
-from stream_app.worker.engine import unique_id
+from stream_app.judge.tally import Outcome, Tally, is_usual
+from stream_app.worker.lookups import Batch, LookUps
 
+#: Records that are looked up together.
+_AT_ONCE = 2_000
 _EXAMPLES = 3
 
 
@@ -44,10 +51,10 @@ class _Entity:
     contract: Contract
     judge: Judge
     tally: Tally
+    look_ups: LookUps
+    learner: Learner
     seen: int = 0
-    ids: dict[str, dict[str, int]] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-    held: list[_Held] = field(default_factory=list)
+    held: dict[int, _Held] = field(default_factory=dict)
     examples: dict[str, list[int]] = field(default_factory=dict)
     clean_file: IO[bytes] | None = None
     rejected_file: IO[str] | None = None
@@ -57,16 +64,35 @@ class Check:
     """One run over any number of records.
 
     ``now_ms`` stands in for the Kafka timestamp of records without a time of their own. ``write`` is a folder for
-    ``<entity>.clean.jsonl`` and ``<entity>.rejected.jsonl``.
+    ``<entity>.clean.jsonl`` and ``<entity>.rejected.jsonl``. ``baselines`` pins what outliers are compared with, by entity;
+    else it is learned on the way.
     """
 
-    def __init__(self, shop: Shop, *, now_ms: int, max_bytes: int, write: Path | None = None) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        *,
+        now_ms: int,
+        max_bytes: int,
+        write: Path | None = None,
+        baselines: Mapping[str, Baseline] | None = None,
+    ) -> None:
         self.shop, self.now_ms = shop, now_ms
         self._files = ExitStack()
+        self._memory = MemoryStore()
+        known: dict[str, dict[Any, Known]] = {}
         self.entities = {
-            entity: _Entity(contract, Judge(contract, max_bytes), Tally(contract))
+            entity: _Entity(
+                contract,
+                Judge(contract, max_bytes),
+                Tally(contract),
+                LookUps(shop, entity, self._memory, at_once, known),
+                Learner(contract, baselines.get(entity) if baselines is not None else None, learn=baselines is None),
+            )
             for entity, contract in shop.contracts.items()
         }
+        #: (entity, id) that is not known yet → the records that wait for it: entity and number.
+        self._wanted: dict[tuple[str, str], list[tuple[str, int]]] = {}
         if write is not None:
             write.mkdir(parents=True, exist_ok=True)
             for entity, state in self.entities.items():
@@ -76,28 +102,86 @@ class Check:
                 )
 
     def judge(self, records: Iterable[Record]) -> None:
-        """Judge records in the order in which they come."""
-        for record in records:
-            state = self.entities[record.entity]
-            state.seen += 1
-            as_of = self.now_ms if record.as_of_ms is None else record.as_of_ms
-            verdict = state.judge.judge(record.value, as_of)
-            self._unique(state, verdict, state.seen)
-            if not verdict.rejected and self._missing(state, verdict):
-                state.held.append(_Held(verdict, state.seen, record.value))
+        """Judge records, those of one entity in the order in which they come."""
+        iterator = iter(records)
+        while some := list(itertools.islice(iterator, _AT_ONCE)):
+            rows: dict[str, list[Record]] = {entity: [] for entity in self.entities}
+            for record in some:
+                rows[record.entity].append(record)
+            for entity, batch in rows.items():
+                if batch:
+                    self._batch(self.entities[entity], batch)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """Entity → what outliers of the next record would be compared with."""
+        found = {entity: state.learner.baseline for entity, state in self.entities.items()}
+        return {entity: baseline for entity, baseline in found.items() if baseline is not None}
+
+    def _batch(self, state: _Entity, records: list[Record]) -> None:
+        entity, first = state.contract.entity, state.seen + 1
+        state.seen += len(records)
+        told = [record.as_of_ms for record in records]
+        verdicts = state.judge.judge_all(
+            [record.value for record in records], [self.now_ms if as_of is None else as_of for as_of in told]
+        )
+        numbers = list(range(first, first + len(records)))
+        batch = Batch((entity, -1), numbers, [b"%d" % number for number in numbers], lambda index: told[index] is not None)
+        state.look_ups.baseline = state.learner.baseline
+        settled = finish(state.look_ups.settle(batch, verdicts))
+        release = state.look_ups.releases((verdicts[index], batch.sources[index]) for index in settled.touched)
+        self._memory.apply(entity, settled.references, release)
+        usual = [
+            verdict.values
+            for index, verdict in enumerate(verdicts)
+            if index not in settled.pending and verdict.body is not None and is_usual(verdict)
+        ]
+        for index, (record, number) in enumerate(zip(records, numbers, strict=True)):
+            verdict = verdicts[index]
+            if index in settled.pending:
+                state.held[number] = _Held(verdict, number, record.value)
+                for place in self._missing(state, verdict):
+                    self._wanted.setdefault(place, []).append((entity, number))
             else:
-                self._settle(state, verdict, state.seen, record.value)
+                self._settle(state, verdict, number, record.value)
+        state.learner.learn(usual, self._memory.known, state.tally.stream_ms // WEEK_MS)
+        self._arrived(entity, settled.references)
+
+    def _arrived(self, entity: str, references: Iterable[str]) -> None:
+        """Settle the records that have waited for nothing but these."""
+        for identity in references if self._wanted else ():
+            for waiting, number in self._wanted.pop((entity, identity), ()):
+                state = self.entities[waiting]
+                held = state.held.get(number)
+                if held is not None and not self._missing(state, held.verdict):
+                    del state.held[number]
+                    verdicts = Verdicts.of(state.contract, [held.verdict])
+                    for rules in finish(state.look_ups.relate_late(verdicts)).values():
+                        held.verdict.reject(rules)
+                    self._settle(state, held.verdict, number, held.raw)
+                    made = finish(state.look_ups.made_known(Verdicts.of(state.contract, [held.verdict])))
+                    self._memory.apply(waiting, made, [])
+                    self._arrived(waiting, made)
+
+    def _missing(self, state: _Entity, verdict: Verdict) -> dict[tuple[str, str], Rule]:
+        """What a record waits for: (entity, id) → the rule that it breaks without."""
+        values = verdict.values or {}
+        return {
+            (reference.to_entity, str(values[reference.field])): reference.rule
+            for reference in state.contract.references
+            if values.get(reference.field) is not None
+            and str(values[reference.field]) not in self._memory.known.get(reference.to_entity, {})
+        }
 
     def finish(self) -> dict[str, Any]:
         """No more records will come: settle what waits, and return the shape of ``headrace status --json``."""
         for state in self.entities.values():
-            for held in state.held:
-                held.verdict.reject(self._missing(state, held.verdict))
+            for held in state.held.values():
+                held.verdict.reject(self._missing(state, held.verdict).values())
                 self._settle(state, held.verdict, held.number, held.raw)
-            state.held = []
+            state.held = {}
         self._files.close()
         contracts = {entity: describe(state.contract) for entity, state in self.entities.items()}
-        totals = {entity: _totals(state) for entity, state in self.entities.items()}
+        totals = {entity: _totals(state, len(self._memory.known.get(entity, ()))) for entity, state in self.entities.items()}
         return summarise(contracts, totals) | {
             "freshness": {
                 entity: {
@@ -110,39 +194,9 @@ class Check:
             "workers": 0,
         }
 
-    def _unique(self, state: _Entity, verdict: Verdict, number: int) -> None:
-        repeated = []
-        for unique in state.contract.uniques:
-            seen = unique.among == "seen"
-            identity = unique_id(unique.fields, verdict, seen)
-            if identity is None:
-                continue
-            ids = state.ids.setdefault(unique.rule.id, {})
-            holder = ids.setdefault(identity, number) if seen or not verdict.rejected else ids.get(identity, number)
-            if holder != number:
-                repeated.append(unique.rule)
-        if repeated:
-            verdict.reject(repeated)
-            for unique in state.contract.uniques:
-                identity = unique_id(unique.fields, verdict, False) if unique.among == "kept" else None
-                if verdict.rejected and identity is not None and state.ids[unique.rule.id].get(identity) == number:
-                    del state.ids[unique.rule.id][identity]
-
-    def _missing(self, state: _Entity, verdict: Verdict) -> list[Any]:
-        values = verdict.values or {}
-        return [
-            reference.rule
-            for reference in state.contract.references
-            if values.get(reference.field) is not None
-            and str(values[reference.field]) not in self.entities[reference.to_entity].known
-        ]
-
     def _settle(self, state: _Entity, verdict: Verdict, number: int, raw: bytes) -> None:
         outcome: Outcome = "rejected" if verdict.rejected else "clean"
         state.tally.add(verdict, outcome, f"{state.contract.entity}:{number}")
-        key = state.contract.key
-        if not verdict.rejected and key is not None and verdict.values is not None and verdict.values[key] is not None:
-            state.known.add(str(verdict.values[key]))
         for rule in verdict.findings:
             places = state.examples.setdefault(rule.id, [])
             if len(places) < _EXAMPLES:
@@ -185,7 +239,7 @@ class Check:
         return lines
 
 
-def _totals(state: _Entity) -> EntityTotals:
+def _totals(state: _Entity, known: int) -> EntityTotals:
     totals = defaultdict(int, state.tally.totals())
     customers: set[str] = set().union(*state.tally.customers.values())
     orders: set[str] = set().union(*state.tally.orders.values())
@@ -200,7 +254,7 @@ def _totals(state: _Entity) -> EntityTotals:
         revenue_minor=totals["rev"],
         active_customers=len(customers),
         orders=totals["clean"] if summary.order_unique else len(orders),
-        known=len(state.known),
+        known=known,
     )
 
 

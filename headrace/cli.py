@@ -13,11 +13,16 @@ from stream_app.errors import HeadraceError
 COMMANDS = {
     "demo": "Run everything on embedded services and open the dashboard.",
     "check": "Judge files without Kafka or Redis.",
+    "contract": "Check a shop's contracts; print their rules, JSON Schema or AsyncAPI.",
     "replay": "Send files or an HTTP API's records to the raw topics.",
     "simulate": "Send a seeded shop's events to the raw topics.",
+    "evaluate": "Say how well faults and incidents are found: precision, recall, delay, false alarms.",
     "worker": "Judge the raw topics, until stopped.",
     "status": "Show totals, KPIs, freshness and lag.",
+    "baseline": "Print what has been learned to be usual, to pin it.",
+    "notify": "Show where incidents are told, or send a test message.",
     "dashboard": "Serve the live dashboard.",
+    "report": "Write the executive report of a period, once or again and again.",
 }
 
 

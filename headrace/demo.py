@@ -28,6 +28,8 @@ from stream_app.topics import ensure_topics
 DASHBOARD_PORT = 8501
 #: Session timeout of the workers on the embedded broker, in seconds: it lets a member that joins wait half of it.
 EMBEDDED_SESSION = 4
+#: Length of the periods that the reporter writes about, by the stream's time; the first ones are shorter.
+REPORT_EVERY = "15m"
 #: Seconds without any progress after which a one-shot run gives up.
 STALLED_AFTER = 120.0
 #: Seconds between two looks at the children and the status.
@@ -122,6 +124,8 @@ class Demo:
         url = f"http://127.0.0.1:{port}" if port else None
         if port:
             self._others.append(self._start("dashboard", ["dashboard", f"--port={port}"]))
+        if not self.plan.once:
+            self._others.append(self._start("reporter", ["report", f"--every={REPORT_EVERY}"]))
         self._producer = self._start("producer", self.plan.producer())
         if not self.plan.once:
             self._announce(url)

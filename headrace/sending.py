@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import time
@@ -57,6 +58,15 @@ class Stop:
                 signal.signal(number, handler)
 
 
+def spare_garbage_collection() -> None:
+    """Look for garbage seldom, from now on in this process.
+
+    A sender keeps thousands of short-lived objects and makes no cycles: looking costs a sixth of its time.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
 class Meter:
     """Progress on stderr: a live line on a terminal, otherwise a line now and then; nothing when quiet."""
 
@@ -99,8 +109,11 @@ class Meter:
             else:
                 click.echo(text, err=True)
 
-    def update(self, count: int, fraction: float | None) -> None:
-        """Show ``count`` acknowledged records, and how much of the whole that is where it is known."""
+    def update(self, count: int, fraction: Callable[[], float | None]) -> None:
+        """Show ``count`` acknowledged records, and how much of the whole that is where it is known.
+
+        ``fraction`` is asked only when it is time to show something: it may cost a system call, and a turn of this thread.
+        """
         now = time.monotonic()
         if self._base is None:
             self._base = self._last_count = count
@@ -109,17 +122,16 @@ class Meter:
         recent = (count - self._last_count) / (now - self._last)
         self._rate = recent if not self._rate else 0.7 * self._rate + 0.3 * recent
         self._last, self._last_count = now, count
-        if self._total:
-            fraction = count / self._total
+        done = count / self._total if self._total else fraction()
         shown = f"{count:,}" + (f"/{self._total:,}" if self._total else "")
         rate = f"{self._rate:,.0f}/s"
         if self._live:
-            total = 1.0 if fraction is not None else None
-            self._progress.update(self._task, total=total, completed=fraction or 0.0, count=shown, rate=rate)
+            total = 1.0 if done is not None else None
+            self._progress.update(self._task, total=total, completed=done or 0.0, count=shown, rate=rate)
         elif now - self._said >= self.EVERY:
             self._said = now
-            done = f" ({fraction:.0%})" if fraction is not None else ""
-            self.say(f"{shown} records{done}, {rate}")
+            part = f" ({done:.0%})" if done is not None else ""
+            self.say(f"{shown} records{part}, {rate}")
 
     def seconds(self) -> float:
         """Since the start."""

@@ -1,8 +1,8 @@
 """The ways in which the simulator breaks records, each with the rule that must notice it.
 
-A fault gets the record's fields and bytes and gives the broken bytes. What it does is chosen so that the expected rule
-is found whatever else the record holds, and that no other record's verdict changes: customers and products are broken
-in later updates only, never when they are first made known.
+A fault gets the record's fields and gives the broken bytes. What it does is chosen so that the expected rule is found
+whatever else the record holds, and that no other record's verdict changes: customers and products are broken in later
+updates only, never when they are first made known.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from producers.record import json_value, to_bytes
 Outcome = Literal["clean", "rejected"]
 Fields = Mapping[str, Any]
 Break = Callable[[Fields, random.Random], bytes]
+Needs = Literal["earlier", "usual", "past", "before", None]
+
+#: How far from its product's usual an outlier lies, and how many orders make a usual.
+QUANTITY_TIMES, PRICE_TIMES, USUAL = 50, 10, 200
+#: The median quantity of the simulated orders.
+USUAL_QUANTITY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,9 @@ class Fault:
         outcome: what the record must become.
         files: whether the fault survives in a file of JSON Lines, where there are no empty lines and a record's as-of
             time is its own event time.
-        needs: what the simulator has to add: an ``earlier`` order to repeat, or an ``unknown`` reference.
+        needs: what the simulator has to see to: an ``earlier`` order to repeat, a product with a ``usual`` (``USUAL``
+            orders), an as-of time in the ``past`` of what is known, or an order date ``before`` its customer was known.
+        also: ids of the rules that it may break besides.
     """
 
     name: str
@@ -37,8 +45,9 @@ class Fault:
     rule: str | None
     outcome: Outcome = "rejected"
     files: bool = True
-    needs: Literal["earlier", None] = None
+    needs: Needs = None
     does: str = ""
+    also: tuple[str, ...] = ()
 
 
 def dump(fields: Fields) -> bytes:
@@ -86,6 +95,22 @@ def _years_away(fields: Fields, rng: random.Random, years: int) -> bytes:
 
 def _later(fields: Fields, rng: random.Random) -> bytes:
     return _years_away(fields, rng, rng.randint(2, 20))
+
+
+def _times(price: float, rng: random.Random) -> float:
+    return round(max(0.01, price * (rng.uniform(3.0, 5.0) if rng.random() < 0.5 else rng.uniform(0.2, 0.33))), 2)
+
+
+def _two_dots(text: str) -> str:
+    return text.replace(".", "..", 1)
+
+
+def _another(text: str) -> str:
+    return "Canada" if text != "Canada" else "Norway"
+
+
+def _huge_order(fields: Fields, rng: random.Random) -> bytes:
+    return dump({**fields, "quantity": rng.randint(5_000, 10_000), "price": float(rng.randint(300, 90_000))})
 
 
 def _nan(fields: Fields, rng: random.Random) -> bytes:
@@ -146,6 +171,32 @@ _ORDERS = (
         "duplicate_order", "orders", lambda fields, rng: dump(fields), "order_id.unique", needs="earlier",
         does="an earlier order once more",
     ),
+    Fault(
+        "contradicting_order", "orders", _changed("quantity", lambda value: value + 1), "order_id.contradiction",
+        needs="earlier", does="an earlier order's id with another quantity",
+    ),
+    Fault(
+        "off_list_price", "orders", lambda fields, rng: dump({**fields, "price": _times(fields["price"], rng)}),
+        "price_deviation", "clean", does="price is three to five times what it was, or a fifth to a third of it",
+        also=("price_outlier",),
+    ),
+    Fault(
+        "outlying_price", "orders", _changed("price", lambda price: round(price * PRICE_TIMES, 2)), "price_outlier",
+        "clean", needs="usual", does=f"price is {PRICE_TIMES} times the product's usual", also=("price_deviation",),
+    ),
+    Fault(
+        "outlying_quantity", "orders", _with("quantity", USUAL_QUANTITY * QUANTITY_TIMES), "quantity_outlier",
+        "clean", needs="usual", does=f"quantity is {QUANTITY_TIMES} times the product's usual",
+    ),
+    Fault(
+        "huge_order", "orders", _huge_order, "order_value", does="quantity and price are possible, the order's value is not",
+        also=("price_deviation", "price_outlier", "quantity_outlier"),
+    ),
+    Fault(
+        "order_before_customer", "orders", lambda fields, rng: dump(fields), "order_before_customer", "clean", needs="before",
+        files=False, does="order_date is days before the customer was known",
+    ),
+    Fault("missing_order_id", "orders", _without("order_id"), "order_id.required", does="order_id is not there"),
     Fault("truncated_json", "orders", _cut, "record.syntax", does="the JSON is cut off"),
     Fault("invalid_utf8", "orders", _bad_bytes, "record.encoding", does="bytes that are no UTF-8"),
     Fault("duplicate_key", "orders", _twice("quantity"), "record.duplicateKey", does="quantity stands twice"),
@@ -166,6 +217,10 @@ _CUSTOMERS = (
         "bad_email", "customers", _changed("email", lambda text: text.replace("@", " at ")), "email.format",
         does="email is no address",
     ),
+    Fault(
+        "misspelt_email", "customers", _changed("email", _two_dots), "email.format",
+        does="email has two dots in a row, which no mail server takes",
+    ),
     Fault("missing_email", "customers", _without("email"), "email.required", does="email is not there"),
     Fault("bad_country", "customers", _with("country", "Atlantis"), "country_known", does="country does not exist"),
     Fault("blank_name", "customers", _with("name", "   "), "name.required", does="name is blank"),
@@ -176,6 +231,10 @@ _CUSTOMERS = (
     Fault(
         "text_customer", "customers", _changed("customer_id", lambda value: f"C-{value}"), "customer_id.type",
         does="customer_id has letters",
+    ),
+    Fault(
+        "stale_customer", "customers", _changed("country", _another), "customer_stale", "clean", needs="past", files=False,
+        does="an update older than the one before it",
     ),
     Fault(
         "padded_name", "customers", _changed("name", lambda text: f"  {text.replace(' ', '   ')} "), None, "clean",
@@ -194,6 +253,10 @@ _PRODUCTS = (
     ),
     Fault("text_unit_price", "products", _with("unit_price", "on request"), "unit_price.type", does="unit_price is a word"),
     Fault("null_category", "products", _with("category", None), "category.required", does="category is null"),
+    Fault(
+        "stale_product", "products", _changed("unit_price", lambda price: round(price * 0.9 + 0.01, 2)), "product_stale",
+        "clean", needs="past", files=False, does="an update older than the one before it",
+    ),
     Fault(
         "padded_category", "products", _changed("category", lambda text: f" {text}\t"), None, "clean",
         does="white space around category, which cleaning repairs",

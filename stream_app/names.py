@@ -16,6 +16,8 @@ WARNINGS = "headrace.warnings"
 REPAIRS = "headrace.repairs"
 #: How often the record has been judged: 1 on its first way through, more after a redrive.
 ATTEMPTS = "headrace.attempts"
+#: On the anomalies topic: ``open`` or ``closed``.
+INCIDENT_STATE = "headrace.incident.state"
 #: The moment the record is judged as of: milliseconds since the epoch, decimal text. A replay sets it to event time.
 AS_OF = "headrace.as_of"
 
@@ -46,3 +48,13 @@ class Topics:
     @property
     def all(self) -> tuple[str, str, str, str]:
         return self.raw, self.clean, self.dead_letter, self.pending
+
+
+def reports_topic(prefix: str = "") -> str:
+    """The topic of executive reports: key = the report's id, value = its JSON."""
+    return f"{prefix}reports"
+
+
+def anomalies_topic(prefix: str = "") -> str:
+    """The topic of incidents: key = the incident's id, value = its JSON."""
+    return f"{prefix}anomalies"

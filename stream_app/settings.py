@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.errors import SettingsError
@@ -14,7 +14,9 @@ from stream_app.errors import SettingsError
 class Settings(BaseSettings):
     """Frozen settings; secrets are masked in ``repr`` and never logged."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True, validate_by_name=True
+    )
 
     kafka: str = Field(
         default="127.0.0.1:9092",
@@ -53,9 +55,75 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds a failing broker or Redis is retried before the worker exits.",
     )
+    baseline: Path | None = Field(
+        default=None, description="File of `headrace baseline` that pins what outliers are compared with; default: learned."
+    )
+    dashboard_login: Path | None = Field(
+        default=None,
+        description="File with the dashboard's OpenID Connect settings (Streamlit's `[auth]` secrets); default: no log-in.",
+    )
+    dashboard_allow: str = Field(
+        default="",
+        description="Who may see the dashboard after logging in: e-mails and domains, `ann@example.org,@example.com`.",
+    )
     source_token: SecretStr | None = Field(default=None, description="Bearer token for HTTP sources.")
     session_timeout: float = Field(
         default=10.0, ge=1, allow_inf_nan=False, description="Seconds until a dead worker's partitions move on."
+    )
+    monitor: Literal["on", "off"] = Field(default="on", description="Whether workers watch the windows for anomalies.")
+    anomaly_window: Literal["minute", "hour", "day"] = Field(
+        default="hour", description="Length of the windows that are watched for anomalies."
+    )
+    window_grace: float = Field(
+        default=300.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds of event time after its end from which on a window is final and looked at.",
+    )
+    anomaly_sensitivity: str = Field(
+        default="",
+        pattern=r"^\s*([^\s,=]+=\d+(\.\d+)?(\s*,\s*[^\s,=]+=\d+(\.\d+)?)*)?\s*$",
+        description="Factors on metrics' deviations, `volume=2, mix=0.5`; 0 switches a metric off.",
+    )
+    notify: SecretStr | None = Field(
+        default=None, description="Where incidents are told: Apprise URLs, separated by spaces (webhook, Slack, e-mail …)."
+    )
+    notify_severity: Literal["warning", "error"] = Field(
+        default="error", description="The least severity of incidents that people are told of."
+    )
+    notify_per_hour: int = Field(
+        default=10, ge=1, le=1000, description="Messages an hour at the most; what is beyond comes later, summed up in one."
+    )
+    report_language: Literal["en", "de", "fr"] = Field(default="en", description="Language of the reports.")
+    llm_model: str | None = Field(
+        default=None, min_length=1, description="Model that writes the reports' prose; without it a template does."
+    )
+    llm_base_url: str = Field(
+        default="https://api.openai.com/v1",
+        pattern=r"^https?://[^\s@]+$",
+        description="Endpoint of the model: any that speaks OpenAI's chat completions.",
+    )
+    llm_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("HEADRACE_LLM_KEY", "OPENAI_API_KEY"),
+        description="API key of the endpoint; `OPENAI_API_KEY` is read where this is not set.",
+    )
+    llm_timeout: float = Field(
+        default=60.0,
+        ge=1,
+        le=3_600,
+        allow_inf_nan=False,
+        description="Seconds a report waits for the model, retries and repair included.",
+    )
+    llm_daily_tokens: int = Field(default=500_000, ge=0, description="Tokens a day (UTC) that all reporters may spend together.")
+    llm_daily_cost: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="Cost a day (UTC) that all reporters may spend together."
+    )
+    llm_price_input: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Price of a million input tokens, in the unit of the daily cost."
+    )
+    llm_price_output: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Price of a million output tokens, in the unit of the daily cost."
     )
 
     @field_validator("redis")

@@ -11,7 +11,7 @@ from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untype
 
 from stream_app.contract.model import Shop
 from stream_app.errors import DeliveryError, SettingsError
-from stream_app.names import Topics
+from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 
 #: Seconds to wait for a broker that does not answer at the start.
@@ -58,7 +58,7 @@ def connection_problem(settings: Settings, error: BaseException) -> DeliveryErro
 
 
 def ensure_topics(settings: Settings, shop: Shop) -> None:
-    """Create the raw, clean, dead-letter and pending topics of every entity that are missing.
+    """Create the raw, clean, dead-letter and pending topics of every entity, and the anomalies topic, where they are missing.
 
     Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has.
 
@@ -76,6 +76,8 @@ def ensure_topics(settings: Settings, shop: Shop) -> None:
             topics = Topics(entity, settings.topic_prefix)
             count = existing.get(topics.raw, settings.partitions)
             missing += [NewTopic(name, count, settings.replication) for name in topics.all if name not in existing]
+        if (anomalies := anomalies_topic(settings.topic_prefix)) not in existing:
+            missing.append(NewTopic(anomalies, 1, settings.replication))
         for topic in missing:
             try:
                 admin.create_topics([topic])

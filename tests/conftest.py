@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from headrace.embedded import EmbeddedStack
-from headrace.embedded.kafka import apache_kafka, assemble, java_runtime
+from headrace.embedded.kafka import ApacheKafka, apache_kafka, assemble, java_runtime
 from stream_app.errors import EmbeddedError
 from stream_app.settings import Settings, load_settings
 from tests.support.brokers import Broker
@@ -52,13 +52,29 @@ def kafka() -> Iterator[str]:
     if existing:
         yield existing
         return
+    skip_without_kafka("; or set HEADRACE_TEST_KAFKA to the host:port of one")
+    with apache_kafka(CACHE) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """A real Apache Kafka of one test's own, to be stopped and started again."""
+    skip_without_kafka()
+    broker = ApacheKafka(CACHE, tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+def skip_without_kafka(advice: str = "") -> None:
     try:
         java_runtime()
         assemble(CACHE)
     except EmbeddedError as error:
-        pytest.skip(f"no real Kafka: {error}; or set HEADRACE_TEST_KAFKA to the host:port of one")
-    with apache_kafka(CACHE) as bootstrap:
-        yield bootstrap
+        pytest.skip(f"no real Kafka: {error}{advice}")
 
 
 @pytest.fixture(params=[pytest.param("embedded", marks=pytest.mark.stack), pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -107,5 +123,5 @@ def settings(stack: EmbeddedStack, redis_url: str, topic_prefix: str) -> Setting
         redis=redis_url,
         topic_prefix=topic_prefix,
         group=f"{topic_prefix}headrace",
-        session_timeout=6.0,
+        session_timeout=3.0,  # the embedded broker lets a member wait half of it
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,37 @@ def test_orders_say_what_the_worker_needs_to_know() -> None:
         contract.field("colour")
 
 
+def test_the_built_in_shop_looks_beyond_the_record() -> None:
+    orders, customers, products = (shop("built-in").contracts[name] for name in ("orders", "customers", "products"))
+    assert [(d.rule.id, d.reference, d.value, d.tolerance) for d in orders.deviations] == [
+        ("price_deviation", "product_id", "unit_price", 0.5)
+    ]
+    assert [(o.rule.id, o.field, o.levels) for o in orders.outliers] == [
+        ("quantity_outlier", "quantity", ("product_id", "product_id.category")),
+        ("price_outlier", "price", ("product_id", "product_id.category")),
+    ]
+    assert [(b.rule.id, b.reference, b.tolerance_ms) for b in orders.before] == [
+        ("order_before_customer", "customer_id", 86_400_000)
+    ]
+    assert [c.stale.rule.id if c.stale else None for c in (customers, products, orders)] == [
+        "customer_stale", "product_stale", None,
+    ]  # fmt: skip
+    marks = (*orders.deviations, *orders.outliers, *orders.before)
+    assert {one.rule.severity for one in marks} == {Severity.WARNING}, "what may be right is marked, not removed"
+
+
+def test_the_shipped_shops_promise_something_about_windows() -> None:
+    [email] = shop("built-in").contracts["customers"].windows
+    assert (email.rule.id, email.counted, email.high, email.breach) == (
+        "email_missing_share",
+        "email.required",
+        0.05,
+        "warning",
+    )
+    [lines] = shop("online-retail").contracts["orders"].windows
+    assert (lines.rule.id, lines.metric, lines.high) == ("lines_an_hour", "rowCount", 2000)
+
+
 def test_repeated_lines_are_looked_for_among_all_seen() -> None:
     [unique] = shop("online-retail").contracts["orders"].uniques
     assert unique.among == "seen"
@@ -50,7 +82,11 @@ def test_rules_are_stored_under_their_own_id(name: str) -> None:
     for contract in shop(name).contracts.values():
         assert all(rule.id == key for key, rule in contract.rules.items())
         assert set(RECORD_RULES) <= set(contract.rules)
-        compiled = [*contract.references, *contract.uniques, *contract.values, *contract.conditions]
+        compiled: list[Any] = [
+            *contract.references, *contract.uniques, *contract.values, *contract.conditions, *contract.required,
+            *contract.outliers, *contract.deviations, *contract.before, *contract.windows,
+            *([contract.stale] if contract.stale else []),
+        ]  # fmt: skip
         assert all(contract.rules[item.rule.id] is item.rule for item in compiled)
         assert all(isinstance(rule.dimension, Dimension) for rule in contract.rules.values())
 

@@ -8,113 +8,15 @@ from pathlib import Path
 import pytest
 
 from stream_app.contract import load_shop
-from stream_app.errors import DocumentError
 from stream_app.judge import Judge
+from tests.support.contracts import PARENT, THINGS, refusal, refusal_of, write_shop
 from tests.support.records import SHOPS
-
-PARENT = """\
-apiVersion: v3.1.0
-kind: DataContract
-id: test-customers
-version: 1.0.0
-status: active
-schema:
-  - name: customers
-    customProperties:
-      - property: recordKey
-        value: customer_id
-    properties:
-      - name: customer_id
-        logicalType: integer
-        required: true
-      - name: name
-        logicalType: string
-"""
-THINGS = """\
-apiVersion: v3.1.0
-kind: DataContract
-id: test-things
-version: 1.0.0
-status: active
-schema:
-  - name: things
-    customProperties:
-      - property: recordKey
-        value: id
-      - property: eventTime
-        value: at
-      - property: unknownFields
-        value: warning
-    properties:
-      - name: id
-        logicalType: integer
-        required: true
-        logicalTypeOptions:
-          minimum: 1
-        relationships:
-          - type: foreignKey
-            to: customers.customer_id
-      - name: code
-        logicalType: string
-        required: true
-        logicalTypeOptions:
-          pattern: "^[A-Z]+$"
-          maxLength: 20
-        customProperties:
-          - property: clean
-            value: [strip]
-        quality:
-          - id: code_known
-            type: library
-            metric: invalidValues
-            dimension: accuracy
-            severity: error
-            arguments:
-              validValues: [A, B]
-            mustBe: 0
-      - name: note
-        logicalType: string
-      - name: at
-        logicalType: timestamp
-        logicalTypeOptions:
-          minimum: "2000-01-01T00:00:00Z"
-    quality:
-      - id: positive
-        type: custom
-        engine: headrace
-        implementation:
-          condition: id > 0
-        dimension: accuracy
-        severity: error
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small shop that is right, to put one mistake into."""
-    (tmp_path / "customers.odcs.yaml").write_text(PARENT, encoding="utf-8")
-    (tmp_path / "things.odcs.yaml").write_text(THINGS, encoding="utf-8")
-    return tmp_path
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(DocumentError) as caught:
-        load_shop(folder)
-    return str(caught.value)
-
-
-def refusal_of(folder: Path, old: str, new: str, marker: str | None = None) -> str:
-    """The message when ``old`` becomes ``new``; it must name the file and the line on which ``marker`` stands."""
-    file = folder / "things.odcs.yaml"
-    assert THINGS.count(old) == 1, f"{old!r} stands {THINGS.count(old)} times"
-    text = THINGS.replace(old, new)
-    file.write_text(text, encoding="utf-8")
-    message = refusal(folder)
-    start = text.index(new if marker is None else marker, text.index(new[:8]) if marker is None else 0)
-    line = text.count("\n", 0, start) + 1
-    assert message.startswith(f"{file}:{line}: "), f"expected line {line}: {message}"
-    assert "\n" not in message
-    return message
+    return write_shop(tmp_path)
 
 
 @pytest.mark.parametrize("name", SHOPS)
@@ -253,7 +155,7 @@ def test_an_unknown_custom_property_of_a_field_is_refused(folder: Path) -> None:
 # --- what is not supported --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["date", "time", "object", "array", "decimal"])
+@pytest.mark.parametrize("kind", ["time", "object", "array", "decimal"])
 def test_an_unsupported_logical_type_is_refused_by_name(folder: Path, kind: str) -> None:
     old = "      - name: note\n        logicalType: string"
     assert kind in refusal_of(folder, old, old.replace("string", kind), marker=f"logicalType: {kind}")
@@ -264,7 +166,8 @@ def test_an_unsupported_logical_type_is_refused_by_name(folder: Path, kind: str)
     [
         ("minimum: 1\n", "minLength: 1\n", "minLength"),
         ("maxLength: 20", "maximum: 20", "maximum"),
-        ("maxLength: 20", "format: hostname", "hostname"),
+        ("maxLength: 20", "format: password", "password"),
+        ("maxLength: 20", "format: iban", "iban"),
         ('minimum: "2000-01-01T00:00:00Z"', "format: yyyy", "format"),
         ("maxLength: 20", "maxLenght: 20", "maxLenght"),
     ],
@@ -306,7 +209,7 @@ def test_bounds_that_no_value_can_keep_are_refused(folder: Path) -> None:
     assert "maximum" in message
 
 
-@pytest.mark.parametrize("metric", ["rowCount", "freshness"])
+@pytest.mark.parametrize("metric", ["freshness", "row_count"])
 def test_an_unsupported_metric_is_refused_by_name(folder: Path, metric: str) -> None:
     assert metric in refusal_of(folder, "metric: invalidValues", f"metric: {metric}")
 
@@ -319,13 +222,6 @@ def test_quality_of_type_sql_is_refused(folder: Path) -> None:
     old = "        type: custom\n        engine: headrace\n        implementation:\n          condition: id > 0\n"
     message = refusal_of(folder, old, "        type: sql\n        query: SELECT 1\n        mustBe: 0\n", "type: sql")
     assert "sql" in message
-
-
-@pytest.mark.parametrize(
-    "threshold", ["mustBe: 5", "mustBeLessThan: 5", "mustBe: 0\n            unit: percent", "mustNotBe: 0"]
-)
-def test_a_threshold_over_many_records_is_refused(folder: Path, threshold: str) -> None:
-    assert "mustBe: 0" in refusal_of(folder, "            mustBe: 0", f"            {threshold}", marker="id: code_known")
 
 
 def test_a_metric_without_threshold_is_refused(folder: Path) -> None:
@@ -405,8 +301,9 @@ def test_a_condition_that_is_not_one_is_refused(folder: Path, condition: str, sa
 
 def test_an_implementation_with_other_keys_is_refused(folder: Path) -> None:
     old = "        implementation:\n          condition: id > 0\n"
-    message = refusal_of(folder, old, old + "          language: cel\n", marker="implementation:")
-    assert "condition" in message
+    message = refusal_of(folder, old, old + "          language: cel\n", marker="language: cel")
+    assert "'language'" in message
+    assert "condition: <CEL>" in message
 
 
 # --- relationships ----------------------------------------------------------------------------------------------------

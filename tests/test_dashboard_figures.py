@@ -6,11 +6,10 @@ import pytest
 
 from dashboard import figures, formats, tables
 from dashboard.health import health
-from dashboard.views.overview import _plain
+from dashboard.words import plain
 from stream_app.judge.summary import Quality
 from stream_app.store.read import ReadModel
 from stream_app.store.read_overview import FindingsPoint, RuleCount, SalesPoint
-from stream_app.store.read_ranges import TimeRange
 from tests.support.fill import Shop
 
 NOW = 1_790_000_123_000
@@ -52,7 +51,7 @@ def test_numbers_read_well(shown: str | None, expected: str | None) -> None:
 def test_every_axis_has_a_title() -> None:
     revenue, orders = figures.sales([SalesPoint(0, 1.0, 2, True)], 60, "GBP")
 
-    assert revenue.to_dict()["encoding"]["y"]["title"] == "Revenue (GBP)"
+    assert revenue.to_dict()["layer"][-1]["encoding"]["y"]["title"] == "Revenue (GBP)"
     assert orders.to_dict()["encoding"]["y"]["title"] == "Orders"
     assert orders.to_dict()["encoding"]["x"]["axis"]["title"] == "Event time (UTC)"
 
@@ -88,7 +87,7 @@ def test_findings_beyond_the_named_rules_are_drawn_together() -> None:
 
 
 def test_text_from_elsewhere_is_no_markdown() -> None:
-    assert _plain("**x** [a](b) $1$ <b>") == r"\*\*x\*\* \[a\]\(b\) \$1\$ \<b\>"
+    assert plain("**x** [a](b) $1$ <b>") == r"\*\*x\*\* \[a\]\(b\) \$1\$ \<b\>"
 
 
 def test_tables_of_nothing_are_empty() -> None:
@@ -108,7 +107,7 @@ class TestHealth:
             return shop
 
     def state(self, shop: Shop, after_ms: int = 0) -> tuple[str, str]:
-        found = health(ReadModel(shop.client, "t", now=lambda: NOW).overview(TimeRange.ALL), NOW + after_ms)
+        found = health(ReadModel(shop.client, "t", now=lambda: NOW).pulse(), NOW + after_ms)
         return found.level, found.label
 
     def test_records_flowing_are_live(self, shop: Shop) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from headrace.cli import COMMANDS
+from headrace.embedded import EmbeddedStack
 from headrace.embedded.child import Child, free_port
 from headrace.embedded.readiness import is_listening, wait_until
 from headrace.embedded.redis_server import binary
@@ -23,8 +26,12 @@ from stream_app.settings import Settings, load_settings
 from stream_app.store.keys import Keys
 from stream_app.store.read import open_read_model
 from stream_app.store.write import close_input
+from tests.support.processes import headrace_command
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
+#: The services that are made of this project's image.
+OURS = ("worker", "reporter", "simulator", "dashboard")
 #: ``${NAME:-default}``
 VARIABLE = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 
@@ -37,8 +44,11 @@ def compose() -> dict[str, Any]:
     return parsed
 
 
-def test_it_starts_kafka_redis_and_the_three_parts_of_headrace(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"kafka", "redis", "worker", "simulate", "dashboard"}
+def test_it_starts_kafka_redis_and_the_parts_of_headrace_the_simulator_only_when_asked(compose: dict[str, Any]) -> None:
+    profiles = {name: service.get("profiles", []) for name, service in compose["services"].items()}
+    assert profiles == {
+        "kafka": [], "redis": [], "worker": [], "reporter": [], "dashboard": [], "simulator": ["simulator"],
+    }  # fmt: skip
 
 
 def test_every_port_is_bound_to_this_machine_only(compose: dict[str, Any]) -> None:
@@ -48,7 +58,7 @@ def test_every_port_is_bound_to_this_machine_only(compose: dict[str, Any]) -> No
 
 
 def test_its_commands_and_settings_are_headraces(compose: dict[str, Any]) -> None:
-    for name in ("worker", "simulate", "dashboard"):
+    for name in OURS:
         service = compose["services"][name]
         assert service["command"].split()[0] in COMMANDS
         for variable in service["environment"]:
@@ -58,7 +68,8 @@ def test_its_commands_and_settings_are_headraces(compose: dict[str, Any]) -> Non
 def test_the_image_holds_every_package_of_the_project() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     ignored = (ROOT / ".dockerignore").read_text()
-    for name in ("headrace", "producers", "stream_app", "dashboard"):
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    for name in packages:
         assert f"\nCOPY {name} {name}\n" in dockerfile
         assert f"\n!{name}\n" in ignored
 
@@ -109,3 +120,41 @@ def test_the_dashboard_may_not_write(compose: dict[str, Any], secured: int) -> N
 def test_nobody_gets_in_without_a_password(secured: int) -> None:
     with redis.Redis(port=secured, retry=Retry(NoBackoff(), 0)) as stranger, pytest.raises(redis.RedisError, match=r"(?i)auth"):
         stranger.get("headrace:input")
+
+
+@pytest.mark.stack
+def test_every_service_runs_with_its_command_and_environment(
+    compose: dict[str, Any], secured: int, stack: EmbeddedStack, topic_prefix: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    places = {"kafka:19092": stack.kafka, "@redis:6379": f"@127.0.0.1:{secured}", "--port=8501": f"--port={port}"}
+    running: dict[str, Child] = {}
+
+    def start(name: str) -> None:
+        service = compose["services"][name]
+        command, environment = service["command"], {n: v for n, v in service["environment"].items() if v is not None}
+        for inside, outside in places.items():
+            command = command.replace(inside, outside)
+            environment = {variable: value.replace(inside, outside) for variable, value in environment.items()}
+        environment |= {"HEADRACE_TOPIC_PREFIX": topic_prefix, "HEADRACE_SESSION_TIMEOUT": "3"}
+        running[name] = Child.start(name, headrace_command(*command.split()), tmp_path / f"{name}.log", environment)
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    settings = load_settings(redis=url_of(compose, "dashboard", secured))
+    try:
+        for name in OURS:
+            start(name)
+        model = open_read_model(settings)
+        eventually(lambda: model.status()["entities"].get("orders", {}).get("clean", 0) > 0, "orders are judged", timeout=40)
+        eventually(answers, "the dashboard answers", timeout=40)
+        assert {name: child.exit_code for name, child in running.items()} == dict.fromkeys(OURS), running["reporter"].tail()
+        assert "Traceback" not in running["reporter"].tail(100)
+    finally:
+        for child in running.values():
+            child.stop()

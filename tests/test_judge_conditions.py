@@ -251,3 +251,24 @@ def test_a_computation_that_fails_is_broken(tmp_path: Path) -> None:
     judge = Judge(contract_of(tmp_path, properties, quality))
     assert broken(judge.judge(b'{"a":5}', AS_OF)) == []
     assert broken(judge.judge(b'{"a":0}', AS_OF)) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "result"),
+    [
+        ("at < as_of", "2024-05-01T11:59:59Z", []),
+        ("at < as_of", "2024-05-01T12:00:00Z", ["c"]),
+        ("at < as_of", None, []),
+        ("at != null", None, ["c"]),
+        ("at != null", "2024-05-01T12:00:00Z", []),
+        ("at == null || at < other", "2024-05-01T12:00:00Z", []),
+        ("at.getFullYear() == 2024", "2023-05-01T12:00:00Z", ["c"]),
+        ("other == null || at != null", None, []),
+    ],
+)
+def test_an_optional_moment_is_compared_or_left_open(tmp_path: Path, text: str, given: str | None, result: list[str]) -> None:
+    properties = "- {name: at, logicalType: timestamp}\n- {name: other, logicalType: timestamp}"
+    rule = "id: c, type: custom, engine: headrace, dimension: timeliness"
+    quality = f"quality:\n  - {{{rule}, implementation: {{condition: '{text}'}}}}\n"
+    judge = Judge(contract_of(tmp_path, properties, quality))
+    assert broken(judge.judge(encoded({"at": given, "other": None}), AS_OF)) == result

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from headrace.embedded import EmbeddedStack
 from stream_app.errors import StoreError
 from stream_app.store.keys import Grain, Keys
 from stream_app.store.read import ReadModel
@@ -20,11 +21,9 @@ PREFIX = "t"
 
 
 @pytest.fixture(scope="module")
-def client(stack: Any) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(stack.redis_url.replace("/0", "/14"), decode_responses=True) as client:
-        client.flushdb()
+def client() -> Iterator[redis.Redis]:
+    with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
         yield client
-        client.flushdb()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from producers.faults import FAULTS
 from producers.simulator import DISCOUNT, Event, Simulation
 from stream_app.contract import load_shop
 from stream_app.judge.judge import Judge
@@ -51,34 +50,6 @@ def test_what_is_not_broken_is_clean_as_it_stands() -> None:
         assert not verdict.findings
         assert not verdict.repairs
         assert verdict.body == event.record.value, "canonical already"
-
-
-def test_there_are_at_least_twenty_faults_with_rules_that_the_contracts_have() -> None:
-    assert len(FAULTS) >= 20
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
-    for fault in FAULTS:
-        assert fault.rule is None or fault.rule in SHOP.contracts[fault.entity].rules
-        assert fault.does
-
-
-def test_every_fault_comes_about_and_triggers_its_rule() -> None:
-    seen: Counter[str] = Counter()
-    for event in events(12_000, faults=0.3):
-        fault = event.fault
-        if fault is None:
-            continue
-        seen[fault.name] += 1
-        verdict = JUDGES[event.record.entity].judge(event.record.value, event.record.as_of_ms or 0)
-        found = [rule.id for rule in verdict.findings]
-        if fault.rule and fault.rule.endswith((".reference", ".unique")):
-            assert not found, "only the stream can know"
-        elif fault.rule is None:
-            assert verdict.repairs
-            assert not found
-        else:
-            assert fault.rule in found, (fault.name, found)
-            assert (verdict.body is None) == (fault.outcome == "rejected")
-    assert set(seen) == {fault.name for fault in FAULTS}
 
 
 def test_files_get_no_fault_that_a_file_cannot_hold() -> None:
@@ -152,6 +123,17 @@ def test_an_order_costs_what_its_product_costs_then_within_the_discount() -> Non
             count += 1
     assert changed > 100
     assert 0.2 < off / count < 0.4
+
+
+def test_list_prices_stay_around_their_first_value() -> None:
+    prices: dict[int, list[float]] = {}
+    for event in events(20_000, faults=0.0):
+        if event.record.entity == "products":
+            record = fields(event)
+            prices.setdefault(record["product_id"], []).append(record["unit_price"])
+    assert sum(len(found) > 3 for found in prices.values()) > 30
+    for first, *later in prices.values():
+        assert all(0.84 * first - 0.01 <= price <= 1.19 * first + 0.01 for price in later)
 
 
 def test_few_products_make_most_of_the_sales() -> None:

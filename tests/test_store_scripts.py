@@ -15,7 +15,7 @@ from stream_app.judge import Judge
 from stream_app.judge.tally import Outcome, Tally
 from stream_app.store import keys, write
 from stream_app.store.keys import Grain, Keys
-from stream_app.store.write import GONE, KNOWN, REJECTED, WAITS, Changes, Claim, Moved, SettledAlready, Store
+from stream_app.store.write import GONE, KNOWN, REJECTED, WAITS, Changes, Claim, Found, Moved, SettledAlready, Store, Wanted
 from tests.support.stream import BEGIN, Raw, customer, order
 
 pytestmark = pytest.mark.stack
@@ -113,10 +113,14 @@ def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
 # --- keys that must be unique ----------------------------------------------------------------------------------------
 
 
-def look(run: Any, ids: list[str], sources: list[str], claim: bool = True, applied: int = -1) -> list[int]:
-    claims = [Claim(UNIQUE, claim, ids, sources)]
-    found: list[int] = run(lambda store: store.look_up("orders", (PLACE, applied), [], claims))[1][0]
+def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
+    claims = [Claim(UNIQUE, claim, ids, [holder.encode() for holder in holders])]
+    found: Found = run(lambda store: store.look_up("orders", (PLACE, applied), [], claims))
     return found
+
+
+def look(run: Any, ids: list[str], sources: list[str], claim: bool = True, applied: int = -1) -> list[int]:
+    return find(run, ids, sources, claim, applied).repeats[0]
 
 
 def test_a_key_belongs_to_the_first_source_that_claims_it(run: Any) -> None:
@@ -129,6 +133,55 @@ def test_a_record_judged_again_is_not_its_own_duplicate(run: Any) -> None:
         assert look(run, ["1", "1"], ["orders:0:0", "orders:0:1"]) == [1]
 
 
+def test_a_repeat_and_a_contradiction_are_told_apart_by_the_fingerprint(run: Any) -> None:
+    found = find(run, ["1", "1", "1"], ["orders:0:0 aa", "orders:0:1 aa", "orders:0:2 bb"])
+    assert (found.repeats, found.contradictions) == ([[1]], [[2]])
+    again = find(run, ["1", "1", "1"], ["orders:0:0 aa", "orders:0:1 aa", "orders:0:2 bb"])
+    assert (again.repeats, again.contradictions) == ([[1]], [[2]]), "the same when the batch is judged again"
+    other = find(run, ["1"], ["orders:1:0 cc"], claim=False)
+    assert (other.repeats, other.contradictions) == ([[]], [[0]])
+
+
+def test_many_keys_are_claimed_at_once(client: Any, run: Any) -> None:
+    ids = [str(number) for number in range(3_500)]
+    assert look(run, ids, [f"orders:0:{number}" for number in ids]) == []
+    assert client.hlen(KEYS.unique("orders", UNIQUE)) == 3_500
+    assert look(run, ids, [f"orders:1:{number}" for number in ids]) == list(range(3_500))
+
+
+def test_what_is_known_of_references_is_told(run: Any) -> None:
+    run(lambda store: store.apply(changes([], entity="customers", references={"1": "one", "3": "three"})))
+    asked = [Wanted("customers", ["1", "2", "3"], True), Wanted("customers", ["2", "3"])]
+    found = run(lambda store: store.look_up("orders", (PLACE, -1), asked, []))
+    assert found.missing == [[1], [0]]
+    assert found.values == [[b"one", b"", b"three"], []]
+
+
+def test_notes_stay_until_their_records_are_applied(client: Any, run: Any) -> None:
+    run(lambda store: store.note((PLACE, -1), 9, b"found"))
+    found = find(run, ["1"], ["orders:0:0"])
+    assert (found.upto, found.notes) == (9, b"found")
+    run(lambda store: store.apply(changes([], applied=(PLACE, -1, 5))))
+    assert find(run, ["2"], ["orders:0:6"], applied=5).upto == 9, "records 6 to 9 may have been sent"
+    run(lambda store: store.apply(changes([], applied=(PLACE, 5, 9))))
+    assert find(run, ["3"], ["orders:0:10"], applied=9).upto == -1
+    assert not client.keys("headrace:decided:*")
+
+
+def test_nothing_is_noted_of_a_batch_that_another_worker_has_applied(run: Any) -> None:
+    run(lambda store: store.apply(changes([], applied=(PLACE, -1, 5))))
+    with pytest.raises(Moved):
+        run(lambda store: store.note((PLACE, -1), 5, b"late"))
+
+
+def test_what_is_learned_adds_up(client: Any, run: Any) -> None:
+    for number in range(2):
+        more = changes([], applied=(PLACE, number - 1, number), learned=[("quantity_outlier", 7, {"4|11": 2, "5|0": 1})])
+        run(lambda store, more=more: store.apply(more))
+    assert client.hgetall(KEYS.learned("orders", "quantity_outlier", 7)) == {"4|11": "4", "5|0": "2"}
+    assert client.hgetall(KEYS.learned_weeks("orders", "quantity_outlier")) == {"7": "1"}
+
+
 def test_a_record_that_only_looks_claims_nothing(run: Any) -> None:
     assert look(run, ["1"], ["orders:0:0"], claim=False) == []
     assert look(run, ["1"], ["orders:0:1"]) == []
@@ -137,7 +190,7 @@ def test_a_record_that_only_looks_claims_nothing(run: Any) -> None:
 
 def release(run: Any, source: str, place: str = "orders//1") -> None:
     """Apply a batch of another partition whose rejected record gives its key back."""
-    run(lambda store: store.apply(changes([], applied=(place, -1, 0), release=[(UNIQUE, "1", source)])))
+    run(lambda store: store.apply(changes([], applied=(place, -1, 0), release=[(UNIQUE, "1", source.encode())])))
 
 
 def test_a_key_is_given_back_by_its_holder_only(client: Any, run: Any) -> None:
@@ -176,19 +229,24 @@ def test_a_shorter_batch_keeps_what_is_noted_of_the_records_after_it(client: Any
 
 def wait_for(run: Any, offset: int = 0) -> None:
     """An order becomes pending at this offset."""
-    state = f'{{"since":{BEGIN * 1000},"decision":null}}'
+    state = f'{{"since":{BEGIN * 1000},"decision":null,"rules":["{UNIQUE}"]}}'
     batch = changes([(order(1), "pending")], applied=(PLACE, -1, offset), wait=[(f"0:{offset}", state)])
     run(lambda store: store.apply(batch))
 
 
 def decide(run: Any, over: bool, offset: int = 0) -> tuple[int, list[int]]:
-    row = (f"0:{offset}", PLACE, offset, [("customers", "1"), ("products", "1")], int(over))
-    decision: tuple[int, list[int]] = run(lambda store: store.decide("orders", [row]))[0]
-    return decision
+    state, missing, _ = decision(run, BEGIN * 1000 if over else BEGIN * 1000 - 1, offset)
+    return state, missing
+
+
+def decision(run: Any, before: int, offset: int = 0) -> tuple[int, list[int], list[str]]:
+    row = (f"0:{offset}", PLACE, offset, [("customers", "1"), ("products", "1")])
+    found: tuple[int, list[int], list[str]] = run(lambda store: store.decide("orders", [row], before))[0]
+    return found
 
 
 def know(run: Any, entity: str) -> None:
-    run(lambda store: store.apply(changes([], entity=entity, references=["1"])))
+    run(lambda store: store.apply(changes([], entity=entity, references={"1": "1"})))
 
 
 def test_a_waiting_record_becomes_known_when_all_its_references_are(run: Any) -> None:
@@ -199,6 +257,20 @@ def test_a_waiting_record_becomes_known_when_all_its_references_are(run: Any) ->
     know(run, "products")
     assert decide(run, over=False) == (KNOWN, [])
     assert decide(run, over=True) == (KNOWN, []), "the end of the grace does not matter to a record that need not wait"
+
+
+def test_the_grace_counts_from_the_moment_the_record_began_to_wait(run: Any) -> None:
+    wait_for(run)
+    assert decision(run, before=BEGIN * 1000 - 1)[0] == WAITS
+    assert decision(run, before=-1)[0] == WAITS
+    assert decision(run, before=BEGIN * 1000) == (REJECTED, [0, 1], [UNIQUE])
+
+
+def test_what_was_found_before_the_record_waited_is_handed_back_when_it_settles(run: Any) -> None:
+    wait_for(run)
+    know(run, "customers")
+    know(run, "products")
+    assert decision(run, before=-1) == (KNOWN, [], [UNIQUE])
 
 
 def test_a_rejection_and_its_reasons_stay_whatever_arrives_after(client: Any, run: Any) -> None:
@@ -275,7 +347,11 @@ def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: An
         run(lambda store, batch=batch: store.apply(batch))
     window = client.hgetall(KEYS.window("customers", Grain.DAY, Grain.DAY.start(BEGIN)))
     segments = {name: int(value) for name, value in window.items() if name.startswith("s|")}
-    assert segments == {"s|country|in|France": 2, "s|country|in|Spain": 1, f"s|country|in|{keys.OTHER}": 2}
+    assert segments == {
+        f"s|country|{what}|{value}": count
+        for value, count in (("France", 2), ("Spain", 1), (keys.OTHER, 2))
+        for what in ("in", "clean")
+    }
 
 
 def test_recent_findings_and_records_are_cut_and_mask_personal_data(client: Any, run: Any) -> None:

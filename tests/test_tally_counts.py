@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stream_app.judge import Verdict
 from stream_app.judge.tally import MASK, MOST, Tally, order_is_unique
-from tests.support.records import GOOD, encoded, judged, order, shop
+from tests.support.records import AS_OF, GOOD, encoded, judge_of, judged, order, shop
 
 RAWS: list[bytes | None] = [
     encoded(order()),
@@ -84,6 +84,36 @@ def test_in_is_clean_and_rejected_and_pending_after_any_sequence(
             assert sum(window.get(key, 0) for window in tally.minutes.values() for key in keys) == totals[part]
 
 
+@pytest.mark.parametrize(("name", "raws"), [("built-in", RAWS), ("online-retail", GIFTS)])
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.integers(0, 3)), max_size=40))
+def test_a_batch_counts_what_its_records_count_one_by_one(
+    name: str, raws: list[bytes | None], rows: list[tuple[int, bool, int]]
+) -> None:
+    contract = shop(name).contracts["orders"]
+    chosen = [raws[index % len(raws)] for index, _, _ in rows]
+    verdicts = judge_of(name, "orders").judge_all(chosen, [AS_OF + 40_000 * late for _, _, late in rows])
+    pending = {index for index, (_, waits, _) in enumerate(rows) if waits and verdicts.bodies[index] is not None}
+    at_once, by_one = Tally(contract), Tally(contract)
+    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}")
+    for index, verdict in enumerate(verdicts):
+        by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}")
+    assert {minute: dict(window) for minute, window in at_once.minutes.items()} == by_one.minutes
+    assert (at_once.customers, at_once.orders, at_once.findings) == (by_one.customers, by_one.orders, by_one.findings)
+    assert at_once.stream_ms == by_one.stream_ms
+
+
+def test_missing_optional_fields_and_unknown_ones_are_counted_by_name() -> None:
+    tally = Tally(shop("online-retail").contracts["orders"])
+    guest = judged(encoded(GOOD["online-retail", "orders"] | {"customer_id": None}), "orders", "online-retail")
+    strange = judged(encoded(GOOD["online-retail", "orders"] | {"ann@example.org": 1, "voucher": 2}), "orders", "online-retail")
+    tally.add(guest, "clean", "orders:0:1")
+    tally.add(strange, "clean", "orders:0:2")
+    totals = tally.totals()
+    assert totals["n:customer_id"] == 1
+    assert {key for key in totals if key.startswith("u:")} == {"u:(other)", "u:voucher"}
+
+
 def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     tally = Tally(shop("built-in").contracts["orders"])
     verdict = judged(encoded(order(quantity="2", note=1)))
@@ -93,7 +123,7 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     tally.add(verdict, "clean", "orders:0:7", waited=True)
     assert tally.totals() == {
         "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
-        "f:record.unknownField": 1, "v:record.unknownField": 1998,
+        "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1,
     }  # fmt: skip
     assert tally.stream_ms == verdict.event_ms
 

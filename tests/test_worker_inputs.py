@@ -13,6 +13,7 @@ import pytest
 from headrace.embedded import EmbeddedStack
 from stream_app.names import AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings, load_settings
+from tests.support.crew import crew_at_work
 from tests.support.stream import (
     BEGIN,
     Books,
@@ -21,14 +22,11 @@ from tests.support.stream import (
     Seen,
     assert_exact,
     await_settled,
-    await_workers,
     customer,
-    make_topics,
     order,
     produce,
     product,
     rules_of,
-    workers,
 )  # fmt: skip
 
 #: When these records were sent, in ms: in the past, so that it cannot be the time of anything else.
@@ -105,12 +103,15 @@ def outcome(
     name = uuid.uuid4().hex[:8]
     bootstrap = stack.kafka if request.param == "embedded" else request.getfixturevalue("kafka")
     settings = load_settings(
-        kafka=bootstrap, redis=stack.redis_url, redis_prefix=name, topic_prefix=f"{name}-", group=name, partitions=3
+        kafka=bootstrap,
+        redis=stack.redis_url,
+        redis_prefix=name,
+        topic_prefix=f"{name}-",
+        group=name,
+        partitions=3,
+        session_timeout=3.0,
     )
-    make_topics(settings)
-    with workers(settings, tmp_path_factory.mktemp("inputs")) as crew:
-        await_workers(settings, crew)
-        produce(settings, [customer(1), product(1)])
+    with crew_at_work(settings, tmp_path_factory.mktemp("inputs"), records=[customer(1), product(1)]) as crew:
         await_settled(settings, {"customers": 1, "products": 1}, crew)
         marked = [
             replace(raw, headers=(*raw.headers, ("test.name", name.encode())), timestamp=SENT) for name, raw in NAMED.items()

@@ -17,69 +17,20 @@ import pytest
 import redis
 from aiokafka.errors import KafkaConnectionError
 
-from headrace.embedded import Child, EmbeddedStack
+from headrace.embedded import EmbeddedStack
 from headrace.embedded.child import free_port
-from headrace.embedded.readiness import redis_answers, wait_until
-from headrace.embedded.redis_server import binary
 from stream_app.names import Topics
 from stream_app.settings import Settings, load_settings
 from stream_app.worker.engine import Engine, GaveUp, Health
-from tests.support.stream import (
-    Books,
-    Raw,
-    assert_exact,
-    await_settled,
-    await_workers,
-    customer,
-    make_topics,
-    order,
-    produce,
-    product,
-    workers,
-)
+from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
+from tests.support.stream import Books, Raw, assert_exact, await_settled, make_topics, produce, workers
 from tests.support.waiting import eventually
-
-REFERENCES = [*(customer(n) for n in range(1, 51)), product(1)]
-
-
-def orders(begin: int, end: int) -> list[Raw]:
-    """Good orders of fifty customers, each hundredth bad."""
-    return [order(n, n % 50 + 1, **({"quantity": 0} if n % 100 == 0 else {})) for n in range(begin, end)]
-
-
-def changed(settings: Settings, **changes: Any) -> Settings:
-    return load_settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | changes)
-
-
-class OwnRedis:
-    """A Redis with its data in a folder, to be stopped and started again on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.child: Child | None = None
-
-    def start(self) -> None:
-        command = [binary(), "-", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder, "--save", ""]
-        self.child = child = Child.start("Redis", command, self.folder / "redis.log")
-        wait_until(child, lambda: redis_answers(self.port, child.pid))
-
-    def stop(self) -> None:
-        """Save everything and end."""
-        if self.child is not None:
-            with redis.Redis.from_url(self.url) as client:
-                client.shutdown(save=True)
-            self.child.wait(10)
-            self.child = None
 
 
 @pytest.mark.stack
 def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Settings, tmp_path: Path) -> None:
-    make_topics(settings)
     books = Books(settings)
-    with workers(settings, tmp_path, 2) as crew:
-        await_workers(settings, crew)
-        produce(settings, REFERENCES)
+    with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew:
 
         def shared() -> bool:
             rows = [json.loads(row) for row in books.client.hvals(books.keys.workers())]
@@ -126,12 +77,10 @@ def test_a_redis_that_is_away_at_the_start_and_in_the_middle_costs_nothing(setti
 @pytest.mark.stack
 def test_a_broker_that_hangs_for_a_while_costs_nothing(redis_url: str, tmp_path: Path) -> None:
     with EmbeddedStack(redis=False) as own:
-        settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=6.0)
-        make_topics(settings)
+        settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=3.0)
         broker = own.children["kafka"]
-        with workers(settings, tmp_path) as crew:
-            await_workers(settings, crew)
-            produce(settings, [*REFERENCES, *orders(1, 5_001)])
+        with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
+            produce(settings, orders(1, 5_001))
             os.kill(broker.pid, signal.SIGSTOP)
             time.sleep(2.5)  # as long as it shall hang
             os.kill(broker.pid, signal.SIGCONT)

@@ -9,44 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from headrace.embedded import EmbeddedStack
-from stream_app.names import FINDINGS, Topics
-from stream_app.settings import Settings, load_settings
+from stream_app.names import FINDINGS, WARNINGS, Topics
+from stream_app.settings import Settings
 from stream_app.store.write import close_input
+from tests.support.crew import changed, crew_at_work
 from tests.support.stream import (
     Books,
     Worker,
     assert_exact,
     await_settled,
-    await_workers,
     customer,
-    make_topics,
     order,
     produce,
     product,
     read_topic,
     rules_of,
-    workers,
-)
+)  # fmt: skip
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-def shop(stack: EmbeddedStack, settings: Settings) -> Settings:
-    """Topics, with one customer and one product sent."""
-    values = {name: getattr(settings, name) for name in settings.model_fields_set} | {"grace": 3600.0, "partitions": 2}
-    settings = load_settings(**values)
-    make_topics(settings)
-    produce(settings, [customer(1), product(1)])
-    return settings
+def shop(settings: Settings) -> Settings:
+    """Settings with a long grace."""
+    return changed(settings, grace=3600.0, partitions=2)
 
 
 @pytest.fixture
 def crew(shop: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
-    with workers(shop, tmp_path) as running:
-        await_workers(shop, running)
+    """A worker, with one customer and one product sent."""
+    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as running:
         yield running
 
 
@@ -95,15 +88,48 @@ def test_the_grace_ends_also_for_a_worker_that_starts_with_nothing_else_to_do(sh
     eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
     produce(shop, [order(1)])
     await_settled(shop, {"customers": 1, "products": 1}, crew)
-    eventually(lambda: books.total("orders").get("rejected") == 1, "a second order of that number is a duplicate")
+    eventually(lambda: books.total("orders").get("rejected") == 1, "another order of that number is refused")
     assert crew[0].terminate() == 0
-    impatient = load_settings(**{name: getattr(shop, name) for name in shop.model_fields_set} | {"grace": 1.0})
-    crew[0] = Worker(impatient, crew[0].log)
+    crew[0] = Worker(changed(shop, grace=1.0), crew[0].log)
     await_settled(shop, {"orders": 4}, crew)
     produce(shop, [order(1)])
     eventually(lambda: books.total("orders").get("clean") == 3, "the number that the rejected order held is free again")
     counted = assert_exact(shop)["orders"]
     assert sorted(rules_of(record, FINDINGS) for record in counted.dead.values()) == [
         ["customer_id.reference"],
-        ["order_id.unique"],
+        ["order_id.contradiction"],
     ]
+
+
+REPEATED = """
+      - id: repeated_line
+        type: library
+        metric: duplicateValues
+        arguments: {properties: [customer_id, product_id, quantity, price, order_date]}
+        mustBe: 0
+        unit: rows
+        dimension: uniqueness
+        severity: warning
+        description: No line repeats an earlier one.
+        businessImpact: The same units are sold and charged twice.
+"""
+
+
+def test_what_was_found_before_an_order_waited_stands_on_it_when_it_is_clean(
+    shop: Settings, shop_dir: Path, tmp_path: Path
+) -> None:
+    contract = shop_dir / "orders.odcs.yaml"
+    contract.write_text(contract.read_text() + REPEATED.lstrip("\n"))
+    shop = changed(shop, shop=shop_dir)
+    books = Books(shop)
+    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as crew:
+        line = order(1, 7)
+        again = order(1, 7, order_id=2)
+        produce(shop, [replace(line, partition=0), replace(again, partition=0)])
+        eventually(lambda: books.total("orders").get("pending") == 2, "both orders wait")
+        produce(shop, [customer(7)])
+        await_settled(shop, {"orders": 2}, crew)
+    counted = assert_exact(shop)["orders"]
+    found = {json.loads(record.value or b"")["order_id"]: rules_of(record, WARNINGS) for record in counted.clean.values()}
+    assert found == {1: [], 2: ["repeated_line"]}
+    assert books.total("orders")["f:repeated_line"] == 1

@@ -39,20 +39,42 @@ class Share(click.ParamType):
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for clean and rejected records (JSON Lines).",
 )
-def command(paths: tuple[str, ...], shop: Path | None, as_json: bool, min_conformity: float | None, write: Path | None) -> None:
+@click.option(
+    "--learned",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for what was learned to be usual, to be pinned with HEADRACE_BASELINE.",
+)
+def command(
+    paths: tuple[str, ...],
+    shop: Path | None,
+    as_json: bool,
+    min_conformity: float | None,
+    write: Path | None,
+    learned: Path | None,
+) -> None:
     """Judge files without Kafka or Redis: the same judge, references and uniqueness in memory.
 
     Exit codes: 0 judged, 1 below --min-conformity, 2 something to cure first (a path, a contract).
     """
     from headrace.check import Check
     from producers.sources import open_sources
+    from stream_app.worker.baselines import pinned
 
     settings = load_settings(shop=shop)
     described = load_shop(settings.shop)
-    run = Check(described, now_ms=int(time.time() * 1000), max_bytes=settings.max_record_bytes, write=write)
+    run = Check(
+        described,
+        now_ms=int(time.time() * 1000),
+        max_bytes=settings.max_record_bytes,
+        write=write,
+        baselines=pinned(settings.baseline) if settings.baseline is not None else None,
+    )
     for source in open_sources(described, list(paths), token=settings.source_token):
         run.judge(source)
     summary = run.finish()
+    if learned is not None:
+        baselines = {entity: json.loads(one.to_json()) for entity, one in run.baselines().items()}
+        learned.write_text(json.dumps(baselines, ensure_ascii=False, indent=1), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:

@@ -7,11 +7,16 @@ import ipaddress
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 
+from stream_app.errors import SettingsError
 from stream_app.settings import load_settings
+
+#: What Streamlit needs for a log-in by OpenID Connect.
+LOGIN = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
 
 
 def streamlit_command(host: str, port: int) -> list[str]:
@@ -38,16 +43,42 @@ def streamlit_command(host: str, port: int) -> list[str]:
 def command(port: int, host: str) -> None:
     """Serve the live dashboard of the shop whose Redis HEADRACE_REDIS names, until stopped.
 
-    It has no log-in. Beyond this machine, serve it behind a proxy that has one.
+    Without HEADRACE_DASHBOARD_LOGIN it has no log-in: beyond this machine, set it, or serve behind a proxy that has one.
     """
-    load_settings()  # a wrong setting is better told here than on a page
-    if not _is_loopback(host):
-        click.echo(f"headrace: the dashboard has no log-in, and whoever reaches {host}:{port} sees it", err=True)
+    settings = load_settings()  # a wrong setting is better told here than on a page
     arguments = streamlit_command(host, port)
+    if settings.dashboard_login is not None:
+        check_login(settings.dashboard_login, settings.dashboard_allow)
+        arguments.append(f"--secrets.files={settings.dashboard_login.absolute()}")
+        if settings.dashboard_login.stat().st_mode & 0o077 and os.name == "posix":
+            click.echo(f"headrace: others on this machine may read {settings.dashboard_login}: chmod 600 it", err=True)
+    elif not _is_loopback(host):
+        click.echo(f"headrace: the dashboard has no log-in, and whoever reaches {host}:{port} sees it", err=True)
     if os.name == "posix":
         # Signals reach Streamlit itself.
         os.execv(arguments[0], arguments)  # noqa: S606
     sys.exit(subprocess.call(arguments))  # noqa: S603
+
+
+def check_login(file: Path, allowed: str) -> None:
+    """Hold the log-in's settings to what they need, so that a half-configured log-in never looks like one.
+
+    Raises:
+        SettingsError: the file cannot be read or lacks a setting, or nobody is allowed.
+    """
+    if not any(one.strip(" @") for one in allowed.split(",")):
+        raise SettingsError("HEADRACE_DASHBOARD_ALLOW: names nobody; list e-mails and domains, ann@example.org,@example.com")
+    try:
+        auth = tomllib.loads(file.read_text(encoding="utf-8")).get("auth")
+    except OSError as error:
+        raise SettingsError(f"HEADRACE_DASHBOARD_LOGIN: {file} cannot be read ({error.strerror}); name a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise SettingsError(f"HEADRACE_DASHBOARD_LOGIN: {file} is no TOML; docs/dashboard.md shows what it holds") from None
+    missing = [name for name in LOGIN if not isinstance(auth, dict) or not auth.get(name)]
+    if missing:
+        raise SettingsError(
+            f"HEADRACE_DASHBOARD_LOGIN: {file} lacks {', '.join(missing)} in [auth]; docs/dashboard.md shows what it holds"
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,7 +10,15 @@ from typing import Any
 
 import click
 
-from headrace.sending import STOP_SECONDS, Meter, Stop, rate_option, speed_option, undelivered
+from headrace.sending import (
+    STOP_SECONDS,
+    Meter,
+    Stop,
+    rate_option,
+    spare_garbage_collection,
+    speed_option,
+    undelivered,
+)
 from producers.delivery import Sender
 from producers.pace import Pacer
 from producers.record import RawRecord
@@ -48,6 +56,7 @@ def command(
     """
     settings = load_settings(shop=shop)
     loaded = load_shop(settings.shop)
+    spare_garbage_collection()
     replay = _Replay(settings, loaded, places, entity, speed is not None)
     sources = replay.open(0)
     stop = Stop()
@@ -177,7 +186,7 @@ class _Replay:
                 sender.send(record)
                 counts[record.entity] += 1
                 if not number & 0xFF:
-                    meter.update(skip + sender.settled - base, _fraction(sources))
+                    meter.update(skip + sender.settled - base, lambda: _fraction(sources))
                     if checkpoint:
                         checkpoint.write(reached())
             if stop:

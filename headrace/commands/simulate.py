@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,7 @@ import click
 from headrace.sending import STOP_SECONDS, Meter, Stop, rate_option, speed_option, undelivered
 from producers.convert import instant, milliseconds
 from producers.delivery import Sender
+from producers.incidents import parse
 from producers.pace import Pacer
 from producers.simulator import Event, Simulation
 from producers.truth import TruthFile
@@ -29,12 +31,13 @@ _FIELDS = {
 }
 
 
-def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:
+def share(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """The callback of an option that is a share: 3% or 0.03."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(%?)", value.strip())
-    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
-    if not 0 <= share <= 1:
+    part = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= part <= 1:
         raise click.BadParameter(f"{value!r} is no share; write one such as 3% or 0.03")
-    return share
+    return part
 
 
 def _start(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -52,9 +55,11 @@ def _start(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--rate", default="200/s", show_default=True, metavar="N/s", callback=rate_option,
               help="Orders a second, on the average of a week.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Stop after so many orders; default: until stopped.")
-@click.option("--faults", default="3%", show_default=True, metavar="SHARE", callback=_share, help="Share of broken records.")
+@click.option("--faults", default="3%", show_default=True, metavar="SHARE", callback=share, help="Share of broken records.")
 @click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write what was broken, and how, to this file.")
 @click.option("--truth-all", is_flag=True, help="With --truth: a line for every record, not only for broken ones.")
+@click.option("--incidents", metavar="WHAT",
+              help="random:5, or NAME@START+DURATION*MAGNITUDE,... such as outage@3d+6h.")  # fmt: skip
 @click.option("--start", metavar="TIME", callback=_start, help="Event time of the first order; default: now.")
 @click.option("--speed", default="1x", show_default=True, metavar="60x", callback=speed_option,
               help="Event time so many times as fast as the clock.")  # fmt: skip
@@ -71,6 +76,7 @@ def command(
     faults: float,
     truth: Path | None,
     truth_all: bool,
+    incidents: str | None,
     start: int | None,
     speed: float,
     customers: int,
@@ -85,7 +91,7 @@ def command(
     """
     settings = load_settings(shop=shop)
     loaded = load_shop(settings.shop)
-    _check_shop(loaded)
+    check_shop(loaded)
     if truth_all and truth is None:
         raise click.UsageError("--truth-all needs --truth FILE")
     if out is not None and count is None:
@@ -101,6 +107,8 @@ def command(
         products=products,
         files=out is not None,
     )
+    if incidents is not None:
+        plan = _with_incidents(plan, incidents)
     stop = Stop()
     try:
         with ExitStack() as stack:
@@ -108,7 +116,9 @@ def command(
             meter = stack.enter_context(Meter("simulate", quiet=quiet))
             known = None
             if truth is not None:
-                known = stack.enter_context(TruthFile(truth, everything=truth_all, prefix=settings.topic_prefix))
+                known = stack.enter_context(
+                    TruthFile(truth, everything=truth_all, prefix=settings.topic_prefix, incidents=plan.incidents)
+                )
             if out is None:
                 ensure_topics(settings, loaded)
                 _to_kafka(settings, plan, Pacer(speed=speed), known, meter, stop)
@@ -120,7 +130,22 @@ def command(
         raise click.exceptions.Exit(stop.exit_code)
 
 
-def _check_shop(shop: Shop) -> None:
+def _with_incidents(plan: Simulation, text: str) -> Simulation:
+    if text.startswith("random:") and plan.count is None:
+        raise click.UsageError("--incidents random:N needs --count N: they are spread over the whole stream")
+    found = parse(text, seed=plan.seed, start_ms=plan.start_ms, span_ms=plan.span_ms)
+    lost = [incident.kind.name for incident in found if plan.files and not incident.kind.files]
+    if lost and not text.startswith("random:"):
+        raise click.UsageError(f"{lost[0]} cannot be told in files, where a record is judged as of its own time; leave it out")
+    return replace(plan, incidents=tuple(incident for incident in found if incident.kind.files or not plan.files))
+
+
+def check_shop(shop: Shop) -> None:
+    """Refuse a shop without the fields that the simulator makes.
+
+    Raises:
+        SettingsError: an entity or a field is missing.
+    """
     for entity, names in _FIELDS.items():
         contract = shop.contracts.get(entity)
         missing = set(names) - {field.name for field in contract.fields} if contract else set(names)
@@ -147,10 +172,12 @@ def _to_kafka(settings: Settings, plan: Simulation, pacer: Pacer, truth: TruthFi
                 stop.wait(delay)
             if stop:
                 break
+            if truth is not None:
+                truth.reach(event.at_ms)
             sender.send(event.record, event if truth is not None and truth.wants(event) else None)
             counts[event.record.entity] += 1
             if not event.number & 0x3F:
-                meter.update(sender.settled, counts["orders"] / plan.count if plan.count else None)
+                meter.update(sender.settled, lambda: counts["orders"] / plan.count if plan.count else None)
         if stop:
             sender.flush(STOP_SECONDS)
         else:
@@ -178,10 +205,12 @@ def _to_files(folder: Path, plan: Simulation, truth: TruthFile | None, meter: Me
             entity = event.record.entity
             files[entity].write(event.record.value + b"\n")
             counts[entity] += 1
-            if truth is not None and truth.wants(event):
-                truth.write(event, line=counts[entity])
+            if truth is not None:
+                truth.reach(event.at_ms)
+                if truth.wants(event):
+                    truth.write(event, line=counts[entity])
             if not event.number & 0xFF:
-                meter.update(event.number, counts["orders"] / plan.count if plan.count else None)
+                meter.update(event.number, lambda: counts["orders"] / plan.count if plan.count else None)
     _say(meter, counts.total(), counts, f"written to {folder}")
 
 

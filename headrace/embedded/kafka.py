@@ -68,40 +68,71 @@ transaction.state.log.num.partitions=1
 """
 
 
-@contextmanager
-def apache_kafka(cache: Path, *, port: int | None = None, version: str = VERSION) -> Iterator[str]:
-    """Run Apache Kafka and yield its bootstrap servers, ``host:port``; its data is gone afterwards.
+class ApacheKafka:
+    """One broker whose data lies in ``folder``; it can be stopped and started again, and listens on the same port."""
 
-    Args:
-        cache: folder that keeps the jars (about 45 MB) for the next time.
-        port: where it listens on the loopback interface; default: a free port.
+    def __init__(self, cache: Path, folder: Path, *, port: int | None = None, version: str = VERSION) -> None:
+        """Format the storage.
 
-    Raises:
-        EmbeddedError: Java or Maven is missing or too old, Maven could not bring the jars, or Kafka did not start.
-    """
-    java = java_runtime()
-    jars = assemble(cache, version)
-    folder = Path(tempfile.mkdtemp(prefix="headrace-kafka-"))
-    try:
-        port = port or free_port()
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        properties = folder / "server.properties"
-        properties.write_text(PROPERTIES.format(port=port, controller=free_port(), folder=folder))
-        run = [java, "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
+        Args:
+            cache: folder that keeps the jars (about 45 MB) for the next time.
+            folder: an empty folder for data and log.
+            port: where it listens on the loopback interface; default: a free port.
+
+        Raises:
+            EmbeddedError: Java or Maven is missing or too old, Maven could not bring the jars, or formatting failed.
+        """
+        java = java_runtime()
+        jars = assemble(cache, version)
+        self.port = port or free_port()
+        self.child: Child | None = None
+        self._log = folder / "kafka.log"
+        self._cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._properties = folder / "server.properties"
+        self._properties.write_text(PROPERTIES.format(port=self.port, controller=free_port(), folder=folder))
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        log = folder / "kafka.log"
-        formatting = Child.start(
-            NAME, [*run, logging, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", properties], log
-        )
+        self._java = [java, "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*", logging]
+        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", self._properties]
+        formatting = Child.start(NAME, [*self._java, *storage], self._log)
         if formatting.wait(60) != 0:
             formatting.stop()
             raise formatting.failure("could not format its storage")
-        broker = Child.start(NAME, [*run, logging, "kafka.Kafka", properties], log)
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port``, as clients want it."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, with the data that is there, and return when it answers.
+
+        Raises:
+            EmbeddedError: it did not start.
+        """
+        self.child = child = Child.start(NAME, [*self._java, "kafka.Kafka", self._properties], self._log)
+        wait_until(child, lambda: kafka_answers(self.port, self._cluster_id) and _groups_answer(self.port))
+
+    def stop(self) -> None:
+        """Stop it; its data stays. Calling it again does nothing."""
+        if self.child is not None:
+            self.child.stop(timeout=15)
+            self.child = None
+
+
+@contextmanager
+def apache_kafka(cache: Path, *, port: int | None = None) -> Iterator[str]:
+    """Run Apache Kafka and yield its bootstrap servers, ``host:port``; its data is gone afterwards.
+
+    Args and raised errors are those of ``ApacheKafka``.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="headrace-kafka-"))
+    try:
+        kafka = ApacheKafka(cache, folder, port=port)
         try:
-            wait_until(broker, lambda: kafka_answers(port, cluster_id) and _groups_answer(port))
-            yield f"127.0.0.1:{port}"
+            kafka.start()
+            yield kafka.bootstrap
         finally:
-            broker.stop(timeout=15)
+            kafka.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

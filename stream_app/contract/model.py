@@ -33,7 +33,7 @@ RuleKind = Literal[
     "record", "structure", "library", "condition", "required", "reference", "unique",
     "contradiction", "outlier", "deviation", "stale", "before", "window",
 ]  # fmt: skip
-LogicalType = Literal["string", "integer", "number", "boolean", "timestamp"]
+LogicalType = Literal["string", "integer", "number", "boolean", "timestamp", "date"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,10 @@ class Required:
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A number far from the median of its group, in robust standard deviations (1.4826 × MAD) of its logarithm.
+    """A number far from the median of its group, in robust standard deviations of its logarithm (``judge.baseline``).
 
-    ``levels`` names what makes a group, finest first: a field of the record, or ``reference.field``, a field of the record
-    that ``reference`` refers to; ``()`` is the whole entity. The first level with ``minimum`` values learned decides.
+    ``levels`` names what makes a group, finest first: a field of the record, then ``field.other``, fields of the record
+    that it refers to; ``()`` is the whole entity. The first level with ``minimum`` values learned decides.
     """
 
     rule: Rule
@@ -174,22 +174,32 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class WindowRule:
-    """A threshold on a metric of a window, checked when the window is final.
+    """A threshold on a metric of a window (an hour of event time), checked when the window is final.
 
-    ``metric`` is ``rowCount`` or a library metric; its records are counted under ``rule.id`` as findings of no weight.
+    ``metric`` is ``rowCount``, the records that are no longer pending, or a library metric: the findings of the rule
+    ``counted``. That is ``rule.id`` itself, of kind ``window`` and severity ``info`` so that it weighs nothing, or
+    ``field.required`` where nulls of a required field are counted. ``breach`` is how bad a broken threshold is.
     The observed value (a number of rows, or a share between 0 and 1 when ``unit`` is ``percent``) must satisfy
-    ``low`` and ``high``: inclusive unless ``exclusive_low`` / ``exclusive_high``. ``outside`` turns it round
-    (``mustNotBe``, ``mustNotBeBetween``).
+    ``low`` and ``high``, in the same unit: inclusive unless ``exclusive_low`` / ``exclusive_high``. ``outside`` turns it
+    round: the value must not lie from ``low`` to ``high`` (``mustNotBe``, ``mustNotBeBetween``).
     """
 
     rule: Rule
     metric: Literal["rowCount", "nullValues", "missingValues", "invalidValues", "duplicateValues"]
     unit: Literal["rows", "percent"]
+    breach: Severity
+    counted: str
     low: float | None = None
     high: float | None = None
     exclusive_low: bool = False
     exclusive_high: bool = False
     outside: bool = False
+
+    def keeps(self, observed: float) -> bool:
+        """Whether a window whose metric is ``observed`` keeps the promise."""
+        above = self.low is None or observed > self.low or (observed == self.low and not self.exclusive_low)
+        below = self.high is None or observed < self.high or (observed == self.high and not self.exclusive_high)
+        return (above and below) is not self.outside
 
 
 @dataclass(frozen=True, slots=True)

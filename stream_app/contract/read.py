@@ -14,6 +14,7 @@ import jsonschema
 
 from stream_app.contract.compile import compile_contract
 from stream_app.contract.document import Document, read_document
+from stream_app.contract.links import check_links
 from stream_app.contract.model import Contract, Shop
 from stream_app.errors import DocumentError
 
@@ -47,7 +48,7 @@ def load_shop(folder: Path | None = None) -> Shop:
         contracts[contract.entity] = contract
         documents[contract.entity] = document
     for contract in contracts.values():
-        _check_references(contract, documents[contract.entity], contracts)
+        check_links(contract, documents[contract.entity], contracts)
     currencies = {contract.revenue.currency for contract in contracts.values() if contract.revenue}
     if len(currencies) > 1:
         raise DocumentError(f"{folder}: revenue in several currencies ({', '.join(sorted(currencies))}); use one")
@@ -99,26 +100,6 @@ def _known_keys() -> tuple[str, ...]:
 
     walk(_standard().schema)
     return tuple(sorted(keys))
-
-
-def _check_references(contract: Contract, document: Document, contracts: dict[str, Contract]) -> None:
-    for reference in contract.references:
-        index = [field.name for field in contract.fields].index(reference.field)
-        place = ("schema", 0, "properties", index, "relationships")
-        target = contracts.get(reference.to_entity)
-        if target is None:
-            raise document.error(place, f"no entity {reference.to_entity!r}; there are {', '.join(sorted(contracts))}")
-        names = [field.name for field in target.fields]
-        if reference.to_field not in names:
-            raise document.error(place, f"{reference.to_entity} has no field {reference.to_field!r}")
-        if reference.to_field != target.key:
-            raise document.error(
-                place,
-                f"{reference.to_entity}.{reference.to_field} is not the recordKey of {reference.to_entity}; "
-                "a relationship points at the recordKey",
-            )
-        if target.field(reference.to_field).type != contract.field(reference.field).type:
-            raise document.error(place, f"{reference.field} and {reference.to_entity}.{reference.to_field} differ in type")
 
 
 def _parents_first(contracts: dict[str, Contract], folder: Path) -> dict[str, Contract]:

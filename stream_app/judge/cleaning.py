@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stream_app.contract.dateformat import date_pattern
 from stream_app.contract.model import Field
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}(?:\.0{1,6})?")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(?:[eE][+-]?\d{1,2})?")
 _SPACES = re.compile(r"\s+")
 _MOMENT = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)? ?(Z|z|[+-]\d\d:?\d\d)?", re.ASCII
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
+    r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?)?"
+    r" ?(?P<offset>Z|z|[+-]\d\d:?\d\d)?",
+    re.ASCII,
 )
 _CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ROUNDS = 4
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
@@ -28,7 +33,7 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
 
     It never raises and never guesses: what a step cannot read stays as it is, for the checks to judge.
     """
-    zone = ZoneInfo(str(field.options.get("defaultTimezone", "UTC")))
+    apply = _applier(field)
     spellings = {key.casefold(): value for key, value in field.spellings.items()}
 
     def clean(value: Any) -> tuple[Any, list[str]]:
@@ -40,7 +45,7 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
             start = value
             for step in field.clean:
                 before = value
-                value = _apply(step, value, field, zone)
+                value = apply(step, value)
                 if type(value) is not type(before) or value != before:
                     done.append(step)
             if value == start:
@@ -55,11 +60,28 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
     return clean
 
 
-def _apply(step: str, value: Any, field: Field, zone: ZoneInfo) -> Any:
-    if step == "number":
-        return _number(value, field.type)
-    if not isinstance(value, str):
-        return value
+def _applier(field: Field) -> Callable[[str, Any], Any]:
+    """One cleaning step on one value, by the field's options."""
+    options = field.options
+    # With `timezone: true` a text must say its offset itself.
+    zone = None if options.get("timezone") else ZoneInfo(str(options.get("defaultTimezone", "UTC")))
+    form = date_pattern(options["format"]) if field.type in ("timestamp", "date") and "format" in options else None
+
+    def apply(step: str, value: Any) -> Any:
+        if step == "number":
+            return _number(value, field.type)
+        if not isinstance(value, str):
+            return value
+        if step == "timestamp":
+            return _timestamp(value, zone, form)
+        if step == "date":
+            return _date(value, form)
+        return _text(step, value)
+
+    return apply
+
+
+def _text(step: str, value: str) -> Any:
     if step == "strip":
         return value.strip()
     if step == "collapse":
@@ -72,8 +94,6 @@ def _apply(step: str, value: Any, field: Field, zone: ZoneInfo) -> Any:
         return value.upper()
     if step == "emptyToNull":
         return value or None
-    if step == "timestamp":
-        return _timestamp(value, zone)
     if step == "boolean":
         word = value.lower()
         return True if word in _TRUE else False if word in _FALSE else value
@@ -91,30 +111,51 @@ def _number(value: Any, kind: str) -> Any:
     return value
 
 
-def _timestamp(value: str, zone: ZoneInfo) -> str:
-    """ISO 8601 in UTC out of ISO-like text; without an offset it is local time of ``zone``."""
+def _timestamp(value: str, zone: ZoneInfo | None, form: re.Pattern[str] | None) -> str:
+    """ISO 8601 in UTC out of ISO-like text, or text of the agreed form; without an offset it is local time of ``zone``."""
     if _CANONICAL.fullmatch(value):
         return value
-    match = _MOMENT.fullmatch(value)
-    if not match:
+    parts = _parts(value, form)
+    offset = parts.get("offset")
+    if not parts or (offset is None and zone is None):
         return value
-    year, month, day, hour, minute, second, fraction, offset = match.groups()
     try:
-        moment = datetime(
-            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
-            int((fraction or "0")[:6].ljust(6, "0")), tzinfo=_offset(offset, zone),
-        ).astimezone(UTC)  # fmt: skip
+        moment = _moment(parts, zone if offset is None else _offset(offset)).astimezone(UTC)
     except (ValueError, OverflowError):
         return value
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _offset(text: str | None, zone: ZoneInfo) -> Any:
-    if text is None:
-        return zone
+def _date(value: str, form: re.Pattern[str] | None) -> str:
+    """A day as ``yyyy-MM-dd`` out of text of the agreed form, or ISO-like text whose time is midnight, wherever that is."""
+    if _DAY.fullmatch(value):
+        return value
+    parts = _parts(value, form)
+    try:
+        moment = _moment(parts, None) if parts else None
+    except ValueError:
+        return value
+    if moment is None or (moment.hour, moment.minute, moment.second, moment.microsecond) != (0, 0, 0, 0):
+        return value
+    return moment.date().isoformat()
+
+
+def _parts(value: str, form: re.Pattern[str] | None) -> dict[str, str | None]:
+    match = (form.fullmatch(value) if form else None) or _MOMENT.fullmatch(value)
+    return match.groupdict() if match else {}
+
+
+def _moment(parts: dict[str, str | None], zone: tzinfo | None) -> datetime:
+    year, month, day, hour, minute, second = (
+        int(parts.get(name) or 0) for name in ("year", "month", "day", "hour", "minute", "second")
+    )
+    fraction = (parts.get("fraction") or "0")[:6].ljust(6, "0")
+    return datetime(year, month, day, hour, minute, second, int(fraction), tzinfo=zone)
+
+
+def _offset(text: str) -> tzinfo:
     if text in "Zz":
         return UTC
     sign = -1 if text[0] == "-" else 1
-    from datetime import timezone
-
-    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
+    minutes = int(text[-2:]) if len(text) > 3 else 0
+    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=minutes))

@@ -12,9 +12,10 @@ import itertools
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
-from stream_app.contract.compile import compile_cel
+from stream_app.contract.cel import MOMENTS, compile_cel
 from stream_app.contract.model import Condition, Contract
 from stream_app.errors import DocumentError
 
@@ -27,6 +28,7 @@ _DURATION = re.compile(r"(\d{1,6})(h|m|s)")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
+@lru_cache(4096)
 def moment(milliseconds: int) -> datetime:
     """Milliseconds since the epoch as a UTC datetime; the first or last one where it is beyond what can be told."""
     try:
@@ -40,22 +42,53 @@ def condition_check(condition: Condition, contract: Contract) -> Check:
     return translated(condition, contract) or by_library(condition, contract)
 
 
+def holds(condition: Condition, contract: Contract) -> Check:
+    """A check that is true where the condition is; what cannot be told counts as false."""
+    plain = translated(condition, contract)
+    if plain is not None:
+        return lambda values, as_of: not plain(values, as_of)
+    result = _evaluated(condition, contract)
+    return lambda values, as_of: result(values, as_of) is True
+
+
 def by_library(condition: Condition, contract: Contract) -> Check:
     """The condition as the CEL library evaluates it."""
-    evaluate = compile_cel(condition.expression, contract.fields, DocumentError).eval
-    fields, uses_as_of = condition.fields, condition.uses_as_of
+    result, fields = _evaluated(condition, contract), condition.fields
 
     def broken(values: dict[str, Any], as_of: int) -> bool:
-        data = {name: values[name] for name in fields}
-        if uses_as_of:
-            data["as_of"] = moment(as_of)
-        result = evaluate(data=data).value()
-        if result is True:
+        told = result(values, as_of)
+        if told is True:
             return False
         # As in an SQL CHECK: what cannot be told because a field is null is not broken.
-        return result is False or not any(data[name] is None for name in fields)
+        return told is False or not any(values[name] is None for name in fields)
 
     return broken
+
+
+def _evaluated(condition: Condition, contract: Contract) -> Callable[[dict[str, Any], int], Any]:
+    """What the CEL library makes of the values and the as-of moment: true, false or an error."""
+    fields, uses_as_of = condition.fields, condition.uses_as_of
+    known = {field.name: field for field in contract.fields}
+    days = [name for name in fields if known[name].type == "date"]
+    moments = [name for name in fields if known[name].type in MOMENTS and not known[name].required]
+
+    @cache
+    def compiled(nulls: frozenset[str]) -> Any:
+        return compile_cel(condition.expression, contract.fields, DocumentError, nulls).eval
+
+    always = compiled(frozenset())
+
+    def result(values: dict[str, Any], as_of: int) -> Any:
+        data = {name: values[name] for name in fields}
+        for name in days:
+            if data[name] is not None:
+                data[name] = datetime(data[name].year, data[name].month, data[name].day, tzinfo=UTC)
+        if uses_as_of:
+            data["as_of"] = moment(as_of)
+        evaluate = compiled(frozenset(name for name in moments if data[name] is None)) if moments else always
+        return evaluate(data=data).value()
+
+    return result
 
 
 def translated(condition: Condition, contract: Contract) -> Check | None:

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import SchemaValidator, core_schema, from_json, to_json
+from pydantic_core import from_json, to_json
 
-from stream_app.contract.model import Contract, Rule, Severity, ValueRule
-from stream_app.errors import DocumentError
+from stream_app.contract.model import Contract, Rule, Severity
+from stream_app.judge.batch import Verdicts, milliseconds
+from stream_app.judge.checks import checks_of
 from stream_app.judge.cleaning import CONTROL, cleaner
-from stream_app.judge.conditions import Check, condition_check
 from stream_app.judge.models import CHECKS, build_models
 from stream_app.judge.verdict import Verdict
 
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+#: Names of unknown fields that are counted a record.
+_UNKNOWN_NAMES = 20
 _MAX_DIGITS = re.compile(rb"\d{400}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Judge:
@@ -43,46 +43,73 @@ class Judge:
         ]
         self._required = [field.name for field in contract.fields if field.required]
         self._strings = [field.name for field in contract.fields if field.type == "string"]
-        self._checks: list[tuple[Rule, tuple[str, ...], Check]] = [
-            *((rule.rule, (rule.field,), _value_check(rule)) for rule in contract.values),
-            *((rule.rule, rule.fields, condition_check(rule, contract)) for rule in contract.conditions),
-        ]
+        self._checks = checks_of(contract)
         self._event_time = contract.event_time
 
     def judge(self, raw: bytes | None, as_of_ms: int) -> Verdict:
         """The verdict on ``raw``, judged as of ``as_of_ms`` (milliseconds since the epoch). Never raises."""
-        try:
-            values = self._fast(raw)  # type: ignore[arg-type]
-            body = self._dump(values)
-        except (ValueError, TypeError):
-            return self._examine(raw, as_of_ms)
-        if raw is None or len(raw) > self.max_bytes or not raw.isascii():
-            return self._examine(raw, as_of_ms)
-        # What serialises to itself has no key twice; anything else must show that it has not.
-        if body != raw and (
-            raw.count(b'":') != self._count
+        verdict: Verdict = self.judge_all([raw], [as_of_ms])[0]
+        return verdict
+
+    def judge_all(self, raws: list[bytes | None], as_of_ms: list[int]) -> Verdicts:
+        """The verdicts on ``raws``, each as of its moment, in order. Never raises."""
+        verdicts = Verdicts(self.contract, as_of_ms)
+        add_body, add_values, put = verdicts.bodies.append, verdicts.values.append, verdicts.put
+        fast, dump, examine, checks = self._fast, self._dump, self._examine, self._checks
+        # Mostly no record is too long or holds anything but ASCII: one look tells.
+        plain = None not in raws and b"".join(raws).isascii() and max(map(len, raws), default=0) <= self.max_bytes  # type: ignore[arg-type]
+        spelt = not self._spellings
+        for index, (raw, as_of) in enumerate(zip(raws, as_of_ms, strict=True)):
+            try:
+                values = fast(raw)  # type: ignore[arg-type]
+                body = dump(values)
+            except (ValueError, TypeError):
+                put(index, examine(raw, as_of))
+                continue
+            # What serialises to itself has no key twice; anything else must show that it has not.
+            if (
+                (body != raw and self._suspicious(raw, self._count))  # type: ignore[arg-type]
+                or not (plain or self._plain(raw))
+                or not (spelt or self._spelt(values))
+            ):
+                put(index, examine(raw, as_of))
+                continue
+            findings: list[Rule] | None = None
+            for rule, _, broken in checks:
+                if broken(values, as_of):
+                    findings = [*(findings or ()), rule]
+            if findings is None:
+                add_body(body)
+                add_values(values)
+            else:
+                put(index, self._settle(values, body, self._event_ms(values, as_of), as_of, findings, []))
+        return verdicts
+
+    def _suspicious(self, raw: bytes, count: int) -> bool:
+        """Whether a key might stand twice in a record of ``count`` fields, or a number be too long to read."""
+        return bool(
+            raw.count(b'":') != count
             or b"\\" in raw
             or b" :" in raw
             or b"\n:" in raw
             or b"\t:" in raw
             or b"\r:" in raw
             or (len(raw) > 400 and _MAX_DIGITS.search(raw))
-        ):
-            return self._examine(raw, as_of_ms)
+        )
+
+    def _plain(self, raw: bytes | None) -> bool:
+        return raw is not None and len(raw) <= self.max_bytes and raw.isascii()
+
+    def _spelt(self, values: dict[str, Any]) -> bool:
         for name, spellings in self._spellings:
             value = values[name]
             if value is not None and value.casefold() in spellings:
-                return self._examine(raw, as_of_ms)
-        event_time = self._event_time
-        moment = values[event_time] if event_time is not None else None
-        event_ms = as_of_ms if moment is None else (moment - _EPOCH) // _MILLISECOND
-        findings: tuple[Rule, ...] = ()
-        for rule, _, broken in self._checks:
-            if broken(values, as_of_ms):
-                findings = (*findings, rule)
-        if findings:
-            return self._settle(values, body, event_ms, as_of_ms, list(findings), [])
-        return Verdict(body, values, event_ms)
+                return False
+        return True
+
+    def _event_ms(self, values: dict[str, Any], as_of_ms: int) -> int:
+        moment = values[self._event_time] if self._event_time is not None else None
+        return as_of_ms if moment is None else milliseconds(moment)
 
     def _settle(
         self,
@@ -114,8 +141,10 @@ class Judge:
         repairs: list[str] = []
         if isinstance(data, _Repeated):
             findings.append(rules["record.duplicateKey"])
+        unknown: tuple[str, ...] = ()
         if not self._names.issuperset(data) and self.contract.unknown_fields is not None:
             findings.append(rules["record.unknownField"])
+            unknown = tuple(sorted({_countable(name) for name in data if name not in self._names})[:_UNKNOWN_NAMES])
         cleaned: dict[str, Any] = {}
         for name, clean in self._clean:
             value, steps = clean(data.get(name))
@@ -135,12 +164,12 @@ class Judge:
         for rule, fields, broken in self._checks:
             if not any(name in faulty for name in fields) and broken(values, as_of_ms):
                 findings.append(rule)
-        event_time = self._event_time
-        moment = values[event_time] if event_time is not None else None
-        event_ms = as_of_ms if moment is None else (moment - _EPOCH) // _MILLISECOND
+        event_ms = self._event_ms(values, as_of_ms)
         rejected = any(rule.severity is Severity.ERROR for rule in findings)
         body = None if rejected else self._dump(values)
-        return self._settle(values, body, event_ms, as_of_ms, findings, repairs)
+        verdict = self._settle(values, body, event_ms, as_of_ms, findings, repairs)
+        verdict.unknown = unknown
+        return verdict
 
     def _validated(self, cleaned: dict[str, Any], faulty: dict[str, Rule]) -> dict[str, Any]:
         """The typed values of the cleaned fields; a field that breaks its structure is ``None`` and goes to ``faulty``."""
@@ -182,13 +211,18 @@ class Judge:
             return _unreadable(raw, error)
         if not isinstance(data, dict):
             return "record.notObject"
-        if _repeats(text):
+        if self._suspicious(raw, len(data)) and _repeats(text):
             return _Repeated(data)
         return data
 
 
 class _Repeated(dict[str, Any]):
     """An object in whose text a key stands twice; the last one counts, as JSON readers have it."""
+
+
+def _countable(name: str) -> str:
+    """A field's name as it is counted: only what looks like one. Anything else may be data, such as an address as a key."""
+    return name if _FIELD_NAME.fullmatch(name) else "(other)"
 
 
 def _unreadable(raw: bytes, error: Exception) -> str:
@@ -215,28 +249,3 @@ def _repeats(text: str) -> bool:
 
     json.loads(text, object_pairs_hook=pairs, parse_int=len, parse_float=len)
     return found
-
-
-def _value_check(rule: ValueRule) -> Check:
-    name = rule.field
-    if rule.metric == "nullValues":
-        return lambda values, as_of: values[name] is None
-    listed = rule.values
-    try:
-        listed = frozenset(rule.values)  # type: ignore[assignment]
-    except TypeError:
-        raise DocumentError(f"{name}: the values of {rule.rule.id} must be plain texts or numbers") from None
-    if rule.metric == "missingValues":
-        return lambda values, as_of: values[name] in listed
-    # The engine of pydantic-core needs linear time; with Python's, a crafted value could stop the worker.
-    pattern = SchemaValidator(core_schema.str_schema(pattern=rule.pattern)) if rule.pattern else None
-
-    def invalid(values: dict[str, Any], as_of: int) -> bool:
-        value = values[name]
-        if value is None:
-            return False
-        if listed and value not in listed:
-            return True
-        return pattern is not None and not pattern.isinstance_python(str(value))
-
-    return invalid

@@ -48,6 +48,7 @@ class ContractSummary:
 
     ``order_unique``: the ``order`` property is unique, so that clean records are orders.
     ``customer_entity``: the entity whose known records are the shop's customers.
+    ``listed``: segment field → the values that the contract itself lists for it.
     """
 
     id: str
@@ -63,6 +64,7 @@ class ContractSummary:
     customer: str | None = None
     customer_entity: str | None = None
     revenue: bool = False
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Compact JSON, the value under the contracts key."""
@@ -72,6 +74,7 @@ class ContractSummary:
             "currency": self.currency,
             "event_time": self.event_time,
             "segments": list(self.segments),
+            "listed": {name: list(values) for name, values in self.listed.items()},
             "order": self.order,
             "order_unique": self.order_unique,
             "customer": self.customer,
@@ -115,6 +118,7 @@ class ContractSummary:
                 customer=customer,
                 customer_entity=plain.get("customer_entity"),
                 revenue=bool(plain["revenue"]),
+                listed={name: tuple(values) for name, values in plain.get("listed", {}).items()},
                 references=references,
                 fields=tuple(FieldSummary(one["name"], one["type"], bool(one["personal"])) for one in plain["fields"]),
                 rules={
@@ -175,6 +179,7 @@ def describe(contract: Contract) -> ContractSummary:
         customer=contract.customer,
         customer_entity=customers[0] if customers else None,
         revenue=contract.revenue is not None,
+        listed={name: values for name in contract.segments if (values := _listed(contract, name))},
         references=tuple(dict.fromkeys(reference.to_entity for reference in contract.references)),
         fields=tuple(FieldSummary(one.name, one.type, one.personal) for one in contract.fields),
         rules={
@@ -182,6 +187,18 @@ def describe(contract: Contract) -> ContractSummary:
             for rule_id, rule in contract.rules.items()
         },
     )
+
+
+#: More listed values than these are not passed on to readers.
+MOST_LISTED = 500
+
+
+def _listed(contract: Contract, name: str) -> tuple[str, ...]:
+    """The values of a field that the contract lists: valid ones, and those that its spellings lead to."""
+    valid = [value for one in contract.values if one.field == name and one.metric == "invalidValues" for value in one.values]
+    spelt = [value for one in contract.fields if one.name == name for value in one.spellings.values()]
+    found = tuple(dict.fromkeys(value for value in [*valid, *spelt] if isinstance(value, str)))
+    return found if len(found) <= MOST_LISTED else ()
 
 
 def conformity(clean: int, rejected: int) -> float | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from datetime import date
 from typing import Any, Literal
 
-from stream_app.contract.model import Contract, Severity
+from stream_app.contract.model import Contract, Revenue, Severity
+from stream_app.judge.baseline import WEEK_MS, learned
+from stream_app.judge.batch import Verdicts, milliseconds
 from stream_app.judge.verdict import Verdict
 
 Outcome = Literal["clean", "rejected", "pending"]
 MASK = "•••"
 #: The most minor units that one record adds to a sum: sums of many must stay integers of 64 bits.
 MOST = 10**12
+_EPOCH_MINUTES = date(1970, 1, 1).toordinal() * 1440
 _FINDINGS_A_BATCH = 200
 _PREVIEWS_A_BATCH = 20
 
@@ -36,16 +40,97 @@ class Tally:
         self.findings: list[dict[str, Any]] = []
         self.previews: list[dict[str, Any]] = []
         self.stream_ms = 0
+        self._learned: dict[str, Counter[tuple[str, int]]] = {}
         self._revenue = contract.revenue
         self._order = None if order_is_unique(contract) else contract.order
+        self._optional = tuple(field.name for field in contract.fields if not field.required)
+        self._priced = self._revenue is not None and not {self._revenue.quantity, self._revenue.price} & {*self._optional}
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
+
+    def add_all(self, verdicts: Verdicts, pending: Collection[int], source: Callable[[int], str]) -> None:
+        """Count the records of a batch; those at the indexes in ``pending`` wait for their reference data.
+
+        ``source`` gives the ``headrace.source`` of an index.
+        """
+        plain: list[dict[str, Any]] = []
+        usual: list[dict[str, Any]] = []
+        minutes: list[int] = []
+        marked = verdicts.marked
+        name = self.contract.event_time
+        for index, values in enumerate(verdicts.values):
+            if index in marked or index in pending:
+                verdict = verdicts[index]
+                outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
+                self.add(verdict, outcome, source(index))
+                if outcome == "clean" and is_usual(verdict):
+                    usual.append(verdict.values)
+                continue
+            plain.append(values)  # type: ignore[arg-type]
+            moment = values[name] if name is not None else None  # type: ignore[index]
+            if moment is None:
+                minutes.append(verdicts.as_of[index] // 60_000)
+                self.stream_ms = max(self.stream_ms, verdicts.as_of[index])
+            else:
+                minutes.append(moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES)
+        for rule_id, counter in learned(self.contract, usual + plain).items():
+            self._learned.setdefault(rule_id, Counter()).update(counter)
+        if not plain:
+            return
+        if name is not None:
+            newest = max(minutes)
+            latest = [v[name] for v, minute in zip(plain, minutes, strict=True) if minute == newest and v[name] is not None]
+            if latest:
+                self.stream_ms = max(self.stream_ms, milliseconds(max(latest)))
+        # Neighbours mostly share their minute: count each run at once.
+        begin = 0
+        for end in (*(i for i in range(1, len(minutes)) if minutes[i] != minutes[i - 1]), len(minutes)):
+            self._clean_run(minutes[begin], plain[begin:end])
+            begin = end
+
+    def _clean_run(self, minute: int, rows: list[dict[str, Any]]) -> None:
+        """Count clean records of one minute that have neither finding nor repair."""
+        window = self._window(minute)
+        window["in"] += len(rows)
+        window["clean"] += len(rows)
+        for name in self._optional:
+            missing = sum(values[name] is None for values in rows)
+            if missing:
+                window[f"n:{name}"] += missing
+        revenue = self._revenue
+        if revenue is not None:
+            window["rev"] += self._worth(revenue, rows)
+        for field, distinct in ((self.contract.customer, self.customers), (self._order, self.orders)):
+            if field is not None:
+                distinct.setdefault(minute, set()).update(
+                    [str(value) for values in rows if (value := values[field]) is not None]
+                )
+        for name in self.contract.segments:
+            for value, count in Counter([values[name] for values in rows]).items():
+                text = _segment(value)
+                window[f"s|{name}|in|{text}"] += count
+                window[f"s|{name}|clean|{text}"] += count
+            if revenue is not None:
+                for values in rows:
+                    window[f"s|{name}|rev|{_segment(values[name])}"] += self._amount(values)
+
+    def _worth(self, revenue: Revenue, rows: list[dict[str, Any]]) -> int:
+        if self._priced:
+            quantity, price = revenue.quantity, revenue.price
+            amounts = [values[quantity] * values[price] * 100 for values in rows]
+            if min(amounts) >= -MOST and max(amounts) <= MOST:
+                return sum(map(round, amounts))
+        return sum([self._amount(values) for values in rows])
+
+    def _window(self, minute: int) -> defaultdict[str, int]:
+        window = self.minutes.get(minute)
+        if window is None:
+            window = self.minutes[minute] = defaultdict(int)
+        return window
 
     def add(self, verdict: Verdict, outcome: Outcome, source: str, *, waited: bool = False) -> None:
         """Count one record. ``waited``: it was counted as pending before and is settled now."""
         minute = verdict.event_ms // 60_000
-        window = self.minutes.get(minute)
-        if window is None:
-            window = self.minutes[minute] = defaultdict(int)
+        window = self._window(minute)
         window["pending" if waited else "in"] += -1 if waited else 1
         window[outcome] += 1
         values = verdict.values
@@ -53,6 +138,12 @@ class Tally:
             self._segments(verdict, outcome, window, waited)
         if outcome == "pending":
             return
+        if values is not None:
+            for name in self._optional:
+                if values[name] is None and not verdict.faulty(name):
+                    window[f"n:{name}"] += 1
+        for name in verdict.unknown:
+            window[f"u:{name}"] += 1
         if outcome == "clean" and values is not None:
             self._clean(verdict, values, minute, window)
         if verdict.repairs:
@@ -65,11 +156,8 @@ class Tally:
     def _clean(self, verdict: Verdict, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
         if verdict.event_ms > self.stream_ms:
             self.stream_ms = verdict.event_ms
-        revenue = self._revenue
-        if revenue is not None:
-            quantity, price = values[revenue.quantity], values[revenue.price]
-            if quantity is not None and price is not None:
-                window["rev"] += _minor(quantity, price)
+        if self._revenue is not None:
+            window["rev"] += self._amount(values)
         customer = self.contract.customer
         if customer is not None and values[customer] is not None:
             self.customers.setdefault(minute, set()).add(str(values[customer]))
@@ -77,7 +165,7 @@ class Tally:
             self.orders.setdefault(minute, set()).add(str(values[self._order]))
 
     def _broken(self, verdict: Verdict, window: dict[str, int], source: str) -> None:
-        risk = self._value(verdict.values)
+        risk = abs(self._amount(verdict.values))
         for rule in verdict.findings:
             window[f"f:{rule.id}"] += 1
             if risk:
@@ -98,25 +186,36 @@ class Tally:
         if len(self.findings) > 2 * _FINDINGS_A_BATCH:
             del self.findings[:-_FINDINGS_A_BATCH]
 
-    def _value(self, values: dict[str, Any] | None) -> int:
+    def _amount(self, values: dict[str, Any] | None) -> int:
+        """What a record is worth, in minor units; 0 where it cannot be told."""
         if self._revenue is None or values is None:
             return 0
         quantity, price = values[self._revenue.quantity], values[self._revenue.price]
         if quantity is None or price is None:
             return 0
-        return abs(_minor(quantity, price))
+        return _minor(quantity, price)
 
     def _segments(self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool) -> None:
         for name in self.contract.segments:
-            value = verdict.values[name] if verdict.values is not None else None
-            text = "(none)" if value is None else str(value)[:80]
+            text = _segment(verdict.values[name] if verdict.values is not None else None)
             if not waited:
                 window[f"s|{name}|in|{text}"] += 1
-            if outcome == "rejected":
-                window[f"s|{name}|rejected|{text}"] += 1
-            if outcome != "pending":
-                for rule in verdict.findings:
-                    window[f"s|{name}|f:{rule.id}|{text}"] += 1
+            if outcome == "pending":
+                continue
+            window[f"s|{name}|{outcome}|{text}"] += 1
+            if outcome == "clean" and self._revenue is not None:
+                window[f"s|{name}|rev|{text}"] += self._amount(verdict.values)
+            for rule in verdict.findings:
+                window[f"s|{name}|f:{rule.id}|{text}"] += 1
+
+    def learned(self) -> list[tuple[str, int, dict[str, int]]]:
+        """What is usual among clean records that bear no warning: (rule id, week of event time, ``group|bucket`` → count)."""
+        week = self.stream_ms // WEEK_MS
+        return [
+            (rule_id, week, {f"{group}|{place}": count for (group, place), count in counter.items()})
+            for rule_id, counter in self._learned.items()
+            if counter
+        ]
 
     def totals(self) -> dict[str, int]:
         """Field → increment over all windows; segments are counted by window only."""
@@ -155,6 +254,15 @@ class Tally:
                 )
             )
         return rows
+
+
+def is_usual(verdict: Verdict) -> bool:
+    """Whether a clean record may teach what is usual: nothing about it was worth a warning."""
+    return all(rule.severity is Severity.INFO for rule in verdict.findings)
+
+
+def _segment(value: Any) -> str:
+    return "(none)" if value is None else str(value)[:80]
 
 
 def _minor(quantity: float, price: float) -> int:

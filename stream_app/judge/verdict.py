@@ -18,9 +18,10 @@ class Verdict:
         findings: the broken rules, in the order of the contract.
         repairs: what cleaning changed, ``field.step``.
         event_ms: event time, milliseconds since the epoch; the as-of time where the record has none that holds.
+        unknown: the names of fields that the contract does not know, as they are counted.
     """
 
-    __slots__ = ("body", "event_ms", "findings", "repairs", "values")
+    __slots__ = ("body", "event_ms", "findings", "repairs", "unknown", "values")
 
     def __init__(
         self,
@@ -29,12 +30,14 @@ class Verdict:
         event_ms: int,
         findings: tuple[Rule, ...] = (),
         repairs: tuple[str, ...] = (),
+        unknown: tuple[str, ...] = (),
     ) -> None:
         self.body = body
         self.values = values
         self.event_ms = event_ms
         self.findings = findings
         self.repairs = repairs
+        self.unknown = unknown
 
     def __repr__(self) -> str:
         outcome = "rejected" if self.body is None else "good"
@@ -44,6 +47,10 @@ class Verdict:
     def rejected(self) -> bool:
         """Whether a rule of severity ``error`` is broken."""
         return self.body is None
+
+    def faulty(self, name: str) -> bool:
+        """Whether ``name`` had a value, one that breaks the field's structure."""
+        return any(rule.field == name and rule.kind == "structure" for rule in self.findings)
 
     def reject(self, rules: Iterable[Rule]) -> None:
         """Add findings that only a look-up could tell: a missing reference, a repeated key."""

@@ -92,6 +92,19 @@ class Keys:
         """Hash: offset → what was decided about its keys, kept from the look-up until the batch is applied."""
         return f"{self.prefix}:decided:{applied_field}"
 
+    def learned(self, entity: str, rule: str, week: int) -> str:
+        """Hash: ``group|bucket`` → how often, among clean records of one week (since the epoch) of event time."""
+        return f"{self.prefix}:learned:{entity}:{rule}:{week}"
+
+    def learned_weeks(self, entity: str, rule: str) -> str:
+        """Hash: week → "1" for each week that something was learned in."""
+        return f"{self.prefix}:learned:{entity}:{rule}"
+
+    def baseline(self, entity: str) -> str:
+        """Hash: ``version`` and ``document`` (JSON) of what is usual; ``learned`` values ever, ``from`` and up to which
+        ``week`` the version was made of."""
+        return f"{self.prefix}:baseline:{entity}"
+
     def segments(self, entity: str, field: str) -> str:
         """Set of the values that a segment field is counted by; the rest is counted under OTHER."""
         return f"{self.prefix}:seg:{entity}:{field}"
@@ -115,3 +128,55 @@ class Keys:
     def input(self) -> str:
         """String: "closed" when the producers are done for good."""
         return f"{self.prefix}:input"
+
+    def monitor(self, entity: str, grain: Grain) -> str:
+        """Hash: ``at``, the start of the last window that the monitor looked at, and its ``state`` (JSON)."""
+        return f"{self.prefix}:monitor:{entity}:{grain.value}"
+
+    def monitor_lease(self) -> str:
+        """String with an expiry: the worker that looks at the windows."""
+        return f"{self.prefix}:monitor-lease"
+
+    def incidents(self) -> str:
+        """Hash: incident id → JSON. ``incidents:by-start`` is the sorted set of their ids."""
+        return f"{self.prefix}:incidents"
+
+    def tell(self, box: str) -> str:
+        """List of the changes of incidents, oldest first, that have not been sent to the ``topic`` or to ``people``."""
+        return f"{self.prefix}:tell:{box}"
+
+    def told(self, hour: int) -> str:
+        """Integer with an expiry: messages sent to people in an hour since the epoch."""
+        return f"{self.prefix}:told:{hour}"
+
+    def report(self, report_id: str) -> str:
+        """String: a report as JSON."""
+        return f"{self.prefix}:report:{report_id}"
+
+    def reports(self) -> str:
+        """Sorted set of the ids of the reports that are kept, by the end of their period (s)."""
+        return f"{self.prefix}:reports"
+
+    def report_claim(self, report_id: str) -> str:
+        """String with an expiry: the token of the reporter that is writing this report."""
+        return f"{self.prefix}:report-claim:{report_id}"
+
+    def reports_unannounced(self) -> str:
+        """Set of the ids of reports that are published here and not yet on the topic."""
+        return f"{self.prefix}:reports-unannounced"
+
+    def report_counters(self) -> str:
+        """Hash: what the reporter counts → number."""
+        return f"{self.prefix}:report-counters"
+
+    def report_spent(self, day: str) -> str:
+        """Hash of a day (``2026-11-23``, UTC): ``tokens`` and ``cost`` (millionths) spent on the model."""
+        return f"{self.prefix}:report-spent:{day}"
+
+    def report_failures(self) -> str:
+        """String: calls to the model that failed in a row."""
+        return f"{self.prefix}:report-failures"
+
+    def report_circuit(self) -> str:
+        """String with an expiry: there while no reporter calls the model."""
+        return f"{self.prefix}:report-circuit"

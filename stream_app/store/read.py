@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import redis
 
-from stream_app.errors import StoreError
 from stream_app.judge.summary import ContractSummary, EntityTotals, sales_entity, summarise
 from stream_app.settings import Settings
 from stream_app.store import read_values
-from stream_app.store.keys import Distinct, Grain, Keys
-from stream_app.store.read_client import connect, reading
-from stream_app.store.read_overview import BARS, SPARK_POINTS, Cut, Overview, build
-from stream_app.store.read_ranges import (
-    MOST_WINDOWS,
-    Span,
-    TimeRange,
-    bars,
-    groups,
-    span_before,
-    span_of_all,
-    suggest_range,
-)
-from stream_app.store.read_values import CleanRecord, EntityState, RecentFinding, Window, Worker, text
-
-DAY = 86_400
+from stream_app.store.incidents import Incident, incidents
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.read_client import connect
+from stream_app.store.read_overview import Cut, Overview, build
+from stream_app.store.read_period import PeriodCounts, read_period
+from stream_app.store.read_pulse import Pulse, pulse_of
+from stream_app.store.read_quality import QualityView, build_quality
+from stream_app.store.read_ranges import Chosen, Span, TimeRange, span_of, suggest_range
+from stream_app.store.read_trips import Trips, personal_fields, stream_ms
+from stream_app.store.read_values import CleanRecord, RecentFinding, Window, Worker
+from stream_app.store.reports import ReportStore, StoredReport
 
 
 def _now_ms() -> int:
@@ -47,26 +41,27 @@ class ReadModel:
         self._prefix = prefix
         self._keys = Keys(prefix)
         self._now = now
+        self._trips = Trips(client, prefix, now)
 
     def contracts(self) -> dict[str, ContractSummary]:
         """The contracts that workers have announced, entity → summary; empty before the first worker."""
-        return self._start()[0]
+        return self._trips.start()[0]
 
     def workers(self) -> tuple[Worker, ...]:
         """The workers that reported within the last 15 s."""
-        return self._start()[1]
+        return self._trips.start()[1]
 
     def totals(self) -> dict[str, EntityTotals]:
         """All-time totals by entity."""
-        return {entity: state.totals for entity, state in self._states(self.contracts()).items()}
+        return {entity: state.totals for entity, state in self._trips.states(self.contracts()).items()}
 
     def status(self) -> dict[str, Any]:
         """What ``headrace status --json`` prints.
 
         ``lag`` of an entity is null while no worker reports it: unknown, which is not the same as caught up.
         """
-        contracts, workers, _ = self._start()
-        states = self._states(contracts)
+        contracts, workers, _ = self._trips.start()
+        states = self._trips.states(contracts)
         lag = read_values.total_lag(workers)
         return {
             **summarise(contracts, {entity: state.totals for entity, state in states.items()}),
@@ -83,35 +78,36 @@ class ReadModel:
 
     def suggest_range(self) -> TimeRange:
         """The range that shows most of the stream and still has an equally long one before it."""
-        contracts, _, _ = self._start()
-        states = self._states(contracts)
-        stream = _stream_ms(contracts, states)
-        first = self._first(contracts, states)
+        contracts, _, _ = self._trips.start()
+        states = self._trips.states(contracts)
+        stream = stream_ms(contracts, states)
+        first = self._trips.first(contracts, states)
         return TimeRange.LAST_15_MINUTES if stream is None or first is None else suggest_range(first, stream / 1000)
 
-    def overview(self, chosen: TimeRange, *, findings: int = 50, records: int = 25) -> Overview:
+    def pulse(self) -> Pulse:
+        """How the pipeline stands, in two round trips, whatever the range."""
+        contracts, workers, _ = self._trips.start()
+        states = self._trips.states(contracts)
+        lag = read_values.total_lag(workers)
+        return pulse_of(self._now(), stream_ms(contracts, states), contracts, states, workers, lag)
+
+    def overview(self, chosen: Chosen, *, findings: int = 50, records: int = 25) -> Overview:
         """All that the overview page shows of a range, in six round trips.
 
         ``findings`` and ``records`` say how many recent ones to read. Ranges end at the stream's time, the window that
         holds it included; the range before is as long.
         """
-        contracts, workers, recent = self._start(findings)
-        states = self._states(contracts)
+        contracts, workers, recent = self._trips.start(findings)
+        states = self._trips.states(contracts)
         sales = sales_entity(contracts)
-        stream = _stream_ms(contracts, states)
-        first = self._first(contracts, states)
-        span: Span | None = None
+        stream = stream_ms(contracts, states)
+        first = self._trips.first(contracts, states)
+        span: Span | None = None if stream is None else span_of(chosen, first, stream / 1000)
         windows: dict[str, tuple[Window, ...]] = {}
         distinct: dict[Cut, int] = {}
-        preview: tuple[CleanRecord, ...] = ()
-        if stream is not None:
-            if chosen is TimeRange.ALL:
-                span = span_of_all(stream // 1000 if first is None else first, stream / 1000)
-            else:
-                span = span_before(chosen, stream / 1000)
-        starts, preview = self._starts(contracts, sales, span, records)
+        starts, preview = self._trips.starts(contracts, span, sales=sales, records=records)
         if span is not None:
-            windows, distinct = self._windows(contracts, sales, span, starts)
+            windows, distinct = self._trips.windows(contracts, span, starts, sales=sales)
         return build(
             chosen=chosen,
             span=span,
@@ -128,200 +124,81 @@ class ReadModel:
             preview=preview,
         )
 
-    # First round trip: what there is.
-    def _start(self, findings: int = 0) -> tuple[dict[str, ContractSummary], tuple[Worker, ...], tuple[RecentFinding, ...]]:
-        pipe = self._client.pipeline(transaction=False)
-        pipe.hgetall(self._keys.contracts())
-        pipe.hgetall(self._keys.workers())
-        if findings:
-            pipe.lrange(self._keys.findings(), 0, findings - 1)
-        raw_contracts, raw_workers, *raw_findings = self._run(pipe)
-        contracts = {}
-        for raw_entity, raw in raw_contracts.items():
-            entity = text(raw_entity)
-            try:
-                contracts[entity] = ContractSummary.from_json(text(raw))
-            except ValueError as error:
-                raise StoreError(
-                    f"Redis key {self._keys.contracts()}: entity {entity} holds {error}; restart the workers, which "
-                    "write it, or give Headrace a prefix of its own with HEADRACE_REDIS_PREFIX"
-                ) from None
-        return (
-            dict(_sales_first(contracts)),
-            read_values.workers(raw_workers, self._now()),
-            read_values.recent_findings(raw_findings[0]) if raw_findings else (),
+    def quality(self, chosen: Chosen) -> QualityView:
+        """All that the quality page shows of a range, in six round trips; ranges as for ``overview``."""
+        contracts, _, _ = self._trips.start()
+        states = self._trips.states(contracts)
+        stream = stream_ms(contracts, states)
+        first = self._trips.first(contracts, states)
+        span = None if stream is None else span_of(chosen, first, stream / 1000)
+        starts, _ = self._trips.starts(contracts, span)
+        windows: dict[str, tuple[Window, ...]] = {}
+        if span is not None:
+            windows, _ = self._trips.windows(contracts, span, starts, segments=True)
+        return build_quality(
+            chosen=chosen,
+            span=span,
+            read_at=self._now(),
+            first=first,
+            contracts=contracts,
+            states=states,
+            windows=windows,
         )
 
-    # Second round trip: the totals, as of one moment.
-    def _states(self, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
-        pipe = self._client.pipeline(transaction=True)
-        for entity in contracts:
-            pipe.hgetall(self._keys.total(entity))
-            pipe.hlen(self._keys.references(entity))
-            pipe.hlen(self._keys.waiting(entity))
-            pipe.scard(self._keys.distinct(entity, "customers"))
-            pipe.scard(self._keys.distinct(entity, "orders"))
-            pipe.zrange(self._keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
-            pipe.zrange(self._keys.windows(entity, Grain.MINUTE), -1, -1)
-        answers = iter(self._run(pipe) if contracts else ())
-        states = {}
-        for entity, contract in contracts.items():
-            key = self._keys.total(entity)
-            raw, known, waiting, customers, orders = (next(answers) for _ in range(5))
-            counts = read_values.counts(key, raw)
-            states[entity] = EntityState(
-                counts=counts,
-                totals=EntityTotals(
-                    received=counts.received,
-                    clean=counts.clean,
-                    rejected=counts.rejected,
-                    pending=counts.pending,
-                    repaired=counts.repaired,
-                    findings=counts.findings,
-                    revenue_minor=counts.revenue_minor,
-                    active_customers=customers,
-                    orders=orders if contract.order and not contract.order_unique else counts.clean,
-                    known=known,
-                ),
-                freshness=read_values.freshness(key, raw),
-                waiting=waiting,
-                days=tuple(_starts(next(answers))),
-                last=next(iter(_starts(next(answers))), None),
-            )
-        return states
+    def findings(self, limit: int = FINDINGS_KEPT) -> tuple[RecentFinding, ...]:
+        """The newest findings, newest first; older ones are in the dead-letter topics only."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.lrange(self._keys.findings(), 0, limit - 1)
+        return read_values.recent_findings(self._run(pipe)[0])
 
-    # Third and fourth round trip: since when there are clean records.
-    def _first(self, contracts: Mapping[str, ContractSummary], states: Mapping[str, EntityState]) -> int | None:
-        """The start (s) of the stream: of its first window with a clean record among the newest days.
+    def clean(self, entity: str, limit: int = CLEAN_KEPT) -> tuple[CleanRecord, ...]:
+        """The newest clean records of an entity, newest first, personal fields masked; empty for an unknown entity."""
+        contract = self.contracts().get(entity)
+        if contract is None:
+            return ()
+        pipe = self._client.pipeline(transaction=False)
+        pipe.lrange(self._keys.clean(entity), 0, limit - 1)
+        return read_values.clean_records(self._run(pipe)[0], personal_fields(contract))
 
-        What was rejected for its date does not count: one record of 1970 must not stretch every axis.
+    def began(self) -> int | None:
+        """The start (s) of the stream's first window with a clean record; None before the first record."""
+        contracts, _, _ = self._trips.start()
+        return self._trips.first(contracts, self._trips.states(contracts))
+
+    def period(self, start: int, end: int) -> Mapping[str, PeriodCounts]:
+        """Entity → what was counted from ``start`` up to ``end``: epoch seconds of event time, whole minutes.
+
+        Raises:
+            ValueError: the period is none, or longer than a year.
         """
-        clocked = [(entity, day) for entity in _clocked(contracts) for day in states[entity].days]
-        pipe = self._client.pipeline(transaction=False)
-        for entity, day in clocked:
-            pipe.hget(self._keys.window(entity, Grain.DAY, day), "clean")
-        clean = self._run(pipe) if clocked else []
-        days = [day for (_, day), count in zip(clocked, clean, strict=True) if count is not None and int(count) > 0]
-        if not days:
-            return min((day for _, day in clocked), default=None)
-        first = min(days)
-        pipe = self._client.pipeline(transaction=False)
-        for entity in _clocked(contracts):
-            for grain in (Grain.MINUTE, Grain.HOUR):
-                pipe.zrangebyscore(self._keys.windows(entity, grain), first, first + DAY - 1, start=0, num=1)
-        # Minutes and hours are kept for less long than days: of what is still there the earliest is the finest.
-        answers = self._run(pipe)
-        for fine in (answers[0::2], answers[1::2]):
-            found = [start for members in fine for start in _starts(members)]
-            if found:
-                return min(found)
-        return first
+        return read_period(self._client, self._keys, self.contracts(), start, end)
 
-    # Fifth round trip: which windows there are.
-    def _starts(
-        self, contracts: Mapping[str, ContractSummary], sales: str | None, span: Span | None, records: int
-    ) -> tuple[dict[str, list[int]], tuple[CleanRecord, ...]]:
-        pipe = self._client.pipeline(transaction=False)
-        if sales is not None and records:
-            pipe.lrange(self._keys.clean(sales), 0, records - 1)
-        if span is not None:
-            since = span.start if span.previous is None else span.previous
-            for entity in contracts:
-                pipe.zrangebyscore(self._keys.windows(entity, span.grain), since, f"({span.end}")
-        answers = iter(self._run(pipe) if len(pipe) else ())
-        preview: tuple[CleanRecord, ...] = ()
-        if sales is not None and records:
-            personal = frozenset(field.name for field in contracts[sales].fields if field.personal)
-            preview = read_values.clean_records(next(answers), personal)
-        if span is None:
-            return {}, preview
-        return {entity: _starts(next(answers)) for entity in contracts}, preview
+    def incidents(
+        self, *, since: int | None = None, until: int | None = None, state: str | None = None, limit: int = 200
+    ) -> tuple[Incident, ...]:
+        """Incidents that touch the time from ``since`` up to ``until`` (s of event time), newest first.
 
-    # Last round trip: the windows.
-    def _windows(
-        self, contracts: Mapping[str, ContractSummary], sales: str | None, span: Span, starts: Mapping[str, list[int]]
-    ) -> tuple[dict[str, tuple[Window, ...]], dict[Cut, int]]:
-        """Windows by entity, and distinct customers and orders of the sales entity by group of windows."""
+        ``state``: only ``open`` or ``closed`` ones. The newest 1,000 are kept.
+        """
         pipe = self._client.pipeline(transaction=False)
-        for entity in contracts:
-            for start in starts[entity]:
-                pipe.hgetall(self._keys.window(entity, span.grain, start))
-        wanted: list[Cut] = []
-        if sales is not None:
-            contract = contracts[sales]
-            cuts = {*groups(span, SPARK_POINTS), *bars(span, BARS), (span.start, span.end)}
-            if span.previous is not None:
-                cuts.add((span.previous, span.start))
-            for what in _counted(contract):
-                for begin, end in sorted(cuts):
-                    # A bar may stick out of the span; its distinct values must not come from the range before.
-                    outer = span.start if end > span.start else begin
-                    inside = [start for start in starts[sales] if max(begin, outer) <= start < min(end, span.end)]
-                    if inside:
-                        pipe.pfcount(*(self._keys.sketch(sales, what, span.grain, start) for start in inside))
-                        wanted.append((what, begin, end))
-        answers = iter(self._run(pipe) if len(pipe) else ())
-        windows = {
-            entity: tuple(
-                Window(start, read_values.counts(self._keys.window(entity, span.grain, start), next(answers)))
-                for start in starts[entity]
-            )
-            for entity in contracts
-        }
-        return windows, {cut: int(next(answers)) for cut in wanted}
+        pipe.hvals(self._keys.incidents())
+        return incidents(self._run(pipe)[0], since=since, until=until, state=state, limit=limit)
+
+    def reports(self, limit: int = 20) -> tuple[StoredReport, ...]:
+        """The last executive reports, by the end of their period, newest first."""
+        return ReportStore(self._client, self._prefix).newest(limit)
+
+    def report(self, report_id: str) -> StoredReport | None:
+        """One report; None when it is not there."""
+        return ReportStore(self._client, self._prefix).get(report_id)
 
     def _run(self, pipe: Any) -> list[Any]:
-        with reading(self._client, self._prefix):
-            answers: list[Any] = pipe.execute()
-            return answers
+        return self._trips.run(pipe)
 
 
 def open_read_model(settings: Settings) -> ReadModel:
     """A read model on the Redis that the settings name; nothing is sent until something is read."""
     return ReadModel(connect(settings), settings.redis_prefix)
-
-
-def _counted(contract: ContractSummary) -> tuple[Distinct, ...]:
-    """What windows hold sketches of: orders need none where each clean record is one."""
-    customers: tuple[Distinct, ...] = ("customers",) if contract.customer else ()
-    return (*customers, "orders") if contract.order and not contract.order_unique else customers
-
-
-def _sales_first(contracts: Mapping[str, ContractSummary]) -> list[tuple[str, ContractSummary]]:
-    """A hash has no order: the sales entity first, the others by name."""
-    sales = sales_entity(dict(sorted(contracts.items())))
-    return sorted(contracts.items(), key=lambda item: (item[0] != sales, item[0]))
-
-
-def _stream_ms(contracts: Mapping[str, ContractSummary], states: Mapping[str, EntityState]) -> int | None:
-    """The stream's time: the largest event time of the entities that carry one.
-
-    Entities without an event time are counted as they arrive. Where that is on the same clock (within a day) they may
-    move it; beside a replay of another year they may not.
-    """
-    times = {entity: _newest(state) for entity, state in states.items()}
-    known = {entity: at for entity, at in times.items() if at is not None}
-    clocked = [at for entity, at in known.items() if contracts[entity].event_time]
-    if not clocked:
-        return max(known.values(), default=None)
-    stream = max(clocked)
-    return max([stream, *(at for at in known.values() if at <= stream + DAY * 1000)])
-
-
-def _newest(state: EntityState) -> int | None:
-    if state.freshness.event_time is not None:
-        return state.freshness.event_time
-    # Nothing was clean yet: the windows of what was rejected are all the time there is.
-    return None if state.last is None else state.last * 1000
-
-
-def _clocked(contracts: Mapping[str, ContractSummary]) -> list[str]:
-    """The entities that carry an event time; all of them where none does."""
-    return [entity for entity, contract in contracts.items() if contract.event_time] or list(contracts)
-
-
-def _starts(members: Iterable[Any]) -> list[int]:
-    return [int(text(start)) for start in members]
 
 
 def _iso(ms: int | None) -> str | None:

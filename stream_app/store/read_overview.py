@@ -15,7 +15,8 @@ from stream_app.judge.summary import (
     quality,
 )
 from stream_app.store.keys import Distinct
-from stream_app.store.read_ranges import Span, TimeRange, bar_seconds, bar_start, bars, groups
+from stream_app.store.read_pulse import last_applied
+from stream_app.store.read_ranges import Chosen, Span, TimeRange, bar_seconds, bar_start, bars, groups
 from stream_app.store.read_values import (
     CleanRecord,
     Counts,
@@ -122,7 +123,7 @@ class Overview:
     arrived on another clock, so that ranges leave them out. ``clipped``: all time is longer than its charts.
     """
 
-    range: TimeRange
+    range: Chosen
     read_at: int
     stream_ms: int | None
     first: int | None
@@ -160,7 +161,7 @@ SPARK_POINTS = 30
 
 def build(
     *,
-    chosen: TimeRange,
+    chosen: Chosen,
     span: Span | None,
     read_at: int,
     stream_ms: int | None,
@@ -177,7 +178,7 @@ def build(
     """Compute the view; pure. ``contracts`` has the sales entity first, ``windows`` include the range before."""
     sales = next((entity for entity, contract in contracts.items() if contract.revenue), None)
     totals = {entity: state.totals for entity, state in states.items()}
-    figures = _Figures(contracts, sales, totals, windows, distinct)
+    figures = Figures(contracts, sales, totals, windows, distinct)
     if chosen is TimeRange.ALL or span is None:
         counts: Mapping[str, Counts] = {entity: state.counts for entity, state in states.items()}
         before = None
@@ -196,9 +197,7 @@ def build(
         contracts=contracts,
         sales=sales,
         totals=totals,
-        processed_at_ms=max(
-            (at for state in states.values() if (at := state.freshness.processed_at) is not None), default=None
-        ),
+        processed_at_ms=last_applied(states),
         waiting={entity: state.waiting for entity, state in states.items()},
         workers=workers,
         lag=lag,
@@ -217,13 +216,14 @@ def build(
             if span is not None
             and chosen is not TimeRange.ALL
             and not contracts[entity].event_time
+            and not counts[entity].received
             and (state.freshness.event_time or 0) / 1000 > span.end + OTHER_CLOCK
         ),
         clipped=bool(chosen is TimeRange.ALL and span and first is not None and first < span.start),
     )
 
 
-class _Figures:
+class Figures:
     """The figures of one set of windows."""
 
     def __init__(
@@ -256,7 +256,7 @@ class _Figures:
 
     def kpis(
         self,
-        chosen: TimeRange,
+        chosen: Chosen,
         span: Span | None,
         first: int | None,
         stream_ms: int | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from stream_app.store.keys import Grain
@@ -48,6 +49,51 @@ _LENGTHS: dict[TimeRange, tuple[int | None, Grain, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Custom:
+    """A range that a viewer cut out: from ``start`` up to ``end``, seconds since the epoch, event time."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end <= 253_402_300_800:
+            raise ValueError("a range starts before it ends, between 1970 and 9999")
+
+    @property
+    def seconds(self) -> int:
+        """Its length."""
+        return self.end - self.start
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        days, rest = divmod(self.seconds, 86_400)
+        if not rest:
+            return f"{days} d"
+        return f"{self.seconds / 3_600:.3g} h"
+
+    @property
+    def value(self) -> str:
+        """Its text in an address, ``2010-12-01T08:00_2010-12-02T08:00``; ``Custom.parse`` reads it."""
+        return "_".join(datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M") for at in (self.start, self.end))
+
+    @classmethod
+    def parse(cls, text: str) -> Custom:
+        """Read what ``value`` wrote.
+
+        Raises:
+            ValueError: the text is no such range.
+        """
+        begin, _, end = text.partition("_")
+        start, stop = (datetime.strptime(part, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC) for part in (begin, end))
+        return cls(int(start.timestamp()), int(stop.timestamp()))
+
+
+#: What a view may be asked for.
+Chosen = TimeRange | Custom
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Windows of ``grain`` from ``start`` up to, not including, ``end``: seconds since the epoch.
 
@@ -82,6 +128,31 @@ def span_of_all(first: int, stream_seconds: float) -> Span:
             return Span(grain, start, end)
     end = Grain.DAY.start(stream_seconds) + Grain.DAY.seconds
     return Span(Grain.DAY, max(Grain.DAY.start(first), end - MOST_WINDOWS * Grain.DAY.seconds), end)
+
+
+def span_of_custom(chosen: Custom, stream_seconds: float) -> Span:
+    """The windows that cover a custom range: the finest that are few enough and, by the stream's time, still kept.
+
+    Where the range and the one before it together are too many days, there is none before; of a range that alone is
+    too long, the last MOST_WINDOWS days.
+    """
+    for grain in (Grain.MINUTE, Grain.HOUR, Grain.DAY):
+        start, end = grain.start(chosen.start), grain.start(chosen.end - 1) + grain.seconds
+        length = end - start
+        kept = start - length >= stream_seconds - grain.kept * grain.seconds
+        if 2 * length // grain.seconds <= MOST_WINDOWS and (kept or grain is Grain.DAY):
+            return Span(grain, start, end, max(0, start - length))
+    start, end = Grain.DAY.start(chosen.start), Grain.DAY.start(chosen.end - 1) + Grain.DAY.seconds
+    return Span(Grain.DAY, max(start, end - MOST_WINDOWS * Grain.DAY.seconds), end)
+
+
+def span_of(chosen: Chosen, first: int | None, stream_seconds: float) -> Span:
+    """The windows of any range. ``first``: start of the stream (s), None where nothing came yet."""
+    if isinstance(chosen, Custom):
+        return span_of_custom(chosen, stream_seconds)
+    if chosen is TimeRange.ALL:
+        return span_of_all(int(stream_seconds) if first is None else first, stream_seconds)
+    return span_before(chosen, stream_seconds)
 
 
 def suggest_range(first_seconds: float, stream_seconds: float) -> TimeRange:

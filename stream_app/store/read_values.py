@@ -17,7 +17,12 @@ MASK = "•••"
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred."""
+    """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred.
+
+    ``nulls``: optional field → records in which it is null or absent; ``unknown``: name of an unknown field → records.
+    ``segments``: segment field → value → ``in``, ``clean``, ``rejected``, ``rev`` (minor units) or ``f:<rule>`` → count;
+    windows hold them, totals do not.
+    """
 
     received: int = 0
     clean: int = 0
@@ -28,6 +33,9 @@ class Counts:
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)
+    nulls: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,10 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker's last heartbeat: times in ms since the epoch, ``rate`` in records per second, ``lag`` in records."""
+    """A worker's last heartbeat: times in ms since the epoch, ``rate`` in records per second, ``lag`` in records.
+
+    ``latency_ms``: from a record's arrival in Kafka to its count, lately; None where the worker does not say.
+    """
 
     id: str
     at: int
@@ -59,11 +70,15 @@ class Worker:
     lag: Mapping[str, int]
     state: str
     error: str | None = None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecentFinding:
-    """A finding, never with the record's values; ``event_time`` and ``at`` in ms since the epoch."""
+    """A finding, never with the record's values; ``event_time`` and ``at`` in ms since the epoch.
+
+    ``segments``: segment field → value of the record, where the writer notes them.
+    """
 
     entity: str
     rule: str
@@ -74,6 +89,7 @@ class RecentFinding:
     source: str
     event_time: int | None
     at: int | None
+    segments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +130,47 @@ _PLAIN = {
 }
 
 
-def counts(key: str, raw: Mapping[Any, Any]) -> Counts:
-    """Read a hash of integers; segment fields and times are left out.
+#: Prefix of a hash field → the mapping of ``Counts`` that holds what follows the prefix.
+_KINDS = {"f:": "findings", "v:": "at_risk_minor", "r:": "repairs", "n:": "nulls", "u:": "unknown"}
+
+
+def counts(key: str, raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
+    """Read a hash of integers; times are left out, and so are segments where they are not wanted.
 
     Raises:
         StoreError: a field holds no integer, so that the key is not ours.
     """
     plain: dict[str, int] = {}
-    by_kind: dict[str, dict[str, int]] = {"f:": {}, "v:": {}, "r:": {}}
+    mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
+    split: dict[str, dict[str, dict[str, int]]] = {}
     for raw_name, raw_value in raw.items():
         name = text(raw_name)
-        if name.startswith("s|"):
-            continue
-        bucket = by_kind.get(name[:2])
-        if bucket is None and name not in _PLAIN:
-            continue
-        number = integer(key, name, raw_value)
-        if bucket is None:
-            plain[_PLAIN[name]] = number
-        elif number:
-            bucket[name[2:]] = number
-    return Counts(**plain, findings=by_kind["f:"], at_risk_minor=by_kind["v:"], repairs=by_kind["r:"])
+        kind = _KINDS.get(name[:2])
+        if kind is not None:
+            number = integer(key, name, raw_value)
+            if number:
+                mapped[kind][name[2:]] = number
+        elif name in _PLAIN:
+            plain[_PLAIN[name]] = integer(key, name, raw_value)
+        elif segments and name.startswith("s|"):
+            # A rule's id has no bar in it; a segment's value may have any.
+            _, field_name, what, value = (*name.split("|", 3), "", "")[:4]
+            number = integer(key, name, raw_value)
+            if number:
+                split.setdefault(field_name, {}).setdefault(value, {})[what] = number
+    return _counts(plain, mapped, split)
+
+
+def _counts(plain: dict[str, int], mapped: dict[str, dict[str, int]], split: dict[str, dict[str, dict[str, int]]]) -> Counts:
+    return Counts(
+        **plain,
+        findings=mapped["findings"],
+        at_risk_minor=mapped["at_risk_minor"],
+        repairs=mapped["repairs"],
+        nulls=mapped["nulls"],
+        unknown=mapped["unknown"],
+        segments=split,
+    )
 
 
 def integer(key: str, name: str, value: Any) -> int:
@@ -158,16 +194,23 @@ def freshness(key: str, raw: Mapping[Any, Any]) -> Freshness:
 def add(parts: Iterable[Counts]) -> Counts:
     """The sum of several counts."""
     plain = dict.fromkeys(_PLAIN.values(), 0)
-    findings: dict[str, int] = {}
-    at_risk: dict[str, int] = {}
-    repairs: dict[str, int] = {}
+    mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
+    split: dict[str, dict[str, dict[str, int]]] = {}
     for part in parts:
         for name in plain:
             plain[name] += getattr(part, name)
-        for into, more in ((findings, part.findings), (at_risk, part.at_risk_minor), (repairs, part.repairs)):
-            for name, number in more.items():
-                into[name] = into.get(name, 0) + number
-    return Counts(**plain, findings=findings, at_risk_minor=at_risk, repairs=repairs)
+        for name, into in mapped.items():
+            _add(into, getattr(part, name))
+        for field_name, values in part.segments.items():
+            held = split.setdefault(field_name, {})
+            for value, numbers in values.items():
+                _add(held.setdefault(value, {}), numbers)
+    return _counts(plain, mapped, split)
+
+
+def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, number in more.items():
+        into[name] = into.get(name, 0) + number
 
 
 def workers(raw: Mapping[Any, Any], now_ms: int) -> tuple[Worker, ...]:
@@ -185,7 +228,8 @@ def workers(raw: Mapping[Any, Any], now_ms: int) -> tuple[Worker, ...]:
                 rate=float(beat.get("rate") or 0.0),
                 lag={str(name): int(lag) for name, lag in (beat.get("lag") or {}).items()},
                 state=str(beat.get("state") or "running"),
-                error=beat.get("error"),
+                error=None if beat.get("error") is None else str(beat["error"]),
+                latency_ms=None if beat.get("latency_ms") is None else float(beat["latency_ms"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
@@ -221,6 +265,7 @@ def recent_findings(raw: Iterable[Any]) -> tuple[RecentFinding, ...]:
                 source=str(entry.get("source", "")),
                 event_time=_ms(entry.get("event_time")),
                 at=_ms(entry.get("at")),
+                segments=_texts(entry.get("segments")),
             )
         )
     return tuple(found)
@@ -233,7 +278,7 @@ def clean_records(raw: Iterable[Any], personal: frozenset[str]) -> tuple[CleanRe
         entry = _object(value)
         if entry is None or not isinstance(entry.get("record"), dict):
             continue
-        record = {name: "•••" if name in personal and part is not None else part for name, part in entry["record"].items()}
+        record = {name: MASK if name in personal and part is not None else part for name, part in entry["record"].items()}
         records.append(
             CleanRecord(
                 source=str(entry.get("source", "")),
@@ -256,6 +301,10 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 def _ms(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) else None
+
+
+def _texts(values: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
 
 def _names(values: Any) -> tuple[str, ...]:

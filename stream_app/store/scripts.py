@@ -2,45 +2,93 @@
 
 from __future__ import annotations
 
-#: ARGV: prefix, payload {entity, applied: [field, expected], refs: [[entity, [id…]]…],
-#: claims: [[rule, claim, [id…], [source…]]…]}.
-#: Returns {0, applied} when another worker has moved the partition on, else {1, [missing indexes…], [duplicate indexes…]}.
-#: What is found out about a key is noted until the batch is applied (hash ``decided:<partition field>``, rule|source → 0 or 1):
-#: whoever judges the record again meanwhile says the same, even if the key has been taken or given back since.
+from typing import Any
+
+import msgpack
+
+
+def pack(value: Any) -> bytes:
+    """MessagePack as Redis' own decoder reads it: no bin types."""
+    packed: bytes = msgpack.packb(value, use_bin_type=False)
+    return packed
+
+
+#: ARGV: prefix, payload {entity, applied: [field, expected], refs: [[entity, [id…], values wanted: 0|1]…],
+#: claims: [[rule, claim: 0|1, [id…], [holder…]]…]}; a holder is ``source`` or ``source fingerprint``.
+#: Returns {0, applied} when another worker has moved the partition on, else
+#: {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes}.
+#: What is found out about a key is noted until the batch is applied (hash ``decided:<partition field>``, rule|source →
+#: 0, 1 or 2): whoever judges the record again meanwhile says the same, even if the key has been taken or given back since.
+#: ``upto`` and the notes are what NOTE wrote.
 LOOK_UP = """
 local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
 if p.applied then
   local now = redis.call('HGET', prefix .. ':applied', p.applied[1])
   if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
 end
-local missing, duplicates = {}, {}
-for i, ref in ipairs(p.refs) do
-  local key, found = prefix .. ':ref:' .. ref[1], {}
-  for j, id in ipairs(ref[2]) do
-    if redis.call('HEXISTS', key, id) == 0 then found[#found + 1] = j - 1 end
+local function many(key, ids, each)
+  for i = 1, #ids, 1000 do
+    local last = math.min(i + 999, #ids)
+    local got = redis.call('HMGET', key, unpack(ids, i, last))
+    for j = i, last do each(j, got[j - i + 1]) end
   end
-  missing[i] = found
+end
+local missing, duplicates, values = {}, {}, {}
+for i, ref in ipairs(p.refs) do
+  local found, held, wanted = {}, {}, ref[3] == 1
+  many(prefix .. ':ref:' .. ref[1], ref[2], function(j, value)
+    if not value then found[#found + 1] = j - 1 end
+    if wanted then held[j] = value or '' end
+  end)
+  missing[i], values[i] = found, held
 end
 local decided = p.applied and prefix .. ':decided:' .. p.applied[1]
 local again = decided and redis.call('EXISTS', decided) == 1
+local function source(holder) return string.match(holder, '^[^ ]+') end
 for i, c in ipairs(p.claims) do
-  local key, found = prefix .. ':uniq:' .. p.entity .. ':' .. c[1], {}
-  local claim, ids, sources = c[2] == 1, c[3], c[4]
-  for j = 1, #ids do
-    local note = c[1] .. '|' .. sources[j]
-    local known = again and redis.call('HGET', decided, note)
+  local key, found, fresh, here = prefix .. ':uniq:' .. p.entity .. ':' .. c[1], {}, {}, {}
+  local claim, ids, holders = c[2] == 1, c[3], c[4]
+  many(key, ids, function(j, holder)
+    local own = holders[j]
+    local known = again and redis.call('HGET', decided, c[1] .. '|' .. source(own))
     if known then
-      if known == '1' then found[#found + 1] = j - 1 end
-    elseif not claim or redis.call('HSETNX', key, ids[j], sources[j]) == 0 then
-      local holder = redis.call('HGET', key, ids[j])
-      local taken = holder and holder ~= sources[j]
-      if taken then found[#found + 1] = j - 1 end
-      if decided and (taken or not claim) then redis.call('HSET', decided, note, taken and '1' or '0') end
+      if known == '1' then found[#found + 1] = j elseif known == '2' then found[#found + 1] = -j end
+      return
     end
-  end
+    holder = here[ids[j]] or holder
+    if not holder and claim then
+      here[ids[j]] = own
+      fresh[#fresh + 1] = ids[j]
+      fresh[#fresh + 1] = own
+      return
+    end
+    local note = '0'
+    if holder and holder ~= own and source(holder) ~= source(own) then
+      local same = string.match(holder, ' (.*)') == string.match(own, ' (.*)')
+      note = same and '1' or '2'
+      found[#found + 1] = same and j or -j
+    end
+    if decided and (note ~= '0' or not claim) then redis.call('HSET', decided, c[1] .. '|' .. source(own), note) end
+  end)
+  for k = 1, #fresh, 1000 do redis.call('HSET', key, unpack(fresh, k, math.min(k + 999, #fresh))) end
   duplicates[i] = found
 end
-return {1, missing, duplicates}
+local upto, notes = '-1', ''
+if again then
+  upto = redis.call('HGET', decided, 'upto') or '-1'
+  if upto ~= '-1' then notes = redis.call('HGET', decided, 'notes') or '' end
+end
+return {1, missing, duplicates, values, upto, notes}
+"""
+
+#: ARGV: prefix, payload {applied: [field, expected], upto, notes}. Notes what the rules over other records found, up to
+#: an offset, before anything is sent. Returns {0, applied} when another worker has moved the partition on, else {1}.
+NOTE = """
+local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
+local now = redis.call('HGET', prefix .. ':applied', p.applied[1])
+if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
+redis.call('HSET', prefix .. ':decided:' .. p.applied[1], 'upto', p.upto, 'notes', p.notes)
+return {1}
 """
 
 #: ARGV: prefix, payload (see ``Changes.payload``). Applies a batch once.
@@ -55,7 +103,9 @@ if p.applied then
   redis.call('HSET', prefix .. ':applied', p.applied[1], p.applied[3])
   local decided = prefix .. ':decided:' .. p.applied[1]
   for _, note in ipairs(redis.call('HKEYS', decided)) do
-    if tonumber(string.match(note, '(%d+)$')) <= p.applied[3] then redis.call('HDEL', decided, note) end
+    local offset = string.match(note, '(%d+)$')
+    if not offset then offset = redis.call('HGET', decided, 'upto') or '-1' end
+    if tonumber(offset) <= p.applied[3] then redis.call('HDEL', decided, note) end
   end
 end
 if p.settle then
@@ -109,11 +159,24 @@ for _, s in ipairs(p.sketches) do
   end
 end
 for _, s in ipairs(p.sets) do each('SADD', prefix .. ':set:' .. entity .. ':' .. s[1], s[2]) end
-for _, id in ipairs(p.refs) do redis.call('HSET', prefix .. ':ref:' .. entity, id, '1') end
+for i = 1, #p.refs, 1000 do
+  redis.call('HSET', prefix .. ':ref:' .. entity, unpack(p.refs, i, math.min(i + 999, #p.refs)))
+end
 for _, r in ipairs(p.release) do
   local key = prefix .. ':uniq:' .. entity .. ':' .. r[1]
-  if redis.call('HGET', key, r[2]) == r[3] then redis.call('HDEL', key, r[2]) end
+  local holder = redis.call('HGET', key, r[2])
+  if holder and string.match(holder, '^[^ ]+') == r[3] then redis.call('HDEL', key, r[2]) end
 end
+local learned = 0
+for _, l in ipairs(p.learned) do
+  local key = prefix .. ':learned:' .. entity .. ':' .. l[1] .. ':' .. l[2]
+  for field, n in pairs(l[3]) do
+    redis.call('HINCRBY', key, field, n)
+    learned = learned + n
+  end
+  redis.call('HSET', prefix .. ':learned:' .. entity .. ':' .. l[1], l[2], 1)
+end
+if learned > 0 then redis.call('HINCRBY', prefix .. ':baseline:' .. entity, 'learned', learned) end
 if #p.findings > 0 then
   each('LPUSH', prefix .. ':findings', p.findings)
   redis.call('LTRIM', prefix .. ':findings', 0, p.findings_kept - 1)
@@ -128,9 +191,10 @@ redis.call('HSET', total, 'at', string.format('%.0f', p.at))
 return {1}
 """
 
-#: ARGV: prefix, payload {entity, records: [[waiting field, partition field, offset, [[entity, id]…], grace is over: 0|1]…]}.
-#: Decides about waiting records, durably, before anything is sent. Per record {state, index of a missing reference…}:
-#: 0 gone, 1 still waits (or is not counted as waiting yet), 2 all references known, 3 rejected for the references given.
+#: ARGV: prefix, payload {entity, before, records: [[waiting field, partition field, offset, [[entity, id]…]]…]}.
+#: Decides about waiting records, durably, before anything is sent: a record is rejected whose references are missing and that
+#: has waited since ``before`` (ms) or longer. Per record {state, [index of a missing reference…], [rule found before it
+#: waited…]}: state 0 gone, 1 still waits (or is not counted as waiting yet), 2 all references known, 3 rejected.
 DECIDE = """
 local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
 local waiting, out = prefix .. ':waiting:' .. p.entity, {}
@@ -138,23 +202,34 @@ for i, r in ipairs(p.records) do
   local text = redis.call('HGET', waiting, r[1])
   if not text then
     local applied = tonumber(redis.call('HGET', prefix .. ':applied', r[2]) or '-1')
-    out[i] = {applied >= r[3] and 0 or 1}
+    out[i] = {applied >= r[3] and 0 or 1, {}, {}}
   else
     local state = cjson.decode(text)
+    local rules = state.rules or {}
     if state.decision ~= 'rejected' then
       local missing = {}
       for j, ref in ipairs(r[4]) do
         if redis.call('HEXISTS', prefix .. ':ref:' .. ref[1], ref[2]) == 0 then missing[#missing + 1] = j - 1 end
       end
-      if #missing == 0 then out[i] = {2}
-      elseif r[5] == 0 then out[i] = {1}
+      if #missing == 0 then out[i] = {2, {}, rules}
+      elseif state.since > p.before then out[i] = {1, {}, {}}
       else
         state.decision, state.missing = 'rejected', missing
         redis.call('HSET', waiting, r[1], cjson.encode(state))
       end
     end
-    if not out[i] then out[i] = {3, unpack(state.missing)} end
+    if not out[i] then out[i] = {3, state.missing, rules} end
   end
 end
 return out
+"""
+
+#: ARGV: prefix, payload {entity, expected version, version, document, learned, week}. Puts a new baseline in force unless
+#: another worker has done so meanwhile. Returns 1 or 0.
+PROMOTE = """
+local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
+local key = prefix .. ':baseline:' .. p.entity
+if (redis.call('HGET', key, 'version') or '0') ~= tostring(p.expected) then return 0 end
+redis.call('HSET', key, 'version', p.version, 'document', p.document, 'from', p.learned, 'week', p.week)
+return 1
 """

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
 import redis
 import redis.asyncio
 
@@ -16,12 +15,14 @@ from stream_app.contract.model import Contract
 from stream_app.judge.summary import describe
 from stream_app.judge.tally import Tally
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, WORKER_GONE_AFTER, Grain, Keys
-from stream_app.store.scripts import APPLY, DECIDE, LOOK_UP
+from stream_app.store.learned import LearnedStore
+from stream_app.store.scripts import APPLY, DECIDE, LOOK_UP, NOTE, pack
 
 #: Distinct values a segment field is counted by; more are counted together.
 SEGMENT_VALUES = 200
-#: What Redis raises when it is away or not ready; worth a retry.
-UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, redis.ReadOnlyError, OSError)
+#: What Redis raises when it is away, not ready, or refuses for now; worth a retry. The refusals (OOM, READONLY, MISCONF,
+#: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.
+UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
 
 GONE, WAITS, KNOWN, REJECTED = range(4)
 
@@ -44,12 +45,44 @@ class SettledAlready(Exception):
 
 @dataclass(slots=True)
 class Claim:
-    """Ids to be held by their sources (``claim``), or only compared with who holds them."""
+    """Ids to be held (``claim``), or only compared with who holds them.
+
+    A holder is the ``headrace.source`` of a record, and after a space a fingerprint of its content where that matters.
+    """
 
     rule: str
     claim: bool
     ids: list[str]
-    sources: list[str]
+    holders: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Ids that records refer to; with ``values``, what is known of each is wanted too."""
+
+    entity: str
+    ids: list[str]
+    values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up found.
+
+    Attributes:
+        missing: per ``Wanted``, the indexes of ids that are not known.
+        repeats, contradictions: per ``Claim``, the indexes of ids that another record holds, with the same content or
+            with other content.
+        values: per ``Wanted`` with values, what is known of each id; empty where nothing is.
+        upto, notes: what ``Store.note`` wrote of these offsets before; -1 and empty when it did not.
+    """
+
+    missing: list[list[int]]
+    repeats: list[list[int]]
+    contradictions: list[list[int]]
+    values: list[list[bytes]]
+    upto: int
+    notes: bytes
 
 
 @dataclass(slots=True)
@@ -57,7 +90,8 @@ class Changes:
     """Everything one batch does to the store.
 
     ``applied`` is (partition field, offset expected there, new last offset); ``settle`` and ``wait`` are fields of the
-    waiting hash (``partition:offset``), ``release`` gives back ids that rejected records held.
+    waiting hash (``partition:offset``), ``references`` maps ids that others may refer to to what is known of them,
+    ``learned`` is (rule, period, group|bucket → count), ``release`` gives back ids that rejected records held.
     """
 
     tally: Tally
@@ -65,7 +99,8 @@ class Changes:
     applied: tuple[str, int, int] | None = None
     settle: list[str] | None = None
     wait: list[tuple[str, str]] = field(default_factory=list)
-    references: list[str] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
+    learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[tuple[str, str, str]] = field(default_factory=list)
 
     def payload(self) -> bytes:
@@ -85,7 +120,8 @@ class Changes:
                 *(("orders", *row) for row in _sketches(tally.orders)),
             ],
             "sets": [(what, ids) for what, ids in (("customers", customers), ("orders", orders)) if ids],
-            "refs": self.references,
+            "refs": [part for row in self.references.items() for part in row],
+            "learned": self.learned,
             "release": self.release,
             "findings": findings[-FINDINGS_KEPT:],
             "clean": tally.preview_json(),
@@ -97,12 +133,6 @@ class Changes:
             "at": self.now_ms,
         }
         return pack({key: value for key, value in body.items() if value is not None})
-
-
-def pack(value: Any) -> bytes:
-    """MessagePack as Redis' own decoder reads it: no bin types."""
-    packed: bytes = msgpack.packb(value, use_bin_type=False)
-    return packed
 
 
 def _distinct(minutes: dict[int, set[str]]) -> list[str]:
@@ -139,7 +169,9 @@ class Store:
         self._redis = redis.asyncio.from_url(url, socket_timeout=10, socket_connect_timeout=5)
         self._keys = Keys(prefix)
         self._prefix = prefix
+        self.learned = LearnedStore(self._redis, prefix)
         self._look_up = self._redis.register_script(LOOK_UP)
+        self._note = self._redis.register_script(NOTE)
         self._apply = self._redis.register_script(APPLY)
         self._decide = self._redis.register_script(DECIDE)
 
@@ -157,22 +189,41 @@ class Store:
         value = await self._redis.hget(self._keys.applied(), field)
         return -1 if value is None else int(value)
 
-    async def look_up(
-        self, entity: str, applied: tuple[str, int] | None, references: list[tuple[str, list[str]]], claims: list[Claim]
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        """Which references are missing and which claims are duplicates: indexes into each list.
+    async def look_up(self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]) -> Found:
+        """Look up references and claim keys, in one round trip.
 
         Raises:
             Moved: the partition does not stand at the expected offset any more.
         """
-        rows = [(claim.rule, int(claim.claim), claim.ids, claim.sources) for claim in claims]
-        payload: dict[str, Any] = {"entity": entity, "refs": references, "claims": rows}
+        payload: dict[str, Any] = {
+            "entity": entity,
+            "refs": [(one.entity, one.ids, int(one.values)) for one in wanted],
+            "claims": [(claim.rule, int(claim.claim), claim.ids, claim.holders) for claim in claims],
+        }
         if applied is not None:
             payload["applied"] = applied
         reply = await self._look_up(args=[self._prefix, pack(payload)])
         if reply[0] == 0:
             raise Moved(int(reply[1]))
-        return reply[1], reply[2]
+        _, missing, duplicates, values, upto, notes = reply
+        return Found(
+            missing,
+            [[place - 1 for place in places if place > 0] for places in duplicates],
+            [[-place - 1 for place in places if place < 0] for places in duplicates],
+            values,
+            int(upto),
+            notes,
+        )
+
+    async def note(self, applied: tuple[str, int], upto: int, notes: bytes) -> None:
+        """Write down what rules over other records found, up to an offset, until the batch is applied.
+
+        Raises:
+            Moved: the partition does not stand at the expected offset any more.
+        """
+        reply = await self._note(args=[self._prefix, pack({"applied": applied, "upto": upto, "notes": notes})])
+        if reply[0] == 0:
+            raise Moved(int(reply[1]))
 
     async def apply(self, changes: Changes) -> None:
         """Apply a batch, all of it or nothing.
@@ -188,14 +239,17 @@ class Store:
             raise Moved(int(reply[1]))
 
     async def decide(
-        self, entity: str, records: list[tuple[str, str, int, list[tuple[str, str]], int]]
-    ) -> list[tuple[int, list[int]]]:
-        """The durable state of waiting records: GONE, WAITS, KNOWN or REJECTED, and indexes of its missing references.
+        self, entity: str, records: list[tuple[str, str, int, list[tuple[str, str]]]], before_ms: int
+    ) -> list[tuple[int, list[int], list[str]]]:
+        """The durable state of waiting records: GONE, WAITS, KNOWN or REJECTED, indexes of its missing references, and
+        the ids of the rules that were found broken when it began to wait.
 
-        Each record is (waiting field, partition field, offset, references, whether its grace has ended).
+        Each record is (waiting field, partition field, offset, references); one that waits since ``before_ms`` or longer,
+        and still lacks one, is rejected for good.
         """
-        reply = await self._decide(args=[self._prefix, pack({"entity": entity, "records": records})])
-        return [(state, missing) for state, *missing in reply]
+        payload = {"entity": entity, "before": before_ms, "records": records}
+        reply = await self._decide(args=[self._prefix, pack(payload)])
+        return [(state, missing, [rule.decode() for rule in rules]) for state, missing, rules in reply]
 
     async def input_closed(self) -> bool:
         """Whether the producers are done for good."""

@@ -12,20 +12,25 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import faust
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, UnknownError
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownError
+from faust.tables.manager import TableManager
 from faust.types import TP
 
 from stream_app.contract.model import Shop
+from stream_app.judge.related import Known
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Store
+from stream_app.worker import header_names
+from stream_app.worker.baselines import keep_current, pinned
 from stream_app.worker.delivery import kafka_options
 from stream_app.worker.engine import Engine, GaveUp, Health
+from stream_app.worker.monitoring import Monitoring
 from stream_app.worker.transport import install
 from stream_app.worker.waiting import WaitingRoom
 
@@ -33,6 +38,8 @@ log = logging.getLogger("headrace.worker")
 #: Records that one pass through the five steps takes at the most.
 BATCH = 4_000
 _LANE = 3
+#: Seconds between two looks whether Kafka is there.
+_WATCH = 1.0
 
 
 class Lanes:
@@ -74,6 +81,30 @@ class Lanes:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
 
+class _Seldom(logging.Filter):
+    """Lets a client library say the same thing once in half a minute: without a broker they say it a hundred times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(("aiokafka", "faust", "mode")):
+            return True
+        what = record.name, record.msg
+        if record.created - self._said.get(what, 0.0) < 30.0:
+            return False
+        self._said[what] = record.created
+        return True
+
+
+class _NoTables(TableManager):
+    """Faust waits a second for tables before it joins the group; there are none."""
+
+    async def sleep(self, n: Any) -> None:
+        await super().sleep(0)
+
+
 class HeadraceApp:
     """Builds and runs one worker."""
 
@@ -83,6 +114,8 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.started = time.time()
         self.failure: BaseException | None = None
+        self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
+        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
         self._closed_since: float | None = None
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
@@ -107,6 +140,7 @@ class HeadraceApp:
             datadir=self._folder.name,
             store="memory://",
             web_enabled=False,
+            TableManager=_NoTables,
             topic_disable_leader=True,
             topic_allow_declare=False,
             topic_partitions=settings.partitions,
@@ -122,10 +156,14 @@ class HeadraceApp:
             **options,
         )
         install(app)
+        header_names.install()
         entities = list(self.shop.contracts)
         for entity in entities:
             self._agents(app, entity)
         app.task(self._waiting)
+        app.task(self._watching)
+        app.task(self._learn)
+        app.task(self._monitor)
         app.timer(1.0)(self._beat)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
@@ -159,11 +197,13 @@ class HeadraceApp:
         """Open the store and the producer, and build the engines; retried like everything else."""
         self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
         self.producer = await self._producer()
-        known: dict[str, set[Any]] = {}
+        known: dict[str, dict[Any, Known]] = {}
         engines = {
             entity: Engine(self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids)
             for entity in self.shop.contracts
         }
+        for entity, engine in engines.items():
+            engine.look_ups.baseline = self.pinned.get(entity) if self.pinned is not None else None
         first = next(iter(engines.values()))
         await first.patiently("write the contracts", lambda: self.store.describe(self.shop.contracts.values()))
         for entity, engine in engines.items():
@@ -214,9 +254,20 @@ class HeadraceApp:
             self.failure = error
             if isinstance(error, GaveUp):
                 log.error("%s", error)
-            else:
-                log.error("the worker stops: %s", type(error).__name__, exc_info=error)
+                await self._end()
+            log.error("the worker stops: %s", type(error).__name__, exc_info=error)
             await self.app.crash(error)
+
+    async def _end(self) -> None:
+        """End the process at once, with 1: Faust's way out waits for its broker, for ever when that is away.
+
+        What is not acknowledged is done again by whoever has the partitions next.
+        """
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self.store.leave(self.id), 1)
+        self._folder.cleanup()
+        logging.shutdown()
+        os._exit(1)
 
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         for entity, engine in self.engines.items():
@@ -241,6 +292,33 @@ class HeadraceApp:
         except BaseException as error:
             await self._fail(error)
 
+    async def _learn(self, _app: Any) -> None:
+        await self._ready()
+        if self.pinned is None:
+            await keep_current(self.engines, self.store)
+
+    async def _monitor(self, _app: Any) -> None:
+        await self._ready()
+        if self.monitoring is not None:
+            await self.monitoring.run(self.producer, lambda: self.app.should_stop)
+
+    async def _watching(self, _app: Any) -> None:
+        """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
+        try:
+            await self._ready()
+            engine = next(iter(self.engines.values()))
+            while not self.app.should_stop:
+                await engine.patiently("reach Kafka", self._reach_kafka)
+                await asyncio.sleep(_WATCH)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await self._fail(error)
+
+    async def _reach_kafka(self) -> None:
+        if not await self.producer.client.force_metadata_update():
+            raise KafkaConnectionError
+
     async def _references_complete(self, entity: str) -> tuple[bool, bool]:
         engine = self.engines[entity]
         closed = await engine.patiently("read the input's state", self.store.input_closed)
@@ -256,6 +334,17 @@ class HeadraceApp:
     def lag(self) -> dict[str, int]:
         """Entity → records in this worker's partitions of the raw topic that are not applied yet."""
         lags: dict[str, int] = {}
+        for entity, _, lag in self._lags():
+            lags[entity] = lags.get(entity, 0) + lag
+        return lags
+
+    def behind(self) -> int | None:
+        """The least event time (ms) that a partition with a lag has reached, 0 before its first batch; None without lag."""
+        return min(
+            (self.engines[entity].reached.get(partition, 0) for entity, partition, lag in self._lags() if lag), default=None
+        )
+
+    def _lags(self) -> Iterator[tuple[str, int, int]]:
         consumer: Any = self.app.consumer
         for tp in consumer.assignment():
             for entity, engine in self.engines.items():
@@ -263,8 +352,7 @@ class HeadraceApp:
                     highwater = consumer.highwater(tp)
                     applied = engine._applied.get(tp.partition, (consumer._committed_offset.get(tp) or 0) - 1)
                     # Not fetched from yet: it may hold something.
-                    lags[entity] = lags.get(entity, 0) + (1 if highwater is None else max(0, highwater - applied - 1))
-        return lags
+                    yield entity, tp.partition, 1 if highwater is None else max(0, highwater - applied - 1)
 
     async def _beat(self, _app: Any) -> None:
         if not self.engines:
@@ -274,7 +362,7 @@ class HeadraceApp:
         self.health.records, self._last_beat = 0, now
         row = {
             "at": int(now * 1000), "started": int(self.started * 1000), "pid": os.getpid(), "host": socket.gethostname(),
-            "rate": round(rate, 1), "lag": self.lag(), "error": self.health.error,
+            "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(), "error": self.health.error,
             "state": "retrying" if self.health.error else "running",
         }  # fmt: skip
         with contextlib.suppress(*UNAVAILABLE):
@@ -296,6 +384,9 @@ class _Worker(faust.Worker):
             raise SystemExit(1) from None
         await super().on_start()
 
+    async def _sentinel_task(self) -> None:
+        """The last task of the loop; Faust's sleeps for a second."""
+
     async def on_shutdown(self) -> None:
         await super().on_shutdown()
         await self.ours.stop()
@@ -304,6 +395,8 @@ class _Worker(faust.Worker):
 def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = None) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_Seldom())
     # A batch is thousands of short-lived objects and no cycles: look for garbage seldom.
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

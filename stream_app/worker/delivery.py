@@ -20,6 +20,8 @@ from stream_app.names import (
 from stream_app.settings import Settings
 
 Header = tuple[str, bytes]
+#: A record on its way out: key, value, timestamp (ms), headers.
+Row = tuple[bytes | None, bytes | None, int, list[Header]]
 #: Kafka's default limit is 1,048,588 bytes with overhead; a longer record is cut before it is sent, because a refusal
 #: leaves a gap in an idempotent producer's sequence.
 _LIMIT = 1_035_000
@@ -57,29 +59,41 @@ class Outbox:
         self._producer = producer
         self._open: dict[tuple[str, int], Any] = {}
         self._full: list[tuple[str, int, Any]] = []
-        self._alone: list[tuple[str, int, bytes | None, bytes | None, int, list[Header]]] = []
+        self._alone: list[tuple[str, int, Row]] = []
 
-    def add(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, timestamp: int, headers: list[Header],
-        *, foreign: bool = False,
-    ) -> None:  # fmt: skip
-        """Add a record; ``timestamp`` in ms. ``foreign``: there are headers besides ours, of any size."""
+    def add(self, topic: str, partition: int, row: Row, *, foreign: bool = False) -> None:
+        """Add a record. ``foreign``: there are headers besides ours, of any size."""
+        key, value, timestamp, headers = row
         if value is None and key is None:
             value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # the client cannot send a record of nothing
         size = (len(key) if key else 0) + (len(value) if value else 0) + (_size(headers) if foreign else 0)
         if size > KEPT_OF_OVERSIZED:
             if size > _LIMIT:
                 key, value, headers = _cut(key, value, headers)
-            self._alone.append((topic, partition, key, value, timestamp, headers))
+            self._alone.append((topic, partition, (key, value, timestamp, headers)))
             return
+        self._append(topic, partition, [(key, value, timestamp, headers)])
+
+    def add_ours(self, topic: str, partition: int, rows: list[Row]) -> None:
+        """Add records of our own making, in order: a value and our headers."""
+        if max([len(value or b"") + len(key or b"") for key, value, _, _ in rows], default=0) <= KEPT_OF_OVERSIZED:
+            self._append(topic, partition, rows)
+        else:
+            for row in rows:
+                self.add(topic, partition, row)
+
+    def _append(self, topic: str, partition: int, rows: list[Row]) -> None:
         place = (topic, partition)
         builder = self._open.get(place)
         if builder is None:
             builder = self._open[place] = self._producer.create_batch()
-        if builder.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-            self._full.append((topic, partition, builder))
-            builder = self._open[place] = self._producer.create_batch()
-            builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
+        append = builder.append
+        for key, value, timestamp, headers in rows:
+            if append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
+                self._full.append((topic, partition, builder))
+                builder = self._open[place] = self._producer.create_batch()
+                append = builder.append
+                append(timestamp=timestamp, key=key, value=value, headers=headers)
 
     async def send(self) -> None:
         """Send everything and wait until the broker has acknowledged it; raises the client's error otherwise."""
@@ -91,7 +105,7 @@ class Outbox:
             futures.append(await self._producer.send_batch(builder, topic, partition=partition))
         if futures:
             await asyncio.gather(*futures)
-        for topic, partition, key, value, timestamp, headers in self._alone:
+        for topic, partition, (key, value, timestamp, headers) in self._alone:
             await self._producer.send_and_wait(
                 topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
             )
@@ -122,10 +136,11 @@ def _cut(key: bytes | None, value: bytes | None, headers: list[Header]) -> tuple
     return key, value, [*headers, *marks]
 
 
-def dead_letter_headers(
-    topic: str, partition: int, record: Any, source: bytes, contract: bytes, findings: bytes, group: str
-) -> list[Header]:
-    """The original headers, ours, and the conventional names that redrive tools read (Kafka Connect, Spring Kafka)."""
+def dead_letter_headers(record: Any, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
+    """The original headers, ours, and the conventional names that redrive tools read (Kafka Connect, Spring Kafka).
+
+    ``source`` says where the raw record is: one that waited is read from the pending topic, under another offset.
+    """
     attempts = 1
     kept: list[Header] = []
     for name, value in record.headers:
@@ -133,21 +148,21 @@ def dead_letter_headers(
             attempts = int(value[:6]) + 1
         elif name not in OURS or name == AS_OF:
             kept.append((name, value))
-    offset = b"%d" % record.offset
+    topic, partition, offset = source.rsplit(b":", 2)
     return [
         *kept,
         (SOURCE, source),
         (CONTRACT, contract),
         (FINDINGS, findings),
         (ATTEMPTS, b"%d" % attempts),
-        ("__connect.errors.topic", topic.encode()),
-        ("__connect.errors.partition", b"%d" % partition),
+        ("__connect.errors.topic", topic),
+        ("__connect.errors.partition", partition),
         ("__connect.errors.offset", offset),
         ("__connect.errors.stage", b"VALUE_CONVERTER"),
         ("__connect.errors.connector.name", group.encode()),
-        ("kafka_dlt-original-topic", topic.encode()),
-        ("kafka_dlt-original-partition", partition.to_bytes(4, "big")),
-        ("kafka_dlt-original-offset", record.offset.to_bytes(8, "big")),
+        ("kafka_dlt-original-topic", topic),
+        ("kafka_dlt-original-partition", int(partition).to_bytes(4, "big")),
+        ("kafka_dlt-original-offset", int(offset).to_bytes(8, "big")),
         ("kafka_dlt-original-timestamp", max(0, record.timestamp).to_bytes(8, "big")),
     ]
 
@@ -161,8 +176,24 @@ def header(record: Any, name: str) -> bytes | None:
     return found
 
 
+def as_of_all(records: list[Any]) -> list[int]:
+    """``as_of`` of each record; most have that header alone, or none."""
+    return [
+        int(headers[0][1])
+        if len(headers := record.headers) == 1
+        and headers[0][0] == AS_OF
+        and (value := headers[0][1])
+        and len(value) <= 15
+        and value.isdigit()
+        else as_of(record)
+        for record in records
+    ]
+
+
 def as_of(record: Any) -> int:
     """The moment a record is judged as of, in ms: its header, else its Kafka timestamp."""
+    if not record.headers:
+        return max(0, int(record.timestamp))
     for name, value in record.headers:
         if name == AS_OF and value and len(value) <= 15 and value.isdigit():
             return int(value)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from stream_app.contract.model import Contract, Rule, Shop
+from stream_app.contract.model import Contract, Shop
 from stream_app.judge import Judge, Verdict
+from stream_app.judge.batch import Verdicts
+from stream_app.judge.related import Known
 from stream_app.judge.tally import Tally
 from stream_app.judge.verdict import findings_json, repairs_json
 from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
-from stream_app.store.write import UNAVAILABLE, Changes, Claim, Moved, Store
-from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, as_of, dead_letter_headers
+from stream_app.store.write import UNAVAILABLE, Changes, Moved, Store
+from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, Row, as_of_all, dead_letter_headers, header
+from stream_app.worker.lookups import Batch, LookUps, marks
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
-#: Known reference ids remembered per entity; beyond this the memory starts afresh.
-_KNOWN = 1_000_000
 
 
 class GaveUp(Exception):
@@ -43,7 +45,7 @@ class Engine:
 
     def __init__(
         self, shop: Shop, entity: str, settings: Settings, store: Store, producer: AIOKafkaProducer, health: Health,
-        known: dict[str, set[Any]], topic_ids: Mapping[str, str],
+        known: dict[str, dict[Any, Known]], topic_ids: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
@@ -54,12 +56,11 @@ class Engine:
         self.topics = Topics(entity, settings.topic_prefix)
         self.judge = Judge(self.contract, settings.max_record_bytes)
         self.header = (CONTRACT, self.contract.name_and_version.encode())
-        self._known = known
+        self.look_ups = LookUps(shop, entity, store, self.patiently, known)
         self._topic_ids = topic_ids
         self._applied: dict[int, int] = {}
-        self._is_reference = any(
-            reference.to_entity == entity for other in shop.contracts.values() for reference in other.references
-        )
+        #: Partition → event time (ms) up to which it has been applied.
+        self.reached: dict[int, int] = {}
 
     def applied_field(self, partition: int) -> str:
         """The name under which the partition's applied offset is kept; a re-created topic has another id."""
@@ -69,6 +70,7 @@ class Engine:
         """Read the applied offsets afresh: the partitions may have been elsewhere."""
         for partition in partitions:
             self._applied.pop(partition, None)
+            self.reached.pop(partition, None)
 
     async def process(self, partition: int, records: list[Any]) -> None:
         """Steps 1 to 4 for the records of one partition, in offset order. The caller acknowledges (step 5).
@@ -79,8 +81,7 @@ class Engine:
         Raises:
             GaveUp: Kafka or Redis stayed away too long.
         """
-        verdicts: list[Verdict] | None = None
-        judge = self.judge.judge
+        verdicts: Verdicts | None = None
         field = self.applied_field(partition)
         while True:
             applied = self._applied.get(partition)
@@ -95,12 +96,9 @@ class Engine:
                 return
             # 1. Judge every record: pure, no waiting.
             if verdicts is None:
-                verdicts = [judge(record.value, as_of(record)) for record in records]
-                for index, record in enumerate(records):
-                    if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED:
-                        verdicts[index] = Verdict(None, None, as_of(record), (self.contract.rules["record.oversized"],))
+                verdicts = self._judge(records)
             try:
-                await self._deliver(partition, field, applied, records, verdicts)
+                await self._deliver(partition, (field, applied), records, verdicts)
             except Moved as moved:
                 log.info("%s[%d] was applied up to offset %d by another worker", self.topics.raw, partition, moved.applied)
                 self._applied[partition] = moved.applied
@@ -110,169 +108,75 @@ class Engine:
             self.health.records += len(records)
             return
 
-    async def _deliver(self, partition: int, field: str, applied: int, records: list[Any], verdicts: list[Verdict]) -> None:
-        raw = self.topics.raw
-        sources = [f"{raw}:{partition}:{record.offset}" for record in records]
+    def _judge(self, records: list[Any]) -> Verdicts:
+        verdicts = self.judge.judge_all([record.value for record in records], as_of_all(records))
+        for index, record in enumerate(records):
+            if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED:
+                oversized = self.contract.rules["record.oversized"]
+                verdicts.put(index, Verdict(None, None, verdicts.as_of[index], (oversized,)))
+        return verdicts
+
+    async def _deliver(self, partition: int, place: tuple[str, int], records: list[Any], verdicts: Verdicts) -> None:
+        prefix = b"%b:%d:" % (self.topics.raw.encode(), partition)
+        offsets = [record.offset for record in records]
+        sources = [b"%b%d" % (prefix, offset) for offset in offsets]
         # 2. Look up references and uniqueness for the whole batch in one round trip, and settle the verdicts.
-        references = self._references(verdicts)
-        claims, places = self._claims(verdicts, sources)
-        missing, duplicates = await self.patiently(
-            "look up references and keys",
-            lambda: self.store.look_up(
-                self.entity,
-                (field, applied),
-                [(entity, [str(value) for value in ids]) for entity, ids, _ in references.values()],
-                claims,
-            ),
-        )
-        extra: dict[int, list[Rule]] = {}
-        for place, (_, rule), found in zip(places, ((c, self._unique_rule(c)) for c in claims), duplicates, strict=True):
-            for index in found:
-                extra.setdefault(place[index], []).append(rule)
-        for index, rules in extra.items():
-            verdicts[index].reject(rules)
-        pending: set[int] = set()
-        for (_, (entity, ids, where)), absent in zip(references.items(), missing, strict=True):
-            gone = {ids[index] for index in absent}
-            self._remember(entity, ids, gone)
-            for identity in gone:
-                pending.update(where[identity])
-        pending = {index for index in pending if not verdicts[index].rejected}
+        batch = Batch(place, offsets, sources, lambda index: header(records[index], AS_OF) is not None)
+        settled = await self.look_ups.settle(batch, verdicts)
+        pending = settled.pending
 
         # 3. Produce clean, dead-letter and pending records, and wait for every acknowledgement.
-        await self.patiently(
-            "deliver", lambda: self.send(partition, list(zip(records, verdicts, sources, strict=True)), pending)
-        )
+        await self.patiently("deliver", lambda: self.send(partition, records, verdicts, sources, pending))
 
         # 4. Apply the batch's counts, once, and note the offset, in one atomic script.
         now = int(time.time() * 1000)
         tally = Tally(self.contract)
-        for index, verdict in enumerate(verdicts):
-            outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
-            tally.add(verdict, outcome, sources[index])  # type: ignore[arg-type]
-        settled = [index for index in range(max(0, len(verdicts) - 100), len(verdicts)) if index not in pending]
-        tally.show((verdicts[index], sources[index]) for index in settled)
-        changes = Changes(tally, now, applied=(field, applied, records[-1].offset))
-        waiting = f'{{"since":{now},"decision":null}}'
-        changes.wait = [(f"{partition}:{records[index].offset}", waiting) for index in sorted(pending)]
-        changes.references = self.reference_ids(verdicts, pending)
-        changes.release = self.releases(
-            (verdict, source) for index, (verdict, source) in enumerate(zip(verdicts, sources, strict=True)) if index in extra
-        )
+        tally.add_all(verdicts, pending, lambda index: sources[index].decode())
+        newest = [index for index in range(max(0, len(records) - 100), len(records)) if index not in pending]
+        tally.show((verdicts[index], sources[index].decode()) for index in newest)
+        changes = Changes(tally, now, applied=(*place, offsets[-1]), references=settled.references)
+        for index in sorted(pending):
+            waiting = {"since": now, "decision": None, "rules": marks(verdicts[index])}
+            changes.wait.append((self.waiting_field(partition, offsets[index]), json.dumps(waiting)))
+        changes.learned = tally.learned()
+        changes.release = self.look_ups.releases((verdicts[index], sources[index]) for index in settled.touched)
         await self.patiently("apply the counts", lambda: self.store.apply(changes))
+        self.reached[partition] = max(tally.stream_ms, self.reached.get(partition, 0))
 
-    async def send(self, partition: int, rows: list[tuple[Any, Verdict, str]], pending: set[int]) -> None:
-        """Send each (raw record, verdict, source) to its topic; indexes in ``pending`` to the pending topic."""
+    def waiting_field(self, partition: int, offset: int) -> str:
+        """The name under which a record that waits is registered."""
+        return f"{partition}:{offset}"
+
+    async def send(
+        self, partition: int, records: list[Any], verdicts: Verdicts, sources: list[bytes], pending: Collection[int]
+    ) -> None:
+        """Send each record to its topic, those at the indexes in ``pending`` to the pending topic."""
         outbox = Outbox(self.producer)
-        clean, dead, wait = self.topics.clean, self.topics.dead_letter, self.topics.pending
         contract = self.header
-        for index, (record, verdict, source) in enumerate(rows):
-            body = verdict.body
-            mark = source.encode()
+        clean: list[Row] = []
+        for index, (record, body, source) in enumerate(zip(records, verdicts.bodies, sources, strict=True)):
             if index in pending:
-                headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF)), (SOURCE, mark)]
-                headers.append((AS_OF, b"%d" % as_of(record)))
-                outbox.add(wait, partition, record.key, record.value, record.timestamp, headers, foreign=True)
+                headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF)), (SOURCE, source)]
+                headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
+                row = (record.key, record.value, record.timestamp, headers)
+                outbox.add(self.topics.pending, partition, row, foreign=True)
             elif body is not None:
-                headers = [(SOURCE, mark), contract]
-                if verdict.findings:
+                headers = [(SOURCE, source), contract]
+                verdict = verdicts.marked.get(index)
+                if verdict is not None and verdict.findings:
                     headers.append((WARNINGS, findings_json(verdict.findings)))
-                if verdict.repairs:
+                if verdict is not None and verdict.repairs:
                     headers.append((REPAIRS, repairs_json(verdict.repairs)))
-                outbox.add(clean, partition, record.key, body, record.timestamp, headers)
+                clean.append((record.key, body, record.timestamp, headers))
             else:
-                topic, number, offset = source.rsplit(":", 2)
-                original = _Original(record, int(offset))
                 headers = dead_letter_headers(
-                    topic,
-                    int(number),
-                    original,
-                    mark,
-                    contract[1],
-                    findings_json(verdict.findings),
-                    self.settings.group,
+                    record, source, contract[1], findings_json(verdicts[index].findings), self.settings.group
                 )
-                outbox.add(dead, partition, record.key, record.value, record.timestamp, headers, foreign=True)
+                outbox.add(
+                    self.topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True
+                )
+        outbox.add_ours(self.topics.clean, partition, clean)
         await outbox.send()
-
-    def _references(self, verdicts: list[Verdict]) -> dict[str, tuple[str, list[Any], dict[Any, list[int]]]]:
-        """Per foreign key: the entity, the ids that are not known here yet, and which records need each."""
-        found: dict[str, tuple[str, list[Any], dict[Any, list[int]]]] = {}
-        for reference in self.contract.references:
-            known = self._known.setdefault(reference.to_entity, set())
-            where: dict[Any, list[int]] = {}
-            name = reference.field
-            for index, verdict in enumerate(verdicts):
-                if verdict.body is None or verdict.values is None:
-                    continue
-                value = verdict.values[name]
-                if value is not None and value not in known:
-                    where.setdefault(value, []).append(index)
-            found[reference.rule.id] = (reference.to_entity, list(where), where)
-        return found
-
-    def _remember(self, entity: str, ids: list[Any], gone: set[Any]) -> None:
-        known = self._known.setdefault(entity, set())
-        if len(known) > _KNOWN:
-            known.clear()
-        known.update(identity for identity in ids if identity not in gone)
-
-    def _claims(self, verdicts: list[Verdict], sources: list[str]) -> tuple[list[Claim], list[list[int]]]:
-        """Claims of the batch, and for each claim the index of the record behind each of its ids."""
-        claims: list[Claim] = []
-        places: list[list[int]] = []
-        for unique in self.contract.uniques:
-            make, look = Claim(unique.rule.id, True, [], []), Claim(unique.rule.id, False, [], [])
-            made: list[int] = []
-            looked: list[int] = []
-            seen = unique.among == "seen"
-            only = unique.fields[0] if len(unique.fields) == 1 else None
-            for index, verdict in enumerate(verdicts):
-                if verdict.values is None:
-                    continue
-                if only is not None:
-                    value = verdict.values[only]
-                    identity = None if value is None else str(value)
-                else:
-                    identity = unique_id(unique.fields, verdict, seen)
-                if identity is None:
-                    continue
-                claim, place = (make, made) if seen or verdict.body is not None else (look, looked)
-                claim.ids.append(identity)
-                claim.sources.append(sources[index])
-                place.append(index)
-            for claim, place in ((make, made), (look, looked)):
-                if claim.ids:
-                    claims.append(claim)
-                    places.append(place)
-        return claims, places
-
-    def _unique_rule(self, claim: Claim) -> Rule:
-        return self.contract.rules[claim.rule]
-
-    def releases(self, rows: Any) -> list[tuple[str, str, str]]:
-        """Ids that rejected records hold among the kept and give back."""
-        return [
-            (unique.rule.id, identity, source)
-            for verdict, source in rows
-            if verdict.rejected and verdict.values is not None
-            for unique in self.contract.uniques
-            if unique.among == "kept" and (identity := unique_id(unique.fields, verdict, False)) is not None
-        ]
-
-    def reference_ids(self, verdicts: list[Verdict], pending: set[int]) -> list[str]:
-        """Ids that other entities may refer to from now on."""
-        key = self.contract.key
-        if not self._is_reference or key is None:
-            return []
-        return sorted(
-            {
-                str(verdict.values[key])
-                for index, verdict in enumerate(verdicts)
-                if verdict.body is not None and verdict.values is not None and index not in pending
-                and verdict.values[key] is not None
-            }
-        )  # fmt: skip
 
     async def patiently(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
         """Do ``action``; while Kafka or Redis is away, again with backoff, until ``give_up_after`` seconds are over."""
@@ -297,34 +201,3 @@ class Engine:
                     log.warning("%s: recovered", self.entity)
                     self.health.error = None
                 return result
-
-
-class _Original:
-    """A record seen under its original offset (a waiting record is read from the pending topic under another)."""
-
-    __slots__ = ("headers", "key", "offset", "timestamp", "value")
-
-    def __init__(self, record: Any, offset: int) -> None:
-        self.headers, self.key, self.value = record.headers, record.key, record.value
-        self.timestamp, self.offset = record.timestamp, offset
-
-
-def unique_id(fields: tuple[str, ...], verdict: Verdict, seen: bool) -> str | None:
-    """The text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
-    values = verdict.values
-    if values is None:
-        return None
-    if len(fields) == 1:
-        value = values[fields[0]]
-        return None if value is None else str(value)
-    parts = [values[name] for name in fields]
-    if not seen and any(part is None for part in parts):
-        return None
-    return fingerprint(parts)
-
-
-def fingerprint(parts: list[Any]) -> str:
-    """128 bits that stand for the values of several fields."""
-    from hashlib import blake2b
-
-    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from stream_app.judge import Verdict
+from stream_app.judge.batch import Verdicts
 from stream_app.judge.tally import Tally
 from stream_app.names import SOURCE
 from stream_app.store.write import GONE, KNOWN, REJECTED, Changes, SettledAlready
@@ -20,14 +21,13 @@ _AT_ONCE = 2_000
 class Held:
     """One waiting record in memory."""
 
-    __slots__ = ("arrived", "batch", "field", "offset", "partition", "record", "source", "verdict")
+    __slots__ = ("batch", "field", "offset", "partition", "record", "source", "verdict")
 
     def __init__(self, record: Any, verdict: Verdict, source: str, batch: Batch) -> None:
         self.record, self.verdict, self.source, self.batch = record, verdict, source, batch
         _, partition, offset = source.rsplit(":", 2)
         self.partition, self.offset = int(partition), int(offset)
         self.field = f"{partition}:{offset}"
-        self.arrived = time.time()
 
 
 class Batch:
@@ -86,50 +86,65 @@ class WaitingRoom:
 
     async def _settle_some(self, some: list[Held], closed: bool, caught_up: bool) -> int:
         engine = self.engine
-        now = time.time()
+        now = int(time.time() * 1000)
         rows = []
         for held in some:
             values = held.verdict.values or {}
             wanted = [
                 (r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None
             ]
-            over = caught_up and (closed or now - held.arrived >= engine.settings.grace)
-            rows.append((held.field, engine.applied_field(held.partition), held.offset, wanted, int(over)))
+            rows.append((held.field, engine.applied_field(held.partition), held.offset, wanted))
+        # The grace counts from when the record began to wait, whoever reads it again later.
+        before = -1 if not caught_up else now if closed else now - int(engine.settings.grace * 1000)
         # Decide first, durably: whatever happens after, the record ends as decided.
-        states = await engine.patiently("decide about waiting records", lambda: engine.store.decide(engine.entity, rows))
+        decisions = await engine.patiently(
+            "decide about waiting records", lambda: engine.store.decide(engine.entity, rows, before)
+        )
         by_partition: dict[int, list[Held]] = {}
         count = 0
-        for held, row, (state, missing) in zip(some, rows, states, strict=True):
+        for held, (state, missing, marks) in zip(some, decisions, strict=True):
             if state == GONE:
                 self._release(held)  # settled before
                 count += 1
-            elif state == KNOWN:
-                by_partition.setdefault(held.partition, []).append(held)
-            elif state == REJECTED:
-                names = {
-                    (r.to_entity, str((held.verdict.values or {}).get(r.field))): r.rule for r in engine.contract.references
-                }
-                if not held.verdict.rejected:
-                    held.verdict.reject(names[row[3][index]] for index in missing)
+            elif state in (KNOWN, REJECTED):
+                self._remember(held, marks)
+                if state == REJECTED:
+                    self._reject(held, missing)
                 by_partition.setdefault(held.partition, []).append(held)
         for partition, group in by_partition.items():
             count += await self._finish(partition, group)
         return count
 
+    def _remember(self, held: Held, marks: list[str]) -> None:
+        """Add what was looked up before the record began to wait; judging its bytes again does not find it."""
+        known = {rule.id for rule in held.verdict.findings}
+        rules = self.engine.contract.rules
+        # A contract of another version may not have the rule any more.
+        held.verdict.reject(rules[mark] for mark in marks if mark in rules and mark not in known)
+
+    def _reject(self, held: Held, missing: list[int]) -> None:
+        """Name the references that are missing: indexes among those that have a value."""
+        if not held.verdict.rejected:
+            values = held.verdict.values or {}
+            wanted = [r for r in self.engine.contract.references if values.get(r.field) is not None]
+            held.verdict.reject(wanted[index].rule for index in missing)
+
     async def _finish(self, partition: int, group: list[Held]) -> int:
         engine = self.engine
         # A crash may have sent a record here twice.
         remaining = list({held.field: held for held in group}.values())
-        rows = [(held.record, held.verdict, held.source) for held in remaining]
-        await engine.patiently("deliver", lambda: engine.send(partition, rows, set()))
+        verdicts = Verdicts.of(engine.contract, [held.verdict for held in remaining])
+        records, sources = [held.record for held in remaining], [held.source.encode() for held in remaining]
+        await engine.patiently("deliver", lambda: engine.send(partition, records, verdicts, sources, ()))
         while remaining:
             tally = Tally(engine.contract)
             for held in remaining:
                 tally.add(held.verdict, "rejected" if held.verdict.rejected else "clean", held.source, waited=True)
             tally.show((held.verdict, held.source) for held in remaining)
             changes = Changes(tally, int(time.time() * 1000), settle=[held.field for held in remaining])
-            changes.release = engine.releases((held.verdict, held.source) for held in remaining)
-            changes.references = engine.reference_ids([held.verdict for held in remaining], set())
+            changes.release = engine.look_ups.releases((held.verdict, held.source.encode()) for held in remaining)
+            kept = Verdicts.of(engine.contract, [held.verdict for held in remaining])
+            changes.references = await engine.look_ups.made_known(kept)
             try:
                 await engine.patiently("apply the counts", lambda changes=changes: engine.store.apply(changes))  # type: ignore[misc]
                 break

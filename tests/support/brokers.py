@@ -21,7 +21,7 @@ class Broker:
     @property
     def session(self) -> float:
         """Session timeout of group members, in seconds: Kafka allows no less than 6 by default."""
-        return 3.0 if self.kind == "embedded" else 6.0
+        return 2.0 if self.kind == "embedded" else 6.0
 
     def admin(self) -> KafkaAdminClient:
         return KafkaAdminClient(bootstrap_servers=self.bootstrap)
@@ -36,6 +36,7 @@ class Broker:
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
             "fetch_max_wait_ms": 50,
+            "metadata_max_age_ms": 1_000,  # a member that joins before it has heard of a new topic looks again
             "session_timeout_ms": int(self.session * 1000),
             "heartbeat_interval_ms": int(self.session * 1000 / 3),
         }

@@ -14,8 +14,14 @@ from typing import Any
 
 import redis
 
+from reporter.author import TemplateAuthor
+from reporter.periods import Period
+from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.judge.summary import ContractSummary, describe
+from stream_app.settings import load_settings
+from stream_app.store.incidents import Incident
+from stream_app.store.reports import StoredReport
 
 GRAINS = {"m": (60, 10_080), "h": (3_600, 9_600), "d": (86_400, 3_660)}
 
@@ -33,6 +39,8 @@ ORDER_FAULTS: Mapping[str, float] = {
     "record.unknownField": 8.0,
 }
 CUSTOMER_FAULTS: Mapping[str, float] = {"email.format": 14.0, "country_known": 6.0, "name.required": 3.0}
+COUNTRIES = ("United Kingdom", "France", "Germany", "Spain", "Netherlands", "Belgium", "Portugal", "Norway", "Italy", "Japan")
+CATEGORIES = ("Toys", "Books", "Kitchen", "Garden", "Lighting", "Stationery")
 PRODUCT_FAULTS: Mapping[str, float] = {"unit_price.exclusiveMinimum": 5.0, "category.required": 4.0}
 
 
@@ -137,6 +145,8 @@ class Shop:
             counts["in"] += 1
             minor = int(self.random.lognormvariate(7.6, 0.7))
             rejected = False
+            counts["u:coupon_code"] += draw() < 0.008
+            counts["u:utm source"] += bad and draw() < 0.02
             for rule, share in ORDER_FAULTS.items():
                 if bad and rule in {"price.exclusiveMinimum", "price.type"}:
                     share *= 14
@@ -151,6 +161,7 @@ class Shop:
             if draw() < 0.03:
                 counts["repaired"] += 1
                 counts["r:order_date.utc"] += 1
+                counts["r:price.number"] += draw() < 0.4
             counts["clean"] += 1
             counts["rev"] += minor
             buyers.add(self.random.choices(range(self.customers), cum_weights=self.weights)[0])
@@ -162,10 +173,17 @@ class Shop:
         counts: Counter[str] = Counter()
         draw = self.random.random
         for _ in range(int(mean) + (draw() < mean % 1)):
-            counts["in"] += 1
-            found = [rule for rule, share in faults.items() if draw() * 1_000 < share]
-            counts.update(f"f:{rule}" for rule in found)
-            counts["rejected" if found else "clean"] += 1
+            field_name, values = ("country", COUNTRIES) if entity == "customers" else ("category", CATEGORIES)
+            value = values[min(int(self.random.expovariate(0.5)), len(values) - 1)]
+            worse = 2.5 if value in {"Spain", "Garden"} else 1.0
+            found = [rule for rule, share in faults.items() if draw() * 1_000 < share * worse]
+            outcome = "rejected" if found else "clean"
+            counts.update([f"f:{rule}" for rule in found])
+            counts.update(f"s|{field_name}|f:{rule}|{value}" for rule in found)
+            counts.update(["in", outcome, f"s|{field_name}|in|{value}", f"s|{field_name}|{outcome}|{value}"])
+            if entity == "customers":
+                counts["r:email.lower"] += draw() < 0.2
+                counts["n:phone"] += draw() < 0.31
         if counts:
             self.recounts[entity].minutes[start] = counts
 
@@ -191,7 +209,10 @@ class Shop:
         clean = [minute for minute, counts in recount.minutes.items() if counts["clean"]]
         if total:
             times = {"at": self.now_ms - 1_200, **({"et": max(clean) * 1_000 + 41_000} if clean else {})}
-            self.client.hset(f"{self.prefix}:total:{entity}", mapping=_plain(total) | times)
+            self.client.hset(
+                f"{self.prefix}:total:{entity}",
+                mapping=_plain({name: number for name, number in total.items() if not name.startswith("s|")}) | times,
+            )
         everyone = set().union(*recount.customers.values()) if recount.customers else set()
         for many in _chunks(sorted(everyone), 4_000):
             self.client.sadd(f"{self.prefix}:set:{entity}:customers", *map(str, many))
@@ -226,6 +247,7 @@ class Shop:
                 "source": f"{entity}:{index % 4}:{88_000 + index}",
                 "event_time": at,
                 "at": self.now_ms - (number - index) * 900,
+                "segments": {"country": self.random.choice(COUNTRIES)} if entity == "customers" else {},
             }
             self.client.lpush(f"{self.prefix}:findings", json.dumps(row))
         for index in range(number):
@@ -248,19 +270,73 @@ class Shop:
             self.client.lpush(f"{self.prefix}:clean:orders", json.dumps(entry))
 
 
+    def incidents(self) -> list[Incident]:
+        """A few incidents, open and closed, newest first."""
+        hour = self.until // 3_600 * 3_600
+        day = 86_400
+        rows = [
+            ("orders", "revenue", "error", "open", hour - 4 * 3_600, hour, 4, 123_400.0, 480_000.0, "money", "low", None),
+            ("customers", "volume", "warning", "open", hour - 7_200, hour, 2, 3.0, 22.0, "records", "low",
+             ("country", "Spain", 0.05, 0.93)),
+            ("orders", "drift:utm source:appeared", "warning", "open", hour - 2 * day, hour - day, 20, 0.02, 0.0, "share",
+             "changed", None),
+            ("orders", "finding:price.exclusiveMinimum", "error", "closed", hour - 10 * day, hour - 7 * day, 60, 0.06, 0.004,
+             "share", "high", None),
+            ("orders", "volume", "warning", "closed", hour - 20 * day, hour - 19 * day, 9, 300.0, 120.0, "records", "high",
+             None),
+        ]  # fmt: skip
+        made = []
+        for entity, metric, severity, state, start, end, windows, seen, expected, unit, direction, segment in rows:
+            incident = Incident(
+                id=f"{entity}.{metric}.{start}",
+                entity=entity,
+                metric=metric,
+                severity=severity,
+                state=state,
+                start=start,
+                end=end,
+                grain="h",
+                windows=windows,
+                observed=seen,
+                expected=expected,
+                low=None if metric.startswith("drift") else expected * 0.8,
+                high=None if metric.startswith("drift") else expected * 1.2,
+                unit=unit,
+                direction=direction,
+                segment=segment,
+                updated=end,
+            )
+            self.client.hset(f"{self.prefix}:incidents", incident.id, incident.to_json())
+            self.client.zadd(f"{self.prefix}:incidents:by-start", {incident.id: start})
+            made.append(incident)
+        return made
+
+    def reports(self, number: int = 3) -> list[StoredReport]:
+        """Reports of the last whole weeks, by the template, newest first."""
+        port = self.client.connection_pool.connection_kwargs
+        settings = load_settings(
+            redis=f"redis://{port['host']}:{port['port']}/{port.get('db', 0)}", redis_prefix=self.prefix
+        )
+        reporter = Reporter(settings, TemplateAuthor())
+        today = self.until // 86_400 * 86_400
+        weeks = [(today - 7 * 86_400 * (back + 1), today - 7 * 86_400 * back) for back in range(number)]
+        return [reporter.report(Period(*week)).report for week in weeks]
+
+
 def a_live_shop(client: redis.Redis, prefix: str, now_ms: int, days: int = 62, per_minute: float = 2.0) -> Shop:
     """Two months of trade up to now, one worker, all caught up."""
     shop = Shop(client, prefix, until=now_ms // 1_000 - 4, now_ms=now_ms)
     shop.announce()
     shop.fill(days * 1_440, per_minute=per_minute)
     shop.recent()
+    shop.incidents()
     shop.wait("orders", 3)
     shop.beat()
     return shop
 
 
 def _plain(counts: Mapping[str, int]) -> dict[Any, Any]:
-    return {name: number for name, number in counts.items() if number}
+    return {name: int(number) for name, number in counts.items() if number}
 
 
 def _chunks(values: list[int], size: int) -> Iterator[list[int]]:

@@ -92,7 +92,7 @@ def customer(number: int, **changes: Any) -> Raw:
 
 def product(number: int, **changes: Any) -> Raw:
     """A good product."""
-    return compact("products", number, **({"product_id": number, "category": "Toys", "unit_price": 3.5} | changes))
+    return compact("products", number, **({"product_id": number, "category": "Toys", "unit_price": 9.5} | changes))
 
 
 def order(number: int, customer_id: int = 1, product_id: int = 1, **changes: Any) -> Raw:

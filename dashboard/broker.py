@@ -1,0 +1,117 @@
+"""Which broker is in use, and what it promises: asked of Kafka seldom, because it changes seldom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient  # type: ignore[import-untyped]
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from dashboard.data import settings
+from dashboard.reach import check
+from stream_app.errors import HeadraceError
+from stream_app.names import Topics
+from stream_app.settings import Settings
+from stream_app.topics import connection_problem, kafka_options
+
+#: Seconds that one answer serves all viewers.
+SHARED_FOR = 60
+#: How the embedded broker names its cluster.
+EMBEDDED = "headrace-"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic as the broker keeps it: partitions, copies of each, and ms until records go (None: unknown, -1: never)."""
+
+    name: str
+    partitions: int
+    replicas: int
+    kept_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker in use. ``embedded``: the one that comes with Headrace; ``brokers``: how many there are."""
+
+    embedded: bool
+    cluster: str
+    brokers: int
+    topics: tuple[Topic, ...]
+
+    @property
+    def promises(self) -> tuple[tuple[bool, str], ...]:
+        """What can be relied on: (whether it holds, the promise)."""
+        copies = min((topic.replicas for topic in self.topics), default=1)
+        if self.embedded:
+            return (
+                (True, "Every record gets one verdict, and counts are exact, while the broker runs."),
+                (True, "A worker that is killed repeats at most what it had delivered and not counted, with the same source."),
+                (False, "Records do not survive the broker: it keeps them in memory, for demos and tests."),
+                (False, "Sends that are repeated after a network error may be written twice: this broker has no idempotence."),
+            )
+        return (
+            (True, "Every record gets one verdict, and counts are exact."),
+            (True, "A worker that is killed repeats at most what it had delivered and not counted, with the same source."),
+            (True, "Sends are idempotent: what is repeated after a network error is written once."),
+            (
+                copies > 1,
+                f"Each record is kept {copies} times, so that a broker may fail."
+                if copies > 1
+                else "Each record is kept once: with a lost disk it is gone. Set HEADRACE_REPLICATION for new topics.",
+            ),
+        )
+
+
+@st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
+def broker(entities: tuple[str, ...]) -> Broker | str:
+    """The broker and the topics of these entities, or why it cannot be asked."""
+    try:
+        return _ask(settings(), entities)
+    except HeadraceError as error:
+        return str(error)
+
+
+def _ask(chosen: Settings, entities: tuple[str, ...]) -> Broker:
+    check(chosen)
+    try:
+        admin = KafkaAdminClient(**kafka_options(chosen), bootstrap_timeout_ms=3_000, request_timeout_ms=5_000)
+    except KafkaError as error:
+        raise connection_problem(chosen, error) from None
+    try:
+        cluster: dict[str, Any] = admin.describe_cluster()
+        wanted = [name for entity in entities for name in Topics(entity, chosen.topic_prefix).all]
+        described = [row for row in admin.describe_topics() if row["name"] in wanted and not row.get("error_code")]
+        kept = _kept(admin, [str(row["name"]) for row in described])
+    except KafkaError as error:
+        raise connection_problem(chosen, error) from None
+    finally:
+        admin.close()
+    name = str(cluster.get("cluster_id") or "")
+    topics = tuple(
+        Topic(
+            row["name"],
+            len(row["partitions"]),
+            min((len(part.get("replica_nodes", part.get("replicas", [0]))) for part in row["partitions"]), default=1),
+            kept.get(row["name"]),
+        )
+        for row in sorted(described, key=lambda row: wanted.index(row["name"]))
+    )
+    return Broker(name.startswith(EMBEDDED), name, len(cluster.get("brokers", [])), topics)
+
+
+def _kept(admin: Any, names: list[str]) -> dict[str, int]:
+    """Topic → ``retention.ms``; empty where the broker does not say."""
+    try:
+        answer = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, ["retention.ms"]) for name in names])
+    except KafkaError:
+        return {}
+    kept: dict[str, int] = {}
+    for name, entries in (answer.get("topic") or {}).items() if isinstance(answer, dict) else ():
+        entry = entries.get("retention.ms")
+        value = str(entry.get("value") if isinstance(entry, dict) else entry)
+        if value.lstrip("-").isdecimal():
+            kept[name] = int(value)
+    return kept

@@ -1,0 +1,70 @@
+"""Pure figures of the pipeline page: the pace and the lag as this dashboard saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from dashboard.data import Sample
+from dashboard.figures import MARK, Figure
+
+#: A pace is measured over at least this many ms, so that it does not jump with every batch.
+SMOOTH_MS = 10_000
+
+
+def paces(samples: Sequence[Sample]) -> list[tuple[int, float]]:
+    """Records per second at each sample's time (ms), over the 10 s before it.
+
+    A store that was emptied meanwhile counts from nothing again: there the pace is left out.
+    """
+    rows: list[tuple[int, float]] = []
+    begin = 0
+    for index, sample in enumerate(samples):
+        while begin + 1 < index and sample.at - samples[begin + 1].at >= SMOOTH_MS:
+            begin += 1
+        first = samples[begin]
+        if index and sample.at > first.at and sample.received >= first.received:
+            rows.append((sample.at, 1000 * (sample.received - first.received) / (sample.at - first.at)))
+    return rows
+
+
+def _x() -> alt.X:
+    axis = alt.Axis(title="Wall time (UTC)", labelExpr="utcFormat(datum.value, '%H:%M:%S')", grid=False, tickCount=5)
+    return alt.X("at:T", scale=alt.Scale(type="utc"), axis=axis)
+
+
+def pace(samples: Sequence[Sample]) -> Figure:
+    """Records per second over wall time."""
+    rows = paces(samples)
+    frame = pd.DataFrame(
+        {
+            "at": pd.to_datetime([at for at, _ in rows], unit="ms", utc=True),
+            "pace": pd.Series([each for _, each in rows], dtype="float64"),
+        }
+    )
+    return _line(frame, "pace", "Records per second", None)
+
+
+def lag(samples: Sequence[Sample]) -> Figure:
+    """Records still to read over wall time; unknown leaves a gap."""
+    frame = pd.DataFrame(
+        {
+            "at": pd.to_datetime([one.at for one in samples], unit="ms", utc=True),
+            "lag": pd.Series([one.lag for one in samples], dtype="float64"),
+        }
+    )
+    return _line(frame, "lag", "Records still to read", MARK)
+
+
+def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Figure:
+    # A line that is zero all along still needs room above it.
+    scale = alt.Scale(domain=[0, float(frame[field].max())], nice=True) if frame[field].max() > 0 else alt.Scale(domain=[0, 1])
+    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, minExtent=44, format="~s"), scale=scale)
+    tooltip = [
+        alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
+        alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),
+    ]
+    base = alt.Chart(frame, height=190).encode(x=_x(), y=y, tooltip=tooltip)
+    return base.mark_line(strokeWidth=2.2, aria=False, **({"color": colour} if colour else {}))

@@ -1,0 +1,62 @@
+"""Who may see the dashboard: everyone who reaches it, or those of an allow-list after a log-in by OpenID Connect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard import data, markup
+
+
+def refusal(user: Mapping[str, object], allowed: str) -> str | None:
+    """Why this user may not see the dashboard; None where the user may.
+
+    Args:
+        user: the claims of the identity token. An e-mail counts only when the provider has verified it: else whoever opens
+            an account there under another's address would be that other.
+        allowed: e-mails and domains, separated by commas: ``ann@example.org,@example.com``.
+    """
+    email = str(user.get("email") or "").strip().casefold()
+    if not email or email.count("@") != 1:
+        return "Your account has no e-mail address, so it cannot be on the list."
+    if user.get("email_verified") is not True and str(user.get("email_verified")).lower() != "true":
+        return "Your provider has not verified your e-mail address."
+    _, _, domain = email.partition("@")
+    for entry in (one.strip().casefold() for one in allowed.split(",")):
+        if entry and (email == entry or (entry.startswith("@") and domain == entry[1:])):
+            return None
+    return "Your e-mail address is not on the list of this dashboard. Ask whoever runs it."
+
+
+def passed() -> bool:
+    """Whether the viewer may go on; else draws what there is to do instead."""
+    settings = data.settings()
+    if settings.dashboard_login is None:
+        return True
+    user = st.user.to_dict()
+    if user.get("is_logged_in") is not True:
+        _card("Log in", "This dashboard is for those on its list.", None)
+        return False
+    why = refusal(user, settings.dashboard_allow)
+    if why is None:
+        return True
+    _card("No access", why, str(user.get("email") or ""))
+    return False
+
+
+def log_out() -> None:
+    """A way out, where there was a log-in."""
+    if data.settings().dashboard_login is not None:
+        st.button("Log out", on_click=st.logout, key="log-out", type="tertiary", icon=":material/logout:")
+
+
+def _card(title: str, text: str, email: str | None) -> None:
+    with st.container(key="card-empty"):
+        st.subheader(title, anchor=False)
+        markup.show(markup.tag("p", text))
+        if email is None:
+            st.button("Log in", on_click=st.login, key="log-in", type="primary", icon=":material/login:")
+        else:
+            markup.show(markup.tag("p", "You are logged in as ", markup.data(email), cls="quiet"))
+            st.button("Log out", on_click=st.logout, key="log-out", icon=":material/logout:")

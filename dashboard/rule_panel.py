@@ -1,0 +1,66 @@
+"""What opens under a rule: what it says in the contract, its trend, its recent findings and what to do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, figures_quality, formats, grid, markup, tables, theme
+from dashboard.advice import what_to_do
+from stream_app.store.read_overview import RuleCount
+from stream_app.store.read_quality import QualityView
+
+#: Recent findings shown of one rule.
+RECENT = 50
+
+
+def rule_panel(view: QualityView, entity: str, rule_id: str, counted: RuleCount | None) -> None:
+    """Draw it. ``counted``: what the rule found in the range, None for nothing."""
+    contract = view.contracts[entity]
+    rule = contract.rules.get(rule_id)
+    with st.container(key="panel-rule"):
+        left, right = st.columns([4, 5], gap="medium")
+        with left:
+            head = markup.tag("h3", markup.code(rule_id))
+            if rule is None:
+                markup.show(markup.join(head, markup.tag("p", what_to_do(rule_id, None))))
+            else:
+                said: dict[str, markup.Part] = {
+                    "Says": markup.data(rule.message),
+                    "Why it matters": markup.data(rule.impact) if rule.impact else None,
+                    "What to do": what_to_do(rule_id, rule),
+                    "Severity": markup.join(
+                        markup.pill(rule.severity, rule.severity), f" {tables.effect(rule.severity)} the record"
+                    ),
+                    "Dimension": rule.dimension,
+                    "Looks at": markup.join(markup.code(rule.path), " of ", markup.code(entity)),
+                    "Contract": markup.code(f"{contract.id}:{contract.version}"),
+                }
+                markup.show(markup.join(head, markup.facts({name: part for name, part in said.items() if part is not None})))
+        with right:
+            share = formats.percent(counted.share, 2) if counted else formats.NOTHING
+            st.caption(f"{formats.count(counted.count if counted else 0)} findings in this range, {share} of records in")
+            theme.chart(
+                figures_quality.rule_over_time(
+                    view.findings_series, entity, rule_id, [point.start for point in view.series], view.bar_seconds
+                ),
+                key="rule-trend",
+                alt_text="Findings of the rule over time.",
+            )
+            _recent(entity, rule_id)
+
+
+def _recent(entity: str, rule_id: str) -> None:
+    read = data.findings()
+    if isinstance(read, data.Down):
+        return
+    rows = [row for row in read if (row.entity, row.rule) == (entity, rule_id)][:RECENT]
+    if not rows:
+        st.caption("None of its findings is among the newest thousand.")
+        return
+    st.caption("Its newest findings, whatever the range. The page Anomalies opens their records")
+    grid.grid(
+        tables.findings(rows)[["Event time", "Where", "Source"]],
+        "rule-recent",
+        {"Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC")},
+        rows=4,
+    )

@@ -1,0 +1,1 @@
+"""How well Headrace finds what is wrong: simulated streams whose truth is known, judged, and compared with that truth."""

@@ -1,0 +1,165 @@
+"""Runs streams whose truth is known through the whole pipeline in memory: judge, look-ups, windows, monitor."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from headrace.check import Check
+from headrace.evaluation.score import FAULTLESS, Alarm, RecordScores, Staged, Truth
+from producers.incidents import KINDS, spread
+from producers.simulator import Event, Simulation
+from producers.truth import truth_of
+from stream_app.contract import Shop, load_shop
+from stream_app.judge import Verdict
+from stream_app.judge.tally import Tally
+from stream_app.monitor import SECONDS, Monitor, State, stream_time, windows_of
+from stream_app.monitor.rhythm import RHYTHMS
+
+#: Monday 2026-01-05T00:00:00Z, where every simulated stream begins.
+START_MS = 1_767_571_200_000
+_CHUNK = 500
+What = Literal["quiet", "faults", "incidents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One simulated stream.
+
+    Attributes:
+        what: ``quiet`` nothing is broken; ``faults`` a share of the records is; ``incidents`` one of each kind is staged,
+            over the last nine tenths of the stream.
+        orders: how many, at ``per_hour`` orders an hour of event time on the average of a week.
+        shop: contracts with the built-in shop's fields; None for those.
+    """
+
+    what: What
+    seed: int
+    orders: int
+    per_hour: float
+    faults: float
+    shop: Path | None = None
+    grain: str = "h"
+    grace: float = 60.0
+
+    def simulation(self) -> Simulation:
+        """What makes the stream."""
+        per_second = self.per_hour / 3600
+        plain = Simulation(seed=self.seed, start_ms=START_MS, per_second=per_second, count=self.orders, faults=0.0)
+        if self.what == "faults":
+            return replace(plain, faults=self.faults)
+        if self.what == "quiet":
+            return plain
+        rng = random.Random(f"schedule {self.seed}")  # noqa: S311 - an evaluation is to be repeatable, not secret
+        staged = spread(KINDS, rng, START_MS + plain.span_ms // 10, START_MS + plain.span_ms)
+        return replace(plain, incidents=staged)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a trial: the scores of its records, the incidents staged in it, the alarms.
+
+    ``seconds``: of event time that were watched, after the monitor's warm-up.
+    """
+
+    trial: Trial
+    records: RecordScores = field(default_factory=RecordScores)
+    staged: tuple[Staged, ...] = ()
+    alarms: list[Alarm] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Truths(Protocol):
+    """What was done to an entity's records, by number from 0."""
+
+    def __getitem__(self, index: int, /) -> Truth: ...
+
+
+class Observed(Check):
+    """A check that compares every settled record with its truth."""
+
+    def __init__(self, shop: Shop, scores: RecordScores, truths: Mapping[str, Truths], *, now_ms: int) -> None:
+        super().__init__(shop, now_ms=now_ms, max_bytes=256 * 1024)
+        self._scores, self._truths = scores, truths
+
+    def _settle(self, state: object, verdict: Verdict, number: int, raw: bytes) -> None:
+        super()._settle(state, verdict, number, raw)  # type: ignore[arg-type]
+        entity = state.contract.entity  # type: ignore[attr-defined]
+        self._scores.add(
+            entity,
+            self._truths[entity][number - 1],
+            [rule.id for rule in verdict.findings],
+            bool(verdict.repairs),
+            "rejected" if verdict.rejected else "clean",
+        )
+
+
+class Watch:
+    """Hands final windows of all entities to the monitor and keeps the alarms."""
+
+    def __init__(self, shop: Shop, start: int, *, grain: str, grace: float) -> None:
+        self._grain, self._seconds, self._grace = grain, SECONDS[grain], grace
+        self._monitors = {entity: Monitor(contract) for entity, contract in shop.contracts.items()}
+        self._states: dict[str, State | None] = dict.fromkeys(shop.contracts)
+        self._clocked = [entity for entity, contract in shop.contracts.items() if contract.event_time is not None]
+        self._done = start // self._seconds * self._seconds
+        self.alarms: list[Alarm] = []
+
+    def advance(self, tallies: Mapping[str, Tally]) -> None:
+        """Look at the windows that have become final; their minutes are dropped from the tallies."""
+        now_ms = stream_time({entity: tally.stream_ms for entity, tally in tallies.items()}, self._clocked)
+        final = int(((now_ms or 0) / 1000 - self._grace) // self._seconds * self._seconds)
+        if final <= self._done:
+            return
+        for entity, tally in tallies.items():
+            minutes = {minute: tally.minutes.pop(minute) for minute in list(tally.minutes) if minute * 60 < final}
+            for window in windows_of(minutes, self._grain, self._done, final):
+                self._states[entity], changes = self._monitors[entity].step(self._states[entity], window)
+                for change in changes:
+                    if change.kind == "opened":
+                        name = f"{entity}:{change.incident.metric}"
+                        self.alarms.append(Alarm(name, window.start, change.incident.end, self._seconds))
+        self._done = final
+
+
+def run(trial: Trial) -> Outcome:
+    """Simulate, judge, watch and compare one stream."""
+    plan = trial.simulation()
+    outcome = Outcome(trial, staged=tuple(Staged.from_json(incident.to_json()) for incident in plan.incidents))
+    shop = load_shop(trial.shop)
+    truths: dict[str, list[Truth]] = {entity: [] for entity in shop.contracts}
+    check = Observed(shop, outcome.records, truths, now_ms=START_MS)
+    watch = Watch(shop, START_MS // 1000, grain=trial.grain, grace=trial.grace)
+    tallies = {entity: state.tally for entity, state in check.entities.items()}
+    last_ms = START_MS
+    for events in _chunks(plan.events()):
+        for event in events:
+            truths[event.record.entity].append(_truth(event))
+        check.judge(event.record for event in events)
+        watch.advance(tallies)
+        last_ms = events[-1].at_ms
+    check.finish()
+    outcome.alarms = watch.alarms
+    warm_up = RHYTHMS[trial.grain].warm_up * SECONDS[trial.grain]
+    outcome.seconds = max(0.0, (last_ms - START_MS) / 1000 - warm_up)
+    return outcome
+
+
+def _truth(event: Event) -> Truth:
+    return FAULTLESS if event.fault is None and event.incident is None else Truth.from_json(truth_of(event))
+
+
+def _chunks(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """The events in pieces that end with the hour, so that windows become final when they would."""
+    iterator = iter(events)
+    while piece := list(itertools.islice(iterator, _CHUNK)):
+        hour = piece[0].at_ms // 3_600_000
+        if piece[-1].at_ms // 3_600_000 == hour:
+            yield piece
+            continue
+        for _, part in itertools.groupby(piece, lambda event: event.at_ms // 3_600_000):
+            yield list(part)

@@ -1,0 +1,88 @@
+"""Compares what workers made of a simulated stream, read from the clean and dead-letter topics, with its truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from headrace.evaluation.compare import lines_of
+from headrace.evaluation.report import Report, of_records
+from headrace.evaluation.score import FAULTLESS, RecordScores, Truth
+from headrace.offsets import TIMEOUT, end_offsets
+from stream_app.contract import Shop
+from stream_app.errors import DeliveryError, SourceError
+from stream_app.names import FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
+from stream_app.settings import Settings
+from stream_app.topics import kafka_options
+
+#: What a record that the truth names has become when it stands in no topic: it waits, or was never judged.
+NOWHERE = "nothing yet"
+
+
+def topics(settings: Settings, shop: Shop, truth: Path) -> Report:
+    """Compare every record of the clean and dead-letter topics; what a crash repeated counts once.
+
+    Raises:
+        SourceError: the truth file is of files and not of a stream, or cannot be read.
+        DeliveryError: the broker does not answer.
+    """
+    known: dict[str, tuple[str, Truth]] = {}
+    for number, line in enumerate(lines_of(truth), 1):
+        if "incident" in line and "entity" not in line:
+            continue
+        try:
+            place = f"{line['topic']}:{line['partition']}:{line['offset']}"
+            known[place] = (line["entity"], Truth.from_json(line))
+        except KeyError:
+            raise SourceError(f"{truth}: line {number} has no partition and offset; write the truth without --out") from None
+    scores = RecordScores()
+    seen: set[str] = set()
+    for entity, source, rules, repaired, outcome in _settled(settings, shop):
+        if source not in seen:
+            seen.add(source)
+            scores.add(entity, known.get(source, (entity, FAULTLESS))[1], rules, repaired, outcome)
+    for place in sorted(known.keys() - seen):
+        entity, expected = known[place]
+        scores.add(entity, expected, (), False, NOWHERE)
+    return of_records(shop, [scores])
+
+
+def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[str], bool, str]]:
+    """Entity, source, broken rules, whether repaired, and outcome of every record that has left the workers."""
+    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+    outcomes: dict[str, tuple[str, str]] = {}
+    for entity in shop.contracts:
+        names = Topics(entity, settings.topic_prefix)
+        outcomes |= {names.clean: (entity, "clean"), names.dead_letter: (entity, "rejected")}
+    try:
+        consumer = KafkaConsumer(**kafka_options(settings), fetch_max_wait_ms=50, enable_auto_commit=False)
+        try:
+            places = [
+                TopicPartition(topic, number) for topic in outcomes for number in consumer.partitions_for_topic(topic) or ()
+            ]
+            ends = end_offsets(consumer, places)
+            consumer.seek_to_beginning(*places)
+            left = {place for place in places if consumer.position(place) < ends[place]}
+            while left:
+                found = consumer.poll(timeout_ms=int(TIMEOUT * 1000), max_records=5_000)
+                if not found:
+                    raise DeliveryError(f"Kafka at {settings.kafka} sent nothing for {TIMEOUT:.0f} s; try again")
+                for place, records in found.items():
+                    entity, outcome = outcomes[place.topic]
+                    for record in records:
+                        yield _row(entity, outcome, dict(record.headers))
+                left = {place for place in left if consumer.position(place) < ends[place]}
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise DeliveryError(f"Kafka at {settings.kafka} does not answer ({type(error).__name__}); is it up?") from None
+
+
+def _row(entity: str, outcome: str, headers: dict[str, bytes | None]) -> tuple[str, str, list[str], bool, str]:
+    findings: list[dict[str, Any]] = json.loads(headers.get(FINDINGS if outcome == "rejected" else WARNINGS) or b"[]")
+    source = (headers.get(SOURCE) or b"").decode()
+    return entity, source, [finding["rule"] for finding in findings], bool(headers.get(REPAIRS)), outcome

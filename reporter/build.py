@@ -1,0 +1,47 @@
+"""Puts a reporter together from the settings."""
+
+from __future__ import annotations
+
+import time
+
+from reporter.author import Author, ModelAuthor, TemplateAuthor
+from reporter.call import endpoint
+from reporter.limits import LimitedCall
+from reporter.publish import Channel, People, ReportsTopic
+from reporter.service import Reporter
+from stream_app.notify import Notifier
+from stream_app.settings import Settings
+from stream_app.store.read_client import connect
+from stream_app.store.reports import ReportStore
+
+
+def reporter_of(settings: Settings, *, topic: bool = True) -> Reporter:
+    """A reporter on the Redis, Kafka and model that the settings name; nothing is sent until a report is written."""
+    store = ReportStore(connect(settings), settings.redis_prefix)
+    channels: list[Channel] = [ReportsTopic(settings)] if topic else []
+    notifier = Notifier.of(settings.notify)
+    if notifier:
+        channels.append(People(notifier))
+    return Reporter(settings, author_of(settings, store), channels, store=store)
+
+
+def author_of(settings: Settings, store: ReportStore) -> Author:
+    """The model behind its gate and limits where the settings name one, else the template."""
+    found = endpoint(settings)
+    if found is None:
+        return TemplateAuthor()
+
+    def deadline() -> Deadline:
+        return Deadline(settings.llm_timeout)
+
+    return ModelAuthor(LimitedCall(found, store, settings), deadline)
+
+
+class Deadline:
+    """Seconds left, when called."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def __call__(self) -> float:
+        return self._until - time.monotonic()

@@ -1,0 +1,239 @@
+"""One question to a model behind any OpenAI-compatible endpoint, bounded in time, size and money.
+
+Every failure is a value, never an exception: a report does not depend on the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx2
+import openai
+import tenacity
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+
+from reporter.prompt import MOST_TOKENS, SHAPES, Messages
+from stream_app.settings import Settings
+
+#: Longest reply that is read, in bytes as they come off the wire.
+MOST_BYTES = 1 << 20
+#: Tries of one question; each waits longer, by chance, than the one before (seconds).
+TRIES = 3
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
+#: Less time than this (seconds) is not worth a call.
+LEAST_TIME = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered, the tokens it took, and the seconds, retries included."""
+
+    content: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer. ``reason`` is counted: timeout, unreachable, status-429, refusal, cut-off, too-large,
+    malformed, budget, circuit. ``detail`` never holds the key or what the endpoint wrote.
+    """
+
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
+
+
+class Call(Protocol):
+    """Asks a model. Total: what goes wrong is a Failure."""
+
+    @property
+    def model(self) -> str: ...
+
+    def ask(self, messages: Messages, seconds: float) -> Reply | Failure: ...
+
+
+class TooLarge(httpx2.RequestError):
+    """The reply is longer than MOST_BYTES, or is packed so that its length cannot be told."""
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends in an error where it grows too large."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._inner:
+            size += len(part)
+            if size > MOST_BYTES:
+                raise TooLarge("reply too large")
+            yield part
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Hook on every response, before its body is read."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise TooLarge("reply is packed")
+    response.stream = _Bounded(response.stream)
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(default=0, ge=0, le=10**9)
+    completion_tokens: int = Field(default=0, ge=0, le=10**9)
+
+
+class _Completion(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+class Endpoint:
+    """A model behind an endpoint that speaks OpenAI's chat completions."""
+
+    def __init__(self, base_url: str, model: str, key: SecretStr | None) -> None:
+        self._base_url = base_url
+        self._model = model
+        # Local endpoints want none; the client insists on a value.
+        self._key = key.get_secret_value() if key is not None else "none"
+        self._shape = 0
+
+    @property
+    def model(self) -> str:
+        """The model's name at the endpoint."""
+        return self._model
+
+    def ask(self, messages: Messages, seconds: float) -> Reply | Failure:
+        """The model's answer, within ``seconds``, retries included."""
+        if seconds < LEAST_TIME:
+            return Failure("timeout", "no time left")
+        return asyncio.run(self._within(messages, seconds))
+
+    async def _within(self, messages: Messages, seconds: float) -> Reply | Failure:
+        began = time.monotonic()
+        try:
+            # A deadline over everything: a server that drips bytes meets every time-out between two of them.
+            async with asyncio.timeout(seconds):
+                return await self._tried(messages, began, seconds)
+        except TimeoutError:
+            return Failure("timeout", f"no answer in {seconds:.0f} s")
+
+    async def _tried(self, messages: Messages, began: float, seconds: float) -> Reply | Failure:
+        http = httpx2.AsyncClient(
+            follow_redirects=False,  # the key goes to the endpoint that was named, nowhere else
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [_bound]},
+            timeout=seconds,
+        )
+        client = openai.AsyncOpenAI(
+            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=seconds, http_client=http,
+            organization=None, project=None,
+        )  # fmt: skip
+        async with client:
+            retrying = tenacity.AsyncRetrying(
+                stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(seconds),
+                wait=_wait,
+                retry=tenacity.retry_if_exception(_passes),
+                reraise=True,
+            )
+            try:
+                raw = await retrying(self._shaped, client, messages)
+            except openai.OpenAIError as error:
+                return _failure(error)
+            return _read(raw, messages, time.monotonic() - began)
+
+    async def _shaped(self, client: openai.AsyncOpenAI, messages: Messages) -> bytes:
+        """Ask in the shape that worked last, else in simpler ones."""
+        while True:
+            try:
+                answer = await client.chat.completions.with_raw_response.create(
+                    model=self._model,
+                    messages=messages,  # type: ignore[arg-type]
+                    **SHAPES[self._shape],
+                )
+                return answer.http_response.content
+            except (openai.BadRequestError, openai.UnprocessableEntityError):
+                if self._shape + 1 == len(SHAPES):
+                    raise
+                self._shape += 1
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """As long as the endpoint asks for, if that is sensible; else longer from try to try."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, openai.APIStatusError):
+        asked = error.response.headers.get("retry-after", "")
+        if asked.isdigit() and len(asked) < 6:
+            return float(asked)
+    return float(tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)(state))
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether a second try may help."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in {408, 409, 425, 429} or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, TooLarge)
+
+
+def _failure(error: openai.OpenAIError) -> Failure:
+    if isinstance(error, openai.APIStatusError):
+        return Failure(f"status-{error.status_code}", "the endpoint refuses the question")
+    if isinstance(error, openai.APITimeoutError):
+        return Failure("timeout", "the endpoint does not answer in time")
+    if isinstance(error, openai.APIConnectionError):
+        if isinstance(error.__cause__, TooLarge):
+            return Failure("too-large", f"the reply has more than {MOST_BYTES} bytes or is packed")
+        return Failure("unreachable", type(error.__cause__ or error).__name__)
+    return Failure("malformed", type(error).__name__)
+
+
+def _read(raw: bytes, messages: Messages, seconds: float) -> Reply | Failure:
+    """The one choice of a completion, read strictly from its bytes whatever they say they are."""
+    try:
+        completion = _Completion.model_validate_json(raw)
+    except ValidationError:
+        return Failure("malformed", "the reply is no chat completion")
+    choice = completion.choices[0]
+    if choice.message.refusal or choice.finish_reason == "content_filter":
+        return Failure("refusal", "the model declines to answer")
+    if choice.finish_reason == "length":
+        return Failure("cut-off", f"the reply did not fit into {MOST_TOKENS} tokens")
+    if not choice.message.content:
+        return Failure("malformed", "the reply is empty")
+    usage = completion.usage or _Usage()
+    content = choice.message.content
+    return Reply(content, usage.prompt_tokens or estimate(messages), usage.completion_tokens or len(content) // 3 + 1, seconds)
+
+
+def estimate(messages: Messages) -> int:
+    """Tokens of a question, rather too many: three bytes of JSON a token."""
+    return len(json.dumps(messages, ensure_ascii=False).encode()) // 3 + 1
+
+
+def endpoint(settings: Settings) -> Endpoint | None:
+    """The endpoint that the settings name; None where they name no model."""
+    if settings.llm_model is None:
+        return None
+    return Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)

@@ -1,0 +1,97 @@
+"""How a value reads in a report: numbers, money, shares and moments in the report's language, with their unit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from reporter.texts import Texts
+
+#: Groups of three digits are kept together in a line.
+MINUS = "\N{MINUS SIGN}"
+
+
+def render(value: float | int | str, unit: str, texts: Texts) -> str:
+    """The value with its unit, as people read it.
+
+    ``unit`` is ``name`` (text as it is), ``share`` (0.948 → 94.8 %), ``points`` (a difference of shares, signed),
+    ``relative`` (0.1 → +10.0 %), ``ratio`` (times), ``moment`` (epoch s, UTC), ``length`` (s), ``money:USD`` (minor units),
+    a noun of the language's ``nouns`` (whole numbers), or a noun with a leading ``+`` (a signed difference).
+    """
+    if unit == "name" or isinstance(value, str):
+        return str(value)
+    if unit == "share":
+        return share(float(value), texts)
+    if unit == "points":
+        number = round(value * 100, 1)
+        return f"{_signed(number, 1, texts)} {_noun(abs(number), texts.all['points'])}"
+    if unit == "relative":
+        return _signed(value * 100, 1, texts) + texts("number", "percent")
+    if unit == "ratio":
+        return texts("times", number=number_text(value, 1, texts))
+    if unit == "moment":
+        return moment(int(value), texts)
+    if unit == "length":
+        return length(int(value), texts)
+    if unit.startswith("money:"):
+        return f"{money(value, texts)} {unit.removeprefix('money:')}".rstrip()
+    signed = unit.startswith("+")
+    noun = texts.all["nouns"][unit.removeprefix("+")]
+    whole = round(value)
+    return f"{_signed(whole, 0, texts) if signed else number_text(whole, 0, texts)} {_noun(abs(whole), noun)}"
+
+
+def number_text(value: float, places: int, texts: Texts) -> str:
+    """``1,234.5`` as the language writes it; a real minus sign."""
+    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    plain = f"{abs(exact):,.{places}f}"
+    whole, _, rest = plain.partition(".")
+    whole = whole.replace(",", texts("number", "group"))
+    text = whole + (texts("number", "decimal") + rest if rest else "")
+    return (MINUS if exact < 0 else "") + text
+
+
+def shown_share(value: float) -> float:
+    """A share as it is shown: to a tenth of a percent, and less than all is never all. A change is between two of these."""
+    return 0.999 if 0.9995 <= value < 1 else round(value, 3)
+
+
+def share(value: float, texts: Texts) -> str:
+    """``94.8 %``; less than all never reads 100, more than nothing never 0."""
+    shown = shown_share(value)
+    if shown <= 0 < value:
+        return f"< {number_text(0.1, 1, texts)}{texts('number', 'percent')}"
+    return number_text(shown * 100, 1, texts) + texts("number", "percent")
+
+
+def money(minor: float, texts: Texts) -> str:
+    """Minor units with two places."""
+    return number_text(float(Decimal(str(minor)) / 100), 2, texts)
+
+
+def moment(seconds: int, texts: Texts) -> str:
+    """``23 Nov 2026, 10:00 UTC``."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    month = texts.all["months"][at.month - 1]
+    return texts("moment", day=at.day, month=month, year=at.year, time=f"{at:%H:%M}")
+
+
+def length(seconds: int, texts: Texts) -> str:
+    """``24 hours``, ``7 days``, ``15 minutes``: in the largest unit that has two of them, if it comes out even."""
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        number, rest = divmod(seconds, size)
+        if not rest and (number >= 2 or name == "minutes" or (number == 1 and name == "hours")):
+            break
+    number = max(1, seconds // size)
+    return f"{number_text(number, 0, texts)} {_noun(number, texts.all['nouns'][name])}"
+
+
+def _signed(value: float, places: int, texts: Texts) -> str:
+    text = number_text(value, places, texts)
+    return (
+        f"+{text}" if value > 0 and text.strip("0.,") else text.removeprefix(MINUS) if not text.strip("0.," + MINUS) else text
+    )
+
+
+def _noun(number: float, forms: list[str]) -> str:
+    return forms[0] if number == 1 else forms[1]

@@ -1,0 +1,77 @@
+"""Names that may stand in a report: of the contract, and of segments once they are known to be harmless."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from reporter.texts import Texts
+from stream_app.judge.summary import ContractSummary
+from stream_app.store.keys import OTHER
+
+#: A segment's value that is longer is not shown.
+LONGEST_SEGMENT = 40
+#: What counts a record whose segment field is null.
+NONE = "(none)"
+_MARKS = frozenset(" -&'.")
+_NOT_ID = re.compile(r"[^A-Za-z0-9_.]+")
+
+
+def part_of_id(name: str) -> str:
+    """A contract's name as part of a fact's id: letters, digits, underscore and dot."""
+    return _NOT_ID.sub("_", name).strip(".") or "_"
+
+
+def is_harmless(value: str) -> bool:
+    """Whether a segment's value may be shown: at most 40 letters, ASCII digits, spaces and ``-&'.``.
+
+    Written from left to right, no letter that is a number, and no dot inside a word, which programs take for an address.
+    """
+    if not value.strip() or len(value) > LONGEST_SEGMENT or unicodedata.normalize("NFC", value) != value:
+        return False
+    if re.search(r"\.\S", value):
+        return False
+    return all(character in _MARKS or _is_plain(character) for character in value)
+
+
+def _is_plain(character: str) -> bool:
+    if character.isascii():
+        return character.isalnum()
+    return (
+        unicodedata.category(character)[0] == "L"
+        and unicodedata.bidirectional(character) == "L"
+        and unicodedata.numeric(character, None) is None
+        and unicodedata.normalize("NFKC", character) == character
+    )
+
+
+def segment_name(field: str, value: str, number: int, texts: Texts) -> str:
+    """How the segment ``field`` = ``value`` is called in a report; ``number`` names it where its value may not be shown."""
+    if value == OTHER:
+        return texts("other_segment", field=field)
+    if value == NONE:
+        return texts("none_segment", field=field)
+    if is_harmless(value):
+        return texts("segment", field=field, value=value)
+    return texts("unnamed", field=field, number=number)
+
+
+def is_listed(contract: ContractSummary, field: str, value: str) -> bool:
+    """Whether the contract itself lists this value, so that a model may read it."""
+    return value in contract.listed.get(field, ())
+
+
+def incident_name(entity: str, contract: ContractSummary | None, metric: str, texts: Texts) -> str:
+    """What an incident is about; a rule or field that the contract does not have goes unnamed."""
+    kind, _, rest = metric.partition(":")
+    fields = {field.name for field in contract.fields} if contract else set()
+    rules = set(contract.rules) if contract else set()
+    if kind in {"finding", "threshold"} and rest in rules:
+        return texts("metrics", kind, name=rest, entity=entity)
+    if kind in {"null", "mix"} and rest in fields:
+        return texts("metrics", kind, name=rest, entity=entity)
+    if kind == "drift" and rest.rpartition(":")[0] in fields:
+        return texts("metrics", kind, name=rest.rpartition(":")[0], entity=entity)
+    if not rest and texts.has("metrics", kind) and kind in {"volume", "revenue", "average_order", "conformity"}:
+        return texts("metrics", kind, entity=entity)
+    return texts("metrics", "other", entity=entity)

@@ -1,0 +1,96 @@
+"""Which period a report is about, by the stream's own time. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from stream_app.errors import SettingsError
+from stream_app.store.read_period import LONGEST
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+#: Lengths that a young stream is reported in until it covers a whole period, and that ``--once`` chooses from.
+LADDER = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
+
+_LENGTH = re.compile(r"([1-9]\d{0,5})\s*(m|min|h|d)")
+_SECONDS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """From ``start`` up to ``end``, epoch seconds of event time, whole minutes."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+    @property
+    def before(self) -> Period:
+        """The equally long period before."""
+        return Period(self.start - self.length, self.start)
+
+    def report_id(self, language: str) -> str:
+        """The id of the one report about this period in a language: ``20261123T1000-20261124T1000-en``."""
+        begin, end = (datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M") for at in (self.start, self.end))
+        return f"{begin}-{end}-{language}"
+
+
+def parse_length(text: str) -> int:
+    """``15m``, ``24h``, ``7d`` as seconds.
+
+    Raises:
+        SettingsError: it is no such length, or longer than a year.
+    """
+    found = _LENGTH.fullmatch(text.strip())
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not MINUTE <= seconds <= LONGEST:
+        raise SettingsError(f"{text[:20]!r} is no length of a period; write minutes, hours or days, such as 15m, 24h or 7d")
+    return seconds
+
+
+def parse_moment(text: str) -> int:
+    """``2026-11-23T10:00Z`` or ``2026-11-23`` as epoch seconds; UTC where no zone is given.
+
+    Raises:
+        SettingsError: it is no such moment, or not a whole minute.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        moment = None
+    if moment is None or moment.second or moment.microsecond:
+        raise SettingsError(f"{text[:40]!r} is no moment; write a whole minute such as 2026-11-23T10:00Z, or 2026-11-23")
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def up_to(stream_ms: int, length: int) -> Period:
+    """The period that ends with the minute that holds the stream's time, itself included."""
+    end = (stream_ms // 1000 // MINUTE + 1) * MINUTE
+    return Period(end - length, end)
+
+
+def suggested_length(first: int | None, stream_ms: int) -> int:
+    """The longest of LADDER that the stream covers twice, so that there is something to compare with."""
+    covered = 0 if first is None else stream_ms // 1000 - first
+    return max((length for length in LADDER if 2 * length <= covered), default=LADDER[2])
+
+
+def last_complete(first: int | None, stream_ms: int, every: int, grace: float) -> Period | None:
+    """The newest aligned period that is over, ``grace`` seconds of event time included; None when there is none yet.
+
+    Its length is ``every``; while the stream does not cover that, a shorter one of LADDER, without grace, so that a young
+    stream is reported on as well.
+    """
+    if first is None:
+        return None
+    begun = -(-first // MINUTE) * MINUTE
+    for length in sorted({*(one for one in LADDER if one < every), every}, reverse=True):
+        # A first report need not be final; the regular ones wait for what is late.
+        end = int((stream_ms / 1000 - (grace if length == every else 0)) // length) * length
+        if end - length >= begun:
+            return Period(end - length, end)
+    return None

@@ -1,0 +1,44 @@
+"""What the reporter says by itself, one YAML file a language, and how that language writes figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+#: Languages a report can be written in.
+LANGUAGES = ("en", "de", "fr")
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of one language."""
+
+    language: str
+    all: Mapping[str, Any]
+
+    def __call__(self, *path: str, **values: object) -> str:
+        """The text at ``path``, its ``{names}`` filled in. KeyError where there is none: a mistake in the file."""
+        found: Any = self.all
+        for name in path:
+            found = found[name]
+        return str(found).format(**values) if values else str(found)
+
+    def has(self, *path: str) -> bool:
+        """Whether there is a text at ``path``."""
+        found: Any = self.all
+        for name in path:
+            if not isinstance(found, Mapping) or name not in found:
+                return False
+            found = found[name]
+        return True
+
+
+@cache
+def texts(language: str) -> Texts:
+    """The texts of a language in LANGUAGES."""
+    return Texts(language, yaml.safe_load(files(__package__).joinpath(f"{language}.yaml").read_text("utf-8")))

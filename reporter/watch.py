@@ -1,0 +1,97 @@
+"""Reports again and again: one a period of the stream's time as it ends, and one when an incident has closed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from reporter.periods import HOUR, Period, last_complete
+from reporter.service import Outcome, Reporter
+from stream_app.errors import HeadraceError
+
+log = logging.getLogger(__name__)
+
+#: Seconds of the clock between two reports of one reporter, however fast the stream's time runs.
+PAUSE = 60.0
+#: Closed incidents that wait for their report; of more, the oldest go without.
+MOST_WAITING = 5
+
+
+class Watch:
+    """``step`` looks whether a report is due, writes it, and announces what is not announced. Never raises HeadraceError.
+
+    ``every``: length of a period, seconds of event time; ``grace``: how long after its end a period is final, likewise.
+    """
+
+    def __init__(
+        self,
+        reporter: Reporter,
+        every: int,
+        grace: float,
+        *,
+        pause: float = PAUSE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reporter = reporter
+        self._every = every
+        self._grace = grace
+        self._pause = pause
+        self._clock = clock
+        self._last_report: float | None = None
+        self._last_period: Period | None = None
+        self._rungs: set[int] = set()
+        self._closed: set[str] | None = None
+        self._waiting: deque[tuple[Period, str]] = deque(maxlen=MOST_WAITING)
+
+    def step(self) -> Outcome | None:
+        """At most one report; None when none was due or it could not be written, which is tried again."""
+        try:
+            outcome = self._step()
+            for problem in self._reporter.announce():
+                log.warning("%s", problem)
+        except HeadraceError as error:
+            log.warning("%s", error)
+            return None
+        return outcome
+
+    def _step(self) -> Outcome | None:
+        if self._last_report is not None and self._clock() - self._last_report < self._pause:
+            return None
+        first, stream_ms = self._reporter.stream()
+        if stream_ms is None:
+            return None
+        self._look_for_closed()
+        due = last_complete(first, stream_ms, self._every, self._grace)
+        if due is not None and self._is_due(due):
+            outcome = self._reporter.report(due)
+            self._last_period = due
+            self._rungs.add(due.length)
+        elif self._waiting:
+            period, suffix = self._waiting[0]
+            outcome = self._reporter.report(period, suffix=suffix)
+            self._waiting.popleft()
+        else:
+            return None
+        if outcome.written_here:
+            self._last_report = self._clock()
+        return outcome
+
+    def _is_due(self, due: Period) -> bool:
+        if self._last_period is not None and due <= self._last_period:
+            return False
+        return due.length == self._every or due.length not in self._rungs
+
+    def _look_for_closed(self) -> None:
+        closed = {one.id: one for one in self._reporter.closed_incidents()}
+        if self._closed is None:
+            # What closed before this reporter started was reported then, or nobody wanted to know.
+            self._closed = set(closed)
+            return
+        for incident_id in sorted(closed.keys() - self._closed, key=lambda one: (closed[one].end, one)):
+            one = closed[incident_id]
+            period = Period(one.start // HOUR * HOUR, -(-max(one.end, one.start + 60) // HOUR) * HOUR)
+            self._waiting.append((period, f"-{hashlib.sha256(incident_id.encode()).hexdigest()[:10]}"))
+        self._closed |= set(closed)

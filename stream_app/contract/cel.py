@@ -1,0 +1,57 @@
+"""CEL expressions over an entity's fields: type-checked and compiled by the CEL library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from cel_expr_python import cel
+
+from stream_app.contract.model import Field
+
+#: CEL has no type for a day; it is the first moment of the day in UTC there.
+_TYPES = {
+    "string": cel.Type.STRING,
+    "integer": cel.Type.INT,
+    "number": cel.Type.DOUBLE,
+    "boolean": cel.Type.BOOL,
+    "timestamp": cel.Type.TIMESTAMP,
+    "date": cel.Type.TIMESTAMP,
+}
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+
+
+#: Types whose values the library takes only where they are declared, so that null needs a compilation of its own.
+MOMENTS = ("timestamp", "date")
+
+
+def compile_cel(expression: str, fields: Iterable[Field], problem: Any, nulls: Collection[str] = ()) -> Any:
+    """Type-check and compile a CEL condition over an entity's fields and ``as_of`` (a timestamp).
+
+    Optional fields may be null, so they are dynamically typed; of those of type timestamp and date, only the ones in
+    ``nulls`` may (the library takes no datetime for a dynamic type). ``problem`` makes the exception out of a message.
+    """
+    # Only what the expression mentions: a field may be called `type` or `string`, which CEL has a use for itself.
+    words = set(re.findall(r"\w+", expression))
+    mentioned = [field for field in fields if field.name in words]
+    variables = {field.name: _type(field, field.name in nulls) for field in mentioned}
+    variables["as_of"] = cel.Type.TIMESTAMP
+    try:
+        compiled = cel.NewEnv(variables=variables).compile(expression)
+    except Exception as error:
+        first = str(error).splitlines()[0].replace("INVALID_ARGUMENT: ERROR: <input>:", "column ")
+        raise problem(f"the condition is not valid CEL: {first}") from None
+    if compiled.return_type() != cel.Type.BOOL and not nulls:
+        raise problem("the condition must be true or false; compare what it computes with something")
+    return compiled
+
+
+def _type(field: Field, null: bool) -> Any:
+    certain = field.required or (field.type in MOMENTS and not null)
+    return _TYPES[field.type] if certain else cel.Type.DYN
+
+
+def names_in(expression: str) -> frozenset[str]:
+    """The words of an expression outside its texts: fields, functions and ``as_of``."""
+    return frozenset(re.findall(r"[A-Za-z_]\w*", _STRING.sub("", expression)))

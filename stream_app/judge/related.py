@@ -1,0 +1,217 @@
+"""Rules that look beyond the record: list prices, first appearances, older updates, what is usual. Pure.
+
+The caller brings what is known (of referenced records, of the record's own key, of what is usual) and writes down what
+was found before anything is sent, so that a repeated batch comes to the same verdicts whatever has changed since.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from stream_app.contract.model import Contract, Deviation, Rule, Shop
+from stream_app.judge.baseline import Baseline, Bounds, learned_by
+from stream_app.judge.batch import Verdicts
+from stream_app.judge.conditions import moment
+
+#: What a set of known ids says of one of them where no rule asks for more.
+PLAIN = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of a record that others refer to: the fields that rules ask for, those before, and event times in ms.
+
+    ``first`` is 0 where it is not known when the record first appeared.
+    """
+
+    first: int = 0
+    latest: int = 0
+    values: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Compact JSON."""
+        plain = {"f": self.first, "t": self.latest, "v": self.values, "p": self.earlier}
+        return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, default=str)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Known:
+        """Read what ``to_json`` wrote; an empty one for anything else."""
+        try:
+            plain = json.loads(text)
+            return cls(int(plain["f"]), int(plain["t"]), plain["v"], plain["p"])
+        except (ValueError, KeyError, TypeError):
+            return cls()
+
+
+def wanted(shop: Shop, entity: str) -> tuple[str, ...] | None:
+    """The fields of ``entity`` that rules ask for; ``None`` where none asks for more than that a record is known."""
+    rich = shop.contracts[entity].stale is not None
+    fields: dict[str, None] = {}
+    for contract in shop.contracts.values():
+        to = {reference.field: reference.to_entity for reference in contract.references}
+        rich = rich or any(to.get(before.reference) == entity for before in contract.before)
+        for deviation in contract.deviations:
+            if to.get(deviation.reference) == entity:
+                fields[deviation.value] = None
+        for outlier in contract.outliers:
+            for level in outlier.levels:
+                reference, _, name = level.partition(".")
+                if name and to.get(reference) == entity:
+                    fields[name] = None
+    return tuple(fields) if rich or fields else None
+
+
+#: reference field → id → what is known of the record.
+KnownRecords = Mapping[str, Mapping[Any, Known]]
+
+
+class Related:
+    """The rules of one entity over what is known of others."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        #: Fields whose referenced record these rules read, and of those the ones whose values may change.
+        self.reads = frozenset(
+            [one.reference for one in (*contract.deviations, *contract.before)]
+            + [level.partition(".")[0] for one in contract.outliers for level in one.levels if "." in level]
+        )
+        self.reads_values = self.reads - {one.reference for one in contract.before} | {
+            one.reference for one in contract.deviations
+        }
+        self.any = bool(contract.deviations or contract.before or contract.outliers)
+
+    def find(
+        self, verdicts: Verdicts, skip: Collection[int], known: KnownRecords, baseline: Baseline | None
+    ) -> dict[int, list[Rule]]:
+        """Index → the broken rules, among records that are not rejected and not in ``skip``."""
+        found: dict[int, list[Rule]] = {}
+        rows = [
+            (index, values)
+            for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
+            if body is not None and values is not None and index not in skip
+        ]
+        for deviation in self.contract.deviations:
+            records, name, reference = known.get(deviation.reference, {}), deviation.field, deviation.reference
+            usual = {one: _around(records.get(one), deviation) for one in {values[reference] for _, values in rows}}
+            self._outside(rows, reference, name, usual, deviation.rule, found)
+        for before in self.contract.before:
+            records, name, reference = known.get(before.reference, {}), before.field, before.reference
+            earliest: dict[Any, datetime] = {}
+            for one in {values[reference] for _, values in rows}:
+                record = records.get(one)
+                if record is not None and record.first:
+                    earliest[one] = moment(record.first - before.tolerance_ms)
+            for index, values in rows if earliest else ():
+                bound, at = earliest.get(values[reference]), values[name]
+                if bound is not None and at is not None and at < bound:
+                    found.setdefault(index, []).append(before.rule)
+        if baseline is not None:
+            self._outliers(rows, known, baseline, found)
+        return found
+
+    def _outliers(
+        self, rows: list[tuple[int, dict[str, Any]]], known: KnownRecords, baseline: Baseline, found: dict[int, list[Rule]]
+    ) -> None:
+        for outlier in self.contract.outliers:
+            bounds = baseline.bounds.get(outlier.rule.id)
+            if not bounds:
+                continue
+            by = learned_by(outlier)
+            groups = {values[by] for _, values in rows} if by is not None else {None}
+            records = known.get(by, {}) if by is not None else {}
+            usual = {group: _bounds(outlier.levels, group, records.get(group), bounds) for group in groups}
+            self._outside(rows, by, outlier.field, usual, outlier.rule, found)
+
+    def _outside(
+        self,
+        rows: list[tuple[int, dict[str, Any]]],
+        by: str | None,
+        name: str,
+        usual: Mapping[Any, Bounds],
+        rule: Rule,
+        found: dict[int, list[Rule]],
+    ) -> None:
+        """Note the rows whose number is outside of what is usual of their group."""
+        if all(bounds is _ANYTHING for bounds in usual.values()):
+            return
+        if by is None:
+            low, high = usual[None]
+            broken = [i for i, values in rows if (n := values[name]) is not None and n > 0 and not low <= n <= high]
+        else:
+            broken = [
+                i
+                for i, values in rows
+                if (n := values[name]) is not None and not (b := usual[values[by]])[0] <= n <= b[1] and n > 0
+            ]
+        for index in broken:
+            found.setdefault(index, []).append(rule)
+
+
+_ANYTHING: Bounds = (-math.inf, math.inf)
+
+
+def _bounds(levels: tuple[str, ...], group: Any, record: Known | None, bounds: Mapping[str, Bounds]) -> Bounds:
+    """The bounds of the finest level that has any."""
+    for level in levels or ("",):
+        name = level.partition(".")[2]
+        coarser = record.values.get(name) if name and record is not None else None
+        place = f"{level}={coarser}" if name else "" if group is None else str(group)
+        if place in bounds:
+            return bounds[place]
+    return _ANYTHING
+
+
+def _around(record: Known | None, deviation: Deviation) -> Bounds:
+    """What is near enough to the listed value or the one before: an order may have been on its way when it changed."""
+    found = [] if record is None else [record.values.get(deviation.value), record.earlier.get(deviation.value)]
+    listed = [one for one in found if isinstance(one, int | float)]
+    if not listed:
+        return _ANYTHING
+    return min(listed) * (1 - deviation.tolerance), max(listed) * (1 + deviation.tolerance)
+
+
+def updates(
+    contract: Contract,
+    fields: tuple[str, ...],
+    verdicts: Verdicts,
+    skip: Collection[int],
+    known: Mapping[str, Known],
+    dated: Callable[[int], bool],
+) -> tuple[dict[str, Known], dict[int, list[Rule]]]:
+    """What a batch makes known of its own keys, and which records are older than what was known.
+
+    Args:
+        contract: of the entity, with a ``key``.
+        fields: what to keep of each record.
+        verdicts: of the batch.
+        skip: indexes of records that wait.
+        known: what was known of the keys before the batch.
+        dated: whether the moment of the record at an index was told by its producer. When it was only sent then, as in an
+            import of old customers, it may be older than that: nobody knows when it first appeared.
+    """
+    key, stale = contract.key, contract.stale
+    latest: dict[str, Known] = {}
+    found: dict[int, list[Rule]] = {}
+    for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True)):
+        if body is None or values is None or key is None or values[key] is None or index in skip:
+            continue
+        identity, at = str(values[key]), verdicts[index].event_ms
+        before = latest.get(identity) or known.get(identity)
+        kept = {name: values[name] for name in fields}
+        if before is None:
+            first = at if dated(index) or (contract.event_time and values[contract.event_time] is not None) else 0
+            latest[identity] = Known(first, at, kept)
+        elif at < before.latest:
+            if stale is not None:
+                found[index] = [stale.rule]
+            latest[identity] = Known(min(at, before.first), before.latest, before.values, before.earlier)
+        else:
+            earlier = before.earlier if kept == before.values else before.values
+            latest[identity] = Known(before.first, at, kept, earlier)
+    return latest, found

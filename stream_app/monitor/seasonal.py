@@ -1,0 +1,122 @@
+"""What a sum per window (records, money) is expected to be: a level times the profile of the week.
+
+Each hour of the week keeps its last few values as multiples of the level of their time; their median is its profile.
+While an hour has fewer values than ``Rhythm.enough``, the same hour of similar days, of all days, and the windows just
+before are candidates too, and a value is only too low when it is below all of them, too high when above all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from stream_app.monitor.rhythm import Rhythm
+from stream_app.monitor.robust import median, short, spread
+
+_RECENT = 8
+#: Residuals kept for the spread.
+_RESIDUALS = 168
+#: Records, of independent ones, that an hour of the week must have had to stand alone: their noise is 16 % of them.
+_EVIDENCE = 40
+#: What the range of candidates is widened by while there is one value of this hour of the week, or two; and none.
+_SAME_HOUR, _OTHER_DAYS = 0.1, 0.4
+
+
+class Expected(NamedTuple):
+    """A value, and the range of candidates for it: nothing within is unusual."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Seasonal:
+    """The functions over a state of JSON types; see ``new``."""
+
+    def __init__(self, rhythm: Rhythm) -> None:
+        self.rhythm = rhythm
+
+    @staticmethod
+    def new() -> dict[str, Any]:
+        """Warm-up buffer ``b`` of [start, value], level ``l``, cells ``c`` (ratios), scores ``z``, last values ``t``."""
+        return {"b": [], "l": None, "c": {}, "z": [], "t": []}
+
+    def expect(self, state: dict[str, Any], start: int, scale: float = 1.0) -> Expected | None:
+        """What the window at ``start`` should hold; None during the warm-up and where nothing is comparable.
+
+        ``scale``: records a unit of what is summed (1 for records themselves).
+        """
+        level = state["l"]
+        if level is None:
+            return None
+        rhythm, cells = self.rhythm, state["c"]
+        cell = rhythm.cell(start)
+        own: list[float] = cells.get(str(cell), [])
+        similar, every = rhythm.alike(cell)
+        pooled = [ratio for each in similar for ratio in cells.get(str(each), [])]
+        if len(own) >= rhythm.enough:
+            value, backup = median(own) * level, median(pooled) * level
+            # The median of a few small numbers is a poor guide: then the other days have a say.
+            if len(own) * abs(backup) * scale / self.spread(state) ** 2 >= _EVIDENCE:
+                return Expected(value, value, value)
+            return Expected(value, min(value, backup), max(value, backup))
+        candidates = []
+        if own:
+            candidates += own if len(own) < 3 else [median(own)]
+        if pooled:
+            candidates.append(median(pooled))
+        if not own:
+            pooled = [ratio for each in every for ratio in cells.get(str(each), [])]
+            if pooled:
+                candidates.append(median(pooled))
+        if not candidates:
+            return None
+        value = sum(candidates) / len(candidates) * level
+        # Days differ, and so do weeks: how much is not known yet.
+        room = _SAME_HOUR if own else _OTHER_DAYS
+        low, high = sorted((min(candidates) * level, max(candidates) * level))
+        low, high = low - room * abs(low), high + room * abs(high)
+        if not own or rhythm.seconds < 3_600:
+            recent = median(state["t"])
+            low, high = min(low, recent), max(high, recent)
+        return Expected(value, low, high)
+
+    def spread(self, state: dict[str, Any], side: int = 0) -> float:
+        """The standard deviation of scores, at least 1: counting noise is always there.
+
+        ``side``: -1 of those below, 1 of those above the expected: money and bunches of records spread further upwards.
+        """
+        return spread([one for one in state["z"] if one * side >= 0], 1.0)
+
+    def learn(self, state: dict[str, Any], start: int, value: float, expected: Expected | None, score: float) -> None:
+        """Take a normal window into account; ``score`` is the raw one, of ``expected.value``."""
+        state["t"] = [*state["t"], short(value)][-_RECENT:]
+        if state["l"] is None:
+            state["b"].append([start, value])
+            if len(state["b"]) >= self.rhythm.warm_up:
+                state["l"] = level = sum(each for _, each in state["b"]) / len(state["b"]) or 1e-6
+                for at, each in state["b"]:
+                    self._remember(state, at, each / level)
+                state["b"] = []
+            return
+        self._remember(state, start, value / state["l"])
+        if expected is None:
+            return
+        if value >= 1 or expected.value >= 1:
+            state["z"] = [*state["z"], round(score, 2)][-_RESIDUALS:]
+        # One window moves the level by no more than three standard deviations of its own.
+        size = abs(score) / self.spread(state)
+        step = (value - expected.value) * min(1.0, 3 / size if size else 1.0)
+        level = state["l"] + step / self.rhythm.memory
+        if level * state["l"] > 0:
+            state["l"] = level
+
+    def scale(self, state: dict[str, Any], factor: float) -> None:
+        """Accept a new level."""
+        if state["l"] is not None:
+            state["l"] *= factor
+            state["t"] = [short(one * factor) for one in state["t"]]
+
+    def _remember(self, state: dict[str, Any], start: int, ratio: float) -> None:
+        ring = state["c"].setdefault(str(self.rhythm.cell(start)), [])
+        ring.append(short(ratio))
+        del ring[: -self.rhythm.ring]

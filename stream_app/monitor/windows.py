@@ -1,0 +1,77 @@
+"""Windows as the monitor takes them, made from minutes; and which of them are final."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from stream_app.monitor.rhythm import SECONDS
+
+_DAY_MS = 86_400_000
+_AHEAD_MS = 26 * 3_600_000
+#: A stream runs on the clock when its time was within this of the clock when it was last processed.
+_LIVE_MS = 15 * 60_000
+_SILENCE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One tumbling window: ``start`` in seconds since the epoch, ``counts`` as in the window's hash; empty: no records."""
+
+    start: int
+    counts: Mapping[str, int]
+
+
+def windows_of(
+    minutes: Mapping[int, Mapping[str, int]], grain: str, since: int | None = None, until: int | None = None
+) -> Iterator[Window]:
+    """The windows of a tally's ``minutes`` (epoch minute → counts), in order, without gaps.
+
+    ``since`` and ``until`` in seconds since the epoch; default: from the first to the last that holds a record. A window
+    that ``until`` cuts is left out.
+    """
+    seconds = SECONDS[grain]
+    merged: dict[int, dict[str, int]] = {}
+    for minute, counts in minutes.items():
+        into = merged.setdefault(minute * 60 // seconds * seconds, {})
+        for name, number in counts.items():
+            into[name] = into.get(name, 0) + number
+    if not merged and (since is None or until is None):
+        return
+    first = (min(merged) if since is None else since) // seconds * seconds
+    last = max(merged) + seconds if until is None else until
+    for start in range(first, last - seconds + 1, seconds):
+        yield Window(start, merged.get(start, {}))
+
+
+def stream_time(times: Mapping[str, int], clocked: Collection[str]) -> int | None:
+    """The stream's time in ms, from the largest event time (ms) of each entity; None before the first.
+
+    Entities that carry no event time (not in ``clocked``) are counted as they arrive. Where that is on the same clock,
+    within a day, they move it too; beside a replay of another year they may not.
+    """
+    known = [at for entity, at in times.items() if entity in clocked]
+    if not known:
+        return max(times.values(), default=None)
+    stream = max(known)
+    return max([stream, *(at for at in times.values() if at <= stream + _DAY_MS)])
+
+
+def final_until(
+    times: Mapping[str, int], clocked: Collection[str], now_ms: int, processed_ms: int | None, *, idle: bool
+) -> int | None:
+    """The stream's time (ms) by which windows are final; None before the first record.
+
+    It is ``stream_time``, with two exceptions that look at the clock. A stream that is ahead of the clock by up to 26 hours
+    is taken to be as late as the clock: one record dated tomorrow must not close today's windows. And where the stream
+    runs on the clock, nothing is left to read (``idle``) and nothing has been processed since ``processed_ms`` for a
+    minute, its time goes on by the clock: otherwise an outage would be seen only when it is over.
+    """
+    stream = stream_time(times, clocked)
+    if stream is None:
+        return None
+    if now_ms < stream <= now_ms + _AHEAD_MS:
+        stream = now_ms
+    if idle and processed_ms is not None and abs(processed_ms - stream) <= _LIVE_MS and now_ms - processed_ms > _SILENCE_MS:
+        stream = max(stream, now_ms - max(0, processed_ms - stream))
+    return stream

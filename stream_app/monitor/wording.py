@@ -1,0 +1,91 @@
+"""Incidents in words, for messages to people: what, where, when, how much; never a record's value but a segment's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from stream_app.monitor.incident import Change, Incident
+
+_WHAT = {
+    "volume": "number of records",
+    "revenue": "revenue",
+    "average_order": "average order value",
+    "conformity": "conformity",
+}
+_DRIFT = {
+    "appeared": "an unknown field {field} appeared",
+    "vanished": "field {field} vanished",
+    "text": "field {field} arrives as text",
+    "type": "field {field} changed its type",
+}
+
+
+def title(change: Change) -> str:
+    """One line: ``orders: number of records is low (error)``."""
+    incident = change.incident
+    state = "over, " if change.kind == "closed" else ""
+    return f"{incident.entity}: {subject(incident)} ({state}{incident.severity})"
+
+
+def body(change: Change) -> str:
+    """Two or three sentences on one line each: when, how much, where."""
+    incident = change.incident
+    lines = [f"{_moment(incident.start)} to {_moment(incident.end)} UTC, {incident.windows} {_windows(incident)}."]
+    expected = _expected(incident)
+    lines.append(f"Worst: {figure(incident.observed, incident.unit)}{expected}.")
+    if incident.segment is not None:
+        field, value, there, elsewhere = incident.segment
+        lines.append(f"Most of it where {field} is {value}: {there:.3g} there, {elsewhere:.3g} {_other(incident)}.")
+    if change.kind == "closed":
+        lines.append("It is as before again." if incident.outcome == "recovered" else "It has lasted and counts as normal now.")
+    return "\n".join(lines)
+
+
+def subject(incident: Incident) -> str:
+    """``number of records is low``, ``field price vanished``."""
+    kind, _, rest = incident.metric.partition(":")
+    if kind == "drift":
+        field, _, how = rest.rpartition(":")
+        return _DRIFT.get(how, "field {field} changed").format(field=field)
+    what = {
+        "finding": f"share of findings of {rest}",
+        "null": f"share of empty {rest}",
+        "mix": f"mix over {rest}",
+        "threshold": f"promise {rest}",
+    }.get(kind, _WHAT.get(kind, incident.metric))
+    if kind == "threshold":
+        return f"{what} is broken"
+    return f"{what} has changed" if incident.direction == "changed" else f"{what} is {incident.direction}"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value as people write it: money in whole units, shares in percent."""
+    if value is None:
+        return "unknown"
+    if unit == "share":
+        return f"{value * 100:.3g} %"
+    if unit == "money":
+        return f"{value / 100:,.2f}"
+    return f"{value:,.0f}"
+
+
+def _expected(incident: Incident) -> str:
+    if incident.low is not None and incident.high is not None:
+        return f", expected {figure(incident.low, incident.unit)} to {figure(incident.high, incident.unit)}"
+    for bound, words in ((incident.low, "at least"), (incident.high, "at most"), (incident.expected, "before it was")):
+        if bound is not None:
+            return f", {words} {figure(bound, incident.unit)}"
+    return ""
+
+
+def _windows(incident: Incident) -> str:
+    unit = {"m": "minute", "h": "hour", "d": "day"}.get(incident.grain, "window")
+    return unit if incident.windows == 1 else f"{unit}s"
+
+
+def _other(incident: Incident) -> str:
+    return "before" if incident.metric.startswith("mix:") else "elsewhere"
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

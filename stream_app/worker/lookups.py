@@ -1,0 +1,309 @@
+"""Step 2 of a batch: what only Redis can tell of its records (references, repeated keys, what others said), settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Protocol, TypeVar
+from zlib import crc32
+
+from stream_app.contract.model import Contract, Rule, Shop, Unique
+from stream_app.judge import Verdict
+from stream_app.judge.baseline import Baseline
+from stream_app.judge.batch import Verdicts
+from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
+from stream_app.store.write import Claim, Found, Wanted
+
+T = TypeVar("T")
+#: Known reference ids remembered per entity; beyond this the memory starts afresh.
+_KNOWN = 1_000_000
+
+
+class Memory(Protocol):
+    """What is looked up in, and where it is noted what was found: the store, or the memory of one process."""
+
+    async def look_up(
+        self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]
+    ) -> Found: ...
+    async def note(self, applied: tuple[str, int], upto: int, notes: bytes) -> None: ...
+
+
+class Patience(Protocol):
+    """Does an action until it succeeds (``Engine.patiently``)."""
+
+    async def __call__(self, what: str, action: Callable[[], Awaitable[T]]) -> T: ...
+
+
+@dataclass(slots=True)
+class Settled:
+    """What the look-up made of a batch; the verdicts themselves are changed in place.
+
+    Attributes:
+        pending: indexes of the records that wait for their reference data.
+        touched: indexes of the records that got a finding here.
+        references: id → what is known of it from now on, for others to refer to.
+    """
+
+    pending: set[int] = field(default_factory=set)
+    touched: set[int] = field(default_factory=set)
+    references: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Where a batch comes from: the partition's field and applied offset, and of each record its offset and source.
+
+    ``dated`` tells whether the producer told the moment of the record at an index.
+    """
+
+    place: tuple[str, int]
+    offsets: list[int]
+    sources: list[bytes]
+    dated: Callable[[int], bool]
+
+
+class LookUps:
+    """The look-ups of one entity. ``known`` is the memory of reference ids that all entities of a worker share."""
+
+    def __init__(self, shop: Shop, entity: str, store: Memory, patiently: Patience, known: dict[str, dict[Any, Known]]) -> None:
+        self.contract: Contract = shop.contracts[entity]
+        self.entity = entity
+        self.baseline: Baseline | None = None
+        self._store, self._patiently, self._known = store, patiently, known
+        self._related = Related(self.contract)
+        self._kept = wanted(shop, entity)
+        self._parsed: dict[bytes, Known] = {}
+        self._is_reference = any(
+            reference.to_entity == entity for other in shop.contracts.values() for reference in other.references
+        )
+
+    async def settle(self, batch: Batch, verdicts: Verdicts) -> Settled:
+        """Look up references and keys in one round trip, apply the rules over other records, settle the verdicts.
+
+        Raises:
+            Moved: another worker has moved the partition on.
+        """
+        settled = Settled()
+        references = self._references(verdicts)
+        claimed, places = self._claims(verdicts, batch.sources)
+        claims = [claim for _, claim in claimed]
+        own = self._own(verdicts)
+        asked = [Wanted(entity, [str(value) for value in ids], full) for entity, ids, full in references]
+        asked.append(Wanted(self.entity, own, True))
+        found = await self._patiently(
+            "look up references and keys", lambda: self._store.look_up(self.entity, batch.place, asked, claims)
+        )
+        self._duplicates(verdicts, found, [unique for unique, _ in claimed], places, settled)
+        known = self._pending(verdicts, references, found, settled)
+        if self._related.any:
+            await self._relate(batch, verdicts, known, found, settled)
+        if self._kept is not None and self.contract.key is not None:
+            before = {identity: self._read(raw) for identity, raw in zip(own, found.values[-1], strict=True) if raw}
+            latest, stale = updates(self.contract, self._kept, verdicts, settled.pending, before, batch.dated)
+            for index, rules in stale.items():
+                verdicts.reject(index, rules)
+                settled.touched.add(index)
+            settled.references = {identity: record.to_json() for identity, record in latest.items()}
+        else:
+            settled.references = dict.fromkeys(self.reference_ids(verdicts, settled.pending), PLAIN)
+        return settled
+
+    # --- references -------------------------------------------------------------------------------------------------
+
+    def _references(self, verdicts: Verdicts) -> list[tuple[str, list[Any], bool]]:
+        """Per foreign key: the entity, the ids to look up, and whether all that is known of them is wanted."""
+        asked: list[tuple[str, list[Any], bool]] = []
+        for reference in self.contract.references:
+            name = reference.field
+            ids = {values[name] for values in verdicts.values if values is not None}
+            ids.discard(None)
+            if name not in self._related.reads_values:
+                ids.difference_update(self._known.get(reference.to_entity, ()))
+            asked.append((reference.to_entity, list(ids), name in self._related.reads))
+        return asked
+
+    def _pending(
+        self, verdicts: Verdicts, references: list[tuple[str, list[Any], bool]], found: Found, settled: Settled
+    ) -> dict[str, dict[Any, Known]]:
+        """Note who waits for an unknown reference; returns what is known of the others, by reference field."""
+        known: dict[str, dict[Any, Known]] = {}
+        for place, (reference, (entity, ids, full)) in enumerate(zip(self.contract.references, references, strict=True)):
+            gone = {ids[index] for index in found.missing[place]}
+            memory = self._known.setdefault(entity, {})
+            if len(memory) > _KNOWN:
+                memory.clear()
+            if full:
+                memory.update(
+                    (identity, self._read(raw))
+                    for identity, raw in zip(ids, found.values[place], strict=True)
+                    if identity not in gone
+                )
+            else:
+                memory.update((identity, _NOTHING) for identity in ids if identity not in gone)
+            known[reference.field] = memory
+            if gone:
+                name = reference.field
+                settled.pending.update(
+                    index
+                    for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
+                    if body is not None and values is not None and values[name] in gone
+                )
+        return known
+
+    def _read(self, raw: bytes) -> Known:
+        record = self._parsed.get(raw)
+        if record is None:
+            if len(self._parsed) > _KNOWN:
+                self._parsed.clear()
+            record = self._parsed[raw] = Known.from_json(raw)
+        return record
+
+    def _own(self, verdicts: Verdicts) -> list[str]:
+        """The batch's own keys, where what is known of them is kept."""
+        key = self.contract.key
+        if self._kept is None or key is None:
+            return []
+        return sorted({str(values[key]) for values in verdicts.values if values is not None and values[key] is not None})
+
+    def reference_ids(self, verdicts: Verdicts, pending: set[int]) -> list[str]:
+        """Ids that other entities may refer to from now on."""
+        key = self.contract.key
+        if not self._is_reference or key is None:
+            return []
+        return sorted(
+            {
+                str(values[key])
+                for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
+                if body is not None and values is not None and values[key] is not None and index not in pending
+            }
+        )
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def _claims(self, verdicts: Verdicts, sources: list[bytes]) -> tuple[list[tuple[Unique, Claim]], list[list[int]]]:
+        """Claims of the batch, and for each claim the index of the record behind each of its ids."""
+        bodies = verdicts.bodies
+        claims: list[tuple[Unique, Claim]] = []
+        places: list[list[int]] = []
+        for unique in self.contract.uniques:
+            make, look = Claim(unique.rule.id, True, [], []), Claim(unique.rule.id, False, [], [])
+            seen = unique.among == "seen"
+            ids = self._ids(unique, verdicts)
+            made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
+            looked = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and not body]
+            for claim, place in ((make, made), (look, [] if seen else looked)):
+                if place:
+                    claim.ids = [ids[i] for i in place]  # type: ignore[misc]
+                    if unique.contradiction is None:
+                        claim.holders = [sources[i] for i in place]
+                    else:
+                        claim.holders = [b"%b %x" % (sources[i], crc32(bodies[i] or b"")) for i in place]
+                    claims.append((unique, claim))
+                    places.append(place)
+        return claims, places
+
+    def _ids(self, unique: Unique, verdicts: Verdicts) -> list[str | None]:
+        if len(unique.fields) == 1:
+            name = unique.fields[0]
+            return [None if v is None or (one := v[name]) is None else str(one) for v in verdicts.values]
+        seen = unique.among == "seen"
+        return [None if v is None else unique_id(unique.fields, v, seen) for v in verdicts.values]
+
+    def _duplicates(
+        self, verdicts: Verdicts, found: Found, uniques: list[Unique], places: list[list[int]], settled: Settled
+    ) -> None:
+        extra: dict[int, list[Rule]] = {}
+        for unique, place, repeats, contradictions in zip(uniques, places, found.repeats, found.contradictions, strict=True):
+            for index in repeats:
+                extra.setdefault(place[index], []).append(unique.rule)
+            for index in contradictions:
+                extra.setdefault(place[index], []).append(unique.contradiction or unique.rule)
+        for index, rules in extra.items():
+            verdicts.reject(index, rules)
+        settled.touched.update(extra)
+
+    async def relate_late(self, verdicts: Verdicts) -> dict[int, list[Rule]]:
+        """The rules over other records that records break which have waited for them."""
+        if not self._related.any:
+            return {}
+        references = self._references(verdicts)
+        asked = [Wanted(entity, [str(value) for value in ids], full) for entity, ids, full in references]
+        found = await self._patiently("look up references", lambda: self._store.look_up(self.entity, None, asked, []))
+        settled = Settled()
+        known = self._pending(verdicts, references, found, settled)
+        return self._related.find(verdicts, settled.pending, known, self.baseline)
+
+    async def made_known(self, verdicts: Verdicts) -> dict[str, str]:
+        """What records that waited, and are settled now, make known: id → what is kept of it."""
+        if self._kept is None or self.contract.key is None:
+            return dict.fromkeys(self.reference_ids(verdicts, set()), PLAIN)
+        own = self._own(verdicts)
+        found = await self._patiently(
+            "look up keys", lambda: self._store.look_up(self.entity, None, [Wanted(self.entity, own, True)], [])
+        )
+        before = {identity: self._read(raw) for identity, raw in zip(own, found.values[0], strict=True) if raw}
+        latest, _ = updates(self.contract, self._kept, verdicts, (), before, lambda index: True)
+        return {identity: record.to_json() for identity, record in latest.items()}
+
+    def releases(self, rows: Any) -> list[tuple[str, str, bytes]]:
+        """Ids that rejected ones of (verdict, source) rows hold among the kept and give back."""
+        return [
+            (unique.rule.id, identity, source)
+            for verdict, source in rows
+            if verdict.rejected and verdict.values is not None
+            for unique in self.contract.uniques
+            if unique.among == "kept" and (identity := unique_id(unique.fields, verdict.values, False)) is not None
+        ]
+
+    # --- rules over other records -----------------------------------------------------------------------------------
+
+    async def _relate(
+        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], found: Found, settled: Settled
+    ) -> None:
+        """Apply the rules over other records, and note what they found before anything is sent.
+
+        What they compare with may have changed when the batch is repeated after a crash: up to the noted offset, what
+        was found the first time stands.
+        """
+        noted: dict[int, list[str]] = {}
+        if found.upto >= batch.offsets[0]:
+            noted = {int(offset): ids for offset, ids in json.loads(found.notes or b"{}").items()}
+        skip = {*settled.pending, *(i for i, offset in enumerate(batch.offsets) if offset <= found.upto)}
+        fresh = self._related.find(verdicts, skip, known, self.baseline)
+        if batch.offsets[-1] > found.upto:
+            noted |= {batch.offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}
+            notes = json.dumps(noted, separators=(",", ":")).encode()
+            await self._patiently("note what was found", lambda: self._store.note(batch.place, batch.offsets[-1], notes))
+        rules = self.contract.rules
+        for index, offset in enumerate(batch.offsets) if noted else ():
+            broken = [rules[rule_id] for rule_id in noted.get(offset, ()) if rule_id in rules]
+            if broken and index not in settled.pending:
+                verdicts.reject(index, broken)
+                settled.touched.add(index)
+
+
+_NOTHING = Known()
+_LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
+
+
+def marks(verdict: Verdict) -> list[str]:
+    """Ids of the findings that a waiting record keeps: those that judging it again would not find."""
+    return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
+
+
+def unique_id(fields: tuple[str, ...], values: dict[str, Any], seen: bool) -> str | None:
+    """The text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
+    if len(fields) == 1:
+        value = values[fields[0]]
+        return None if value is None else str(value)
+    parts = [values[name] for name in fields]
+    if not seen and any(part is None for part in parts):
+        return None
+    return fingerprint(parts)
+
+
+def fingerprint(parts: list[Any]) -> str:
+    """128 bits that stand for the values of several fields."""
+    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

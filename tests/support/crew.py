@@ -1,0 +1,83 @@
+"""Set-up that the tests of running workers share: changed settings, records sent in the background, a crew at work."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from headrace.embedded import Child
+from headrace.embedded.child import free_port
+from headrace.embedded.readiness import redis_answers, wait_until
+from headrace.embedded.redis_server import binary
+from stream_app.settings import Settings, load_settings
+from tests.support.stream import Raw, Worker, await_workers, customer, make_topics, order, produce, product, workers
+
+#: What the orders of ``orders`` refer to.
+REFERENCES = [*(customer(n) for n in range(1, 51)), product(1)]
+
+
+def orders(begin: int, end: int) -> list[Raw]:
+    """Good orders of fifty customers, each hundredth bad."""
+    return [order(n, n % 50 + 1, **({"quantity": 0} if n % 100 == 0 else {})) for n in range(begin, end)]
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    """The same settings but for some."""
+    return load_settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | changes)
+
+
+@contextmanager
+def crew_at_work(settings: Settings, folder: Path, count: int = 1, records: Iterable[Raw] = ()) -> Iterator[list[Worker]]:
+    """Topics, ``records`` sent, and ``count`` workers that report; whatever stands in the list at the end is stopped."""
+    make_topics(settings)
+    produce(settings, records)
+    with workers(settings, folder, count) as crew:
+        await_workers(settings, crew)
+        yield crew
+
+
+@contextmanager
+def in_the_background(settings: Settings, records: Iterable[Raw], pace: Iterator[float]) -> Iterator[threading.Thread]:
+    """Records sent by another thread, waited for at the end."""
+    sending = threading.Thread(target=lambda: produce(settings, records, pace))
+    sending.start()
+    try:
+        yield sending
+    finally:
+        sending.join()
+
+
+def bursts(chance: random.Random, seconds: float, records: int, pauses: int) -> Iterator[float]:
+    """Waits that spread ``records`` over some ``seconds``, a burst at a time."""
+    for number in itertools.count(1):
+        yield seconds / pauses * chance.uniform(0, 2) if number % (records // pauses) == 0 else 0.0
+
+
+class OwnRedis:
+    """A Redis with its data in a folder, to be stopped and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.child: Child | None = None
+
+    def start(self) -> None:
+        """Start it with what it saved."""
+        command = [binary(), "-", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder, "--save", ""]
+        self.child = child = Child.start("Redis", command, self.folder / "redis.log")
+        wait_until(child, lambda: redis_answers(self.port, child.pid))
+
+    def stop(self) -> None:
+        """Save everything and end."""
+        if self.child is not None:
+            with redis.Redis.from_url(self.url) as client:
+                client.shutdown(save=True)
+            self.child.wait(10)
+            self.child = None

@@ -1,0 +1,252 @@
+"""Each further page shows what the store holds, filters it, and says what to do where there is nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+import redis
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import formats, tables
+from headrace.embedded import EmbeddedStack
+from stream_app.judge.summary import quality
+from stream_app.store.read import ReadModel
+from stream_app.store.read_ranges import Custom, TimeRange
+from tests.support.fill import Shop, a_live_shop
+
+PAGES = ("quality", "anomalies", "clean_orders", "report", "pipeline")
+NOW = time.time_ns() // 1_000_000
+#: Scripts as app.py makes them, without the navigation: AppTest cannot follow it.
+SCRIPT = """
+from dashboard import frame, theme
+from dashboard.views import {name} as view
+theme.apply()
+frame.header("{name}")
+view.page()
+"""
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[str]:
+    """A Redis with a shop of two months, which tests only read."""
+    with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url) as client:
+        a_live_shop(client, "headrace", NOW, days=61, per_minute=0.3).reports()
+        yield stack.redis_url
+
+
+@pytest.fixture(autouse=True)
+def fresh(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("HEADRACE_REDIS", redis_url)
+    monkeypatch.setenv("HEADRACE_KAFKA", "127.0.0.1:1")
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def shop(filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadModel]:
+    """The filled shop, with a worker that is there now."""
+    monkeypatch.setenv("HEADRACE_REDIS", filled)
+    with redis.Redis.from_url(filled) as client:
+        Shop(client, "headrace", until=0, now_ms=time.time_ns() // 1_000_000).beat()
+        yield ReadModel(client, "headrace")
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    page = AppTest.from_string(SCRIPT.format(name=name), default_timeout=30)
+    for key, value in query.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def words(page: AppTest) -> str:
+    shown = [one.value for one in [*page.markdown, *page.caption, *page.error, *page.warning, *page.subheader]]
+    return "\n".join([*shown, *(one.proto.body for one in page.get("html"))])
+
+
+def tiles(page: AppTest) -> dict[str, str]:
+    return {tile.label: tile.value.replace("\\", "") for tile in page.metric}
+
+
+def frames(page: AppTest) -> list[pd.DataFrame]:
+    return [table.value for table in page.dataframe]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_before_the_first_worker_each_page_says_what_to_run(name: str) -> None:
+    assert any("headrace" in block.value for block in open_page(name).code)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_redis_each_page_says_where_and_what_to_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_REDIS", "redis://:s3cret@127.0.0.1:1/0")
+    said = words(open_page(name))
+
+    assert "Redis at 127.0.0.1:1 cannot be reached" in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize("chosen", [TimeRange.LAST_DAY, TimeRange.LAST_30_DAYS, TimeRange.ALL])
+def test_the_quality_page_shows_the_stores_figures(shop: ReadModel, chosen: TimeRange) -> None:
+    page = open_page("quality", range=chosen.value)
+    view = shop.quality(chosen)
+    rules = frames(page)[0]
+
+    assert tiles(page)["Quality score"] == formats.percent(view.quality.score, 2)
+    assert tiles(page)["Conformity"] == formats.percent(view.conformity.now, 2)
+    assert tiles(page)["Records in"] == formats.count(view.received)
+    assert tiles(page)["Findings"] == formats.count(sum(row.count for row in view.rules))
+    assert list(zip(rules["Rule"], rules["Findings"], strict=True)) == [(row.rule, row.count) for row in view.rules]
+    assert [sum(trend) for trend in rules["Trend"]] == list(rules["Findings"])
+
+
+def test_the_quality_page_of_one_entity_counts_only_its_records(shop: ReadModel) -> None:
+    page = open_page("quality", range="30d", entity="customers")
+    view = shop.quality(TimeRange.LAST_30_DAYS)
+    counts = view.counts["customers"]
+
+    assert tiles(page)["Records in"] == formats.count(counts.received)
+    measured = quality(view.contracts["customers"], counts.received, counts.findings)
+    assert tiles(page)["Quality score"] == formats.percent(measured.score, 2)
+    assert set(frames(page)[0]["Entity"]) == {"customers"}
+    assert list(frames(page)[1]["Step"]) == ["lower"]
+
+
+def test_the_quality_page_tells_unknown_fields_and_empty_ones(shop: ReadModel) -> None:
+    unknown, nulls = frames(open_page("quality", range="30d"))[2:4]
+
+    assert list(unknown["Field"]) == ["coupon_code", "utm source"]
+    assert list(nulls["Field"]) == ["phone"]
+    assert 20 < nulls["Empty"][0] < 40
+
+
+def test_incidents_and_findings_are_those_of_the_store(shop: ReadModel) -> None:
+    found, findings = frames(open_page("anomalies", range="30d"))
+
+    assert len(found) == 5
+    assert list(found["State"]).count("open") == 3
+    assert list(findings["Source"]) == [row.source for row in shop.findings()]
+
+
+def test_filters_meet(shop: ReadModel) -> None:
+    page = open_page("anomalies", range="30d")
+    page.multiselect(key="finding-entity").set_value(["customers"]).run()
+    page.multiselect(key="finding-rule").set_value(["email.format"]).run()
+    page.multiselect(key="incident-state").set_value(["closed"]).run()
+    found, findings = frames(page)
+
+    expected = [row.source for row in shop.findings() if (row.entity, row.rule) == ("customers", "email.format")]
+    assert list(findings["Source"]) == expected
+    assert set(found["State"]) == {"closed"}
+
+    segment = page.multiselect(key="finding-segment").options[0]
+    page.multiselect(key="finding-segment").set_value([segment]).run()
+    assert set(frames(page)[1]["Segment"]) == {segment}
+
+
+def test_a_range_without_findings_says_so_and_keeps_the_filters(shop: ReadModel) -> None:
+    page = open_page("anomalies", range="1990-01-01T00:00_1990-01-02T00:00")
+
+    assert "None of the newest findings matches" in words(page)
+    assert page.multiselect(key="finding-rule").value == []
+
+
+def test_a_custom_range_shows_what_lies_in_it(shop: ReadModel) -> None:
+    stream = shop.pulse().stream_ms
+    assert stream is not None
+    day = stream // 86_400_000 * 86_400
+    chosen = Custom(day - 20 * 86_400, day - 10 * 86_400)
+    page = open_page("quality", range=chosen.value)
+
+    assert tiles(page)["Records in"] == formats.count(shop.quality(chosen).received)
+    assert shop.quality(chosen).received > 0
+    assert page.query_params["range"] == chosen.value
+
+
+def test_clean_records_can_be_searched(shop: ReadModel) -> None:
+    page = open_page("clean_orders")
+    newest = shop.clean("orders")
+    assert list(frames(page)[0]["order_id"]) == [row.record["order_id"] for row in newest]
+
+    page.text_input(key="clean-search").set_value(newest[7].source.upper()).run()
+    assert list(frames(page)[0]["source"]) == [newest[7].source]
+
+    page.text_input(key="clean-search").set_value("").run()
+    page.segmented_control(key="clean-only").set_value("Repaired").run()
+    assert set(frames(page)[0]["repaired"]) == {"order_date.utc"}
+
+
+def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "KAFKA": "kafka.example.org:9093",
+        "TOPIC_PREFIX": "eu-",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_USERNAME": "reader",
+        "KAFKA_PASSWORD": "s3cret",
+    }.items():
+        monkeypatch.setenv(f"HEADRACE_{name}", value)
+    python, confluent, shell = (block.value for block in open_page("clean_orders").code)
+
+    for text in (python, confluent, shell):
+        assert "kafka.example.org:9093" in text and "eu-orders.clean" in text
+        assert "s3cret" not in text
+    compile(python, "kafka-python", "exec")
+    compile(confluent, "confluent", "exec")
+
+
+def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: ReadModel) -> None:
+    page = open_page("report")
+    reports = shop.reports()
+    shown = words(page)
+
+    assert list(page.selectbox(key="report-id").options)[0].startswith(formats.moment(reports[0].start * 1000))
+    assert len(page.selectbox(key="report-id").options) == 3
+    figures = [row for row in reports[0].report["figures"] if row["id"] == "all.records"]
+    assert f"<summary><bdi class=\"data\">{figures[0]['now']}</bdi></summary>" in shown
+    assert "all.records" in shown
+
+    page.selectbox(key="report-id").set_value(reports[2].id).run()
+    assert formats.moment(reports[2].start * 1000) in words(page)
+
+
+def test_the_pipeline_page_shows_counts_contracts_and_workers(shop: ReadModel) -> None:
+    page = open_page("pipeline")
+    pulse = shop.pulse()
+    entities = frames(page)[0]
+
+    assert tiles(page)["Throughput"] == "1,840 /s"
+    assert tiles(page)["Workers"] == "1"
+    assert list(entities["In"]) == [total.received for total in pulse.totals.values()]
+    assert list(entities["Contract in force"])[0] == "headrace-shop-orders:1.0.0"
+    assert "no Kafka broker answers at 127.0.0.1:1" in words(page)
+
+
+def test_a_workers_last_error_is_shown_as_text(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        shop = Shop(client, "headrace", until=NOW // 1_000, now_ms=time.time_ns() // 1_000_000)
+        shop.announce()
+        shop.beat(state="retrying", error="<b>ConnectionError</b>: **no** broker")
+    shown = words(open_page("pipeline"))
+
+    assert "&lt;b&gt;ConnectionError&lt;/b&gt;: **no** broker" in shown
+    assert "<b>" not in shown
+
+
+def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|' /C calc'!A0", "＝1", "plain", 'a "quoted", one', "–1"]
+    frame = pd.DataFrame({"Text": texts, "Number": range(len(texts)), "At": pd.Timestamp(0, tz="UTC"), "=Head": None})
+    read = list(csv.reader(io.StringIO(tables.to_csv(frame).decode("utf-8-sig"))))
+
+    assert read[0] == ["Text", "Number", "At", "'=Head"]
+    assert [row[0] for row in read[1:]] == [f"'{text}" for text in texts[:4]] + ["'\t=1", f"'{texts[5]}", "'＝1", *texts[7:]]
+    assert [int(row[1]) for row in read[1:]] == list(range(len(texts)))
+    assert read[1][2] == datetime.fromtimestamp(0, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

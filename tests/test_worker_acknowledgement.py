@@ -1,0 +1,85 @@
+"""What the worker commits: the end of the acknowledged batches that join onto what is committed, and never more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from faust.types import TP
+
+from stream_app.worker.transport import BatchConsumer, install
+
+RAW = TP("orders", 0)
+
+
+@pytest.fixture
+def consumer() -> Iterator[BatchConsumer]:
+    """The worker's consumer, connected to nothing."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = faust.App("commits", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+    install(app)
+    app.topics._acking_topics.add(RAW.topic)
+    app.consumer_generation_id = 1
+    made: Any = app.transport.create_consumer(
+        callback=lambda message: None, on_partitions_revoked=lambda _: None, on_partitions_assigned=lambda _: None
+    )
+    made.flow_active = True
+    made.highwater = lambda tp: 1_000
+    yield made
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def fetch(consumer: Any, *offsets: int) -> Any:
+    """The message that a fetch of these offsets makes."""
+    batch = [SimpleNamespace(offset=offset, timestamp=1_000, timestamp_type=0) for offset in offsets]
+
+    async def arrived(timeout: float) -> Any:
+        return {RAW: batch}, None
+
+    async def first() -> Any:
+        return [message async for _, message in consumer.getmany(1.0)][0]
+
+    consumer._wait_next_records = arrived
+    return consumer.loop.run_until_complete(first())
+
+
+def test_a_batch_is_committed_up_to_its_end(consumer: BatchConsumer) -> None:
+    batch = fetch(consumer, 0, 1, 2)
+    assert consumer._new_offset(RAW) is None
+    assert consumer.ack(batch)
+    assert consumer._new_offset(RAW) == 3
+    assert consumer._new_offset(RAW) is None, "once"
+
+
+def test_a_batch_that_is_done_before_the_one_ahead_of_it_waits_for_it(consumer: BatchConsumer) -> None:
+    first, second = fetch(consumer, 0, 1, 2), fetch(consumer, 3, 4)
+    consumer._committed_offset[RAW] = 0
+    consumer.ack(second)
+    assert consumer._new_offset(RAW) is None
+    consumer.ack(first)
+    assert consumer._new_offset(RAW) == 5
+
+
+def test_gaps_in_the_log_do_not_hold_the_commit_up(consumer: BatchConsumer) -> None:
+    consumer._committed_offset[RAW] = 10
+    batches = fetch(consumer, 14, 15, 19), fetch(consumer, 25, 26)
+    for batch in batches:
+        consumer.ack(batch)
+    assert consumer._new_offset(RAW) == 27
+
+
+def test_a_batch_that_was_fetched_before_a_rebalance_commits_nothing(consumer: Any) -> None:
+    stale = fetch(consumer, 0, 1, 2)
+    consumer._forget([RAW])
+    consumer.app.consumer_generation_id = 2
+    assert not consumer.ack(stale)
+    assert consumer._new_offset(RAW) is None
+    again = fetch(consumer, 0, 1)
+    assert consumer.ack(again)
+    assert consumer._new_offset(RAW) == 2, "what the stale batch held beyond it is not committed"
