@@ -10,11 +10,11 @@ JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos bench quality lint format kafka lock clean
+.PHONY: help install demo test chaos bench quality report-eval lint format kafka lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 install: $(STAMP) ## Install into .venv (Python 3.11 or newer), every package pinned by hash
 
@@ -39,6 +39,9 @@ bench: install ## Run the benchmarks
 
 quality: install ## Measure precision, recall, delay and false alarms into docs/quality.md (some minutes)
 	$(BIN)/headrace evaluate --markdown docs/quality.md
+
+report-eval: install ## Say how well the model of HEADRACE_LLM_* writes reports: grounding, repairs, cost, latency
+	$(BIN)/python -m benchmarks.report_eval
 
 lint: install ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -16,10 +16,9 @@ from stream_app.contract.model import Contract, Rule, Severity, Shop
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.baseline import WEEK_MS, Baseline
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.related import Known
 from stream_app.judge.summary import EntityTotals, describe, summarise
 from stream_app.judge.tally import Outcome, Tally, is_usual
-from stream_app.worker.lookups import Batch, LookUps
+from stream_app.worker.lookups import Batch, KnownIds, LookUps
 
 #: Records that are looked up together.
 _AT_ONCE = 2_000
@@ -80,7 +79,7 @@ class Check:
         self.shop, self.now_ms = shop, now_ms
         self._files = ExitStack()
         self._memory = MemoryStore()
-        known: dict[str, dict[Any, Known]] = {}
+        known: KnownIds = {}
         self.entities = {
             entity: _Entity(
                 contract,
@@ -142,7 +141,8 @@ class Check:
                 for place in self._missing(state, verdict):
                     self._wanted.setdefault(place, []).append((entity, number))
             else:
-                self._settle(state, verdict, number, record.value)
+                segments = {name: column[index] for name, column in settled.segments.items()}
+                self._settle(state, verdict, number, record.value, segments)
         state.learner.learn(usual, self._memory.known, state.tally.stream_ms // WEEK_MS)
         self._arrived(entity, settled.references)
 
@@ -155,9 +155,9 @@ class Check:
                 if held is not None and not self._missing(state, held.verdict):
                     del state.held[number]
                     verdicts = Verdicts.of(state.contract, [held.verdict])
-                    for rules in finish(state.look_ups.relate_late(verdicts)).values():
-                        held.verdict.reject(rules)
-                    self._settle(state, held.verdict, number, held.raw)
+                    found, segments = finish(state.look_ups.late(verdicts))
+                    held.verdict.reject(found.get(0, ()))
+                    self._settle(state, held.verdict, number, held.raw, {name: column[0] for name, column in segments.items()})
                     made = finish(state.look_ups.made_known(Verdicts.of(state.contract, [held.verdict])))
                     self._memory.apply(waiting, made, [])
                     self._arrived(waiting, made)
@@ -194,9 +194,11 @@ class Check:
             "workers": 0,
         }
 
-    def _settle(self, state: _Entity, verdict: Verdict, number: int, raw: bytes) -> None:
+    def _settle(
+        self, state: _Entity, verdict: Verdict, number: int, raw: bytes, segments: Mapping[str, Any] | None = None
+    ) -> None:
         outcome: Outcome = "rejected" if verdict.rejected else "clean"
-        state.tally.add(verdict, outcome, f"{state.contract.entity}:{number}")
+        state.tally.add(verdict, outcome, f"{state.contract.entity}:{number}", segments=segments)
         for rule in verdict.findings:
             places = state.examples.setdefault(rule.id, [])
             if len(places) < _EXAMPLES:

@@ -61,13 +61,10 @@ class Population:
     def new_product(self) -> dict[str, Any]:
         """One more product."""
         number = len(self.products)
-        product = {
-            "product_id": 101 + number,
-            "category": CATEGORIES[number % len(CATEGORIES)],
-            "unit_price": round(min(500.0, self._rng.lognormvariate(2.5, 0.8) + 0.5), 2),
-        }
+        identity, price = 101 + number, round(min(500.0, self._rng.lognormvariate(2.5, 0.8) + 0.5), 2)
+        product = {"product_id": identity, "category": CATEGORIES[number % len(CATEGORIES)], "unit_price": price}
         self.products.append(product)
-        self._prices[product["product_id"]] = product["unit_price"]
+        self._prices[identity] = price
         return product
 
     def new_price(self, product: dict[str, Any]) -> float:

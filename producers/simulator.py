@@ -162,12 +162,11 @@ class _Shop:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
+        mishaps = self.mishaps
         while True:
-            seconds = int(self.at_ms // 1000)
-            hour, day = seconds // 3600 % 24, (seconds // 86_400 + 3) % 7
-            busy = HOURS[hour] / _HOUR_MEAN * DAYS[day]
-            mishaps = self.mishaps
             if mishaps.rate > 0:
+                seconds = int(self.at_ms // 1000)
+                busy = HOURS[seconds // 3600 % 24] / _HOUR_MEAN * DAYS[(seconds // 86_400 + 3) % 7]
                 self.at_ms += self.rng.expovariate(self.plan.per_second * mishaps.rate * busy) * 1000
             else:
                 self.at_ms = mishaps.turn_ms

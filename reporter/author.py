@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from reporter import gate, template
-from reporter.call import Call, Failure, Reply
+from reporter.answer import Call, Failure, Reply
 from reporter.draft import Draft
 from reporter.facts import Facts
 from reporter.gate import Verdict

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from reporter.author import Author, ModelAuthor, TemplateAuthor
-from reporter.call import endpoint
 from reporter.limits import LimitedCall
 from reporter.publish import Channel, People, ReportsTopic
 from reporter.service import Reporter
@@ -27,9 +26,12 @@ def reporter_of(settings: Settings, *, topic: bool = True) -> Reporter:
 
 def author_of(settings: Settings, store: ReportStore) -> Author:
     """The model behind its gate and limits where the settings name one, else the template."""
-    found = endpoint(settings)
-    if found is None:
+    if settings.llm_model is None:
         return TemplateAuthor()
+    # The client is slow to import: only who has a model waits for it.
+    from reporter.call import Endpoint
+
+    found = Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)
 
     def deadline() -> Deadline:
         return Deadline(settings.llm_timeout)

@@ -6,19 +6,17 @@ Every failure is a value, never an exception: a report does not depend on the mo
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import httpx2
 import openai
 import tenacity
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
+from reporter.answer import Failure, Reply, estimate
 from reporter.prompt import MOST_TOKENS, SHAPES, Messages
-from stream_app.settings import Settings
 
 #: Longest reply that is read, in bytes as they come off the wire.
 MOST_BYTES = 1 << 20
@@ -27,38 +25,6 @@ TRIES = 3
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 #: Less time than this (seconds) is not worth a call.
 LEAST_TIME = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a model answered, the tokens it took, and the seconds, retries included."""
-
-    content: str
-    tokens_in: int
-    tokens_out: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is no answer. ``reason`` is counted: timeout, unreachable, status-429, refusal, cut-off, too-large,
-    malformed, budget, circuit. ``detail`` never holds the key or what the endpoint wrote.
-    """
-
-    reason: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.reason} ({self.detail})" if self.detail else self.reason
-
-
-class Call(Protocol):
-    """Asks a model. Total: what goes wrong is a Failure."""
-
-    @property
-    def model(self) -> str: ...
-
-    def ask(self, messages: Messages, seconds: float) -> Reply | Failure: ...
 
 
 class TooLarge(httpx2.RequestError):
@@ -159,7 +125,7 @@ class Endpoint:
                 reraise=True,
             )
             try:
-                raw = await retrying(self._shaped, client, messages)
+                raw: bytes = await retrying(self._shaped, client, messages)
             except openai.OpenAIError as error:
                 return _failure(error)
             return _read(raw, messages, time.monotonic() - began)
@@ -225,15 +191,3 @@ def _read(raw: bytes, messages: Messages, seconds: float) -> Reply | Failure:
     usage = completion.usage or _Usage()
     content = choice.message.content
     return Reply(content, usage.prompt_tokens or estimate(messages), usage.completion_tokens or len(content) // 3 + 1, seconds)
-
-
-def estimate(messages: Messages) -> int:
-    """Tokens of a question, rather too many: three bytes of JSON a token."""
-    return len(json.dumps(messages, ensure_ascii=False).encode()) // 3 + 1
-
-
-def endpoint(settings: Settings) -> Endpoint | None:
-    """The endpoint that the settings name; None where they name no model."""
-    if settings.llm_model is None:
-        return None
-    return Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stream_app.judge.summary import ContractSummary, conformity, overall_quality, quality
+from stream_app.judge.summary import ContractSummary, RuleSummary, conformity, overall_quality, quality
 from stream_app.store.read_period import PeriodCounts
 from stream_app.store.read_values import Counts
 
@@ -57,9 +57,11 @@ def concentrations(contracts: Mapping[str, ContractSummary], periods: Mapping[st
 def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts) -> list[Concentration]:
     values = counts.segments.get(field, {})
     records = sum(numbers.get("in", 0) for numbers in values.values())
+    # A segment may be a field of a referenced record: `customer_id.country`.
+    about = {f"$.{field}", f"$.{field.partition('.')[0]}"}
     found = []
     for rule_id, rule in contract.rules.items():
-        if not rule.counts or rule.path == f"$.{field}":
+        if not rule.counts or rule.path in about:
             continue
         total = sum(numbers.get(f"f:{rule_id}", 0) for numbers in values.values())
         for value, numbers in values.items():
@@ -83,6 +85,24 @@ def rising_repairs(now: Counts, before: Counts) -> list[tuple[str, int, int]]:
         if count >= FEWEST_REPAIRS and count >= RISE * before.repairs.get(repair, 0)
     ]
     return sorted(rising, key=lambda row: (row[2] - row[1], row[0]))
+
+
+#: Rules that find what quantity or price themselves are too high: what such a record says it is worth, it is not.
+_WORTHLESS = frozenset({"condition", "outlier", "deviation"})
+#: The period before is one to compare with from this share of the period's records on: a stream's first records, and
+#: stray ones of long ago, are not.
+COMPARABLE = 0.1
+
+
+def has_worth(rule_id: str, rule: RuleSummary) -> bool:
+    """Whether quantity × price of the records that this rule finds says what is at risk."""
+    return rule.counts and rule.kind not in _WORTHLESS and not rule_id.lower().endswith("maximum")
+
+
+def is_comparable(counts: Mapping[str, PeriodCounts], before: Mapping[str, PeriodCounts]) -> bool:
+    """Whether the period before holds enough to compare with."""
+    now, then = (sum(one.counts.received for one in part.values()) for part in (counts, before))
+    return then > 0 and then >= COMPARABLE * now
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +132,10 @@ def whole(contracts: Mapping[str, ContractSummary], periods: Mapping[str, Period
         score=measured.score,
         dimensions=measured.dimensions,
         findings=sum(n for entity, one in counts.items() for rule, n in one.findings.items() if rule in counting[entity]),
-        at_risk=sum(n for entity, one in counts.items() for rule, n in one.at_risk_minor.items() if rule in counting[entity]),
+        at_risk=sum(
+            number
+            for entity, one in counts.items()
+            for rule_id, number in one.at_risk_minor.items()
+            if rule_id in counting[entity] and has_worth(rule_id, contracts[entity].rules[rule_id])
+        ),
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from reporter.call import Call, Failure, Reply, estimate
+from reporter.answer import Call, Failure, Reply, estimate
 from reporter.prompt import MOST_TOKENS, Messages
 from stream_app.errors import StoreError
 from stream_app.settings import Settings

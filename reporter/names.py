@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from reporter.texts import Texts
 from stream_app.judge.summary import ContractSummary
@@ -56,9 +57,16 @@ def segment_name(field: str, value: str, number: int, texts: Texts) -> str:
     return texts("unnamed", field=field, number=number)
 
 
-def is_listed(contract: ContractSummary, field: str, value: str) -> bool:
-    """Whether the contract itself lists this value, so that a model may read it."""
-    return value in contract.listed.get(field, ())
+def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
+    """Whether the contract itself lists this value, so that a model may read it.
+
+    ``field`` may be one of a referenced record, ``customer_id.country``: then that record's contract may list it.
+    """
+    contract = contracts[entity]
+    if value in contract.listed.get(field, ()):
+        return True
+    _, _, there = field.partition(".")
+    return any(there and value in contracts[one].listed.get(there, ()) for one in contract.references if one in contracts)
 
 
 def incident_name(entity: str, contract: ContractSummary | None, metric: str, texts: Texts) -> str:

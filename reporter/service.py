@@ -66,6 +66,10 @@ class Reporter:
         """The start of the stream (s) and its time (ms); None where nothing came yet."""
         return self._model.began(), self._model.pulse().stream_ms
 
+    def received(self, period: Period) -> int:
+        """How many records came in during a period."""
+        return sum(one.counts.received for one in self._model.period(period.start, period.end).values())
+
     def closed_incidents(self) -> tuple[Incident, ...]:
         """The newest incidents that are over."""
         return self._model.incidents(state="closed")
@@ -169,8 +173,9 @@ class Reporter:
                 continue
             try:
                 report = self._store.get(report_id)
-                for channel in self._channels if report is not None else ():
-                    channel.send(report)
+                if report is not None:
+                    for channel in self._channels:
+                        channel.send(report)
                 self._store.announced(report_id)
             except HeadraceError as error:
                 problems.append(error)

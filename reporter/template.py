@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from string import Template
+from typing import Literal
 
 from reporter.draft import Draft, Hypothesis, references
 from reporter.facts import Facts
@@ -72,8 +73,9 @@ class _Template:
         found = []
         for key, prefix in rows:
             for text in self.say(key, p=prefix):
-                confidence = "medium" if key == "hypothesis_segment" else "low"
-                found.append(Hypothesis(text=text, rests_on=list(dict.fromkeys(references(text)))[:6], confidence=confidence))
+                rests_on = list(dict.fromkeys(references(text)))[:6]
+                strength: Literal["low", "medium"] = "medium" if key == "hypothesis_segment" else "low"
+                found.append(Hypothesis(text=text, rests_on=rests_on, confidence=strength))
         return found[:MOST]
 
     def _is_new(self, prefix: str) -> bool:

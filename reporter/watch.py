@@ -41,6 +41,8 @@ class Watch:
         self._pause = pause
         self._clock = clock
         self._last_report: float | None = None
+        # Before the first records there is nothing to report; afterwards a period without any is news.
+        self._started = False
         self._last_period: Period | None = None
         self._rungs: set[int] = set()
         self._closed: set[str] | None = None
@@ -65,7 +67,8 @@ class Watch:
             return None
         self._look_for_closed()
         due = last_complete(first, stream_ms, self._every, self._grace)
-        if due is not None and self._is_due(due):
+        if due is not None and self._is_due(due) and (self._started or self._reporter.received(due) > 0):
+            self._started = True
             outcome = self._reporter.report(due)
             self._last_period = due
             self._rungs.add(due.length)

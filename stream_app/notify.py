@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -58,7 +59,10 @@ class Notifier:
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         channels = []
         for number, address in enumerate(given, start=1):
-            service = Apprise.instantiate(address, suppress_exceptions=True)
+            with warnings.catch_warnings():
+                # It loads its hundred services at the first address, some by modules that Python will drop.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                service = Apprise.instantiate(address, suppress_exceptions=True)
             if service is None:
                 raise SettingsError(
                     f"HEADRACE_NOTIFY: address {number} of {len(given)} is none that Apprise knows; write one such as "

@@ -257,6 +257,31 @@ def test_a_relationship_from_elsewhere_is_refused(folder: Path, source: str, say
     assert says in refusal_of(folder, old, line + old, "from: ", NUMBERED)
 
 
+@pytest.mark.parametrize(
+    ("segment", "says"),
+    [
+        ("code.name", "refers to no entity"),
+        ("id.city", "customers has no field 'city'"),
+        ("id.", "has no field ''"),
+        ("id.credit", "customers.credit is a number"),
+        ("id.street", "personal data"),
+        ("shop.name", "no field 'shop'"),
+    ],
+)
+def test_a_segment_by_the_record_referred_to_must_be_there_and_fit(folder: Path, segment: str, says: str) -> None:
+    old = "property: unknownFields\n        value: warning"
+    new = f"property: segments\n        value: ['{segment}']"
+    assert says in refusal_of(folder, old, new, "customProperties:", NUMBERED)
+
+
+def test_a_segment_may_be_a_field_of_the_record_referred_to(folder: Path) -> None:
+    text = NUMBERED.replace(
+        "property: unknownFields\n        value: warning", "property: segments\n        value: [code, id.name]"
+    )
+    (folder / "things.odcs.yaml").write_text(text, encoding="utf-8")
+    assert load_shop(folder).contracts["things"].segments == ("code", "id.name")
+
+
 # --- what nobody would check ------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import time
@@ -9,17 +10,21 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 import redis
 
 from dashboard import formats
+from dashboard.words import visible
 from headrace.embedded import EmbeddedStack
+from stream_app.store.keys import Keys
 from stream_app.store.read import ReadModel
 from stream_app.store.read_ranges import TimeRange
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
+from tests.support.naughty import NAUGHTY
 from tests.support.processes import clean_environment, headrace_command
 from tests.support.waiting import eventually
 
@@ -42,7 +47,7 @@ def served(redis_url: str) -> Iterator[str]:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         headrace_command("dashboard", "--port", str(port)),
-        env=clean_environment(HEADRACE_REDIS=redis_url),
+        env=clean_environment(HEADRACE_REDIS=redis_url, HEADRACE_KAFKA="127.0.0.1:1"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -78,7 +83,9 @@ def store() -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="module")
 def shop(store: redis.Redis) -> Shop:
-    return a_live_shop(store, "headrace", time.time_ns() // 1_000_000, days=61, per_minute=0.5)
+    filled = a_live_shop(store, "headrace", time.time_ns() // 1_000_000, days=61, per_minute=0.3)
+    filled.reports()
+    return filled
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +109,9 @@ def tile(page: Page, name: str) -> str:
     return str(found.inner_text())
 
 
-@pytest.mark.parametrize("chosen", [TimeRange.LAST_DAY, TimeRange.LAST_30_DAYS, TimeRange.ALL])
-def test_the_page_shows_the_stores_numbers(page: Page, address: str, store: redis.Redis, chosen: TimeRange) -> None:
-    page.goto(f"{address}/?range={chosen.value}")
-    kpis = ReadModel(store, "headrace").overview(chosen).kpis
+def test_the_page_shows_the_stores_numbers(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
+    page.goto(f"{address}/?range=30d")
+    kpis = ReadModel(store, "headrace").overview(TimeRange.LAST_30_DAYS).kpis
 
     assert tile(page, "revenue") == formats.money(kpis.revenue.value, "USD")
     assert tile(page, "total-orders") == formats.count(kpis.orders.value)
@@ -133,7 +139,7 @@ def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(
     before = tile(page, "total-orders")
     charts = page.locator("[data-testid='stVegaLiteChart'] svg.marks")
     eventually(lambda: charts.count() == 10, "all charts are drawn", timeout=30)
-    page.locator(".st-key-card-clean").scroll_into_view_if_needed()
+    page.locator(".st-key-card-rules").scroll_into_view_if_needed()
     scrolled = "document.querySelector('[data-testid=\"stMain\"]').scrollTop"
     eventually(lambda: page.evaluate(scrolled) > 200, "the page is scrolled down")
     page.wait_for_timeout(1_000)
@@ -170,54 +176,171 @@ def test_a_paused_page_stands_still(page: Page, address: str, store: redis.Redis
     before = tile(page, "total-orders")
     store.hincrby("headrace:total:orders", "clean", 77)
     store.hincrby("headrace:total:orders", "in", 77)
-    page.wait_for_timeout(7_000)  # two refreshes would have come by now
+    page.wait_for_timeout(4_500)  # a refresh would have come by now
 
     assert tile(page, "total-orders") == before
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_is_drawn_and_nothing_sticks_out(
+PAGES = {
+    "": ".st-key-card-rules",
+    "quality": ".st-key-card-drift",
+    "anomalies": ".st-key-card-findings",
+    "clean": ".st-key-card-subscribe",
+    "report": ".st-key-card-report",
+    "pipeline": ".st-key-card-broker",
+}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_every_page_is_drawn_nothing_sticks_out_and_nobody_else_is_called(
     browser: Browser, address: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(60_000)
-    page.goto(address)
-    tile(page, "revenue")
-    page.locator(".st-key-card-clean").wait_for()
-    page.wait_for_timeout(1_500)
-    wide = page.evaluate("""() => [...document.querySelectorAll('[class*="st-key-card-"], [class*="st-key-tile-"]')]
-        .filter(box => box.getBoundingClientRect().right > innerWidth + 1).map(box => box.className)""")
-    cut = page.evaluate("""() => [...document.querySelectorAll('[data-testid="stMetricValue"] *')]
-        .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth).map(box => box.textContent)""")
-    broken = page.locator("[data-testid='stException']").count()
-    charts = page.locator("[data-testid='stVegaLiteChart'] svg.marks").count()
-    page.close()
-
-    assert broken == 0
-    assert charts == 10
-    assert wide == []
-    assert cut == []
-
-
-def test_the_page_calls_nobody_but_its_server(page: Page, address: str) -> None:
     asked: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address)
-    tile(page, "revenue")
-    page.wait_for_timeout(4_000)
+    problems: dict[str, object] = {}
+    for path, last in PAGES.items():
+        page.goto(f"{address}/{path}")
+        page.locator(last).wait_for()
+        if not path:
+            charts = page.locator("[data-testid='stVegaLiteChart'] svg.marks")
+            eventually(lambda charts=charts: charts.count() == 10, "all charts are drawn", timeout=30)  # type: ignore[misc]
+        page.wait_for_timeout(700)
+        problems[path] = page.evaluate("""() => [
+            [...document.querySelectorAll('[class*="st-key-card-"], [class*="st-key-tile-"], .stHtml')]
+                .filter(box => box.getBoundingClientRect().right > innerWidth + 1).map(box => box.className),
+            [...document.querySelectorAll('[data-testid="stMetricValue"] *')]
+                .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth).map(box => box.textContent),
+            document.querySelectorAll('[data-testid="stException"]').length,
+        ]""")
+    page.close()
 
+    assert problems == {path: [[], [], 0] for path in PAGES}
     assert [url for url in asked if not url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))] == []
     assert errors == []
 
 
-def test_an_empty_store_says_what_to_run_and_redis_gone_is_said(page: Page) -> None:
+def cells(page: Page, card: str) -> list[str]:
+    """What the table in a card says to those who cannot see it: its cells are drawn on a canvas."""
+    return [str(text) for text in page.locator(f"{card} [data-testid='stDataFrame'] [role='gridcell']").all_inner_texts()]
+
+
+def click_row(page: Page, card: str, row: int) -> None:
+    """Open a row of the table in a card; the head is as high as a row."""
+    box = page.locator(f"{card} [data-testid='stDataFrame']").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + 34 * (row + 1.5))
+
+
+def test_a_rule_opens_what_it_says_and_stays_open_while_figures_change(
+    page: Page, address: str, store: redis.Redis, shop: Shop
+) -> None:
+    page.goto(f"{address}/quality?range=30d")
+    page.locator(".st-key-card-drift").wait_for()
+    view = ReadModel(store, "headrace").quality(TimeRange.LAST_30_DAYS)
+    assert tile(page, "findings") == formats.count(sum(row.count for row in view.rules))
+    page.locator(".st-key-card-rules").scroll_into_view_if_needed()
+    click_row(page, ".st-key-card-rules", 2)
+    panel = page.locator(".st-key-panel-rule")
+    panel.wait_for()
+
+    opened = view.rules[2]
+    assert opened.rule in panel.inner_text()
+    assert view.contracts[opened.entity].rules[opened.rule].message in panel.inner_text()
+    last = view.span.end - 86_400 if view.span else 0
+    store.hincrby(f"headrace:win:{view.rules[5].entity}:d:{last}", f"f:{view.rules[5].rule}", 100_000)
+    total = formats.count(sum(row.count for row in ReadModel(store, "headrace").quality(TimeRange.LAST_30_DAYS).rules))
+    eventually(lambda: tile(page, "findings") == total, "the new findings are counted", timeout=30)
+    assert opened.rule in panel.inner_text()
+
+
+def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
+    page.goto(f"{address}/anomalies?range=30d")
+    table = page.locator(".st-key-card-findings")
+    table.get_by_text("Choose a row").wait_for()
+    page.locator(".st-key-finding-severity input").click()
+    page.get_by_role("option", name="error").click()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(1_000)
+    source = next(row.source for row in ReadModel(store, "headrace").findings() if row.severity == "error")
+    table.scroll_into_view_if_needed()
+    click_row(page, ".st-key-card-findings", 0)
+    panel = page.locator(".st-key-panel-record")
+    panel.get_by_text("no Kafka broker answers").wait_for()
+    shop.recent(3)
+    table.get_by_text("newer ones come when the record is closed").wait_for()
+
+    assert source in panel.inner_text()
+    assert "error" in page.locator(".st-key-finding-severity").inner_text()
+
+
+def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store: redis.Redis) -> None:
+    report = ReadModel(store, "headrace").reports()[0]
+    page.goto(f"{address}/report")
+    figure = page.locator(".report table.figures details").first
+    figure.locator("summary").click()
+
+    assert report.report["figures"][0]["now"] in figure.inner_text()
+    assert report.report["figures"][0]["id"] in figure.inner_text()
+
+
+def test_an_empty_store_says_what_to_run_naughty_strings_are_shown_as_they_are_and_redis_gone_is_said(page: Page) -> None:
     with EmbeddedStack(broker=False) as stack, served(stack.redis_url) as address:
-        page.goto(address)
-        page.get_by_text("No records yet").wait_for()
+        page.goto(f"{address}/pipeline")
+        page.locator(".st-key-card-empty").get_by_text("No records yet").wait_for()
         page.locator(".st-key-card-empty").get_by_text("headrace demo").wait_for()
+
+        with redis.Redis.from_url(stack.redis_url) as client:
+            naughty(client)
+        shown = page.locator(".problem bdi")
+        eventually(lambda: shown.count() == len(NAUGHTY), "all workers are shown", timeout=30)
+        assert sorted(shown.evaluate_all("all => all.map(one => one.textContent)")) == sorted(map(visible, NAUGHTY))
+
+        page.goto(f"{address}/report")
+        lines = page.locator(".report section li bdi")
+        lines.first.wait_for()
+        assert lines.evaluate_all("all => all.map(one => one.textContent)") == [visible(one) for one in NAUGHTY]
+
+        page.goto(f"{address}/clean")
+        page.locator(".st-key-card-clean [data-testid='stDataFrame']").wait_for()
+        eventually(lambda: len(cells(page, ".st-key-card-clean")) > 20, "the table is drawn")
+        drawn = set(cells(page, ".st-key-card-clean"))
+        assert {"<b>bold</b> & <i>italic</i>", "{{constructor.constructor('window.naughty=5')()}}"} <= drawn
+
+        page.goto(f"{address}/anomalies?range=all")
+        page.locator(".st-key-card-findings").get_by_text("Choose a row").wait_for()
+        click_row(page, ".st-key-card-incidents", 0)
+        stands = page.locator(".st-key-panel-incident bdi", has_text="naughty")
+        stands.first.wait_for()
+        assert any(text.startswith(f"country: {NAUGHTY[0]}") for text in stands.all_text_contents())
+
+        assert page.evaluate("window.naughty") is None
+        assert page.locator("a[href*='naughty']").count() == 0
 
         stack.stop()
         page.get_by_text("cannot be reached").wait_for()
+
+
+def naughty(client: redis.Redis) -> None:
+    """A store full of naughty strings: workers' errors, a report, clean records, findings and an incident."""
+    now = time.time_ns() // 1_000_000
+    shop = Shop(client, "headrace", until=now // 1_000, now_ms=now)
+    shop.announce()
+    shop.fill(60)
+    for number, text in enumerate(NAUGHTY):
+        shop.beat(worker=f"w-{number}", error=text, at=now + 60_000)
+        record = {"order_id": number, "customer_id": 1, "product_id": 1, "quantity": 1, "price": 1, "order_date": "x"}
+        entry = {"source": text, "event_time": now, "record": record, "repairs": [text], "warnings": []}
+        client.rpush("headrace:clean:orders", json.dumps(entry))
+        finding = {"entity": "orders", "rule": text, "severity": "error", "dimension": text, "path": text, "message": text}
+        client.rpush("headrace:findings", json.dumps(finding | {"source": text, "event_time": now, "at": now}))
+    report = shop.reports(1)[0]
+    said = [{"text": text, "source": text} for text in NAUGHTY]
+    body = {**report.report, "sections": [{"key": "summary", "title": NAUGHTY[0], "items": said}], "headline": said[0]}
+    client.set(Keys("headrace").report(report.id), replace(report, report=body).to_json().encode("utf-8", "surrogatepass"))
+    incident = shop.incidents()[0]
+    spoilt = replace(incident, id="x", start=incident.start + 60, segment=("country", NAUGHTY[0], 0.1, 0.9))
+    client.hset("headrace:incidents", "x", spoilt.to_json())

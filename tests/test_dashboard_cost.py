@@ -60,9 +60,7 @@ def commands(server: redis.Redis, work: Callable[[], object]) -> dict[str, int]:
 @pytest.mark.parametrize(
     "chosen", [*TimeRange, Custom(NOW // 1000 - 700 * 86_400, NOW // 1000), Custom(NOW // 1000 - 7_200, NOW // 1000)]
 )
-def test_a_view_reads_a_bounded_number_of_keys_whatever_the_history(
-    server: redis.Redis, chosen: TimeRange | Custom
-) -> None:
+def test_a_view_reads_a_bounded_number_of_keys_whatever_the_history(server: redis.Redis, chosen: TimeRange | Custom) -> None:
     for read in (data.overview, data.quality):
         sent = commands(server, lambda read=read: read(chosen))  # type: ignore[misc]
 

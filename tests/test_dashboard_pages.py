@@ -211,7 +211,7 @@ def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Rea
     assert list(page.selectbox(key="report-id").options)[0].startswith(formats.moment(reports[0].start * 1000))
     assert len(page.selectbox(key="report-id").options) == 3
     figures = [row for row in reports[0].report["figures"] if row["id"] == "all.records"]
-    assert f"<summary><bdi class=\"data\">{figures[0]['now']}</bdi></summary>" in shown
+    assert f'<summary><bdi class="data">{figures[0]["now"]}</bdi></summary>' in shown
     assert "all.records" in shown
 
     page.selectbox(key="report-id").set_value(reports[2].id).run()

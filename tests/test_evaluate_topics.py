@@ -16,6 +16,7 @@ from tests.support.stream import await_settled, workers
 @pytest.mark.stack
 def test_workers_find_every_fault_of_a_simulated_stream(settings: Settings, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
+    settings = settings.model_copy(update={"grace": 1.0})
     environment = as_environment(settings)
     sent = run_headrace(
         "simulate", "--count", "3000", "--rate", "100000/s", "--speed", "10000x", "--faults", "15%", "--truth", str(truth),

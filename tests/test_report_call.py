@@ -13,9 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from reporter import call
+from reporter.answer import Failure, Reply
 from reporter.author import Author, ModelAuthor, TemplateAuthor, Written
 from reporter.build import Deadline
-from reporter.call import Endpoint, Failure, Reply
+from reporter.call import Endpoint
 from reporter.compute import compute
 from reporter.draft import references
 from reporter.prompt import SHAPES, first_messages, question

@@ -18,9 +18,9 @@ from click.testing import CliRunner
 from kafka import TopicPartition
 
 from headrace.commands.report import command
+from reporter.answer import Failure, Reply
 from reporter.author import TemplateAuthor, Written
 from reporter.build import reporter_of
-from reporter.call import Failure, Reply
 from reporter.facts import Facts
 from reporter.limits import FAILURES, LimitedCall
 from reporter.periods import Period, up_to
@@ -239,7 +239,8 @@ def test_without_a_broker_the_report_is_kept_and_told_of_later(
 ) -> None:
     # In a process of its own: the client leaves the sockets of connections that failed to the garbage collector.
     program = (
-        "from reporter.author import TemplateAuthor; from reporter.periods import Period; from reporter.service import Reporter;"
+        "from reporter.author import TemplateAuthor; from reporter.periods import Period;"
+        "from reporter.service import Reporter;"
         "from reporter.publish import ReportsTopic; from stream_app.settings import load_settings; s = load_settings();"
         "r = Reporter(s, TemplateAuthor(), [ReportsTopic(s, connect_seconds=0.5)]);"
         f"print(r.report(Period({PERIOD.start}, {PERIOD.end})).report.id, *r.announce())"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -33,9 +34,9 @@ class Watched(Check):
         self.found = found
         self.events: dict[str, list[Event]] = {entity: [] for entity in SHOP.contracts}
 
-    def _settle(self, state: object, verdict: Verdict, number: int, raw: bytes) -> None:
-        super()._settle(state, verdict, number, raw)  # type: ignore[arg-type]
-        fault = self.events[state.contract.entity][number - 1].fault  # type: ignore[attr-defined]
+    def _settle(self, state: Any, verdict: Verdict, number: int, *rest: Any) -> None:
+        super()._settle(state, verdict, number, *rest)
+        fault = self.events[state.contract.entity][number - 1].fault
         rules = frozenset(rule.id for rule in verdict.findings)
         self.found.records += 1
         if fault is None:

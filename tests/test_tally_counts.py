@@ -95,9 +95,13 @@ def test_a_batch_counts_what_its_records_count_one_by_one(
     verdicts = judge_of(name, "orders").judge_all(chosen, [AS_OF + 40_000 * late for _, _, late in rows])
     pending = {index for index, (_, waits, _) in enumerate(rows) if waits and verdicts.bodies[index] is not None}
     at_once, by_one = Tally(contract), Tally(contract)
-    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}")
+    told = {
+        segment: [[None, "Toys", "Garden"][late % 3] for _, _, late in rows] for segment in contract.segments if "." in segment
+    }
+    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}", told)
     for index, verdict in enumerate(verdicts):
-        by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}")
+        here = {segment: column[index] for segment, column in told.items()}
+        by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}", segments=here)
     assert {minute: dict(window) for minute, window in at_once.minutes.items()} == by_one.minutes
     assert (at_once.customers, at_once.orders, at_once.findings) == (by_one.customers, by_one.orders, by_one.findings)
     assert at_once.stream_ms == by_one.stream_ms
@@ -126,6 +130,21 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
         "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1,
     }  # fmt: skip
     assert tally.stream_ms == verdict.event_ms
+
+
+def test_a_record_that_waited_is_counted_by_the_segments_of_what_it_waited_for() -> None:
+    tally = Tally(shop("built-in").contracts["orders"])
+    verdict = judged(encoded(order()))
+    tally.add(verdict, "pending", "orders:0:7")
+    (window,) = tally.minutes.values()
+    assert window["s|product_id.category|in|(none)"] == 1
+    tally.add(verdict, "clean", "orders:0:7", waited=True, segments={"product_id.category": "Toys"})
+    counted = {name: count for name, count in window.items() if name.startswith("s|product_id.category|") and count}
+    assert counted == {
+        "s|product_id.category|in|Toys": 1,
+        "s|product_id.category|clean|Toys": 1,
+        "s|product_id.category|rev|Toys": 1998,
+    }
 
 
 def test_a_pending_record_may_end_rejected() -> None:

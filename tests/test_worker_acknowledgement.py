@@ -32,7 +32,8 @@ def consumer() -> Iterator[BatchConsumer]:
     made.highwater = lambda tp: 1_000
     yield made
     asyncio.set_event_loop(None)
-    loop.close()
+    for opened in {loop, made._thread.thread_loop}:  # a Faust consumer makes the loop of its thread at once
+        opened.close()
 
 
 def fetch(consumer: Any, *offsets: int) -> Any:

@@ -87,7 +87,7 @@ def command(
         report, about = compare.files(described, truth, list(paths)), f"Files compared with {truth.name}."
     else:
         plan = trials.Plan(seeds, records, per_hour, faults, trials.streams_of(streams), folder)
-        report, about = trials.evaluate(plan, jobs), plan.about()
+        report, about = trials.evaluate(plan, jobs, lambda line: click.echo(line, err=True)), plan.about()
     if markdown is not None:
         shown = "headrace evaluate --markdown docs/quality.md"
         table.write(markdown, table.markdown(report, targets, shown, about))

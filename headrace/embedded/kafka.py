@@ -92,7 +92,7 @@ class ApacheKafka:
         self._properties.write_text(PROPERTIES.format(port=self.port, controller=free_port(), folder=folder))
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         self._java = [java, "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*", logging]
-        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", self._properties]
+        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", str(self._properties)]
         formatting = Child.start(NAME, [*self._java, *storage], self._log)
         if formatting.wait(60) != 0:
             formatting.stop()

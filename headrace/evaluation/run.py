@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from headrace.check import Check
 from headrace.evaluation.score import FAULTLESS, Alarm, RecordScores, Staged, Truth
@@ -86,9 +86,11 @@ class Observed(Check):
         super().__init__(shop, now_ms=now_ms, max_bytes=256 * 1024)
         self._scores, self._truths = scores, truths
 
-    def _settle(self, state: object, verdict: Verdict, number: int, raw: bytes) -> None:
-        super()._settle(state, verdict, number, raw)  # type: ignore[arg-type]
-        entity = state.contract.entity  # type: ignore[attr-defined]
+    def _settle(
+        self, state: object, verdict: Verdict, number: int, raw: bytes, segments: Mapping[str, object] | None = None
+    ) -> None:
+        super()._settle(state, verdict, number, raw, segments)  # type: ignore[arg-type]
+        entity = state.contract.entity
         self._scores.add(
             entity,
             self._truths[entity][number - 1],

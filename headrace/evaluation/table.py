@@ -91,7 +91,7 @@ def _rules(report: Report) -> list[Row]:
 
 
 def _with_faults(report: Report) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for row in _rules(report):
         entity, rule = row[0], row[1]
         names = [f"`{one.name}`" for one in FAULTS if one.entity == entity and (one.rule or "(repaired)") == rule]
@@ -107,7 +107,7 @@ def _incidents(report: Report) -> list[Row]:
 
 
 def _explained(report: Report) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for name, *rest in _incidents(report):
         kind = BY_NAME.get(name)
         rows.append((f"`{name}`", "" if kind is None else f"{kind.explain()}, {kind.hours} h", *rest))

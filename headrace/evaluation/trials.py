@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
 from headrace.evaluation.report import Report, report
-from headrace.evaluation.run import Trial, What, run
+from headrace.evaluation.run import Outcome, Trial, What, run
 from producers.faults import PRICE_TIMES, QUANTITY_TIMES
 from stream_app.contract import load_shop
 from stream_app.errors import SettingsError
@@ -59,15 +60,21 @@ class Plan:
         )
 
 
-def evaluate(plan: Plan, jobs: int) -> Report:
-    """Run all trials, ``jobs`` of them at a time, and add them up; the order of the seeds does not matter.
+def evaluate(plan: Plan, jobs: int, say: Callable[[str], None] = lambda line: None) -> Report:
+    """Run all trials, ``jobs`` of them at a time, and add them up; ``say`` gets a line as each is done.
 
     Raises:
         SettingsError: the streams are too short for the incidents.
     """
     trials = plan.trials()
     if jobs == 1 or len(trials) == 1:
-        return report(load_shop(plan.shop), map(run, trials))
+        return report(load_shop(plan.shop), _told(map(run, trials), len(trials), say))
     # Started afresh: a forked child would inherit the caller's threads in whatever state they are.
     with get_context("spawn").Pool(min(jobs, len(trials))) as pool:
-        return report(load_shop(plan.shop), pool.imap_unordered(run, trials))
+        return report(load_shop(plan.shop), _told(pool.imap(run, trials), len(trials), say))
+
+
+def _told(outcomes: Iterable[Outcome], count: int, say: Callable[[str], None]) -> Iterator[Outcome]:
+    for number, outcome in enumerate(outcomes, 1):
+        say(f"{number} of {count}: seed {outcome.trial.seed}, {outcome.trial.what}, {outcome.records.records:,} records")
+        yield outcome

@@ -21,6 +21,12 @@ def check_links(contract: Contract, document: Document, contracts: Mapping[str, 
     """
     for reference in contract.references:
         _check_reference(contract, reference, document, contracts)
+    for segment in contract.segments:
+        name, dot, far = segment.partition(".")
+        if dot:
+            at: Path_ = ("schema", 0, "customProperties")
+            if _far_field(contract, name, far, _GROUPS, document, at, contracts).personal:
+                raise document.error(at, f"segments: {segment} is personal data, not to be counted by value; remove it")
     for deviation in contract.deviations:
         place = _place_of(document, deviation.rule.id)
         _far_field(contract, deviation.reference, deviation.value, _NUMERIC, document, place, contracts)

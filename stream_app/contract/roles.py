@@ -58,9 +58,15 @@ def _segments(draft: Draft, custom: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(names, list):
         raise draft.error(place, "segments is a list of fields")
     for name in names:
-        field = draft.field(name, place)
+        near, dot, _ = str(name).partition(".")
+        field = draft.field(near, place)
         if names.count(name) > 1:
             raise draft.error(place, f"segments names {name!r} twice; remove one")
+        if dot:
+            # A field of the record that is referred to; whether it is there is seen when all contracts are read.
+            if all(reference.field != near for reference in draft.references):
+                raise draft.error(place, f"segments: {near} refers to no entity; only a reference has fields, as in {name}")
+            continue
         if field.personal:
             raise draft.error(place, f"segments: {name} is personal data, not to be counted by value; remove it")
     return tuple(names)

@@ -37,6 +37,12 @@ def moment(milliseconds: int) -> datetime:
         return _LAST if milliseconds > 0 else _FIRST
 
 
+@lru_cache(4096)
+def shifted(milliseconds: int, seconds: int) -> datetime:
+    """``moment`` and some seconds; OverflowError beyond what can be told."""
+    return moment(milliseconds) + timedelta(seconds=seconds)
+
+
 def condition_check(condition: Condition, contract: Contract) -> Check:
     """Compile a condition to a check; whatever the translator does not know runs in the CEL library."""
     return translated(condition, contract) or by_library(condition, contract)
@@ -107,15 +113,17 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
         return None
     if kind != "bool":
         return None
+    code = ast.unparse(ast.fix_missing_locations(_Quick(translator.ordered).visit(tree)))
     reads = "".join(f"{_LOCAL}{name} = values[{name!r}]\n  " for name in condition.fields)
-    if condition.uses_as_of:
+    if f"{_LOCAL}as_of" in code:
         reads += f"{_LOCAL}as_of = moment(as_of_ms)\n  "
     body = (
-        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({ast.unparse(tree.body)})\n"
+        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({code})\n"
         " except OverflowError:\n  return library(values, as_of_ms)\n"
     )
     scope: dict[str, Any] = {
         "moment": moment,
+        "shifted": shifted,
         **{name: itertools.repeat(timedelta(seconds=seconds)).__next__ for name, seconds in translator.durations.items()},
         "float": float,
         "library": by_library(condition, contract),
@@ -150,12 +158,57 @@ _LOCAL = "field_"
 _PLAIN = {"integer": "int", "number": "double", "string": "string", "timestamp": "timestamp"}
 
 
+class _Quick(ast.NodeTransformer):
+    """Makes comparisons of moments quick; all of them are in UTC.
+
+    Comparing two aware datetimes asks both for their offset, which costs more than all else in a condition: their days
+    mostly tell. And ``as_of`` with a duration is the same for many records.
+    """
+
+    def __init__(self, ordered: set[ast.Compare]) -> None:
+        self._ordered = ordered
+        self._names = itertools.count()
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        quick = node in self._ordered and isinstance(node.left, ast.Name)
+        self.generic_visit(node)
+        if not quick:
+            return node
+        name = f"right_{next(self._names)}"
+        operator = node.ops[0]
+        strict = ast.Lt() if isinstance(operator, ast.Lt | ast.LtE) else ast.Gt()
+        right: ast.expr = ast.NamedExpr(ast.Name(name, ast.Store()), node.comparators[0])
+        days = ast.Compare(_day(node.left), [strict], [_day(right)])
+        return ast.BoolOp(ast.Or(), [days, ast.Compare(node.left, [operator], [ast.Name(name, ast.Load())])])
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        duration = node.right
+        if (
+            isinstance(node.left, ast.Name)
+            and node.left.id == f"{_LOCAL}as_of"
+            and isinstance(duration, ast.Call)
+            and isinstance(duration.func, ast.Name)
+        ):
+            seconds = int(duration.func.id.partition("_")[2])
+            sign = 1 if isinstance(node.op, ast.Add) else -1
+            return ast.Call(
+                ast.Name("shifted", ast.Load()), [ast.Name("as_of_ms", ast.Load()), ast.Constant(sign * seconds)], []
+            )
+        return node
+
+
+def _day(node: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(node, "toordinal", ast.Load()), [], [])
+
+
 class _Translator(ast.NodeVisitor):
     """Returns the CEL type of a node it knows, rewriting conversions in place; raises for anything else."""
 
     def __init__(self, types: dict[str, str]) -> None:
         self.types = types
         self.durations: dict[str, int] = {}
+        #: Comparisons of moments by order.
+        self.ordered: set[ast.Compare] = set()
 
     def generic_visit(self, node: ast.AST) -> str:
         raise _NotPlain
@@ -187,6 +240,8 @@ class _Translator(ast.NodeVisitor):
         equal = isinstance(node.ops[0], ast.Eq | ast.NotEq)
         if left != right or left == "bool" or not (equal or (ordered and left != "string")):
             raise _NotPlain
+        if ordered and left == "timestamp":
+            self.ordered.add(node)
         return "bool"
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> str:

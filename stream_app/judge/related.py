@@ -59,11 +59,10 @@ def wanted(shop: Shop, entity: str) -> tuple[str, ...] | None:
         for deviation in contract.deviations:
             if to.get(deviation.reference) == entity:
                 fields[deviation.value] = None
-        for outlier in contract.outliers:
-            for level in outlier.levels:
-                reference, _, name = level.partition(".")
-                if name and to.get(reference) == entity:
-                    fields[name] = None
+        for level in (*contract.segments, *(level for outlier in contract.outliers for level in outlier.levels)):
+            reference, _, name = level.partition(".")
+            if name and to.get(reference) == entity:
+                fields[name] = None
     return tuple(fields) if rich or fields else None
 
 
@@ -80,10 +79,9 @@ class Related:
         self.reads = frozenset(
             [one.reference for one in (*contract.deviations, *contract.before)]
             + [level.partition(".")[0] for one in contract.outliers for level in one.levels if "." in level]
+            + [segment.partition(".")[0] for segment in contract.segments if "." in segment]
         )
-        self.reads_values = self.reads - {one.reference for one in contract.before} | {
-            one.reference for one in contract.deviations
-        }
+        self.reads_values = frozenset(one.reference for one in contract.deviations)
         self.any = bool(contract.deviations or contract.before or contract.outliers)
 
     def find(
@@ -127,6 +125,18 @@ class Related:
             records = known.get(by, {}) if by is not None else {}
             usual = {group: _bounds(outlier.levels, group, records.get(group), bounds) for group in groups}
             self._outside(rows, by, outlier.field, usual, outlier.rule, found)
+
+    def segments(self, verdicts: Verdicts, known: KnownRecords) -> dict[str, list[Any]]:
+        """Segment → value by record, of those segments that are fields of a referenced record."""
+        columns: dict[str, list[Any]] = {}
+        for segment in self.contract.segments:
+            reference, _, name = segment.partition(".")
+            if name:
+                records = known.get(reference, {})
+                ids = [None if values is None else values[reference] for values in verdicts.values]
+                value_of = {one: records[one].values.get(name) if one in records else None for one in set(ids)}
+                columns[segment] = [value_of[one] for one in ids]
+        return columns
 
     def _outside(
         self,

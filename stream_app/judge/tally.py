@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
-from stream_app.contract.model import Contract, Revenue, Severity
+from stream_app.contract.model import Contract, Severity
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts, milliseconds
 from stream_app.judge.verdict import Verdict
@@ -47,11 +47,21 @@ class Tally:
         self._priced = self._revenue is not None and not {self._revenue.quantity, self._revenue.price} & {*self._optional}
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
 
-    def add_all(self, verdicts: Verdicts, pending: Collection[int], source: Callable[[int], str]) -> None:
+    def add_all(
+        self,
+        verdicts: Verdicts,
+        pending: Collection[int],
+        source: Callable[[int], str],
+        segments: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
         """Count the records of a batch; those at the indexes in ``pending`` wait for their reference data.
 
-        ``source`` gives the ``headrace.source`` of an index.
+        ``source`` gives the ``headrace.source`` of an index, ``segments`` the values of segments that are fields of a
+        referenced record.
         """
+        unknown = [None] * len(verdicts)
+        columns = {name: (segments or {}).get(name, unknown) for name in self.contract.segments if "." in name}
+        kept: list[int] = []
         plain: list[dict[str, Any]] = []
         usual: list[dict[str, Any]] = []
         minutes: list[int] = []
@@ -61,11 +71,12 @@ class Tally:
             if index in marked or index in pending:
                 verdict = verdicts[index]
                 outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
-                self.add(verdict, outcome, source(index))
+                self.add(verdict, outcome, source(index), segments={name: column[index] for name, column in columns.items()})
                 if outcome == "clean" and is_usual(verdict):
                     usual.append(verdict.values)
                 continue
             plain.append(values)  # type: ignore[arg-type]
+            kept.append(index)
             moment = values[name] if name is not None else None  # type: ignore[index]
             if moment is None:
                 minutes.append(verdicts.as_of[index] // 60_000)
@@ -84,11 +95,17 @@ class Tally:
         # Neighbours mostly share their minute: count each run at once.
         begin = 0
         for end in (*(i for i in range(1, len(minutes)) if minutes[i] != minutes[i - 1]), len(minutes)):
-            self._clean_run(minutes[begin], plain[begin:end])
+            here = {
+                name: [columns[name][index] for index in kept[begin:end]]
+                if "." in name
+                else [values[name] for values in plain[begin:end]]
+                for name in self.contract.segments
+            }
+            self._clean_run(minutes[begin], plain[begin:end], here)
             begin = end
 
-    def _clean_run(self, minute: int, rows: list[dict[str, Any]]) -> None:
-        """Count clean records of one minute that have neither finding nor repair."""
+    def _clean_run(self, minute: int, rows: list[dict[str, Any]], segments: Mapping[str, Sequence[Any]]) -> None:
+        """Count clean records of one minute that have neither finding nor repair; ``segments``: name → value by record."""
         window = self._window(minute)
         window["in"] += len(rows)
         window["clean"] += len(rows)
@@ -96,30 +113,33 @@ class Tally:
             missing = sum(values[name] is None for values in rows)
             if missing:
                 window[f"n:{name}"] += missing
-        revenue = self._revenue
-        if revenue is not None:
-            window["rev"] += self._worth(revenue, rows)
+        amounts = self._amounts(rows) if self._revenue is not None else []
+        if amounts:
+            window["rev"] += sum(amounts)
         for field, distinct in ((self.contract.customer, self.customers), (self._order, self.orders)):
             if field is not None:
                 distinct.setdefault(minute, set()).update(
                     [str(value) for values in rows if (value := values[field]) is not None]
                 )
-        for name in self.contract.segments:
-            for value, count in Counter([values[name] for values in rows]).items():
+        for name, column in segments.items():
+            worth: dict[Any, int] = {}
+            for value, amount in zip(column, amounts, strict=False):
+                worth[value] = worth.get(value, 0) + amount
+            for value, count in Counter(column).items():
                 text = _segment(value)
                 window[f"s|{name}|in|{text}"] += count
                 window[f"s|{name}|clean|{text}"] += count
-            if revenue is not None:
-                for values in rows:
-                    window[f"s|{name}|rev|{_segment(values[name])}"] += self._amount(values)
+                if amounts:
+                    window[f"s|{name}|rev|{text}"] += worth[value]
 
-    def _worth(self, revenue: Revenue, rows: list[dict[str, Any]]) -> int:
-        if self._priced:
-            quantity, price = revenue.quantity, revenue.price
+    def _amounts(self, rows: list[dict[str, Any]]) -> list[int]:
+        """What each record is worth, in minor units."""
+        if self._priced and self._revenue is not None:
+            quantity, price = self._revenue.quantity, self._revenue.price
             amounts = [values[quantity] * values[price] * 100 for values in rows]
             if min(amounts) >= -MOST and max(amounts) <= MOST:
-                return sum(map(round, amounts))
-        return sum([self._amount(values) for values in rows])
+                return [round(amount) for amount in amounts]
+        return [self._amount(values) for values in rows]
 
     def _window(self, minute: int) -> defaultdict[str, int]:
         window = self.minutes.get(minute)
@@ -127,15 +147,27 @@ class Tally:
             window = self.minutes[minute] = defaultdict(int)
         return window
 
-    def add(self, verdict: Verdict, outcome: Outcome, source: str, *, waited: bool = False) -> None:
-        """Count one record. ``waited``: it was counted as pending before and is settled now."""
+    def add(
+        self,
+        verdict: Verdict,
+        outcome: Outcome,
+        source: str,
+        *,
+        waited: bool = False,
+        segments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Count one record.
+
+        ``waited``: it was counted as pending before and is settled now. ``segments``: the values of segments that are
+        fields of a referenced record.
+        """
         minute = verdict.event_ms // 60_000
         window = self._window(minute)
         window["pending" if waited else "in"] += -1 if waited else 1
         window[outcome] += 1
         values = verdict.values
         if self.contract.segments:
-            self._segments(verdict, outcome, window, waited)
+            self._segments(verdict, outcome, window, waited, segments or {})
         if outcome == "pending":
             return
         if values is not None:
@@ -195,10 +227,16 @@ class Tally:
             return 0
         return _minor(quantity, price)
 
-    def _segments(self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool) -> None:
+    def _segments(
+        self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool, told: Mapping[str, Any]
+    ) -> None:
+        values = verdict.values or {}
         for name in self.contract.segments:
-            text = _segment(verdict.values[name] if verdict.values is not None else None)
-            if not waited:
+            # Of a record that waits, the referenced record is not known: it is counted under no value till it settles.
+            text = _segment(told.get(name) if "." in name and outcome != "pending" else values.get(name))
+            if waited and "." in name:
+                window[f"s|{name}|in|{_segment(None)}"] -= 1
+            if not waited or "." in name:
                 window[f"s|{name}|in|{text}"] += 1
             if outcome == "pending":
                 continue
@@ -257,8 +295,12 @@ class Tally:
 
 
 def is_usual(verdict: Verdict) -> bool:
-    """Whether a clean record may teach what is usual: nothing about it was worth a warning."""
-    return all(rule.severity is Severity.INFO for rule in verdict.findings)
+    """Whether a clean record may teach what is usual: nothing else about it was worth a warning.
+
+    Outliers teach too: the bounds are made of quantiles that few of them cannot move, and a product that is unlike its
+    category, or whose price has changed for good, would never get bounds of its own.
+    """
+    return all(rule.severity is Severity.INFO or rule.kind == "outlier" for rule in verdict.findings)
 
 
 def _segment(value: Any) -> str:

@@ -44,6 +44,10 @@ class Rhythm:
         days = (5, 6) if weekend else range(5)
         return tuple(day * 24 + hour for day in days), tuple(day * 24 + hour for day in range(7))
 
+    def day(self, cell: int) -> int:
+        """The day of the week of a cell, 0 is Monday."""
+        return cell if self.seconds == _DAY else cell // 24
+
     def hour(self, start: int) -> int:
         """The hour of the day, or for windows of a day the day of the week: what shares may depend on."""
         cell = self.cell(start)

@@ -1,8 +1,9 @@
 """What a sum per window (records, money) is expected to be: a level times the profile of the week.
 
 Each hour of the week keeps its last few values as multiples of the level of their time; their median is its profile.
-While an hour has fewer values than ``Rhythm.enough``, the same hour of similar days, of all days, and the windows just
-before are candidates too, and a value is only too low when it is below all of them, too high when above all.
+While an hour has fewer values than ``Rhythm.enough``, the same hour of similar days (times how busy this day of the week
+is), or of all days with the windows just before, are candidates too, and a value is only too low when it is below all of
+them, too high when above all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _RESIDUALS = 168
 #: Records, of independent ones, that an hour of the week must have had to stand alone: their noise is 16 % of them.
 _EVIDENCE = 40
 #: What the range of candidates is widened by while there is one value of this hour of the week, or two; and none.
-_SAME_HOUR, _OTHER_DAYS = 0.1, 0.4
+_SAME_HOUR, _OTHER_DAYS = 0.05, 0.4
 
 
 class Expected(NamedTuple):
@@ -37,8 +38,9 @@ class Seasonal:
 
     @staticmethod
     def new() -> dict[str, Any]:
-        """Warm-up buffer ``b`` of [start, value], level ``l``, cells ``c`` (ratios), scores ``z``, last values ``t``."""
-        return {"b": [], "l": None, "c": {}, "z": [], "t": []}
+        """Warm-up buffer ``b`` of [start, value], level ``l``, cells ``c`` (ratios), days ``d`` (factors), scores ``z``, last
+        values ``t``."""
+        return {"b": [], "l": None, "c": {}, "d": {}, "z": [], "t": []}
 
     def expect(self, state: dict[str, Any], start: int, scale: float = 1.0) -> Expected | None:
         """What the window at ``start`` should hold; None during the warm-up and where nothing is comparable.
@@ -51,23 +53,19 @@ class Seasonal:
         rhythm, cells = self.rhythm, state["c"]
         cell = rhythm.cell(start)
         own: list[float] = cells.get(str(cell), [])
+        if start % 3_600 == 0:
+            state["d"] = self._days(cells)
         similar, every = rhythm.alike(cell)
-        pooled = [ratio for each in similar for ratio in cells.get(str(each), [])]
-        if len(own) >= rhythm.enough:
-            value, backup = median(own) * level, median(pooled) * level
+        backup = self._pooled(state, cell, similar)
+        if backup is None and not own:
+            backup = self._pooled(state, cell, every)
+        if len(own) >= rhythm.enough and backup is not None:
+            value = median(own) * level
             # The median of a few small numbers is a poor guide: then the other days have a say.
-            if len(own) * abs(backup) * scale / self.spread(state) ** 2 >= _EVIDENCE:
+            if len(own) * abs(backup * level) * scale / self.spread(state) ** 2 >= _EVIDENCE:
                 return Expected(value, value, value)
-            return Expected(value, min(value, backup), max(value, backup))
-        candidates = []
-        if own:
-            candidates += own if len(own) < 3 else [median(own)]
-        if pooled:
-            candidates.append(median(pooled))
-        if not own:
-            pooled = [ratio for each in every for ratio in cells.get(str(each), [])]
-            if pooled:
-                candidates.append(median(pooled))
+            return Expected(value, min(value, backup * level), max(value, backup * level))
+        candidates = [*([median(own)] if own else []), *([backup] if backup is not None else [])]
         if not candidates:
             return None
         value = sum(candidates) / len(candidates) * level
@@ -79,6 +77,30 @@ class Seasonal:
             recent = median(state["t"])
             low, high = min(low, recent), max(high, recent)
         return Expected(value, low, high)
+
+    def _pooled(self, state: dict[str, Any], cell: int, alike: tuple[int, ...]) -> float | None:
+        """The ratio of this hour on other days, as busy as this day is."""
+        days, own = state["d"], self.rhythm.day(cell)
+        ratios = []
+        for each in alike:
+            factor = days.get(str(self.rhythm.day(each)), 1.0)
+            if factor > 0:
+                ratios += [ratio / factor for ratio in state["c"].get(str(each), [])]
+        return median(ratios) * float(days.get(str(own), 1.0)) if ratios else None
+
+    def _days(self, cells: dict[str, list[float]]) -> dict[str, float]:
+        """How busy each day of the week is, of the days of its kind: 1 where that is not known."""
+        usual: dict[tuple[int, ...], float] = {}
+        sums: dict[str, list[float]] = {}
+        for name, ring in cells.items():
+            cell = int(name)
+            similar = self.rhythm.alike(cell)[0]
+            if similar not in usual:
+                usual[similar] = median([ratio for each in similar for ratio in cells.get(str(each), [])])
+            row = sums.setdefault(str(self.rhythm.day(cell)), [0.0, 0.0])
+            row[0] += median(ring)
+            row[1] += usual[similar]
+        return {day: short(max(0.0, found / wanted)) if wanted > 0 else 1.0 for day, (found, wanted) in sums.items()}
 
     def spread(self, state: dict[str, Any], side: int = 0) -> float:
         """The standard deviation of scores, at least 1: counting noise is always there.

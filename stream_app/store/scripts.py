@@ -224,6 +224,25 @@ end
 return out
 """
 
+#: ARGV: prefix, payload {entity, records: [[waiting field, [rule id…]]…]}. Notes what records that are about to settle were
+#: found to break, unless it has been noted before; returns per record the rules that stand.
+MARK = """
+local prefix, p, out = ARGV[1], cmsgpack.unpack(ARGV[2]), {}
+local waiting = prefix .. ':waiting:' .. p.entity
+for i, r in ipairs(p.records) do
+  local text = redis.call('HGET', waiting, r[1])
+  local state = text and cjson.decode(text)
+  if not state then out[i] = r[2]
+  elseif state.late then out[i] = state.late
+  else
+    state.late = r[2]
+    redis.call('HSET', waiting, r[1], cjson.encode(state))
+    out[i] = r[2]
+  end
+end
+return out
+"""
+
 #: ARGV: prefix, payload {entity, expected version, version, document, learned, week}. Puts a new baseline in force unless
 #: another worker has done so meanwhile. Returns 1 or 0.
 PROMOTE = """

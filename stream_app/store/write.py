@@ -16,7 +16,7 @@ from stream_app.judge.summary import describe
 from stream_app.judge.tally import Tally
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, WORKER_GONE_AFTER, Grain, Keys
 from stream_app.store.learned import LearnedStore
-from stream_app.store.scripts import APPLY, DECIDE, LOOK_UP, NOTE, pack
+from stream_app.store.scripts import APPLY, DECIDE, LOOK_UP, MARK, NOTE, pack
 
 #: Distinct values a segment field is counted by; more are counted together.
 SEGMENT_VALUES = 200
@@ -173,6 +173,7 @@ class Store:
         self._look_up = self._redis.register_script(LOOK_UP)
         self._note = self._redis.register_script(NOTE)
         self._apply = self._redis.register_script(APPLY)
+        self._mark = self._redis.register_script(MARK)
         self._decide = self._redis.register_script(DECIDE)
 
     async def close(self) -> None:
@@ -250,6 +251,14 @@ class Store:
         payload = {"entity": entity, "before": before_ms, "records": records}
         reply = await self._decide(args=[self._prefix, pack(payload)])
         return [(state, missing, [rule.decode() for rule in rules]) for state, missing, rules in reply]
+
+    async def mark(self, entity: str, records: list[tuple[str, list[str]]]) -> list[list[str]]:
+        """Note which rules waiting records were found to break when they settle: (waiting field, rule ids).
+
+        Returns the rules that stand of each: those of the first time, whoever settles the record again.
+        """
+        reply = await self._mark(args=[self._prefix, pack({"entity": entity, "records": records})])
+        return [[rule.decode() for rule in rules] for rules in reply]
 
     async def input_closed(self) -> bool:
         """Whether the producers are done for good."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import socket
-import sys
 import tempfile
 import time
 import uuid
@@ -18,11 +16,9 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownError
-from faust.tables.manager import TableManager
 from faust.types import TP
 
 from stream_app.contract.model import Shop
-from stream_app.judge.related import Known
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Store
@@ -30,7 +26,9 @@ from stream_app.worker import header_names
 from stream_app.worker.baselines import keep_current, pinned
 from stream_app.worker.delivery import kafka_options
 from stream_app.worker.engine import Engine, GaveUp, Health
+from stream_app.worker.lookups import KnownIds
 from stream_app.worker.monitoring import Monitoring
+from stream_app.worker.process import NoTables, quieten
 from stream_app.worker.transport import install
 from stream_app.worker.waiting import WaitingRoom
 
@@ -40,6 +38,8 @@ BATCH = 4_000
 _LANE = 3
 #: Seconds between two looks whether Kafka is there.
 _WATCH = 1.0
+#: Seconds that Kafka may take to answer then.
+_ANSWER = 10.0
 
 
 class Lanes:
@@ -81,30 +81,6 @@ class Lanes:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
 
-class _Seldom(logging.Filter):
-    """Lets a client library say the same thing once in half a minute: without a broker they say it a hundred times a second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[tuple[str, object], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not record.name.startswith(("aiokafka", "faust", "mode")):
-            return True
-        what = record.name, record.msg
-        if record.created - self._said.get(what, 0.0) < 30.0:
-            return False
-        self._said[what] = record.created
-        return True
-
-
-class _NoTables(TableManager):
-    """Faust waits a second for tables before it joins the group; there are none."""
-
-    async def sleep(self, n: Any) -> None:
-        await super().sleep(0)
-
-
 class HeadraceApp:
     """Builds and runs one worker."""
 
@@ -140,7 +116,7 @@ class HeadraceApp:
             datadir=self._folder.name,
             store="memory://",
             web_enabled=False,
-            TableManager=_NoTables,
+            TableManager=NoTables,
             topic_disable_leader=True,
             topic_allow_declare=False,
             topic_partitions=settings.partitions,
@@ -197,7 +173,7 @@ class HeadraceApp:
         """Open the store and the producer, and build the engines; retried like everything else."""
         self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
         self.producer = await self._producer()
-        known: dict[str, dict[Any, Known]] = {}
+        known: KnownIds = {}
         engines = {
             entity: Engine(self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids)
             for entity in self.shop.contracts
@@ -316,7 +292,7 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await self.producer.client.force_metadata_update():
+        if not await asyncio.wait_for(self.producer.client.force_metadata_update(), _ANSWER):
             raise KafkaConnectionError
 
     async def _references_complete(self, entity: str) -> tuple[bool, bool]:
@@ -394,12 +370,7 @@ class _Worker(faust.Worker):
 
 def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = None) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_Seldom())
-    # A batch is thousands of short-lived objects and no cycles: look for garbage seldom.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    quieten()
     ours = HeadraceApp(shop, settings, topic_ids or {})
     worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False, quiet=True)
     try:

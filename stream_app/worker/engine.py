@@ -15,14 +15,13 @@ from aiokafka.errors import KafkaError
 from stream_app.contract.model import Contract, Shop
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.related import Known
 from stream_app.judge.tally import Tally
 from stream_app.judge.verdict import findings_json, repairs_json
 from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Changes, Moved, Store
 from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, Row, as_of_all, dead_letter_headers, header
-from stream_app.worker.lookups import Batch, LookUps, marks
+from stream_app.worker.lookups import Batch, KnownIds, LookUps, marks
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
@@ -45,7 +44,7 @@ class Engine:
 
     def __init__(
         self, shop: Shop, entity: str, settings: Settings, store: Store, producer: AIOKafkaProducer, health: Health,
-        known: dict[str, dict[Any, Known]], topic_ids: Mapping[str, str],
+        known: KnownIds, topic_ids: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
@@ -131,7 +130,7 @@ class Engine:
         # 4. Apply the batch's counts, once, and note the offset, in one atomic script.
         now = int(time.time() * 1000)
         tally = Tally(self.contract)
-        tally.add_all(verdicts, pending, lambda index: sources[index].decode())
+        tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
         newest = [index for index in range(max(0, len(records) - 100), len(records)) if index not in pending]
         tally.show((verdicts[index], sources[index].decode()) for index in newest)
         changes = Changes(tally, now, applied=(*place, offsets[-1]), references=settled.references)

@@ -31,6 +31,8 @@ class _Bytes(bytes):
 class _SlowBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
     """The parser in Python, which takes what the compiled one does not."""
 
+    _buffer: Any
+
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
         if not isinstance(self._buffer, _Bytes):

@@ -44,11 +44,17 @@ class Settled:
         pending: indexes of the records that wait for their reference data.
         touched: indexes of the records that got a finding here.
         references: id → what is known of it from now on, for others to refer to.
+        segments: segment → value by record, of segments that are fields of a referenced record.
     """
 
     pending: set[int] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
     references: dict[str, str] = field(default_factory=dict)
+    segments: dict[str, list[Any]] = field(default_factory=dict)
+
+
+#: (entity, whether more than that is kept) → id → what is known of it.
+KnownIds = dict[tuple[str, bool], dict[Any, Known]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Batch:
 class LookUps:
     """The look-ups of one entity. ``known`` is the memory of reference ids that all entities of a worker share."""
 
-    def __init__(self, shop: Shop, entity: str, store: Memory, patiently: Patience, known: dict[str, dict[Any, Known]]) -> None:
+    def __init__(self, shop: Shop, entity: str, store: Memory, patiently: Patience, known: KnownIds) -> None:
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
         self.baseline: Baseline | None = None
@@ -97,6 +103,7 @@ class LookUps:
         )
         self._duplicates(verdicts, found, [unique for unique, _ in claimed], places, settled)
         known = self._pending(verdicts, references, found, settled)
+        settled.segments = self._related.segments(verdicts, known)
         if self._related.any:
             await self._relate(batch, verdicts, known, found, settled)
         if self._kept is not None and self.contract.key is not None:
@@ -117,11 +124,15 @@ class LookUps:
         asked: list[tuple[str, list[Any], bool]] = []
         for reference in self.contract.references:
             name = reference.field
+            full = name in self._related.reads
+            memory = self._known.setdefault((reference.to_entity, full), {})
+            if len(memory) > _KNOWN:
+                memory.clear()
             ids = {values[name] for values in verdicts.values if values is not None}
             ids.discard(None)
             if name not in self._related.reads_values:
-                ids.difference_update(self._known.get(reference.to_entity, ()))
-            asked.append((reference.to_entity, list(ids), name in self._related.reads))
+                ids.difference_update(memory)
+            asked.append((reference.to_entity, list(ids), full))
         return asked
 
     def _pending(
@@ -131,9 +142,7 @@ class LookUps:
         known: dict[str, dict[Any, Known]] = {}
         for place, (reference, (entity, ids, full)) in enumerate(zip(self.contract.references, references, strict=True)):
             gone = {ids[index] for index in found.missing[place]}
-            memory = self._known.setdefault(entity, {})
-            if len(memory) > _KNOWN:
-                memory.clear()
+            memory = self._known[entity, full]
             if full:
                 memory.update(
                     (identity, self._read(raw))
@@ -224,16 +233,17 @@ class LookUps:
             verdicts.reject(index, rules)
         settled.touched.update(extra)
 
-    async def relate_late(self, verdicts: Verdicts) -> dict[int, list[Rule]]:
-        """The rules over other records that records break which have waited for them."""
-        if not self._related.any:
-            return {}
+    async def late(self, verdicts: Verdicts) -> tuple[dict[int, list[Rule]], dict[str, list[Any]]]:
+        """Of records that have waited: the rules over other records that each breaks, and their segments' values."""
+        if not self._related.reads and not self._related.any:
+            return {}, {}
         references = self._references(verdicts)
         asked = [Wanted(entity, [str(value) for value in ids], full) for entity, ids, full in references]
         found = await self._patiently("look up references", lambda: self._store.look_up(self.entity, None, asked, []))
         settled = Settled()
         known = self._pending(verdicts, references, found, settled)
-        return self._related.find(verdicts, settled.pending, known, self.baseline)
+        found_late = self._related.find(verdicts, settled.pending, known, self.baseline)
+        return found_late, self._related.segments(verdicts, known)
 
     async def made_known(self, verdicts: Verdicts) -> dict[str, str]:
         """What records that waited, and are settled now, make known: id → what is kept of it."""

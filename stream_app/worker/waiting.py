@@ -8,7 +8,7 @@ from typing import Any
 
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.tally import Tally
+from stream_app.judge.tally import Outcome, Tally
 from stream_app.names import SOURCE
 from stream_app.store.write import GONE, KNOWN, REJECTED, Changes, SettledAlready
 from stream_app.worker.delivery import as_of, header
@@ -133,13 +133,15 @@ class WaitingRoom:
         engine = self.engine
         # A crash may have sent a record here twice.
         remaining = list({held.field: held for held in group}.values())
+        segments = await self._late(remaining)
         verdicts = Verdicts.of(engine.contract, [held.verdict for held in remaining])
         records, sources = [held.record for held in remaining], [held.source.encode() for held in remaining]
         await engine.patiently("deliver", lambda: engine.send(partition, records, verdicts, sources, ()))
         while remaining:
             tally = Tally(engine.contract)
             for held in remaining:
-                tally.add(held.verdict, "rejected" if held.verdict.rejected else "clean", held.source, waited=True)
+                outcome: Outcome = "rejected" if held.verdict.rejected else "clean"
+                tally.add(held.verdict, outcome, held.source, waited=True, segments=segments[held.field])
             tally.show((held.verdict, held.source) for held in remaining)
             changes = Changes(tally, int(time.time() * 1000), settle=[held.field for held in remaining])
             changes.release = engine.look_ups.releases((held.verdict, held.source.encode()) for held in remaining)
@@ -153,6 +155,20 @@ class WaitingRoom:
         for held in group:
             self._release(held)
         return len(group)
+
+    async def _late(self, group: list[Held]) -> dict[str, dict[str, Any]]:
+        """Apply the rules over other records, now that those are known; returns the segments' values by waiting field.
+
+        What is found is noted before anything is sent: it stands, whoever settles the records again.
+        """
+        engine = self.engine
+        verdicts = Verdicts.of(engine.contract, [held.verdict for held in group])
+        found, columns = await engine.look_ups.late(verdicts)
+        rows = [(held.field, [rule.id for rule in found.get(index, ())]) for index, held in enumerate(group)]
+        noted = await engine.patiently("note what was found", lambda: engine.store.mark(engine.entity, rows))
+        for held, marks in zip(group, noted, strict=True):
+            self._remember(held, marks)
+        return {held.field: {name: column[index] for name, column in columns.items()} for index, held in enumerate(group)}
 
     def _release(self, held: Held) -> None:
         held.batch.done()

@@ -269,7 +269,6 @@ class Shop:
             }
             self.client.lpush(f"{self.prefix}:clean:orders", json.dumps(entry))
 
-
     def incidents(self) -> list[Incident]:
         """A few incidents, open and closed, newest first."""
         hour = self.until // 3_600 * 3_600
@@ -314,9 +313,7 @@ class Shop:
     def reports(self, number: int = 3) -> list[StoredReport]:
         """Reports of the last whole weeks, by the template, newest first."""
         port = self.client.connection_pool.connection_kwargs
-        settings = load_settings(
-            redis=f"redis://{port['host']}:{port['port']}/{port.get('db', 0)}", redis_prefix=self.prefix
-        )
+        settings = load_settings(redis=f"redis://{port['host']}:{port['port']}/{port.get('db', 0)}", redis_prefix=self.prefix)
         reporter = Reporter(settings, TemplateAuthor())
         today = self.until // 86_400 * 86_400
         weeks = [(today - 7 * 86_400 * (back + 1), today - 7 * 86_400 * back) for back in range(number)]

@@ -1,0 +1,43 @@
+"""A worker as a process: in and out without Faust's waits, few words, few looks for garbage."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from typing import Any
+
+from faust.tables.manager import TableManager
+
+
+class Seldom(logging.Filter):
+    """Lets a client library say the same thing once in half a minute: without a broker they say it a hundred times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(("aiokafka", "faust", "mode")):
+            return True
+        what = record.name, record.msg
+        if record.created - self._said.get(what, 0.0) < 30.0:
+            return False
+        self._said[what] = record.created
+        return True
+
+
+class NoTables(TableManager):
+    """Faust waits a second for tables before it joins the group; there are none."""
+
+    async def sleep(self, n: Any) -> None:
+        await super().sleep(0)
+
+
+def quieten() -> None:
+    """Log warnings to stderr, the clients' own seldom; look for garbage seldom: a batch is short-lived objects, no cycles."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom())
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)

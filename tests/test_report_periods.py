@@ -1,0 +1,227 @@
+"""Which period is reported, by the stream's time, and when: once as it ends, and once when an incident has closed."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from reporter.author import TemplateAuthor
+from reporter.periods import Period, last_complete, parse_length, parse_moment, suggested_length, up_to
+from reporter.service import Reporter
+from reporter.watch import Watch
+from stream_app.errors import SettingsError, StoreError
+from stream_app.monitor.incident import Incident
+from stream_app.settings import Settings
+from stream_app.store.keys import Grain, Keys
+from stream_app.store.read import ReadModel, open_read_model
+from stream_app.store.read_client import connect
+from stream_app.store.read_period import LONGEST, tiles
+from tests.support.fill import Shop
+
+MIDNIGHT = 1_790_035_200
+HOUR, DAY = 3_600, 86_400
+
+
+def at(seconds: int) -> int:
+    return (MIDNIGHT + seconds) * 1000
+
+
+def test_a_period_of_the_last_hours_ends_with_the_minute_that_holds_the_streams_time() -> None:
+    assert up_to(at(100), HOUR) == Period(MIDNIGHT + 120 - HOUR, MIDNIGHT + 120)
+
+
+def test_the_suggested_length_is_the_longest_that_can_be_compared() -> None:
+    first = MIDNIGHT
+    assert suggested_length(first, at(50 * HOUR)) == DAY
+    assert suggested_length(first, at(2 * HOUR)) == HOUR
+    assert suggested_length(first, at(30)) == 15 * 60
+    assert suggested_length(None, at(0)) == 15 * 60
+
+
+def test_a_period_is_due_when_it_and_its_grace_are_over() -> None:
+    first, every = MIDNIGHT - DAY, 15 * 60
+    assert last_complete(first, at(every + 59), every, 60) == Period(MIDNIGHT - every, MIDNIGHT)
+    assert last_complete(first, at(every + 60), every, 60) == Period(MIDNIGHT, MIDNIGHT + every)
+
+
+def test_a_young_stream_is_reported_in_shorter_periods_first() -> None:
+    every = HOUR
+    due = [last_complete(MIDNIGHT, at(minute * 60), every, 0) for minute in (0, 1, 4, 5, 14, 15, 59, 60)]
+    assert [None if one is None else one.length // 60 for one in due] == [None, 1, 1, 5, 5, 15, 15, 60]
+    assert last_complete(None, at(0), every, 0) is None
+
+
+def test_lengths_and_moments_are_read() -> None:
+    assert [parse_length(text) for text in ("15m", "24h", "7d", " 1 h")] == [900, DAY, 7 * DAY, HOUR]
+    assert parse_moment("2026-09-22") == parse_moment("2026-09-22T00:00Z") == parse_moment("2026-09-22T02:00+02:00") == MIDNIGHT
+
+
+@pytest.mark.parametrize("text", ["", "0m", "-1h", "1w", "90s", "367d", "1.5h", "１５m", "9" * 30 + "m"])
+def test_what_is_no_length_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="no length"):
+        parse_length(text)
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-13-01", "2026-09-22T00:00:30", "22.9.2026"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="no moment"):
+        parse_moment(text)
+
+
+def test_a_period_has_one_id_in_each_language() -> None:
+    period = Period(MIDNIGHT, MIDNIGHT + DAY)
+    assert period.report_id("en") == "20260922T0000-20260923T0000-en"
+    assert period.report_id("de") != period.report_id("en")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "grains"),
+    [
+        (0, DAY, "d"), (0, HOUR, "h"), (0, 60, "m"), (0, 3 * DAY + HOUR + 60, "dddhm"), (60, 180, "mm"),
+        (DAY - 60, DAY + 60, "mm"), (HOUR - 60, 2 * HOUR, "mh"),
+    ],
+)  # fmt: skip
+def test_the_fewest_windows_tile_a_period(start: int, end: int, grains: str) -> None:
+    found = tiles(MIDNIGHT + start, MIDNIGHT + end)
+
+    assert "".join(grain.value for grain, _ in found) == grains
+    assert found[0][1] == MIDNIGHT + start
+    for (grain, begin), (_, following) in zip(found, found[1:], strict=False):
+        assert begin + grain.seconds == following
+
+
+def test_a_period_never_needs_many_windows() -> None:
+    worst = tiles(MIDNIGHT + 60, MIDNIGHT + 60 + LONGEST - 120)
+
+    assert len(worst) <= 118 + 46 + 366
+    for start, end in [(30, 90), (60, 60), (120, 60), (0, LONGEST + 60), (-60, 60)]:
+        with pytest.raises(ValueError, match="period"):
+            tiles(start, end)
+
+
+@pytest.fixture
+def shop(redis_url: str) -> Shop:
+    """Three hours of trade up to 02:59:50 of the stream's day, with a window that no longer has its minutes."""
+    with redis.Redis.from_url(redis_url) as client:
+        shop = Shop(client, "headrace", until=MIDNIGHT + 3 * HOUR - 10, now_ms=at(3 * HOUR))
+        shop.announce()
+        shop.fill(180)
+        return shop
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(("start", "end"), [(0, 3 * HOUR), (60, 2 * HOUR + 120), (300, 360), (HOUR, 2 * HOUR)])
+def test_what_is_read_of_a_period_equals_a_recount(settings: Settings, shop: Shop, start: int, end: int) -> None:
+    read = open_read_model(settings).period(MIDNIGHT + start, MIDNIGHT + end)
+
+    for entity, recount in shop.recounts.items():
+        counted = recount.between(MIDNIGHT + start, MIDNIGHT + end)
+        counts = read[entity].counts
+        assert (counts.received, counts.clean, counts.rejected) == (counted["in"], counted["clean"], counted["rejected"])
+        assert counts.revenue_minor == counted["rev"]
+        assert counts.findings == {name[2:]: n for name, n in counted.items() if name.startswith("f:")}
+
+
+@pytest.mark.stack
+def test_a_period_whose_fine_windows_are_gone_is_refused_with_a_cure(
+    settings: Settings, shop: Shop, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_app.store.keys._KEPT", {Grain.MINUTE: 60, Grain.HOUR: 100, Grain.DAY: 100})
+    keys = Keys("headrace")
+    with redis.Redis.from_url(redis_url) as client:
+        client.zremrangebyrank(keys.windows("orders", Grain.MINUTE), 0, -61)
+
+    with pytest.raises(StoreError, match="full hours"):
+        open_read_model(settings).period(MIDNIGHT + 60, MIDNIGHT + HOUR)
+    assert open_read_model(settings).period(MIDNIGHT, MIDNIGHT + HOUR)["orders"].counts.received > 0
+
+
+class Watched:
+    """A watch on a shop whose clock and stream the test moves."""
+
+    def __init__(self, settings: Settings, shop: Shop, every: int) -> None:
+        self.settings, self.shop, self.now = settings, shop, 0.0
+        self.reporter = Reporter(settings, TemplateAuthor())
+        self.watch = Watch(self.reporter, every, grace=0, pause=10, clock=lambda: self.now)
+
+    def step(self, stream: int | None = None) -> str | None:
+        """The length of the period that was reported, in minutes; None when none was due."""
+        if stream is not None:
+            self.shop.client.hset("headrace:total:orders", "et", str(at(stream)))
+        self.now += 11
+        outcome = self.watch.step()
+        if outcome is None:
+            return None
+        minutes = (outcome.report.end - outcome.report.start) // 60
+        return f"{minutes}{'' if outcome.written_here else ' again'}"
+
+
+@pytest.mark.stack
+def test_a_report_is_written_as_each_period_ends_and_only_of_the_newest(settings: Settings, shop: Shop) -> None:
+    watched = Watched(settings, shop, HOUR)
+
+    assert [watched.step(2 * HOUR), watched.step(), watched.step(2 * HOUR + 3_000)] == ["60", None, None]
+    assert watched.step(9 * HOUR + 5) == "60"
+    newest, *_ = open_read_model(settings).reports()
+    assert (newest.start, newest.end) == (MIDNIGHT + 8 * HOUR, MIDNIGHT + 9 * HOUR)
+    assert len(open_read_model(settings).reports()) == 2
+    # Another reporter, or this one after a restart, finds what is there.
+    assert Watched(settings, shop, HOUR).step() == "60 again"
+
+
+@pytest.mark.stack
+def test_however_fast_the_streams_time_runs_reports_keep_their_distance(settings: Settings, shop: Shop) -> None:
+    watched = Watched(settings, shop, HOUR)
+    assert watched.step(2 * HOUR) == "60"
+
+    watched.now -= 5
+    assert watched.step(3 * HOUR) is None
+    assert watched.step(4 * HOUR) == "60"
+
+
+@pytest.mark.stack
+def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, redis_url: str) -> None:
+    watched = Watched(settings, shop, HOUR)
+    assert watched.step(2 * HOUR) == "60"
+    incident = Incident(
+        id="orders.volume.1", entity="orders", metric="volume", severity="error", state="open", start=MIDNIGHT + 600,
+        end=MIDNIGHT + HOUR + 600, grain="m", windows=60, observed=5.0, expected=50.0, low=40.0, high=60.0, unit="records",
+        direction="low", segment=None, updated=MIDNIGHT + HOUR + 600,
+    )  # fmt: skip
+
+    def keep(state: str) -> None:
+        row = incident.to_dict() | {"state": state}
+        with redis.Redis.from_url(redis_url) as client:
+            client.hset(Keys("headrace").incidents(), incident.id, Incident.from_dict(row).to_json())
+
+    keep("open")
+    assert watched.step() is None
+    keep("closed")
+    assert watched.step() == "120"
+    assert watched.step() is None
+    reports = open_read_model(settings).reports()
+    (about,) = [one for one in reports if one.end - one.start == 2 * HOUR]
+    assert about.facts["incident.1.observed"]["rendering"] == "5 records"
+    assert "volume of orders" in about.markdown
+
+
+@pytest.mark.stack
+def test_a_failing_store_is_survived(settings: Settings, shop: Shop) -> None:
+    gone = connect(settings.model_copy(update={"redis": type(settings.redis)("redis://127.0.0.1:1/0")}))
+    reporter = Reporter(settings, TemplateAuthor(), model=ReadModel(gone, "headrace"))
+
+    assert Watch(reporter, HOUR, 0).step() is None
+
+
+@pytest.mark.stack
+def test_an_empty_period_is_no_report_until_there_has_been_one(settings: Settings, shop: Shop, redis_url: str) -> None:
+    watched = Watched(settings, shop, HOUR)
+    with redis.Redis.from_url(redis_url) as client:
+        # A stray clean record of the evening before makes the stream look older than it is.
+        client.hset(Keys("headrace").window("orders", Grain.DAY, MIDNIGHT - DAY), mapping={"in": 1, "clean": 1})
+        for grain in (Grain.DAY, Grain.HOUR, Grain.MINUTE):
+            client.zadd(Keys("headrace").windows("orders", grain), {str(MIDNIGHT - DAY): MIDNIGHT - DAY})
+
+    assert watched.step(5) is None
+    assert watched.step(HOUR) == "60"
+    assert watched.step(9 * HOUR) == "60"
