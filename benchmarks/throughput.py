@@ -26,7 +26,7 @@ from headrace.embedded.stack import EmbeddedStack
 from stream_app.settings import Settings, load_settings
 
 
-def worker(settings: Settings, redis_url: str, count: int) -> float:
+def worker(settings: Settings, redis_url: str, count: int, processes: int) -> float:
     """Seconds the full worker takes for ``count`` orders, start-up excluded: extrapolated from its first batch on."""
     prefix, group = f"bench-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
     client = redis.Redis.from_url(redis_url)
@@ -34,7 +34,7 @@ def worker(settings: Settings, redis_url: str, count: int) -> float:
         "HEADRACE_KAFKA": settings.kafka, "HEADRACE_REDIS": redis_url, "HEADRACE_GROUP": group,
         "HEADRACE_REDIS_PREFIX": prefix, "HEADRACE_TOPIC_PREFIX": settings.topic_prefix,
     }  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "headrace", "worker"], env=env)
+    process = subprocess.Popen([sys.executable, "-m", "headrace", "worker", f"--processes={processes}"], env=env)
     try:
         first: tuple[float, int] | None = None
         deadline = time.monotonic() + 180
@@ -91,21 +91,21 @@ def main() -> None:
     with services(options.kafka) as (kafka, redis_url):
         settings = load_settings(kafka=kafka, topic_prefix=f"b{uuid.uuid4().hex[:6]}-")
         load(settings, options.records)
-        seconds: dict[str, list[float]] = {"confluent": [], "aiokafka": [], "headrace": []}
+        seconds: dict[str, list[float]] = {"confluent": [], "aiokafka": [], "headrace": [], "headrace × 2": []}
         for number in range(options.rounds):
             for name in seconds:
-                if name == "headrace":
-                    took = worker(settings, redis_url, options.records)
+                if name.startswith("headrace"):
+                    took = worker(settings, redis_url, options.records, 2 if name.endswith("2") else 1)
                 else:
                     took = peer(name, settings, options.records)
                 seconds[name].append(took)
-                print(f"round {number + 1} {name:10} {options.records / took:>10,.0f} records/s", flush=True)
+                print(f"round {number + 1} {name:12} {options.records / took:>10,.0f} records/s", flush=True)
     broker = "Apache Kafka" if options.kafka else "embedded broker"
     print(f"\n{broker}, {options.records:,} records, median of {options.rounds} rounds")
     base = statistics.median(seconds["confluent"])
     for name, times in seconds.items():
         middle = statistics.median(times)
-        print(f"{name:10} {options.records / middle:>10,.0f} records/s   {base / middle:5.2f} × confluent")
+        print(f"{name:12} {options.records / middle:>10,.0f} records/s   {base / middle:5.2f} × confluent")
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ class Check:
         usual = [
             verdict.values
             for index, verdict in enumerate(verdicts)
-            if index not in settled.pending and verdict.body is not None and is_usual(verdict)
+            if index not in settled.pending and verdict.values is not None and not verdict.rejected and is_usual(verdict)
         ]
         for index, (record, number) in enumerate(zip(records, numbers, strict=True)):
             verdict = verdicts[index]

@@ -162,12 +162,12 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "country_gone", "{share} of what customers in the United Kingdom do does not come", "lost", 1.0, 24,
-        (*_TRADE, "customers:volume", "customers:mix:country"),
+        (*_TRADE, "orders:mix:customer_id.country", "customers:volume", "customers:mix:country"),
         takes=lambda customer, product: customer.get("country") == "United Kingdom",
     ),
     Kind(
         "category_gone", "{share} of what is about kitchen products does not come", "lost", 1.0, 48,
-        (*_TRADE, "products:volume", "products:mix:category", "orders:mix:product_id.category"),
+        (*_TRADE, "orders:mix:product_id.category", "products:volume", "products:mix:category"),
         takes=lambda customer, product: product.get("category") == "Kitchen",
     ),
     Kind(

@@ -176,7 +176,7 @@ class _Writer:
             prefix = f"segment.{number}"
             self.facts.segments.append(prefix)
             called = names.segment_name(one.field, one.value, number, self.texts)
-            hidden = not names.is_listed(self.contracts, one.entity, one.field, one.value)
+            hidden = not names.is_listed(self.material.contracts, one.entity, one.field, one.value)
             rule = self.texts("rule", rule=one.rule, entity=one.entity)
             # A label goes to the model; a value that the contract does not list does not.
             plain = self.texts("unnamed", field=one.field, number=number) if hidden else called
@@ -220,7 +220,7 @@ class _Writer:
         if one.segment and contract and one.segment[0] in contract.segments:
             field_name, held, there, elsewhere = one.segment
             shown = names.segment_name(field_name, held, number, self.texts)
-            hidden = not names.is_listed(self.contracts, one.entity, field_name, held)
+            hidden = not names.is_listed(self.material.contracts, one.entity, field_name, held)
             self.book.add(f"{prefix}.segment", shown, "name", "incident.segment", hidden=hidden, words=words)
             self.book.add(f"{prefix}.there", there, "share", "incident.there", words=words)
             self.book.add(f"{prefix}.elsewhere", elsewhere, "share", "incident.elsewhere", words=words)

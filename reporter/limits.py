@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 #: After so many failed questions in a row nobody asks for so many seconds.
 FAILURES, PAUSE = 3, 600.0
-#: Failures that say nothing about the endpoint.
-_OURS = frozenset({"budget", "circuit"})
 
 
 class LimitedCall:
@@ -57,9 +55,10 @@ class LimitedCall:
             return Failure("budget", "HEADRACE_LLM_DAILY_TOKENS or HEADRACE_LLM_DAILY_COST would be exceeded")
         answer = self._inner.ask(messages, seconds)
         if isinstance(answer, Failure):
-            # A question that failed may have cost something all the same: what was reserved stays spent.
-            if answer.reason not in _OURS:
-                store.failed(most=FAILURES, pause=PAUSE)
+            # A question that failed may have cost something all the same: then what was reserved stays spent.
+            if answer.reason == "unreachable" or answer.reason.startswith("status-4"):
+                store.give_back(day, tokens, cost)
+            store.failed(most=FAILURES, pause=PAUSE)
             return answer
         store.give_back(
             day, tokens - answer.tokens_in - answer.tokens_out, cost - self._cost(answer.tokens_in, answer.tokens_out)

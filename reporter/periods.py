@@ -73,10 +73,10 @@ def up_to(stream_ms: int, length: int) -> Period:
     return Period(end - length, end)
 
 
-def suggested_length(first: int | None, stream_ms: int) -> int:
-    """The longest of LADDER that the stream covers twice, so that there is something to compare with."""
+def suggested(first: int | None, stream_ms: int) -> tuple[Period, ...]:
+    """Periods up to the stream's time that it covers twice, so that there is something to compare with, longest first."""
     covered = 0 if first is None else stream_ms // 1000 - first
-    return max((length for length in LADDER if 2 * length <= covered), default=LADDER[2])
+    return tuple(up_to(stream_ms, length) for length in reversed(LADDER) if 2 * length <= covered)
 
 
 def last_complete(first: int | None, stream_ms: int, every: int, grace: float) -> Period | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -92,22 +92,28 @@ def markdown(report: Mapping[str, Any], facts: Facts, texts: Texts) -> str:
     """The report as Markdown; what came from facts or a model is escaped."""
     lines = [f"# {markdown_text(report['title'])}", "", f"{markdown_text(_period(facts, texts))}", ""]
     lines += [f"**{markdown_text(report['headline']['text'])}**", ""]
-    if report["figures"]:
-        compared = facts.compared
-        head = ["", texts("notes", "now"), *([texts("notes", "before"), texts("notes", "change")] if compared else [])]
-        lines += [f"## {markdown_text(texts('sections', 'figures'))}", "", f"| {' | '.join(map(markdown_text, head))} |"]
-        lines.append("|---" + "|--:" * (len(head) - 1) + "|")
-        for row in report["figures"]:
-            cells = [row["label"], row["now"], *([row["before"], row["change"]] if compared else [])]
-            lines.append(f"| {' | '.join(markdown_text(cell or texts('notes', 'none')) for cell in cells)} |")
-        lines.append("")
     for section in report["sections"]:
         lines += [f"## {markdown_text(section['title'])}", ""]
         for item in section["items"] or [{"text": texts("template", "hypothesis_none")}]:
             lines.append(f"- {_md_item(item, facts, texts)}")
         lines.append("")
+        if section["key"] == "summary":
+            lines += _md_figures(report["figures"], facts, texts)
     lines += ["---", "", f"*{markdown_text(about(report, texts))}*", ""]
     return "\n".join(lines)
+
+
+def _md_figures(figures: Sequence[Mapping[str, str]], facts: Facts, texts: Texts) -> list[str]:
+    if not figures:
+        return []
+    compared = facts.compared
+    head = ["", texts("notes", "now"), *([texts("notes", "before"), texts("notes", "change")] if compared else [])]
+    lines = [f"## {markdown_text(texts('sections', 'figures'))}", "", f"| {' | '.join(map(markdown_text, head))} |"]
+    lines.append("|---" + "|--:" * (len(head) - 1) + "|")
+    for row in figures:
+        cells = [row["label"], row["now"], *([row["before"], row["change"]] if compared else [])]
+        lines.append(f"| {' | '.join(markdown_text(cell or texts('notes', 'none')) for cell in cells)} |")
+    return [*lines, ""]
 
 
 def _md_item(item: Mapping[str, Any], facts: Facts, texts: Texts) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from reporter import render
 from reporter.author import Author, Written
 from reporter.compute import compute
+from reporter.derive import is_comparable
 from reporter.facts import Facts
 from reporter.material import Health, Material
-from reporter.periods import Period
+from reporter.periods import LADDER, Period, suggested, up_to
 from reporter.publish import Channel
 from reporter.texts import Texts, texts
 from stream_app.errors import HeadraceError, StoreError
@@ -25,6 +26,8 @@ from stream_app.store.reports import ReportStore, StoredReport
 
 log = logging.getLogger(__name__)
 
+#: What to do before there is anything to report.
+NOTHING_YET = "nothing was counted yet, so there is nothing to report; send records with `headrace replay` first"
 #: A claim outlives the model's deadline by this many seconds; then another reporter may take over.
 CLAIM_MARGIN = 30.0
 #: Seconds that telling of a report may take before another reporter tells.
@@ -66,9 +69,26 @@ class Reporter:
         """The start of the stream (s) and its time (ms); None where nothing came yet."""
         return self._model.began(), self._model.pulse().stream_ms
 
-    def received(self, period: Period) -> int:
-        """How many records came in during a period."""
-        return sum(one.counts.received for one in self._model.period(period.start, period.end).values())
+    def suggested(self) -> Period:
+        """The longest usual period up to now, a day at most, that has one before it to compare with.
+
+        Raises:
+            StoreError: nothing was counted yet.
+        """
+        first, stream_ms = self.stream()
+        if stream_ms is None:
+            raise StoreError(NOTHING_YET)
+        for period in suggested(first, stream_ms):
+            before = period.before
+            if is_comparable(self._model.period(period.start, period.end), self._model.period(before.start, before.end)):
+                return period
+        return up_to(stream_ms, LADDER[2])
+
+    def has_begun(self, period: Period) -> bool:
+        """Whether there is a report already, or a record in this period to write the first one about."""
+        return bool(self._store.newest(1)) or any(
+            one.counts.received for one in self._model.period(period.start, period.end).values()
+        )
 
     def closed_incidents(self) -> tuple[Incident, ...]:
         """The newest incidents that are over."""

@@ -45,18 +45,22 @@ class Watch:
         self._started = False
         self._last_period: Period | None = None
         self._rungs: set[int] = set()
+        self._said: set[str] = set()
         self._closed: set[str] | None = None
         self._waiting: deque[tuple[Period, str]] = deque(maxlen=MOST_WAITING)
 
     def step(self) -> Outcome | None:
         """At most one report; None when none was due or it could not be written, which is tried again."""
         try:
-            outcome = self._step()
-            for problem in self._reporter.announce():
-                log.warning("%s", problem)
+            outcome: Outcome | None = self._step()
+            problems: list[HeadraceError] = self._reporter.announce()
         except HeadraceError as error:
-            log.warning("%s", error)
-            return None
+            problems, outcome = [error], None
+        said = {str(problem) for problem in problems}
+        for problem in said - self._said:
+            log.warning("%s", problem)
+        # What goes on being wrong is said once.
+        self._said = said
         return outcome
 
     def _step(self) -> Outcome | None:
@@ -67,7 +71,7 @@ class Watch:
             return None
         self._look_for_closed()
         due = last_complete(first, stream_ms, self._every, self._grace)
-        if due is not None and self._is_due(due) and (self._started or self._reporter.received(due) > 0):
+        if due is not None and self._is_due(due) and (self._started or self._reporter.has_begun(due)):
             self._started = True
             outcome = self._reporter.report(due)
             self._last_period = due

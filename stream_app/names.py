@@ -18,6 +18,8 @@ REPAIRS = "headrace.repairs"
 ATTEMPTS = "headrace.attempts"
 #: On the anomalies topic: ``open`` or ``closed``.
 INCIDENT_STATE = "headrace.incident.state"
+#: On a pending record: the id (KIP-516) of the raw topic that it came from, where the broker gives topics ids.
+TOPIC_ID = "headrace.topic_id"
 #: The moment the record is judged as of: milliseconds since the epoch, decimal text. A replay sets it to event time.
 AS_OF = "headrace.as_of"
 

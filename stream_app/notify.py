@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 
@@ -62,7 +62,7 @@ class Notifier:
             with warnings.catch_warnings():
                 # It loads its hundred services at the first address, some by modules that Python will drop.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                service = Apprise.instantiate(address, suppress_exceptions=True)
+                service: Any = Apprise.instantiate(address, suppress_exceptions=True)
             if service is None:
                 raise SettingsError(
                     f"HEADRACE_NOTIFY: address {number} of {len(given)} is none that Apprise knows; write one such as "

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -295,7 +295,7 @@ def test_an_empty_store_says_what_to_run_naughty_strings_are_shown_as_they_are_a
 
         with redis.Redis.from_url(stack.redis_url) as client:
             naughty(client)
-        shown = page.locator(".problem bdi")
+        shown = page.locator(".cards .problem bdi")
         eventually(lambda: shown.count() == len(NAUGHTY), "all workers are shown", timeout=30)
         assert sorted(shown.evaluate_all("all => all.map(one => one.textContent)")) == sorted(map(visible, NAUGHTY))
 
@@ -340,7 +340,7 @@ def naughty(client: redis.Redis) -> None:
     report = shop.reports(1)[0]
     said = [{"text": text, "source": text} for text in NAUGHTY]
     body = {**report.report, "sections": [{"key": "summary", "title": NAUGHTY[0], "items": said}], "headline": said[0]}
-    client.set(Keys("headrace").report(report.id), replace(report, report=body).to_json().encode("utf-8", "surrogatepass"))
+    client.set(Keys("headrace").report(report.id), json.dumps(asdict(replace(report, report=body))))
     incident = shop.incidents()[0]
     spoilt = replace(incident, id="x", start=incident.start + 60, segment=("country", NAUGHTY[0], 0.1, 0.9))
     client.hset("headrace:incidents", "x", spoilt.to_json())

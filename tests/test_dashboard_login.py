@@ -48,6 +48,7 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     monkeypatch.setattr(os, "execv", lambda program, arguments: seen.extend(arguments))
+    monkeypatch.setattr("subprocess.call", lambda arguments: 0)
     return seen
 
 

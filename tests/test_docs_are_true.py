@@ -25,7 +25,7 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [names.SOURCE, names.CONTRACT, names.FINDINGS, names.WARNINGS, names.REPAIRS, names.ATTEMPTS, names.AS_OF]
+    [names.SOURCE, names.CONTRACT, names.FINDINGS, names.WARNINGS, names.REPAIRS, names.ATTEMPTS, names.AS_OF, names.TOPIC_ID]
     + [TRUNCATED, NULL_VALUE],
 )
 def test_every_header_is_in_the_readme(header: str) -> None:

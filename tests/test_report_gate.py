@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reporter import gate
+from reporter import gate, words
 from reporter.texts import LANGUAGES, texts
 from tests.support.report_facts import HOSTILE, good_draft, reply, some_facts, template_reply
 
@@ -162,3 +164,13 @@ def test_figures_that_are_made_up_lower_the_grounding() -> None:
 def test_a_segment_that_is_listed_in_the_contract_is_named_by_reference() -> None:
     assert "name" in codes("Addresses from germany are odd.")
     assert HOSTILE in some_facts().all["segment.2.name"].rendering
+
+
+def test_every_reason_to_refuse_is_in_the_docs() -> None:
+    source = Path(gate.__file__).read_text("utf-8")
+    named = re.findall(r'Problem\((?:where|section|"\w+"), "(\w+)"', source) + re.findall(r'yield "(\w+)",', source)
+    codes = {*named, *words.ADVICE} - {"headline"}  # a place, not a reason
+    documented = (Path(__file__).parent.parent / "docs" / "reporter.md").read_text("utf-8")
+
+    assert len(codes) == 14
+    assert [code for code in sorted(codes) if f"| `{code}` |" not in documented] == []

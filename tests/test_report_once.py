@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from kafka import TopicPartition
 
 from headrace.commands.report import command
-from reporter.answer import Failure, Reply
+from reporter.answer import Failure, Reply, estimate
 from reporter.author import TemplateAuthor, Written
 from reporter.build import reporter_of
 from reporter.facts import Facts
@@ -36,7 +36,7 @@ from stream_app.store.read_client import connect
 from stream_app.store.reports import ReportStore, StoredReport
 from tests.support.brokers import Broker
 from tests.support.fill import Shop
-from tests.support.llm import Llm, says, serving
+from tests.support.llm import Handler, Llm, says, sends, serving
 from tests.support.processes import as_environment, clean_environment, headrace_command
 from tests.support.report_facts import reply
 
@@ -276,6 +276,58 @@ def test_once_prints_or_writes_every_format(environment: dict[str, str], form: s
     assert path.read_text("utf-8") == printed.stdout
 
 
+def from_the_facts(handler: Handler) -> None:
+    """A model that reads the facts and writes about those that there are."""
+    facts = json.loads(handler.body["messages"][1]["content"])["facts"]
+    some = next(fact["id"] for fact in facts if fact["id"].endswith(".findings"))
+    draft = {
+        "headline": "Conformity stands at {{all.conformity}} over {{all.records}}.",
+        "summary": ["There were {{all.findings}}."],
+        "anomalies": ["Worth a look: {{" + some + "}}."],
+        "hypotheses": [{"text": "A feed may have changed.", "rests_on": [some], "confidence": "low"}],
+        "impact": ["Part of the orders cannot be delivered."],
+        "recommendations": ["Ask the owner of the feed."],
+    }
+    says(json.dumps(draft))(handler)
+
+
+def test_a_models_report_is_published_with_its_verdict_and_without_its_key(
+    environment: dict[str, str], settings: Settings, redis_url: str, store: ReportStore
+) -> None:
+    with serving(from_the_facts) as server:
+        variables = {"HEADRACE_LLM_MODEL": "m", "HEADRACE_LLM_BASE_URL": server.url, "HEADRACE_LLM_KEY": "sk-secret"}
+        printed = CliRunner().invoke(command, ["--once", "--period", "1h", "--no-topic"], env=variables, catch_exceptions=False)
+    (report,) = open_read_model(settings).reports()
+
+    assert printed.stdout == report.markdown
+    assert (report.written_by, report.model, report.verdict["outcome"]) == ("model", "m", "passed")
+    assert report.verdict["grounding"] == 1.0
+    assert report.facts["all.conformity"]["rendering"] in report.markdown
+    assert store.counters() == store.counters() | {
+        "reports": 1,
+        "by_model": 1,
+        "mentions": 4,
+        "grounded": 4,
+        "tokens_in": 1_200,
+    }
+    with redis.Redis.from_url(redis_url) as client:
+        everything = b"".join(client.dump(key) or b"" for key in client.scan_iter())
+    assert b"sk-secret" not in everything
+    assert "sk-secret" not in printed.output
+
+
+def test_people_are_told_once_over_their_channels(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(sends(200, {})) as hook:
+        monkeypatch.setenv("HEADRACE_NOTIFY", hook.url.replace("http://", "json://"))
+        for _ in range(2):
+            CliRunner().invoke(command, ["--once", "--period", "1h", "--no-topic"], catch_exceptions=False)
+
+    (told,) = hook.requests
+    assert told.body["title"].startswith("Data quality report: ")
+    assert "Conformity" in told.body["message"]
+    assert "Recommendations" in told.body["message"]
+
+
 def test_facts_and_prompt_show_what_would_be_sent_and_send_nothing(environment: dict[str, str], model: Llm) -> None:
     settings = {"HEADRACE_LLM_MODEL": "m", "HEADRACE_LLM_BASE_URL": model.url}
     facts = json.loads(CliRunner().invoke(command, ["--facts", "--period", "1h"], env=settings, catch_exceptions=False).stdout)
@@ -367,6 +419,20 @@ def test_after_failures_in_a_row_nobody_asks_for_a_while(store: ReportStore, set
     store.succeeded()
     inner.answer = Reply("{}", 1, 1, 0.1)
     assert isinstance(calls[0].ask(QUESTION, 5), Reply)
+
+
+RESERVED = MOST_TOKENS + estimate(QUESTION)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"), [("unreachable", 0), ("status-401", 0), ("timeout", RESERVED), ("status-500", RESERVED)]
+)
+def test_a_question_that_cannot_have_cost_anything_is_given_back(
+    store: ReportStore, settings: Settings, reason: str, kept: int
+) -> None:
+    LimitedCall(Counting(Failure(reason)), store, settings, clock=lambda: NOW / 1000).ask(QUESTION, 5)
+
+    assert store.spent("2026-09-21") == (kept, 0)
 
 
 def test_without_redis_no_question_is_asked(settings: Settings) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +25,7 @@ from stream_app.names import Topics
 from stream_app.settings import Settings, load_settings
 from stream_app.worker.engine import Engine, GaveUp, Health
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
+from tests.support.processes import as_environment
 from tests.support.stream import Books, Raw, assert_exact, await_settled, make_topics, produce, workers
 from tests.support.waiting import eventually
 
@@ -165,3 +168,45 @@ def test_a_topic_that_is_created_anew_is_judged_from_its_beginning(kafka: str, s
     judge(orders(101, 131), 80, "second")
     assert books.total("orders")["in"] == 80
     assert sum(1 for name in books.client.hkeys(books.keys.applied()) if name.startswith(f"{raw}/")) == 2
+
+
+# --- several on one machine -------------------------------------------------------------------------------------------
+
+
+def several(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
+    """``headrace worker --processes 2``."""
+    command = [sys.executable, "-m", "headrace", "worker", "--processes", "2"]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=os.environ | as_environment(settings), stdout=output, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.stack
+def test_several_processes_share_the_work_and_stop_together(settings: Settings, tmp_path: Path) -> None:
+    make_topics(settings)
+    books = Books(settings)
+    both = several(settings, tmp_path / "log")
+    try:
+        eventually(lambda: len(books.client.hvals(books.keys.workers())) == 2, "both report")
+        pids = [json.loads(row)["pid"] for row in books.client.hvals(books.keys.workers())]
+        both.terminate()
+        assert both.wait(15) == 0
+    finally:
+        both.kill()
+        both.wait()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.mark.stack
+def test_when_one_of_several_processes_dies_the_others_stop_and_it_is_no_success(settings: Settings, tmp_path: Path) -> None:
+    make_topics(settings)
+    books = Books(settings)
+    both = several(settings, tmp_path / "log")
+    try:
+        eventually(lambda: len(books.client.hvals(books.keys.workers())) == 2, "both report")
+        pids = [json.loads(row)["pid"] for row in books.client.hvals(books.keys.workers())]
+        os.kill(pids[0], signal.SIGKILL)
+        assert both.wait(15) == 1
+    finally:
+        both.kill()
+        both.wait()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -76,15 +76,16 @@ def _once(
     topic: bool,
 ) -> None:
     from reporter.build import reporter_of
-    from reporter.periods import Period, parse_length, parse_moment, suggested_length, up_to
+    from reporter.periods import Period, parse_length, parse_moment, up_to
     from reporter.prompt import facts_for_model, question
+    from reporter.service import NOTHING_YET
     from stream_app.store.read_period import LONGEST
 
     reporter = reporter_of(settings, topic=topic)
     length, start, end = which
-    first, stream_ms = reporter.stream()
+    _, stream_ms = reporter.stream()
     if stream_ms is None:
-        raise StoreError("nothing was counted yet, so there is nothing to report; send records with `headrace replay` first")
+        raise StoreError(NOTHING_YET)
     if start is not None:
         period = Period(parse_moment(start), parse_moment(end) if end else up_to(stream_ms, 60).end)
         if period.length <= 0:
@@ -92,7 +93,7 @@ def _once(
         if period.length > LONGEST:
             raise SettingsError("a report covers at most 366 days; give --from a later moment")
     else:
-        period = up_to(stream_ms, parse_length(length) if length else suggested_length(first, stream_ms))
+        period = up_to(stream_ms, parse_length(length)) if length else reporter.suggested()
     if show is not None:
         facts = reporter.facts(period)
         shown = facts_for_model(facts) if show == "facts" else question(facts, settings.llm_model or "")

@@ -86,10 +86,8 @@ class Observed(Check):
         super().__init__(shop, now_ms=now_ms, max_bytes=256 * 1024)
         self._scores, self._truths = scores, truths
 
-    def _settle(
-        self, state: object, verdict: Verdict, number: int, raw: bytes, segments: Mapping[str, object] | None = None
-    ) -> None:
-        super()._settle(state, verdict, number, raw, segments)  # type: ignore[arg-type]
+    def _settle(self, state: Any, verdict: Verdict, number: int, *rest: Any) -> None:
+        super()._settle(state, verdict, number, *rest)
         entity = state.contract.entity
         self._scores.add(
             entity,

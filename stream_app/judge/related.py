@@ -77,7 +77,8 @@ class Related:
         self.contract = contract
         #: Fields whose referenced record these rules read, and of those the ones whose values may change.
         self.reads = frozenset(
-            [one.reference for one in (*contract.deviations, *contract.before)]
+            [deviation.reference for deviation in contract.deviations]
+            + [before.reference for before in contract.before]
             + [level.partition(".")[0] for one in contract.outliers for level in one.levels if "." in level]
             + [segment.partition(".")[0] for segment in contract.segments if "." in segment]
         )

@@ -32,7 +32,7 @@ class Reading:
         evidence: whether a deviation would have been seen in this window, so that its absence means something.
         breach: an anomaly whatever the score (a promise that is broken), or none whatever the score.
         sums: cumulative sums kept elsewhere, (low, high).
-        accept: windows after which it is normal; None: never.
+        accept: windows after which it is normal; None: never. ``least``: unless the usual shift is below this.
     """
 
     metric: str
@@ -53,6 +53,7 @@ class Reading:
     segment: tuple[str, str, float, float] | None = None
     sums: tuple[float, float] | None = None
     accept: int | None = None
+    least: float | None = None
 
 
 @dataclass(slots=True)
@@ -161,8 +162,9 @@ class Episodes:
     def _go_on(self, track: dict[str, Any], reading: Reading, start: int, hidden: bool) -> Outcome:
         episode = track["o"]
         if reading.accept is not None and episode["n"] + 1 >= reading.accept:
-            self._count(episode, reading)
-            return Outcome(False, self._close(track, start, "accepted"), median(episode["r"]))
+            shift = median([*episode["r"], reading.shift])
+            if reading.least is None or shift >= reading.least:
+                return Outcome(False, self._close(track, start, "accepted"), shift)
         if episode["hidden"]:
             if not hidden:
                 return self._show(episode, reading, start)

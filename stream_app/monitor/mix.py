@@ -108,7 +108,7 @@ class Mix:
         if not scores:
             return 1.5
         tail = scores[min(len(scores) - 1, int(0.95 * len(scores)))]
-        return max(1.0, median(scores) / _USUAL, tail / _TAIL) * (1 + 6 / len(scores))
+        return float(max(1.0, median(scores) / _USUAL, tail / _TAIL) * (1 + 6 / len(scores)))
 
     def learn(self, state: dict[str, Any], found: Mapping[str, int], *, normal: bool, lasting: bool) -> None:
         """Take a window into account; anomalies only move the short memory, which is used when they become normal.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from stream_app.contract.model import Contract, Severity, WindowRule
+from stream_app.contract.model import Contract, WindowRule
 from stream_app.monitor import segments
 from stream_app.monitor.average import Average
-from stream_app.monitor.episodes import Episodes, Outcome, Reading
+from stream_app.monitor.episodes import Episodes, Reading
 from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.mix import Mix
+from stream_app.monitor.rates import Rates
 from stream_app.monitor.readings import Readings
 from stream_app.monitor.rhythm import RHYTHMS
 from stream_app.monitor.robust import poisson_score
@@ -21,10 +21,6 @@ from stream_app.monitor.windows import Window
 
 #: What is known of an entity: JSON types only.
 State = dict[str, Any]
-#: Unknown field names, and repairs, that are followed.
-_UNKNOWN = 40
-#: Steps that read a value which came as text.
-_FROM_TEXT = ("number", "timestamp", "boolean")
 #: Average orders and revenue of fewer records say nothing.
 _FEWEST = 20
 #: After fewer records a day than STRAY, a window with so many records, and so many times the most before, is the beginning.
@@ -114,20 +110,8 @@ class Monitor:
         )
 
 
-class _Step:
+class _Step(Rates):
     """One window of one entity; causes are looked at before what they explain."""
-
-    def __init__(self, monitor: Monitor, state: State, window: Window, first: bool) -> None:
-        self.monitor, self.state, self.first = monitor, state, first
-        self.counts: Mapping[str, int] = window.counts
-        self.at = window.start
-        self.contract = monitor.contract
-        self.readings = monitor._readings
-        self.episodes = monitor._episodes
-        self.tracks: dict[str, Any] = state["tracks"]
-        self.changes: list[Change] = []
-        self.records = max(0, self.counts.get("in", 0))
-        self.judged = max(0, self.counts.get("clean", 0)) + max(0, self.counts.get("rejected", 0))
 
     def run(self) -> list[Change]:
         """All metrics, in the order in which one explains another."""
@@ -153,7 +137,7 @@ class _Step:
             seasonal.learn(model, self.at, observed, None, 0.0)
             return True, None
         spreads = seasonal.spread(model, -1), seasonal.spread(model, 1)
-        reading = self.readings.volume(observed, expected, model["l"], spreads)
+        reading = self.readings.volume(observed, expected, model["l"], spreads, seasonal.silence(model, observed, expected))
         if abs(reading.score) >= self.monitor.tuning.stay:
             for field in self.contract.segments:
                 usual = self._usual(field)
@@ -194,113 +178,6 @@ class _Step:
                 self.state["waiting"][rule.rule.id] = [hits, records]
             return None
         return self.readings.threshold(rule, hits / records)
-
-    # --- shares ---------------------------------------------------------------------------------------------------
-
-    def _rates(self) -> None:
-        """Drift, conformity, findings and nulls: shares of the records that have a verdict."""
-        sources = self._sources()
-        base, shares = self.state["judged"], self.state["shares"]
-        ready = self.monitor._base.ready(base)
-        expected: dict[str, float] = {}
-        spreads: dict[str, float] = {}
-        for source in sources:
-            model = shares.get(source)
-            if model is None:
-                model = shares[source] = Shares.new(base["n"])
-            expected[source] = self.monitor._shares.expect(model, base, self.at)
-            spreads[source] = self.monitor._shares.spread(model)
-        strange: set[str] = set()
-        for metric, source in [row for row in self._metrics(sources)]:
-            reading = None
-            if ready and self.judged:
-                reading = self._rate(metric, source, sources[source], expected[source], spreads[source])
-            outcome = self._judge(metric, reading, hidden=self._explained(metric, source))
-            if not outcome.normal:
-                strange.add(source)
-            if outcome.accepted is not None:
-                self.monitor._shares.accept(shares[source], base, outcome.accepted)
-        for source, hits in sources.items():
-            score = Shares.score(hits, self.judged, expected[source]) if ready and self.judged else None
-            model = shares[source]
-            self.monitor._shares.learn(model, self.at, hits, self.judged, expected[source], score, source not in strange)
-            if model["k"] < 0.01 and source not in strange:
-                del shares[source]
-        self.monitor._base.learn(base, self.at, self.judged)
-
-    def _sources(self) -> dict[str, int]:
-        """What is counted, and how often: of this window, and zero for what has been seen before."""
-        found: dict[str, int] = {"rejected": max(0, self.counts.get("rejected", 0))}
-        text: dict[str, int] = {}
-        for name, number in self.counts.items():
-            if name[:2] in {"f:", "n:", "u:"} and number > 0:
-                found[name] = min(number, self.judged)
-            elif name.startswith("r:"):
-                field, _, step = name[2:].rpartition(".")
-                if step in _FROM_TEXT:
-                    text[f"t:{field}"] = min(self.judged, text.get(f"t:{field}", 0) + max(0, number))
-        found |= text
-        known = self.state["shares"]
-        unknown = sorted(
-            (name for name in found if name.startswith("u:")), key=lambda name: (name not in known, -found[name], name)
-        )
-        for name in unknown[_UNKNOWN:]:
-            del found[name]
-        return {**dict.fromkeys(known, 0), **found}
-
-    def _metrics(self, sources: Mapping[str, int]) -> list[tuple[str, str]]:
-        """(metric, source), what explains others first."""
-        drifts, rest = [], []
-        for source in sorted(sources):
-            kind, name = source[:2], source[2:]
-            if kind == "u:":
-                drifts.append((f"drift:{name}:appeared", source))
-            elif kind == "t:":
-                drifts.append((f"drift:{name}:text", source))
-            elif kind == "n:":
-                drifts.append((f"drift:{name}:vanished", source))
-                rest.append((f"null:{name}", source))
-            elif kind == "f:" and name not in self.monitor._promises:
-                field, _, check = name.rpartition(".")
-                if check == "type":
-                    drifts.append((f"drift:{field}:type", source))
-                elif check == "required" and field in self.monitor._required:
-                    drifts.append((f"drift:{field}:vanished", source))
-                rest.append((f"finding:{name}", source))
-        return [*drifts, ("conformity", "rejected"), *rest]
-
-    def _explained(self, metric: str, source: str) -> bool:
-        """Whether an open incident says the same already."""
-        if metric.startswith(("finding:", "null:")):
-            if source == "f:record.unknownField":
-                return any(
-                    name.startswith("drift:") and name.endswith(":appeared") and self._open(name) for name in self.tracks
-                )
-            field = source[2:].rpartition(".")[0] if source.startswith("f:") else source[2:]
-            return self._open(f"drift:{field}:vanished") or self._open(f"drift:{field}:type") and source.endswith(".type")
-        return False
-
-    def _rate(self, metric: str, source: str, hits: int, expected: float, spread: float) -> Reading:
-        rise = hits / self.judged - expected
-        kind = metric.partition(":")[0]
-        if kind == "drift":
-            breaking = metric.endswith((":vanished", ":type")) and source.startswith("f:")
-            return self.readings.drift(metric, hits, self.judged, expected, spread, "error" if breaking else "warning")
-        severity = "warning"
-        if kind == "finding":
-            rule = self.contract.rules.get(source[2:])
-            # A fall in conformity is the incident, its findings are the details.
-            fallen = self._open("conformity")
-            severity = "error" if rule and rule.severity is Severity.ERROR and rise >= 0.1 and not fallen else "warning"
-        elif rise >= (0.1 if kind == "conformity" else 0.5):
-            severity = "error"
-        reading = self.readings.share(metric, hits, self.judged, expected, spread, severity)
-        if abs(reading.score) >= self.monitor.tuning.stay and kind != "null":
-            what = "rejected" if kind == "conformity" else source
-            reading.segment = segments.of_share(self.counts, self.contract.segments, what, hits)
-        if kind == "conformity":
-            _turn(reading)
-        return reading
 
     # --- money ----------------------------------------------------------------------------------------------------
 
@@ -385,36 +262,6 @@ class _Step:
         mix.learn(model, found, normal=outcome.normal, lasting=lasting)
         if outcome.accepted is not None:
             mix.accept(model)
-
-    # --- episodes -------------------------------------------------------------------------------------------------
-
-    def _judge(self, metric: str, reading: Reading | None, *, hidden: bool = False) -> Outcome:
-        if not self.monitor.tuning.factor(metric):
-            reading = None
-        track = self.tracks.get(metric)
-        if track is None:
-            if reading is None:
-                return Outcome(True, [])
-            track = self.tracks[metric] = Episodes.new()
-        outcome = self.episodes.step(track, reading, self.at, hidden=hidden)
-        self.changes += outcome.changes
-        return outcome
-
-    def _open(self, metric: str) -> bool:
-        return self.episodes.is_open(self.tracks.get(metric))
-
-    def _drop_hidden(self, metric: str) -> None:
-        track = self.tracks.get(metric)
-        if track and track["o"] and track["o"]["hidden"]:
-            self.tracks[metric] = Episodes.new()
-
-
-def _turn(reading: Reading) -> None:
-    """The share of rejected records becomes conformity; the score keeps its sign, the figures turn."""
-    reading.observed = 1 - reading.observed
-    reading.expected = None if reading.expected is None else 1 - reading.expected
-    reading.low, reading.high = 1 - (reading.high or 0.0), 1.0
-    reading.direction = "low"
 
 
 def _four(value: float) -> float:

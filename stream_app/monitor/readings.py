@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 from stream_app.contract.model import WindowRule
 from stream_app.monitor.episodes import Reading
 from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import binomial_score, poisson_score
-from stream_app.monitor.seasonal import Expected
+from stream_app.monitor.seasonal import BUSY, Expected
 from stream_app.monitor.shares import LEAST
 from stream_app.monitor.tuning import Tuning
 
@@ -22,16 +22,16 @@ class Readings:
     def __init__(self, tuning: Tuning, rhythm: Rhythm) -> None:
         self.tuning, self.rhythm = tuning, rhythm
 
-    def volume(self, observed: int, expected: Expected, level: float, spreads: tuple[float, float]) -> Reading:
-        """Records of a window; ``level``: of an average window; ``spreads``: of scores below and above."""
+    def volume(self, observed: int, expected: Expected, level: float, spreads: tuple[float, float], silence: float) -> Reading:
+        """Records of a window; ``level``: of an average one; ``spreads``: of scores below and above; ``silence``: a score."""
         tuning = self.tuning
         bound = _bound(observed, expected)
         below, above = spreads
         spread = below if observed < bound else above
-        score = poisson_score(observed, bound) / spread * tuning.factor("volume")
+        score = min(poisson_score(observed, bound) / spread, silence or inf) * tuning.factor("volume")
         floor = max(tuning.records_floor, tuning.volume_floor * bound, tuning.level_floor * level)
         change = abs(observed - bound)
-        ratio = observed / max(expected.value, 1e-3)
+        ratio = observed / max(expected.value, 1.0)
         silent = poisson_score(0, expected.low) / below * tuning.factor("volume")
         return Reading(
             "volume",
@@ -46,8 +46,9 @@ class Readings:
             matters=change >= floor,
             almost=change >= floor / 2,
             shift=ratio,
-            evidence=silent <= -tuning.stay,
-            accept=None if ratio < OUTAGE else self.rhythm.accept,
+            evidence=silent <= -tuning.stay or expected.low >= BUSY,
+            accept=self.rhythm.accept,
+            least=OUTAGE,
         )
 
     def revenue(self, observed: int, expected: Expected, unit: float, records: float, spreads: tuple[float, float]) -> Reading:
@@ -74,7 +75,8 @@ class Readings:
             almost=change >= floor / 2,
             shift=ratio,
             evidence=abs(expected.low) / below >= tuning.stay,
-            accept=None if ratio < OUTAGE else self.rhythm.accept,
+            accept=self.rhythm.accept,
+            least=OUTAGE,
         )
 
     def average(self, observed: float, number: int, expected: float, spread: float) -> Reading:
@@ -142,7 +144,7 @@ class Readings:
             severity=severity,
             score=_score(hits, records, expected) * factor if now > expected else 0.0,
             threshold=tuning.threshold,
-            matters=matters and hits >= min(tuning.records_floor, 3),
+            matters=matters and hits >= tuning.records_floor,
             almost=matters,
             shift=now,
             direction="changed",

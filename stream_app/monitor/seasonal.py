@@ -8,6 +8,7 @@ them, too high when above all.
 
 from __future__ import annotations
 
+from math import log, sqrt
 from typing import Any, NamedTuple
 
 from stream_app.monitor.rhythm import Rhythm
@@ -18,6 +19,10 @@ _RECENT = 8
 _RESIDUALS = 168
 #: Records, of independent ones, that an hour of the week must have had to stand alone: their noise is 16 % of them.
 _EVIDENCE = 40
+#: Records that are expected in a busy window.
+BUSY = 20
+#: A level so many times as high, or as low, is another shop.
+_AFRESH = 20
 #: What the range of candidates is widened by while there is one value of this hour of the week, or two; and none.
 _SAME_HOUR, _OTHER_DAYS = 0.05, 0.4
 
@@ -39,8 +44,8 @@ class Seasonal:
     @staticmethod
     def new() -> dict[str, Any]:
         """Warm-up buffer ``b`` of [start, value], level ``l``, cells ``c`` (ratios), days ``d`` (factors), scores ``z``, last
-        values ``t``."""
-        return {"b": [], "l": None, "c": {}, "d": {}, "z": [], "t": []}
+        values ``t``, and ``q``: busy windows, empty ones among them, and empty ones in a row."""
+        return {"b": [], "l": None, "c": {}, "d": {}, "z": [], "t": [], "q": [0.0, 0.0, 0]}
 
     def expect(self, state: dict[str, Any], start: int, scale: float = 1.0) -> Expected | None:
         """What the window at ``start`` should hold; None during the warm-up and where nothing is comparable.
@@ -57,15 +62,14 @@ class Seasonal:
             state["d"] = self._days(cells)
         similar, every = rhythm.alike(cell)
         backup = self._pooled(state, cell, similar)
-        if backup is None and not own:
-            backup = self._pooled(state, cell, every)
         if len(own) >= rhythm.enough and backup is not None:
             value = median(own) * level
             # The median of a few small numbers is a poor guide: then the other days have a say.
             if len(own) * abs(backup * level) * scale / self.spread(state) ** 2 >= _EVIDENCE:
                 return Expected(value, value, value)
             return Expected(value, min(value, backup * level), max(value, backup * level))
-        candidates = [*([median(own)] if own else []), *([backup] if backup is not None else [])]
+        others = None if own else self._pooled(state, cell, every)
+        candidates = [one for one in (median(own) if own else None, backup, others) if one is not None]
         if not candidates:
             return None
         value = sum(candidates) / len(candidates) * level
@@ -89,7 +93,7 @@ class Seasonal:
         return median(ratios) * float(days.get(str(own), 1.0)) if ratios else None
 
     def _days(self, cells: dict[str, list[float]]) -> dict[str, float]:
-        """How busy each day of the week is, of the days of its kind: 1 where that is not known."""
+        """How busy each day of the week is, of the days of its kind; of those of which half has been seen."""
         usual: dict[tuple[int, ...], float] = {}
         sums: dict[str, list[float]] = {}
         for name, ring in cells.items():
@@ -97,10 +101,14 @@ class Seasonal:
             similar = self.rhythm.alike(cell)[0]
             if similar not in usual:
                 usual[similar] = median([ratio for each in similar for ratio in cells.get(str(each), [])])
-            row = sums.setdefault(str(self.rhythm.day(cell)), [0.0, 0.0])
+            row = sums.setdefault(str(self.rhythm.day(cell)), [0.0, 0.0, 0.0])
             row[0] += median(ring)
             row[1] += usual[similar]
-        return {day: short(max(0.0, found / wanted)) if wanted > 0 else 1.0 for day, (found, wanted) in sums.items()}
+            row[2] += 1
+        half = 1 if self.rhythm.day(1) else 12
+        return {
+            day: short(max(0.0, found / wanted)) for day, (found, wanted, seen) in sums.items() if wanted > 0 and seen >= half
+        }
 
     def spread(self, state: dict[str, Any], side: int = 0) -> float:
         """The standard deviation of scores, at least 1: counting noise is always there.
@@ -108,6 +116,17 @@ class Seasonal:
         ``side``: -1 of those below, 1 of those above the expected: money and bunches of records spread further upwards.
         """
         return spread([one for one in state["z"] if one * side >= 0], 1.0)
+
+    def silence(self, state: dict[str, Any], value: float, expected: Expected) -> float:
+        """The score of busy hours without a record, in a row: how often that was so, to the power of their number.
+
+        Where records come in bunches an empty hour is within the spread, but a morning of empty hours is not.
+        """
+        if expected.low < BUSY:
+            return 0.0
+        windows, empty, run = state["q"]
+        state["q"][2] = run = run + 1 if value <= 0 else 0
+        return -sqrt(2 * run * log((windows + 25) / (empty + 0.5)))
 
     def learn(self, state: dict[str, Any], start: int, value: float, expected: Expected | None, score: float) -> None:
         """Take a normal window into account; ``score`` is the raw one, of ``expected.value``."""
@@ -123,6 +142,9 @@ class Seasonal:
         self._remember(state, start, value / state["l"])
         if expected is None:
             return
+        if expected.low >= BUSY:
+            windows, empty, _ = state["q"]
+            state["q"][:2] = [short(windows * 0.998 + 1), short(empty * 0.998 + (value <= 0))]
         if value >= 1 or expected.value >= 1:
             state["z"] = [*state["z"], round(score, 2)][-_RESIDUALS:]
         # One window moves the level by no more than three standard deviations of its own.
@@ -133,8 +155,10 @@ class Seasonal:
             state["l"] = level
 
     def scale(self, state: dict[str, Any], factor: float) -> None:
-        """Accept a new level."""
-        if state["l"] is not None:
+        """Accept a new level; where it has little to do with the old one, everything is learned afresh."""
+        if not 1 / _AFRESH < factor < _AFRESH:
+            state.update(self.new())
+        elif state["l"] is not None:
             state["l"] *= factor
             state["t"] = [short(one * factor) for one in state["t"]]
 

@@ -192,6 +192,12 @@ class ReadModel:
         """One report; None when it is not there."""
         return ReportStore(self._client, self._prefix).get(report_id)
 
+    def report_counters(self) -> dict[str, int]:
+        """What reporters counted: ``reports``, ``by_model``, ``by_template``, ``repaired``, ``calls``, ``tokens_in`` and
+        ``tokens_out``, ``mentions`` and ``grounded`` of the models' first replies, ``why:<reason>``, ``problem:<code>``.
+        """
+        return ReportStore(self._client, self._prefix).counters()
+
     def _run(self, pipe: Any) -> list[Any]:
         return self._trips.run(pipe)
 

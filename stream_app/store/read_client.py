@@ -24,6 +24,8 @@ def connect(settings: Settings) -> redis.Redis:
         return redis.Redis.from_url(
             settings.redis.get_secret_value(),
             decode_responses=True,
+            # Another program's bytes are to be said, not to be tripped over.
+            encoding_errors="backslashreplace",
             socket_connect_timeout=2.0,
             socket_timeout=5.0,
             retry=Retry(NoBackoff(), 1),

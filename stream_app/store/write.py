@@ -101,7 +101,7 @@ class Changes:
     wait: list[tuple[str, str]] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
-    release: list[tuple[str, str, str]] = field(default_factory=list)
+    release: list[tuple[str, str, bytes]] = field(default_factory=list)
 
     def payload(self) -> bytes:
         """The argument of the APPLY script."""

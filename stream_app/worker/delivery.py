@@ -15,6 +15,7 @@ from stream_app.names import (
     FINDINGS,
     REPAIRS,
     SOURCE,
+    TOPIC_ID,
     WARNINGS,
 )  # fmt: skip
 from stream_app.settings import Settings
@@ -33,7 +34,7 @@ TRUNCATED = "headrace.truncated"
 TRUNCATED_KEY = "headrace.truncated.key"
 TRUNCATED_HEADERS = "headrace.truncated.headers"
 NULL_VALUE = "headrace.null"
-OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, AS_OF})
+OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, AS_OF, TOPIC_ID})
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:

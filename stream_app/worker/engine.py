@@ -17,7 +17,7 @@ from stream_app.judge import Judge, Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.tally import Tally
 from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, WARNINGS, Topics
+from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, TOPIC_ID, WARNINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Changes, Moved, Store
 from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, Row, as_of_all, dead_letter_headers, header
@@ -61,9 +61,14 @@ class Engine:
         #: Partition → event time (ms) up to which it has been applied.
         self.reached: dict[int, int] = {}
 
-    def applied_field(self, partition: int) -> str:
-        """The name under which the partition's applied offset is kept; a re-created topic has another id."""
-        return f"{self.topics.raw}/{self._topic_ids.get(self.topics.raw, '')}/{partition}"
+    @property
+    def topic_id(self) -> str:
+        """The id of the raw topic; empty where the broker gives none. A re-created topic has another one."""
+        return self._topic_ids.get(self.topics.raw, "")
+
+    def applied_field(self, partition: int, topic_id: str | None = None) -> str:
+        """The name under which the partition's applied offset is kept."""
+        return f"{self.topics.raw}/{self.topic_id if topic_id is None else topic_id}/{partition}"
 
     def forget(self, partitions: set[int]) -> None:
         """Read the applied offsets afresh: the partitions may have been elsewhere."""
@@ -142,9 +147,10 @@ class Engine:
         await self.patiently("apply the counts", lambda: self.store.apply(changes))
         self.reached[partition] = max(tally.stream_ms, self.reached.get(partition, 0))
 
-    def waiting_field(self, partition: int, offset: int) -> str:
+    def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
         """The name under which a record that waits is registered."""
-        return f"{partition}:{offset}"
+        topic_id = self.topic_id if topic_id is None else topic_id
+        return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
 
     async def send(
         self, partition: int, records: list[Any], verdicts: Verdicts, sources: list[bytes], pending: Collection[int]
@@ -155,8 +161,10 @@ class Engine:
         clean: list[Row] = []
         for index, (record, body, source) in enumerate(zip(records, verdicts.bodies, sources, strict=True)):
             if index in pending:
-                headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF)), (SOURCE, source)]
+                headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID)), (SOURCE, source)]
                 headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
+                if self.topic_id:
+                    headers.append((TOPIC_ID, self.topic_id.encode()))
                 row = (record.key, record.value, record.timestamp, headers)
                 outbox.add(self.topics.pending, partition, row, foreign=True)
             elif body is not None:

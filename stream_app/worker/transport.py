@@ -28,6 +28,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = 20  # Faust asks for 1,500
+        consumer._isolation_level = "read_committed"  # what a producer has taken back is no record
         return consumer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.tally import Outcome, Tally
-from stream_app.names import SOURCE
+from stream_app.names import SOURCE, TOPIC_ID
 from stream_app.store.write import GONE, KNOWN, REJECTED, Changes, SettledAlready
 from stream_app.worker.delivery import as_of, header
 from stream_app.worker.engine import Engine
@@ -21,13 +21,16 @@ _AT_ONCE = 2_000
 class Held:
     """One waiting record in memory."""
 
-    __slots__ = ("batch", "field", "offset", "partition", "record", "source", "verdict")
+    __slots__ = ("applied", "batch", "field", "offset", "partition", "record", "source", "verdict")
 
-    def __init__(self, record: Any, verdict: Verdict, source: str, batch: Batch) -> None:
+    def __init__(self, engine: Engine, record: Any, verdict: Verdict, source: str, batch: Batch) -> None:
         self.record, self.verdict, self.source, self.batch = record, verdict, source, batch
         _, partition, offset = source.rsplit(":", 2)
         self.partition, self.offset = int(partition), int(offset)
-        self.field = f"{partition}:{offset}"
+        # The raw topic may have been created anew since: its records have the same places as the old ones.
+        topic_id = (header(record, TOPIC_ID) or b"").decode("ascii", "replace")
+        self.field = engine.waiting_field(self.partition, self.offset, topic_id)
+        self.applied = engine.applied_field(self.partition, topic_id)
 
 
 class Batch:
@@ -65,7 +68,7 @@ class WaitingRoom:
                 batch.done()
                 continue
             verdict = self.engine.judge.judge(record.value, as_of(record))
-            self.held.append(Held(record, verdict, source, batch))
+            self.held.append(Held(self.engine, record, verdict, source, batch))
 
     def dismiss(self, partitions: set[int]) -> None:
         """Forget what came from partitions that are not ours any more; their new owner reads it again."""
@@ -93,7 +96,7 @@ class WaitingRoom:
             wanted = [
                 (r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None
             ]
-            rows.append((held.field, engine.applied_field(held.partition), held.offset, wanted))
+            rows.append((held.field, held.applied, held.offset, wanted))
         # The grace counts from when the record began to wait, whoever reads it again later.
         before = -1 if not caught_up else now if closed else now - int(engine.settings.grace * 1000)
         # Decide first, durably: whatever happens after, the record ends as decided.
