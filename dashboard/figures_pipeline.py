@@ -67,4 +67,4 @@ def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Fi
         alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),
     ]
     base = alt.Chart(frame, height=190).encode(x=_x(), y=y, tooltip=tooltip)
-    return base.mark_line(strokeWidth=2.2, aria=False, **({"color": colour} if colour else {}))
+    return base.mark_line(strokeWidth=2.2, aria=False, color=colour or alt.Undefined)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import TypeVar
 
 import streamlit as st
@@ -24,7 +24,7 @@ def live(name: str, read: Callable[[Frame], T | data.Down], draw: Callable[[T], 
 
 
 def _again(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], draw: Callable[[T], None]) -> None:
-    place: Hashable = f"held-{name}"
+    place = f"held-{name}"
     held: tuple[object, T, int] | None = st.session_state.get(place)
     if held is not None and held[0] != chosen.chosen:
         held = None

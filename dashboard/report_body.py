@@ -82,7 +82,7 @@ def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
     parts: list[markup.Part] = []
     at = 0
     for found in _REFERENCE.finditer(source):
-        parts += [markup.data(source[at : found.start()]), _fact(found[1], facts)]
+        parts += [markup.data(source[at : found.start()]), _fact(found[1], facts, "" if found[1] in facts else found[0])]
         at = found.end()
     return markup.join(*parts, markup.data(source[at:]))
 

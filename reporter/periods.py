@@ -79,18 +79,11 @@ def suggested(first: int | None, stream_ms: int) -> tuple[Period, ...]:
     return tuple(up_to(stream_ms, length) for length in reversed(LADDER) if 2 * length <= covered)
 
 
-def last_complete(first: int | None, stream_ms: int, every: int, grace: float) -> Period | None:
-    """The newest aligned period that is over, ``grace`` seconds of event time included; None when there is none yet.
+def complete(stream_ms: int, every: int, grace: float) -> tuple[Period, ...]:
+    """The newest aligned period of each length that is over: ``every`` first, ``grace`` seconds of event time included.
 
-    Its length is ``every``; while the stream does not cover that, a shorter one of LADDER, without grace, so that a young
-    stream is reported on as well.
+    Then the shorter ones of LADDER, longest first, for a young stream: a first report need not be final, so without grace.
     """
-    if first is None:
-        return None
-    begun = -(-first // MINUTE) * MINUTE
-    for length in sorted({*(one for one in LADDER if one < every), every}, reverse=True):
-        # A first report need not be final; the regular ones wait for what is late.
-        end = int((stream_ms / 1000 - (grace if length == every else 0)) // length) * length
-        if end - length >= begun:
-            return Period(end - length, end)
-    return None
+    lengths = [every, *(length for length in reversed(LADDER) if length < every)]
+    ends = [int((stream_ms / 1000 - (grace if length == every else 0)) // length) * length for length in lengths]
+    return tuple(Period(end - length, end) for end, length in zip(ends, lengths, strict=True) if end >= length)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reporter import render
 from reporter.author import Author, Written
 from reporter.compute import compute
-from reporter.derive import is_comparable
+from reporter.derive import COMPARABLE, is_comparable
 from reporter.facts import Facts
 from reporter.material import Health, Material
 from reporter.periods import LADDER, Period, suggested, up_to
@@ -84,11 +84,25 @@ class Reporter:
                 return period
         return up_to(stream_ms, LADDER[2])
 
-    def has_begun(self, period: Period) -> bool:
-        """Whether there is a report already, or a record in this period to write the first one about."""
-        return bool(self._store.newest(1)) or any(
-            one.counts.received for one in self._model.period(period.start, period.end).values()
-        )
+    def has_reported(self, length: int) -> bool:
+        """Whether one of the last reports is about a period of this length (s)."""
+        return any(one.end - one.start == length for one in self._store.newest())
+
+    def covers(self, period: Period, stream_ms: int) -> bool:
+        """Whether the stream was there from a period's beginning: its first quarter is not much thinner than what follows.
+
+        Stray records with an old date do not make a stream older.
+        """
+        quarter = period.start + max(60, period.length // 4 // 60 * 60)
+        early = self._rate(period.start, quarter)
+        later = max(self._rate(quarter, period.end), self._rate(period.end, up_to(stream_ms, 60).end))
+        return early > 0 and early >= COMPARABLE * later
+
+    def _rate(self, start: int, end: int) -> float:
+        """Records a second; 0 where there is no time between."""
+        if start >= end:
+            return 0.0
+        return sum(one.counts.received for one in self._model.period(start, end).values()) / (end - start)
 
     def closed_incidents(self) -> tuple[Incident, ...]:
         """The newest incidents that are over."""

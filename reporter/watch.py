@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from reporter.periods import HOUR, Period, last_complete
+from reporter.periods import HOUR, Period, complete
 from reporter.service import Outcome, Reporter
 from stream_app.errors import HeadraceError
 
@@ -41,8 +41,6 @@ class Watch:
         self._pause = pause
         self._clock = clock
         self._last_report: float | None = None
-        # Before the first records there is nothing to report; afterwards a period without any is news.
-        self._started = False
         self._last_period: Period | None = None
         self._rungs: set[int] = set()
         self._said: set[str] = set()
@@ -66,13 +64,12 @@ class Watch:
     def _step(self) -> Outcome | None:
         if self._last_report is not None and self._clock() - self._last_report < self._pause:
             return None
-        first, stream_ms = self._reporter.stream()
+        _, stream_ms = self._reporter.stream()
         if stream_ms is None:
             return None
         self._look_for_closed()
-        due = last_complete(first, stream_ms, self._every, self._grace)
-        if due is not None and self._is_due(due) and (self._started or self._reporter.has_begun(due)):
-            self._started = True
+        due = self._due(complete(stream_ms, self._every, self._grace), stream_ms)
+        if due is not None:
             outcome = self._reporter.report(due)
             self._last_period = due
             self._rungs.add(due.length)
@@ -86,10 +83,15 @@ class Watch:
             self._last_report = self._clock()
         return outcome
 
-    def _is_due(self, due: Period) -> bool:
-        if self._last_period is not None and due <= self._last_period:
-            return False
-        return due.length == self._every or due.length not in self._rungs
+    def _due(self, over: tuple[Period, ...], stream_ms: int) -> Period | None:
+        """The period to report now, of those that are over: the regular one, or of a young stream the longest it covers."""
+        regular = self._every in self._rungs or self._reporter.has_reported(self._every)
+        # After a regular report, a period without a record is news; before, the stream was not there yet.
+        covered = (period for period in over if regular or self._reporter.covers(period, stream_ms))
+        due = next(covered, None)
+        if due is None or (self._last_period is not None and due.end <= self._last_period.end):
+            return None
+        return due if due.length == self._every or due.length not in self._rungs else None
 
     def _look_for_closed(self) -> None:
         closed = {one.id: one for one in self._reporter.closed_incidents()}

@@ -1,7 +1,7 @@
 """Takes the dashboard's pictures: every state, wide and narrow, light and dark, by a headless Chromium.
 
-python scripts/screenshots.py                       # docs/images: the two that the README shows
-python scripts/screenshots.py --all --to /tmp/look  # every state, to look at
+python scripts/screenshots.py                       # docs/images: those that the README and the docs show
+python scripts/screenshots.py --all --to /tmp/look  # every page and state, to look at
 """
 
 from __future__ import annotations
@@ -29,8 +29,21 @@ from headrace.embedded import EmbeddedStack  # noqa: E402
 from tests.support.chromium import ARGUMENTS, chromium  # noqa: E402
 from tests.support.fill import Shop, a_live_shop  # noqa: E402
 
-#: The README shows the page's upper part: tiles, charts and the top rules.
+#: Pictures for people show a page's upper part, and are kept small.
 README_HEIGHT = 1_500
+MOST_BYTES = 200_000
+
+#: Page → what has to be there before it is photographed.
+PAGES = {
+    "overview": ".st-key-card-rules",
+    "quality": ".st-key-card-drift",
+    "anomalies": ".st-key-card-findings",
+    "clean": ".st-key-card-subscribe",
+    "report": ".st-key-card-report",
+    "pipeline": ".st-key-card-broker",
+}
+#: The pictures in docs/images: (page, scheme).
+SHOWN = (("overview", "light"), ("overview", "dark"), ("quality", "light"), ("anomalies", "light"), ("report", "light"))
 
 SIZES = {"wide": (1440, 1000), "narrow": (390, 844)}
 
@@ -57,24 +70,31 @@ def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool)
     with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url) as client:
         shop = STATES[state](client)
         with _served(stack.redis_url) as address:
-            for scheme in ("light", "dark"):
+            if state == "down":
+                page = _page(browser, "wide", "light")
+                _open(page, address, "overview", state)
+                _shut_and_wait(page, client)
+                _shoot(page, folder / "down-overview.png", most=4_000)
+                return
+            wanted = [(page, scheme) for page in PAGES for scheme in ("light", "dark")] if everything else SHOWN
+            for name, scheme in wanted:
                 for size in SIZES if everything else ("wide",):
-                    width, height = SIZES[size]
-                    page = browser.new_page(
-                        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.5
-                    )
+                    page = _page(browser, size, scheme)
                     if shop is not None and state != "stale":
                         _beat(shop)
-                    _open(page, address)
-                    if state == "down":
-                        _shut_and_wait(page, client)
-                    name = f"overview-{scheme}" if not everything else f"{state}-{size}-{scheme}"
-                    _shoot(page, folder / f"{name}.png", most=20_000 if everything else README_HEIGHT)
+                    _open(page, address, name, state)
+                    file = f"{state}-{name}-{size}-{scheme}" if everything else f"{name}-{scheme}"
+                    _shoot(page, folder / f"{file}.png", most=20_000 if everything else README_HEIGHT)
                     page.close()
-                    if state == "down":
-                        break
-                if state == "down":
-                    break
+
+
+def _page(browser: Browser, size: str, scheme: str) -> Page:
+    width, height = SIZES[size]
+    return browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        device_scale_factor=1.25,
+    )
 
 
 def _beat(shop: Shop) -> None:
@@ -84,16 +104,17 @@ def _beat(shop: Shop) -> None:
         shop.client.hset(f"{shop.prefix}:total:{entity}", "at", shop.now_ms - 1_200)
 
 
-def _open(page: Page, address: str) -> None:
-    page.goto(address)
-    page.wait_for_selector(".stMetric, .st-key-card-empty, [data-testid='stAlert']", timeout=60_000)
-    page.wait_for_timeout(2_500)
+def _open(page: Page, address: str, name: str, state: str) -> None:
+    page.goto(address if name == "overview" else f"{address}/{name}")
+    shown = PAGES[name] if state in {"flowing", "short", "stale", "down"} else ".st-key-card-empty, .st-key-card-clean"
+    page.wait_for_selector(shown, timeout=60_000)
+    page.wait_for_timeout(3_500)
 
 
 def _shut_and_wait(page: Page, client: redis.Redis) -> None:
     with suppress(redis.ConnectionError):
         client.shutdown(nosave=True)
-    page.wait_for_selector("[data-testid='stAlert']", timeout=30_000)
+    page.wait_for_selector(".st-key-advice [data-testid='stAlert']", timeout=30_000)
     page.wait_for_timeout(1_500)
 
 
@@ -105,8 +126,11 @@ def _shoot(page: Page, file: Path, most: int) -> None:
     page.wait_for_timeout(1_500)
     page.screenshot(path=file)
     with Image.open(file) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small.save(file, optimize=True)
+        whole = picture.convert("RGB")
+    for colours in (256, 128, 64):
+        whole.quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
+        if file.stat().st_size < MOST_BYTES:
+            break
     print(file)  # noqa: T201
 
 
@@ -143,7 +167,9 @@ def _now() -> int:
 
 
 def _flowing(client: redis.Redis) -> Shop:
-    return a_live_shop(client, "headrace", _now())
+    shop = a_live_shop(client, "headrace", _now())
+    shop.reports()
+    return shop
 
 
 def _short(client: redis.Redis) -> Shop:

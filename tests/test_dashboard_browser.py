@@ -300,7 +300,7 @@ def test_an_empty_store_says_what_to_run_naughty_strings_are_shown_as_they_are_a
         assert sorted(shown.evaluate_all("all => all.map(one => one.textContent)")) == sorted(map(visible, NAUGHTY))
 
         page.goto(f"{address}/report")
-        lines = page.locator(".report section li bdi")
+        lines = page.locator(".report section li")
         lines.first.wait_for()
         assert lines.evaluate_all("all => all.map(one => one.textContent)") == [visible(one) for one in NAUGHTY]
 
@@ -342,5 +342,5 @@ def naughty(client: redis.Redis) -> None:
     body = {**report.report, "sections": [{"key": "summary", "title": NAUGHTY[0], "items": said}], "headline": said[0]}
     client.set(Keys("headrace").report(report.id), json.dumps(asdict(replace(report, report=body))))
     incident = shop.incidents()[0]
-    spoilt = replace(incident, id="x", start=incident.start + 60, segment=("country", NAUGHTY[0], 0.1, 0.9))
+    spoilt = replace(incident, id="x", start=now // 1_000 - 60, end=now // 1_000, segment=("country", NAUGHTY[0], 0.1, 0.9))
     client.hset("headrace:incidents", "x", spoilt.to_json())

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from reporter.author import TemplateAuthor
-from reporter.periods import Period, last_complete, parse_length, parse_moment, suggested, up_to
+from reporter.periods import Period, complete, parse_length, parse_moment, suggested, up_to
 from reporter.service import Reporter
 from reporter.watch import Watch
 from stream_app.errors import SettingsError, StoreError
@@ -38,16 +38,9 @@ def test_what_is_suggested_can_be_compared() -> None:
 
 
 def test_a_period_is_due_when_it_and_its_grace_are_over() -> None:
-    first, every = MIDNIGHT - DAY, 15 * 60
-    assert last_complete(first, at(every + 59), every, 60) == Period(MIDNIGHT - every, MIDNIGHT)
-    assert last_complete(first, at(every + 60), every, 60) == Period(MIDNIGHT, MIDNIGHT + every)
-
-
-def test_a_young_stream_is_reported_in_shorter_periods_first() -> None:
-    every = HOUR
-    due = [last_complete(MIDNIGHT, at(minute * 60), every, 0) for minute in (0, 1, 4, 5, 14, 15, 59, 60)]
-    assert [None if one is None else one.length // 60 for one in due] == [None, 1, 1, 5, 5, 15, 15, 60]
-    assert last_complete(None, at(0), every, 0) is None
+    every = 15 * 60
+    assert complete(at(every + 59), every, 60)[0] == Period(MIDNIGHT - every, MIDNIGHT)
+    assert complete(at(every + 60), every, 60)[0] == Period(MIDNIGHT, MIDNIGHT + every)
 
 
 def test_lengths_and_moments_are_read() -> None:
@@ -216,11 +209,22 @@ def test_a_failing_store_is_survived_and_told_of_once(settings: Settings, shop: 
 
 
 @pytest.mark.stack
+def test_a_young_stream_is_reported_in_shorter_periods_first(settings: Settings, shop: Shop) -> None:
+    watched = Watched(settings, shop, HOUR)
+    minutes = (0, 1, 2, 5, 7, 14, 15, 45, 60, 61)
+
+    assert [watched.step(minute * 60) for minute in minutes] == [None, "1", None, "5", None, None, "15", None, "60", None]
+
+
+@pytest.mark.stack
 def test_an_empty_period_is_no_report_until_there_has_been_one(settings: Settings, shop: Shop, redis_url: str) -> None:
     watched = Watched(settings, shop, HOUR)
     with redis.Redis.from_url(redis_url) as client:
         # A stray clean record of the evening before makes the stream look older than it is.
         client.hset(Keys("headrace").window("orders", Grain.DAY, MIDNIGHT - DAY), mapping={"in": 1, "clean": 1})
+        for grain in (Grain.HOUR, Grain.MINUTE):
+            start = grain.start(MIDNIGHT - 1_800)
+            client.hset(Keys("headrace").window("orders", grain, start), mapping={"in": 1, "clean": 1})
         for grain in (Grain.DAY, Grain.HOUR, Grain.MINUTE):
             client.zadd(Keys("headrace").windows("orders", grain), {str(MIDNIGHT - DAY): MIDNIGHT - DAY})
 

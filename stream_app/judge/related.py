@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from stream_app.contract.model import Contract, Deviation, Rule, Shop
+from stream_app.contract.model import Before, Contract, Deviation, Rule, Shop
 from stream_app.judge.baseline import Baseline, Bounds, learned_by
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.conditions import moment
@@ -95,37 +96,39 @@ class Related:
             for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
             if body is not None and values is not None and index not in skip
         ]
-        for deviation in self.contract.deviations:
-            records, name, reference = known.get(deviation.reference, {}), deviation.field, deviation.reference
-            usual = {one: _around(records.get(one), deviation) for one in {values[reference] for _, values in rows}}
-            self._outside(rows, reference, name, usual, deviation.rule, found)
+        # Rules on the same number of the same groups are looked at together: mostly no record is outside of any.
+        together: dict[tuple[str | None, str], list[tuple[Rule, dict[Any, Bounds]]]] = {}
+        ids: dict[str | None, set[Any]] = {None: {None}}
+        for rule, by, name, bounds_of in self._limits(known, baseline):
+            if by is not None and by not in ids:
+                ids[by] = {values[by] for _, values in rows}
+            usual = {one: bounds_of(one) for one in ids[by]}
+            if any(bounds is not _ANYTHING for bounds in usual.values()):
+                together.setdefault((by, name), []).append((rule, usual))
+        for (by, name), limits in together.items():
+            for index, values in _outside(rows, by, name, [usual for _, usual in limits]):
+                for rule, usual in limits:
+                    low, high = usual[values[by] if by is not None else None]
+                    if not low <= values[name] <= high:
+                        found.setdefault(index, []).append(rule)
         for before in self.contract.before:
-            records, name, reference = known.get(before.reference, {}), before.field, before.reference
-            earliest: dict[Any, datetime] = {}
-            for one in {values[reference] for _, values in rows}:
-                record = records.get(one)
-                if record is not None and record.first:
-                    earliest[one] = moment(record.first - before.tolerance_ms)
-            for index, values in rows if earliest else ():
-                bound, at = earliest.get(values[reference]), values[name]
-                if bound is not None and at is not None and at < bound:
-                    found.setdefault(index, []).append(before.rule)
-        if baseline is not None:
-            self._outliers(rows, known, baseline, found)
+            for index in _before(rows, before, known.get(before.reference, {})):
+                found.setdefault(index, []).append(before.rule)
         return found
 
-    def _outliers(
-        self, rows: list[tuple[int, dict[str, Any]]], known: KnownRecords, baseline: Baseline, found: dict[int, list[Rule]]
-    ) -> None:
+    def _limits(
+        self, known: KnownRecords, baseline: Baseline | None
+    ) -> Iterator[tuple[Rule, str | None, str, Callable[[Any], Bounds]]]:
+        """(rule, the field that makes groups, the number, group → its bounds) of deviations and outliers."""
+        for deviation in self.contract.deviations:
+            records = known.get(deviation.reference, {})
+            yield deviation.rule, deviation.reference, deviation.field, partial(_around, deviation, records)
         for outlier in self.contract.outliers:
-            bounds = baseline.bounds.get(outlier.rule.id)
-            if not bounds:
-                continue
-            by = learned_by(outlier)
-            groups = {values[by] for _, values in rows} if by is not None else {None}
-            records = known.get(by, {}) if by is not None else {}
-            usual = {group: _bounds(outlier.levels, group, records.get(group), bounds) for group in groups}
-            self._outside(rows, by, outlier.field, usual, outlier.rule, found)
+            bounds = baseline.bounds.get(outlier.rule.id) if baseline is not None else None
+            if bounds:
+                by = learned_by(outlier)
+                records = known.get(by, {}) if by is not None else {}
+                yield outlier.rule, by, outlier.field, partial(_usual, outlier.levels, bounds, records)
 
     def segments(self, verdicts: Verdicts, known: KnownRecords) -> dict[str, list[Any]]:
         """Segment → value by record, of those segments that are fields of a referenced record."""
@@ -139,36 +142,44 @@ class Related:
                 columns[segment] = [value_of[one] for one in ids]
         return columns
 
-    def _outside(
-        self,
-        rows: list[tuple[int, dict[str, Any]]],
-        by: str | None,
-        name: str,
-        usual: Mapping[Any, Bounds],
-        rule: Rule,
-        found: dict[int, list[Rule]],
-    ) -> None:
-        """Note the rows whose number is outside of what is usual of their group."""
-        if all(bounds is _ANYTHING for bounds in usual.values()):
-            return
-        if by is None:
-            low, high = usual[None]
-            broken = [i for i, values in rows if (n := values[name]) is not None and n > 0 and not low <= n <= high]
-        else:
-            broken = [
-                i
-                for i, values in rows
-                if (n := values[name]) is not None and not (b := usual[values[by]])[0] <= n <= b[1] and n > 0
-            ]
-        for index in broken:
-            found.setdefault(index, []).append(rule)
-
 
 _ANYTHING: Bounds = (-math.inf, math.inf)
 
 
-def _bounds(levels: tuple[str, ...], group: Any, record: Known | None, bounds: Mapping[str, Bounds]) -> Bounds:
+def _outside(
+    rows: list[tuple[int, dict[str, Any]]], by: str | None, name: str, limits: list[dict[Any, Bounds]]
+) -> list[tuple[int, dict[str, Any]]]:
+    """The rows whose number is outside of any of their group's limits; what is not positive is nobody's to compare."""
+    within = {one: (max(usual[one][0] for usual in limits), min(usual[one][1] for usual in limits)) for one in limits[0]}
+    if by is None:
+        low, high = within[None]
+        return [row for row in rows if (n := row[1][name]) is not None and not low <= n <= high and n > 0]
+    return [row for row in rows if (n := row[1][name]) is not None and not (b := within[row[1][by]])[0] <= n <= b[1] and n > 0]
+
+
+def _before(rows: list[tuple[int, dict[str, Any]]], before: Before, records: Mapping[Any, Known]) -> list[int]:
+    """The rows whose moment is too long before the referenced record first appeared."""
+    name, reference = before.field, before.reference
+    earliest: dict[Any, tuple[int, datetime]] = {}
+    for one in {values[reference] for _, values in rows}:
+        record = records.get(one)
+        if record is not None and record.first:
+            bound = moment(record.first - before.tolerance_ms)
+            earliest[one] = bound.toordinal(), bound
+    # The days mostly tell: comparing two aware datetimes costs more than all the rest.
+    return [
+        index
+        for index, values in (rows if earliest else ())
+        if (bound_ := earliest.get(values[reference])) is not None
+        and (at := values[name]) is not None
+        and at.toordinal() <= bound_[0]
+        and at < bound_[1]
+    ]
+
+
+def _usual(levels: tuple[str, ...], bounds: Mapping[str, Bounds], records: Mapping[Any, Known], group: Any) -> Bounds:
     """The bounds of the finest level that has any."""
+    record = records.get(group)
     for level in levels or ("",):
         name = level.partition(".")[2]
         coarser = record.values.get(name) if name and record is not None else None
@@ -178,10 +189,11 @@ def _bounds(levels: tuple[str, ...], group: Any, record: Known | None, bounds: M
     return _ANYTHING
 
 
-def _around(record: Known | None, deviation: Deviation) -> Bounds:
+def _around(deviation: Deviation, records: Mapping[Any, Known], group: Any) -> Bounds:
     """What is near enough to the listed value or the one before: an order may have been on its way when it changed."""
+    record = records.get(group)
     found = [] if record is None else [record.values.get(deviation.value), record.earlier.get(deviation.value)]
-    listed = [one for one in found if isinstance(one, int | float)]
+    listed = [one for one in found if isinstance(one, (int, float))]  # noqa: UP038 - twice as fast
     if not listed:
         return _ANYTHING
     return min(listed) * (1 - deviation.tolerance), max(listed) * (1 + deviation.tolerance)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class WindowStep:
     """The window, the state that it changes, and what came of it so far."""
 
-    def __init__(self, monitor: Monitor, state: State, window: Window, first: bool) -> None:
+    def __init__(self, monitor: Monitor, state: dict[str, Any], window: Window, first: bool) -> None:
         self.monitor, self.state, self.first = monitor, state, first
         self.counts: Mapping[str, int] = window.counts
         self.at = window.start
