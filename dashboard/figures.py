@@ -130,12 +130,12 @@ def sales(
             .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y_axis(field, title), opacity=opacity, tooltip=tooltip)
         )
 
-    revenue = panel("revenue", unit, 170, labels=False)
+    revenue = panel("revenue", unit, 215, labels=False)
     low = series[0].start if series else 0
     high = series[-1].start + bar_seconds if series else 0
     shown = [mark for mark in marks if mark.end > low and mark.start < high]
     # Always layered, with or without marks: a chart that changes its kind would be drawn anew.
-    return alt.layer(*_marks(shown, low, high), revenue), panel("orders", "Orders", 120, labels=True)
+    return alt.layer(*_marks(shown, low, high), revenue), panel("orders", "Orders", 135, labels=True)
 
 
 #: Which way the triangle points, so that nobody has to tell colours apart.

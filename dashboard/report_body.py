@@ -14,6 +14,9 @@ from stream_app.store.reports import StoredReport
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
+_TONES = {"good": "good", "bad": "bad"}
+
+
 def body(report: StoredReport) -> Html:
     """The whole report. What cannot be read of it is left out."""
     plain = report.report
@@ -66,7 +69,7 @@ def _figures(rows: Any, facts: Mapping[str, Any]) -> Html | None:
             markup.tag("th", markup.data(row.get("label", ""))),
             markup.tag("td", _fact(str(row.get("id", "")), facts, str(row.get("now", "")))),
             markup.tag("td", markup.data(row.get("before", "")), cls="quiet"),
-            markup.tag("td", markup.data(row.get("change", "")), cls={"good": "good", "bad": "bad"}.get(row.get("tone"), "")),
+            markup.tag("td", markup.data(row.get("change", "")), cls=_TONES.get(str(row.get("tone")), "")),
         )
         for row in _list(rows)
     ]

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,15 @@ DASHBOARD_PORT = 8501
 #: Session timeout of the workers on the embedded broker, in seconds: it lets a member that joins wait half of it.
 EMBEDDED_SESSION = 4
 #: Length of the periods that the reporter writes about, by the stream's time; the first ones are shorter.
-REPORT_EVERY = "15m"
+REPORT_EVERY = "24h"
+#: Days of the simulated shop's past in a demo.
+HISTORY_DAYS = 28
+#: Incidents of a demo: days and hours after the history, hours long, which.
+STAGED = (
+    (0, 12, 4, "null_flood"), (1, 9, 5, "price_times"), (2, 14, 6, "outage"), (3, 10, 4, "spike"), (5, 8, 24, "country_gone"),
+    (6, 12, 6, "currency_mixup"), (8, 9, 8, "field_renamed"), (9, 15, 5, "duplicate_storm"), (11, 0, 48, "slow_decay"),
+    (15, 10, 6, "clock_skew"), (17, 9, 5, "outage"), (19, 12, 4, "price_times"),
+)  # fmt: skip
 #: Seconds without any progress after which a one-shot run gives up.
 STALLED_AFTER = 120.0
 #: Seconds between two looks at the children and the status.
@@ -57,7 +66,20 @@ class Plan:
         pace += [f"--speed={self.speed}"] if self.speed else []
         if self.data:
             return ["replay", *pace, *self.data]
-        return ["simulate", f"--faults={self.faults}", *pace]
+        return ["simulate", f"--faults={self.faults}", *(pace or lively(time.time()))]
+
+
+def lively(now: float) -> list[str]:
+    """A shop with a past: four weeks of history at once, so that it is known what is usual, then ten minutes a second.
+
+    Incidents are staged from then on, so that there is something to see. Event time begins long enough ago not to run
+    into the future for some hours.
+    """
+    start = datetime.fromtimestamp(now, UTC) - timedelta(days=120)
+    staged = ",".join(f"{name}@{HISTORY_DAYS + day}d{hour}h+{hours}h" for day, hour, hours, name in STAGED)
+    return [
+        f"--start={start:%Y-%m-%d}", f"--history={HISTORY_DAYS}d", "--speed=600x", "--rate=33/s", f"--incidents={staged}",
+    ]  # fmt: skip
 
 
 class Demo:

@@ -257,8 +257,8 @@ def _parsed(text: str, start_ms: int) -> Incident:
     if kind is None:
         raise SettingsError(f"{match['name']!r} is no incident; there are {', '.join(BY_NAME)}")
     written_start = match["start"]
-    begin = start_ms + _span(written_start) if _SPAN.fullmatch(written_start) else _moment(written_start)
-    length = _span(match["span"]) if match["span"] else kind.hours * HOUR_MS
+    begin = start_ms + span(written_start) if _SPAN.fullmatch(written_start) else _moment(written_start)
+    length = span(match["span"]) if match["span"] else kind.hours * HOUR_MS
     magnitude = float(match["magnitude"]) if match["magnitude"] else kind.magnitude
     if not length or not magnitude:
         raise SettingsError(f"{text!r}: its duration and its magnitude must be above zero")
@@ -267,7 +267,12 @@ def _parsed(text: str, start_ms: int) -> Incident:
     return Incident(kind, begin, begin + length, magnitude)
 
 
-def _span(text: str) -> int:
+def span(text: str) -> int:
+    """Milliseconds out of ``6h``, ``3d12h`` or ``90m``.
+
+    Raises:
+        SettingsError: it is none.
+    """
     if not _SPAN.fullmatch(text):
         raise SettingsError(f"{text!r} is no duration; write one such as 6h, 3d12h or 90m")
     return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([wdhm])", text))

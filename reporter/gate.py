@@ -27,10 +27,11 @@ STATING = frozenset({"headline", "summary", "anomalies", "impact"})
 
 #: What models write where plain characters are meant.
 _PLAINER = {0xA0: " ", 0x202F: " ", 0x2009: " ", 0x2010: "-", 0x2011: "-", 0x2026: "...", 0x0A: " ", 0x0D: " ", 0x09: " "}
-_MARKS = frozenset(" .,;:!?'()-/&\N{EN DASH}\N{EM DASH}\N{RIGHT SINGLE QUOTATION MARK}")
-_LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœ]")
+_MARKS = " .,;:!?'()/&\N{EN DASH}\N{EM DASH}\N{RIGHT SINGLE QUOTATION MARK}-"
 _WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœ]+(?:['\N{RIGHT SINGLE QUOTATION MARK}-][A-Za-zÀ-ÖØ-öø-ÿŒœ]+)*")
 _INSIDE = "\x00"
+#: What is no letter, no mark and no reference.
+_ODD = re.compile(rf"[^A-Za-zÀ-ÖØ-öø-ÿŒœ{_INSIDE}{_MARKS}]")
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+")
 
 
@@ -171,8 +172,7 @@ def _text_problems(where: str, section: str, text: str, facts: Facts, texts: Tex
 
 
 def _characters(held: str) -> Iterator[tuple[str, str]]:
-    odd = dict.fromkeys(one for one in held if one != _INSIDE and one not in _MARKS and not _LATIN.fullmatch(one))
-    for character in odd:
+    for character in dict.fromkeys(_ODD.findall(held)):
         name = unicodedata.name(character, f"U+{ord(character):04X}")
         if unicodedata.category(character) in {"Nd", "Nl", "No"} or unicodedata.numeric(character, None) is not None:
             yield "figure", f"the digit {name}: write a reference instead"

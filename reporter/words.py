@@ -137,7 +137,8 @@ def _direction(which: str) -> frozenset[str]:
 
 
 @cache
-def _countries(language: str) -> re.Pattern[str]:
+def _countries(language: str) -> tuple[re.Pattern[str], frozenset[str]]:
+    """What matches a country's name, and the first words of all names: without one of those there is none."""
     names = {name for one in pycountry.countries for name in (one.name, getattr(one, "common_name", one.name))}
     if language != "en":
         try:
@@ -146,12 +147,14 @@ def _countries(language: str) -> re.Pattern[str]:
         except OSError:  # a package without translations
             pass
     plain = sorted((name for name in names if "," not in name and "(" not in name), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, plain))})(?!\w)")
+    beginnings = frozenset(found[0] for name in plain if (found := re.search(r"[^\W\d_]+", name)))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, plain))})(?!\w)"), beginnings
 
 
 def countries_in(text: str, language: str) -> list[str]:
     """Country names in the text, in English or the report's language."""
-    return _countries(language).findall(text)
+    pattern, beginnings = _countries(language)
+    return pattern.findall(text) if beginnings.intersection(re.findall(r"[^\W\d_]+", text)) else []
 
 
 def proper_names(text: str) -> Iterator[str]:

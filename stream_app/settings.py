@@ -115,7 +115,9 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds a report waits for the model, retries and repair included.",
     )
-    llm_daily_tokens: int = Field(default=500_000, ge=0, description="Tokens a day (UTC) that all reporters may spend together.")
+    llm_daily_tokens: int = Field(
+        default=500_000, ge=0, description="Tokens a day (UTC) that all reporters may spend together."
+    )
     llm_daily_cost: float | None = Field(
         default=None, ge=0, allow_inf_nan=False, description="Cost a day (UTC) that all reporters may spend together."
     )

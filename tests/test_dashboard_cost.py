@@ -109,3 +109,20 @@ def test_nothing_is_written(server: redis.Redis) -> None:
     data.pulse(), data.findings(), data.incidents(), data.reports(), data.clean("orders")
 
     assert server.info("persistence")["rdb_changes_since_last_save"] == before
+
+
+def test_a_user_that_may_only_read_sees_every_page(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.acl_setuser(
+        "viewer",
+        enabled=True,
+        reset=True,
+        passwords=["+looks"],
+        keys=["headrace:*"],
+        categories=["+@read", "+@connection", "+@transaction"],
+    )
+    port = server.connection_pool.connection_kwargs["port"]
+    monkeypatch.setenv("HEADRACE_REDIS", f"redis://viewer:looks@127.0.0.1:{port}/0")
+    st.cache_resource.clear()
+    read = [data.overview(TimeRange.LAST_DAY), data.quality(TimeRange.ALL), data.pulse(), data.findings(), data.clean("orders")]
+
+    assert not [one.reason for one in (*read, data.incidents(), data.reports()) if isinstance(one, data.Down)]

@@ -10,6 +10,7 @@ import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -18,8 +19,9 @@ import redis
 from click.testing import CliRunner
 
 from headrace.commands.demo import command
-from headrace.demo import Plan, StatusLine, open_browser
+from headrace.demo import STAGED, Plan, StatusLine, lively, open_browser
 from headrace.embedded import EmbeddedStack
+from producers.incidents import parse
 from stream_app.store.keys import Keys
 from tests.support.processes import clean_environment, descendants, describe, headrace_command, is_running, kill, run_headrace
 from tests.support.waiting import eventually
@@ -211,7 +213,17 @@ def test_options_that_make_no_sense_are_refused(arguments: list[str], message: s
 
 def test_the_producer_is_the_simulator_unless_there_is_data() -> None:
     assert Plan(rate="10/s").producer() == ["simulate", "--faults=3%", "--rate=10/s"]
+    assert Plan().producer()[:2] == ["simulate", "--faults=3%"]
     assert Plan(data=("a.csv",), speed="60x").producer() == ["replay", "--speed=60x", "a.csv"]
+
+
+def test_a_demo_begins_with_four_weeks_of_history_and_stages_incidents_that_there_are() -> None:
+    arguments = lively(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
+    assert arguments[:2] == ["--start=2026-02-01", "--history=28d"]
+    (staged,) = (argument.partition("=")[2] for argument in arguments if argument.startswith("--incidents="))
+    found = parse(staged, seed=1, start_ms=0, span_ms=0)
+    assert len(found) == len(STAGED)
+    assert all(incident.start_ms >= 28 * 86_400_000 for incident in found)
 
 
 def test_the_status_line_sums_the_entities_and_shows_the_rate() -> None:

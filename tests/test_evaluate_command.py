@@ -24,7 +24,7 @@ def evaluate(*options: str) -> Result:
 @pytest.fixture(scope="module")
 def small() -> dict[str, Any]:
     options = ("--seeds", "3", "--records", "20000", "--faults", "10%", "--streams", "quiet,faults", "--jobs", "2", "--json")
-    made = run_headrace("evaluate", *options)
+    made = run_headrace("evaluate", "--per-hour", "200", *options)
     assert made.returncode == 0, made.stderr
     found: dict[str, Any] = json.loads(made.stdout)
     return found
@@ -65,14 +65,16 @@ def test_the_same_trial_comes_to_the_same() -> None:
 
 
 def test_a_required_target_that_is_reached_ends_with_zero() -> None:
-    made = evaluate("--seeds", "3", "--records", "1000", "--streams", "quiet", "--jobs", "1", "--require", "alarms=0")
+    made = evaluate(
+        "--seeds", "3", "--records", "1000", "--per-hour", "200", "--streams", "quiet", "--jobs", "1", "--require", "alarms=0"
+    )
     assert made.exit_code == 0, "nothing is raised in five hours"
     assert "nothing is broken" in made.output
 
 
 def test_a_stream_that_is_too_short_for_its_incidents_is_refused() -> None:
     with pytest.raises(SettingsError, match="do not fit"):
-        evaluate("--seeds", "3", "--records", "20000", "--streams", "incidents", "--jobs", "1")
+        evaluate("--seeds", "3", "--records", "20000", "--per-hour", "200", "--streams", "incidents", "--jobs", "1")
 
 
 @pytest.mark.parametrize(

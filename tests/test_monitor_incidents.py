@@ -176,12 +176,12 @@ def test_an_outage_of_days_is_one_incident_although_the_nights_are_empty_anyway(
 def test_the_segment_that_explains_it_is_named() -> None:
     def one_country(counts: dict[str, int]) -> None:
         hit = counts["s|country|in|Japan"]
-        reject("price.minimum", hit / counts["in"])(counts)
-        counts["s|country|rejected|Japan"] = counts["s|country|f:price.minimum|Japan"] = hit
+        reject("price.maximum", hit / counts["in"])(counts)
+        counts["s|country|rejected|Japan"] = counts["s|country|f:price.maximum|Japan"] = hit
 
     by_metric = incidents(one_country)
     assert by_metric["conformity"].segment == ("country", "Japan", 1.0, pytest.approx(0.02, abs=0.03))
-    assert by_metric["finding:price.minimum"].segment == ("country", "Japan", 1.0, 0.0)
+    assert by_metric["finding:price.maximum"].segment == ("country", "Japan", 1.0, 0.0)
     by_metric = incidents(gone)
     field, value, now, before = by_metric["mix:country"].segment or ("", "", 1.0, 0.0)
     assert (field, value, now) == ("country", "Germany", 0.0)

@@ -138,6 +138,23 @@ def test_a_live_simulation_runs_until_stopped_and_delivers_all_it_sent(settings:
     assert f"{sent:,} records delivered" in said
 
 
+@pytest.mark.stack
+def test_history_is_sent_at_once_and_what_follows_at_its_pace(settings: Settings) -> None:
+    # A day holds some 430 orders at this rate; the next order comes 20 seconds after them.
+    pace = ["--start", "2026-01-05", "--history", "1d", "--rate", "0.05/s", "--speed", "10x", "--faults", "0"]
+    sender = subprocess.Popen(
+        headrace_command("simulate", *pace), env=clean_environment(**as_environment(settings)),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        eventually(lambda: len(read_topic(settings, f"{settings.topic_prefix}orders")) > 300, "the first day is there")
+        assert sender.poll() is None
+        assert len(read_topic(settings, f"{settings.topic_prefix}orders")) < 600
+    finally:
+        sender.send_signal(signal.SIGINT)
+        sender.wait(20)
+
+
 def test_a_check_of_the_files_finds_exactly_what_was_broken(tmp_path: Path) -> None:
     to_files(tmp_path / "out", "--truth", str(tmp_path / "truth.jsonl"), "--faults", "8%", count=4000)
     truth = lines(tmp_path / "truth.jsonl")

@@ -103,7 +103,7 @@ def _incidents(view: View) -> None:
         {
             "Start": st.column_config.DatetimeColumn("Start (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC"),
             "What": st.column_config.TextColumn(width="medium"),
-            "Observed": st.column_config.TextColumn("Observed and expected", width="medium"),
+            "Observed": st.column_config.TextColumn("Observed and expected", width=260),
             "Segment": st.column_config.TextColumn("Stands out"),
         },
         rows=6,
@@ -146,10 +146,10 @@ def _findings(view: View) -> None:
         st.caption("What the rules found, record by record")
         quiet("No findings yet: every record so far keeps its contract.")
         return
-    oldest = min((row.event_time for row in view.findings if row.event_time is not None), default=None)
+    oldest = view.findings[-1].at
     st.caption(
-        f"The newest {len(view.findings):,} are kept, back to {formats.moment(oldest)}; all of them are in the dead-letter "
-        "topics. Choose a row to open its record"
+        f"The newest {len(view.findings):,}, counted since {formats.moment(oldest)}; older ones are in the dead-letter topics. "
+        "Choose a row to open its record"
     )
     with st.container(key="finding-filters", horizontal=True):
         entity = _several("Entity", (row.entity for row in inside), "finding-entity")
@@ -180,7 +180,7 @@ def _findings(view: View) -> None:
         {
             "Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC"),
             "Rule": st.column_config.TextColumn(width="medium"),
-            "What": st.column_config.TextColumn(width="large"),
+            "What": st.column_config.TextColumn(width="medium"),
         },
         rows=12,
     )

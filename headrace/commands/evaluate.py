@@ -13,6 +13,9 @@ from headrace.evaluation.report import Targets
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
 
+#: Event time that a stream takes unless --per-hour says otherwise.
+HOURS = 1_000
+
 
 def _seeds(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     try:
@@ -35,8 +38,8 @@ def _targets(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--seeds", default="1,2,3,4,5", show_default=True, callback=_seeds, metavar="N,N,…", help="Shops to simulate.")
 @click.option("--records", default=200_000, show_default=True, type=click.IntRange(1_000),
               help="Orders of each stream.")  # fmt: skip
-@click.option("--per-hour", default=200.0, show_default=True, type=click.FloatRange(1.0, 1_000_000.0),
-              help="Orders an hour of event time, on the average of a week.")  # fmt: skip
+@click.option("--per-hour", type=click.FloatRange(1.0, 1_000_000.0),
+              help="Orders an hour of event time, on the average of a week; default: --records / 1000, six weeks.")  # fmt: skip
 @click.option("--faults", default="3%", show_default=True, metavar="SHARE", callback=share,
               help="Share of broken records in the streams with faults.")  # fmt: skip
 @click.option("--streams", default="quiet,faults,incidents", show_default=True, metavar="WHAT,…",
@@ -54,7 +57,7 @@ def command(
     shop: Path | None,
     seeds: tuple[int, ...],
     records: int,
-    per_hour: float,
+    per_hour: float | None,
     faults: float,
     streams: str,
     jobs: int,
@@ -86,7 +89,7 @@ def command(
     elif truth is not None:
         report, about = compare.files(described, truth, list(paths)), f"Files compared with {truth.name}."
     else:
-        plan = trials.Plan(seeds, records, per_hour, faults, trials.streams_of(streams), folder)
+        plan = trials.Plan(seeds, records, per_hour or records / HOURS, faults, trials.streams_of(streams), folder)
         report, about = trials.evaluate(plan, jobs, lambda line: click.echo(line, err=True)), plan.about()
     if markdown is not None:
         shown = "headrace evaluate --markdown docs/quality.md"

@@ -15,7 +15,7 @@ import click
 from headrace.sending import STOP_SECONDS, Meter, Stop, rate_option, speed_option, undelivered
 from producers.convert import instant, milliseconds
 from producers.delivery import Sender
-from producers.incidents import parse
+from producers.incidents import parse, span
 from producers.pace import Pacer
 from producers.simulator import Event, Simulation
 from producers.truth import TruthFile
@@ -49,6 +49,14 @@ def _start(context: click.Context, parameter: click.Parameter, value: str | None
     return milliseconds(moment) // 1000 * 1000
 
 
+def history(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
+    """Milliseconds of event time that are not paced."""
+    try:
+        return span(value) if value else 0
+    except SettingsError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(name="simulate")
 @click.option("--shop", type=click.Path(path_type=Path), help="Contracts with the built-in shop's fields; default: those.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Another seed, another shop.")
@@ -63,6 +71,7 @@ def _start(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--start", metavar="TIME", callback=_start, help="Event time of the first order; default: now.")
 @click.option("--speed", default="1x", show_default=True, metavar="60x", callback=speed_option,
               help="Event time so many times as fast as the clock.")  # fmt: skip
+@click.option("--history", metavar="28d", callback=history, help="Send so much event time at first as fast as it goes.")
 @click.option("--customers", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True,
               help="Customers that are known at the start.")  # fmt: skip
 @click.option("--products", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Products of the shop.")
@@ -79,6 +88,7 @@ def command(
     incidents: str | None,
     start: int | None,
     speed: float,
+    history: int,
     customers: int,
     products: int,
     out: Path | None,
@@ -121,7 +131,7 @@ def command(
                 )
             if out is None:
                 ensure_topics(settings, loaded)
-                _to_kafka(settings, plan, Pacer(speed=speed), known, meter, stop)
+                _to_kafka(settings, plan, Pacer(speed=speed), history, known, meter, stop)
             else:
                 _to_files(out, plan, known, meter, stop)
     except DeliveryError as error:
@@ -156,7 +166,9 @@ def check_shop(shop: Shop) -> None:
             )
 
 
-def _to_kafka(settings: Settings, plan: Simulation, pacer: Pacer, truth: TruthFile | None, meter: Meter, stop: Stop) -> None:
+def _to_kafka(
+    settings: Settings, plan: Simulation, pacer: Pacer, history: int, truth: TruthFile | None, meter: Meter, stop: Stop
+) -> None:
     def acknowledged(event: Event | None, partition: int | None, offset: int | None) -> None:
         if event is not None and truth is not None:
             truth.write(event, partition=partition, offset=offset)
@@ -165,7 +177,7 @@ def _to_kafka(settings: Settings, plan: Simulation, pacer: Pacer, truth: TruthFi
     counts: Counter[str] = Counter()
     try:
         for event in plan.events():
-            delay = pacer.delay(event.at_ms)
+            delay = pacer.delay(event.at_ms) if event.at_ms - plan.start_ms >= history else 0.0
             if delay > 0.001:
                 if delay > 0.2:
                     sender.settle()

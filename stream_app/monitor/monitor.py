@@ -43,6 +43,7 @@ class Monitor:
         self._seasonal, self._base, self._shares = Seasonal(rhythm), Base(rhythm), Shares(rhythm)
         self._average, self._mix = Average(rhythm), Mix(rhythm, self.tuning)
         self._promises = {rule.rule.id for rule in contract.windows}
+        self.fields = {field.name for field in contract.fields}
         self._required = {field.name for field in contract.fields if field.required}
 
     def start(self) -> State:

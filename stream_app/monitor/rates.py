@@ -57,20 +57,32 @@ class Rates(WindowStep):
         found: dict[str, int] = {"rejected": max(0, self.counts.get("rejected", 0))}
         text: dict[str, int] = {}
         for name, number in self.counts.items():
-            if name[:2] in {"f:", "n:", "u:"} and number > 0:
+            if number > 0 and (name[:2] == "u:" or self._named(name)):
                 found[name] = min(number, self.judged)
             elif name.startswith("r:"):
                 field, _, step = name[2:].rpartition(".")
-                if step in _FROM_TEXT:
+                if step in _FROM_TEXT and field in self.monitor.fields:
                     text[f"t:{field}"] = min(self.judged, text.get(f"t:{field}", 0) + max(0, number))
         found |= text
         known = self.state["shares"]
-        unknown = sorted(
-            (name for name in found if name.startswith("u:")), key=lambda name: (name not in known, -found[name], name)
-        )
-        for name in unknown[_UNKNOWN:]:
-            del found[name]
-        return {**dict.fromkeys(known, 0), **found}
+        merged = {**dict.fromkeys(known, 0), **found}
+        unknown = [name for name in merged if name.startswith("u:")]
+        if len(unknown) > _UNKNOWN:
+            # Anybody can invent names: followed are those of open incidents, then the most frequent ones.
+            def weight(name: str) -> tuple[bool, float, str]:
+                frequent = max(merged[name], known[name]["k"] if name in known else 0.0)
+                return not self._open(f"drift:{name[2:]}:appeared"), -frequent, name
+
+            for name in sorted(unknown, key=weight)[_UNKNOWN:]:
+                del merged[name]
+                known.pop(name, None)
+                self.tracks.pop(f"drift:{name[2:]}:appeared", None)
+        return merged
+
+    def _named(self, name: str) -> bool:
+        """Whether a count is of a rule or a field that the contract has."""
+        kind, rest = name[:2], name[2:]
+        return (kind == "f:" and rest in self.contract.rules) or (kind == "n:" and rest in self.monitor.fields)
 
     def _metrics(self, sources: Mapping[str, int]) -> list[tuple[str, str]]:
         """(metric, source), what explains others first."""

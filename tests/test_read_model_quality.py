@@ -1,0 +1,119 @@
+"""The quality view equals a recount of what was written: rules, trends, segments, repairs, and fields that drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from headrace.embedded import EmbeddedStack
+from stream_app.store.keys import Grain
+from stream_app.store.read import ReadModel
+from stream_app.store.read_ranges import MOST_WINDOWS, Custom, TimeRange, span_of, span_of_custom
+from stream_app.store.read_values import add, counts
+from tests.support.fill import Recount, Shop, a_live_shop
+
+NOW = 1_790_000_123_000
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[tuple[ReadModel, dict[str, Recount]]]:
+    with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        shop = a_live_shop(client, "t", NOW, days=20, per_minute=0.4)
+        yield ReadModel(client, "t", now=lambda: NOW), shop.recounts
+
+
+CUSTOM = Custom(NOW // 1000 // DAY * DAY - 9 * DAY, NOW // 1000 // DAY * DAY - 5 * DAY)
+
+
+@pytest.mark.parametrize("chosen", [TimeRange.LAST_HOUR, TimeRange.LAST_WEEK, CUSTOM])
+def test_a_range_equals_a_recount(filled: tuple[ReadModel, dict[str, Recount]], chosen: TimeRange | Custom) -> None:
+    model, recounts = filled
+    view = model.quality(chosen)
+    assert view.span is not None
+    truth = {entity: recount.between(view.span.start, view.span.end) for entity, recount in recounts.items()}
+
+    for entity, counted in truth.items():
+        assert view.counts[entity].received == counted["in"]
+        found = {row.rule: row.count for row in view.rules if row.entity == entity}
+        assert found == {name[2:]: n for name, n in counted.items() if name.startswith("f:") and n}
+        repaired = {f"{row.field}.{row.step}": row.count for row in view.repairs if row.entity == entity}
+        assert repaired == {name[2:]: n for name, n in counted.items() if name.startswith("r:") and n}
+        assert {row.name: row.count for row in view.unknown if row.entity == entity} == {
+            name[2:]: n for name, n in counted.items() if name.startswith("u:") and n
+        }
+    assert {(row.entity, row.rule): row.count for row in view.rules} == {key: sum(part) for key, part in view.trends.items()}
+    assert sum(point.clean + point.rejected for point in view.outcomes) == sum(
+        counted["clean"] + counted["rejected"] for counted in truth.values()
+    )
+    segments = {row.value: (row.received, row.rejected) for row in view.segments if row.field == "country"}
+    customers = truth["customers"]
+    assert segments == {
+        name.split("|", 3)[3]: (n, customers[f"s|country|rejected|{name.split('|', 3)[3]}"])
+        for name, n in customers.items()
+        if name.startswith("s|country|in|")
+    }
+
+
+def test_shares_are_compared_with_the_range_before(filled: tuple[ReadModel, dict[str, Recount]]) -> None:
+    model, recounts = filled
+    view = model.quality(TimeRange.LAST_WEEK)
+    assert view.span is not None and view.span.previous is not None
+    before = recounts["customers"].between(view.span.previous, view.span.start)
+    judged = before["clean"] + before["rejected"]
+
+    (phone,) = (row for row in view.nulls if row.field == "phone")
+    assert phone.before == pytest.approx(before["n:phone"] / judged)
+    assert view.conformity.before is not None and view.before is not None
+
+
+def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[ReadModel, dict[str, Recount]]) -> None:
+    model, recounts = filled
+    view = model.quality(TimeRange.ALL)
+
+    assert view.counts["customers"].received == recounts["customers"].total()["in"]
+    assert sum(row.received for row in view.segments if row.field == "country") == recounts["customers"].total()["in"]
+    assert view.before is None
+
+
+def test_a_store_without_records_has_an_empty_view(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        Shop(client, "t", until=NOW // 1000, now_ms=NOW).announce()
+        view = ReadModel(client, "t").quality(TimeRange.LAST_DAY)
+
+    assert view.span is None and view.received == 0 and view.rules == ()
+
+
+def test_a_segments_value_may_have_any_letter_in_it() -> None:
+    raw = {"in": "2", "s|country|in|a|b|": "2", "s|country|f:name.required|a|b|": "1", "u:x|y": "1", "n:email": "3", "et": "9"}
+    read = add([counts("k", raw), counts("k", raw)])
+
+    assert read.segments == {"country": {"a|b|": {"in": 4, "f:name.required": 2}}}
+    assert (read.unknown, read.nulls) == ({"x|y": 2}, {"email": 6})
+    assert counts("k", raw, segments=False).segments == {}
+
+
+def test_a_custom_range_takes_the_finest_windows_that_are_few_and_kept() -> None:
+    stream = float(NOW // 1000)
+    now = NOW // 1000
+    assert span_of_custom(Custom(now - 3_600, now), stream).grain is Grain.MINUTE
+    assert span_of_custom(Custom(now - 3 * DAY, now), stream).grain is Grain.HOUR
+    assert span_of_custom(Custom(now - 90 * DAY, now), stream).grain is Grain.DAY
+    # An hour of last month: its minutes are gone.
+    assert span_of_custom(Custom(now - 30 * DAY, now - 30 * DAY + 3_600), stream).grain is Grain.HOUR
+    long = span_of_custom(Custom(now - 3_000 * DAY, now), stream)
+    assert (long.windows, long.previous) == (MOST_WINDOWS, None)
+    for length in (60, 3_600, 86_400, 10 * DAY, 150 * DAY, 190 * DAY):
+        span = span_of(Custom(now - length, now), None, stream)
+        assert span.start <= now - length and span.end >= now
+        assert (span.end - (span.previous or span.start)) // span.grain.seconds <= MOST_WINDOWS
+
+
+def test_a_custom_range_reads_back_from_an_address() -> None:
+    assert Custom.parse("2010-12-01T08:00_2010-12-02T08:00") == Custom(1_291_190_400, 1_291_276_800)
+    assert Custom.parse(CUSTOM.value) == CUSTOM
+    for text in ("", "x", "2010-12-01T08:00", "2010-12-02T08:00_2010-12-01T08:00", "9999-12-31T23:59_99999-01-01T00:00"):
+        with pytest.raises(ValueError):
+            Custom.parse(text)
