@@ -45,6 +45,13 @@ class Tally:
         self._order = None if order_is_unique(contract) else contract.order
         self._optional = tuple(field.name for field in contract.fields if not field.required)
         self._priced = self._revenue is not None and not {self._revenue.quantity, self._revenue.price} & {*self._optional}
+        # A rule that doubts the amount itself puts no known value at risk.
+        money = {self._revenue.quantity, self._revenue.price} if self._revenue is not None else set()
+        self._doubting = frozenset(
+            rule.id
+            for rule in contract.rules.values()
+            if rule.field in money or rule.kind in ("condition", "outlier", "deviation")
+        )
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
 
     def add_all(
@@ -200,7 +207,7 @@ class Tally:
         risk = abs(self._amount(verdict.values))
         for rule in verdict.findings:
             window[f"f:{rule.id}"] += 1
-            if risk:
+            if risk and rule.id not in self._doubting:
                 window[f"v:{rule.id}"] += risk
             if rule.severity is not Severity.INFO:
                 self.findings.append(

@@ -19,6 +19,8 @@ _RECENT = 8
 _RESIDUALS = 168
 #: Records, of independent ones, that an hour of the week must have had to stand alone: their noise is 16 % of them.
 _EVIDENCE = 40
+#: A day that is less busy than this part of others says nothing about them.
+_HARDLY = 0.05
 #: Records that are expected in a busy window.
 BUSY = 20
 #: A level so many times as high, or as low, is another shop.
@@ -88,7 +90,7 @@ class Seasonal:
         ratios = []
         for each in alike:
             factor = days.get(str(self.rhythm.day(each)), 1.0)
-            if factor > 0:
+            if factor >= _HARDLY:
                 ratios += [ratio / factor for ratio in state["c"].get(str(each), [])]
         return median(ratios) * float(days.get(str(own), 1.0)) if ratios else None
 
@@ -107,7 +109,9 @@ class Seasonal:
             row[2] += 1
         half = 1 if self.rhythm.day(1) else 12
         return {
-            day: short(max(0.0, found / wanted)) for day, (found, wanted, seen) in sums.items() if wanted > 0 and seen >= half
+            day: short(min(max(0.0, found / wanted), 1 / _HARDLY))
+            for day, (found, wanted, seen) in sums.items()
+            if wanted > 0 and seen >= half
         }
 
     def spread(self, state: dict[str, Any], side: int = 0) -> float:
