@@ -126,6 +126,7 @@ class Check:
         numbers = list(range(first, first + len(records)))
         batch = Batch((entity, -1), numbers, [b"%d" % number for number in numbers], lambda index: told[index] is not None)
         state.look_ups.baseline = state.learner.baseline
+        state.look_ups.refresh()
         settled = finish(state.look_ups.settle(batch, verdicts))
         release = state.look_ups.releases((verdicts[index], batch.sources[index]) for index in settled.touched)
         self._memory.apply(entity, settled.references, release)

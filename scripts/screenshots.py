@@ -106,7 +106,11 @@ def _beat(shop: Shop) -> None:
 
 def _open(page: Page, address: str, name: str, state: str) -> None:
     page.goto(address if name == "overview" else f"{address}/{name}")
-    shown = PAGES[name] if state in {"flowing", "short", "stale", "down"} else ".st-key-card-empty, .st-key-card-clean"
+    shown = (
+        f"{PAGES[name]}, .st-key-card-empty"
+        if state in {"flowing", "short", "stale", "down"}
+        else ".st-key-card-empty, .st-key-card-clean"
+    )
     page.wait_for_selector(shown, timeout=60_000)
     page.wait_for_timeout(3_500)
 

@@ -229,8 +229,18 @@ def cells(page: Page, card: str) -> list[str]:
 
 
 def click_row(page: Page, card: str, row: int) -> None:
-    """Open a row of the table in a card; the head is as high as a row."""
-    box = page.locator(f"{card} [data-testid='stDataFrame']").first.bounding_box()
+    """Open a row of the table in a card, once it stands still; the head is as high as a row."""
+    table = page.locator(f"{card} [data-testid='stDataFrame']").first
+    eventually(lambda: len(cells(page, card)) > 0, "the table is drawn")
+
+    def place() -> dict[str, float] | None:
+        table.scroll_into_view_if_needed()
+        before = table.bounding_box()
+        page.wait_for_timeout(400)
+        after = table.bounding_box()
+        return dict(after) if after is not None and before == after else None  # type: ignore[call-overload]
+
+    box = eventually(place, "the table stands still")
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 34 * (row + 1.5))
 
@@ -242,7 +252,6 @@ def test_a_rule_opens_what_it_says_and_stays_open_while_figures_change(
     page.locator(".st-key-card-drift").wait_for()
     view = ReadModel(store, "headrace").quality(TimeRange.LAST_30_DAYS)
     assert tile(page, "findings") == formats.count(sum(row.count for row in view.rules))
-    page.locator(".st-key-card-rules").scroll_into_view_if_needed()
     click_row(page, ".st-key-card-rules", 2)
     panel = page.locator(".st-key-panel-rule")
     panel.wait_for()
@@ -266,7 +275,6 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     page.keyboard.press("Escape")
     page.wait_for_timeout(1_000)
     source = next(row.source for row in ReadModel(store, "headrace").findings() if row.severity == "error")
-    table.scroll_into_view_if_needed()
     click_row(page, ".st-key-card-findings", 0)
     panel = page.locator(".st-key-panel-record")
     panel.get_by_text("no Kafka broker answers").wait_for()

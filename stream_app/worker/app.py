@@ -333,6 +333,8 @@ class HeadraceApp:
     async def _beat(self, _app: Any) -> None:
         if not self.engines:
             return
+        for engine in self.engines.values():
+            engine.look_ups.refresh()
         now = time.time()
         rate = self.health.records / max(0.001, now - getattr(self, "_last_beat", self.started))
         self.health.records, self._last_beat = 0, now

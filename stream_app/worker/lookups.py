@@ -85,6 +85,12 @@ class LookUps:
             reference.to_entity == entity for other in shop.contracts.values() for reference in other.references
         )
 
+    def refresh(self) -> None:
+        """Look referenced records up afresh: their fields, by which segments are counted, may have changed."""
+        for (_, full), memory in self._known.items():
+            if full:
+                memory.clear()
+
     async def settle(self, batch: Batch, verdicts: Verdicts) -> Settled:
         """Look up references and keys in one round trip, apply the rules over other records, settle the verdicts.
 
