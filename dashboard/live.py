@@ -41,7 +41,7 @@ def _again(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], dra
             st.subheader("Nothing to show yet", anchor=False)
             markup.show(markup.data("As soon as the store answers, this page fills by itself."))
         return
-    with st.container(key="notes"):
+    with st.container(key="as-of"):
         markup.show(markup.tag("p", f"Figures as of {clock(held[2])}", cls="quiet"))
     draw(held[1])
 

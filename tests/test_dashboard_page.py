@@ -135,6 +135,8 @@ def test_when_redis_goes_away_the_last_figures_stay_with_their_time(monkeypatch:
     st.cache_resource.clear()
     page.run()
 
+    assert not page.exception
+    assert len(page.dataframe) == 1
     assert "cannot be reached" in words(page)
     assert [tile.value for tile in page.metric] == shown
     assert "Figures as of" in words(page)

@@ -179,3 +179,37 @@ def test_what_was_noted_of_a_longer_batch_stands_for_a_shorter_one(redis_room: R
     room.settle("products", [product(1, 30.0)], as_of=AS_OF + 1)
     assert rules(room.settle("orders", [sale(1)])[0]) == [[]]
     assert rules(room.settle("orders", [sale(2, price=30.0), sale(3, price=30.0)])[0]) == [["price_deviation"], []]
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+class _Interrupted(MemoryStore):
+    """Does something in the middle of a look-up, as another task of the worker may."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    async def look_up(self, *arguments: Any) -> Any:
+        found = await super().look_up(*arguments)
+        self.meanwhile()
+        return found
+
+
+def test_a_batch_under_way_keeps_what_it_knows_when_the_memory_is_renewed() -> None:
+    store = _Interrupted()
+    with asyncio.Runner() as runner:
+        room = Room(runner.run, store)
+        stock(room)
+        room.settle("orders", [sale(1)])
+        look_ups = room.look_ups("orders")
+        store.meanwhile = look_ups.refresh  # type: ignore[assignment]
+        _, settled = room.settle("orders", [sale(2)])
+    assert settled.segments == {"customer_id.country": ["France"], "product_id.category": ["Toys"]}
+
+
+def test_a_segment_follows_the_referenced_record_when_the_memory_is_renewed(room: Room) -> None:
+    stock(room)
+    room.settle("orders", [sale(1)])
+    room.settle("customers", [customer(1, country="Spain")], as_of=AS_OF + 1)
+    room.look_ups("orders").refresh()
+    assert room.settle("orders", [sale(2)])[1].segments["customer_id.country"] == ["Spain"]

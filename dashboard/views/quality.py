@@ -24,7 +24,8 @@ def page() -> None:
 
 def _draw(view: QualityView) -> None:
     if not any(counts.received for counts in view.counts.values()) and view.span is None:
-        waiting_for_records(False)
+        pulse = data.pulse()
+        waiting_for_records(not isinstance(pulse, data.Down) and bool(pulse.workers))
         return
     entity = _entity(view)
     _tiles(view, entity)

@@ -70,6 +70,16 @@ class Batch:
     dated: Callable[[int], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Ids of one foreign key to look up; with ``full``, all that is known of them. ``memory`` holds those known already."""
+
+    entity: str
+    ids: list[Any]
+    full: bool
+    memory: dict[Any, Known]
+
+
 class LookUps:
     """The look-ups of one entity. ``known`` is the memory of reference ids that all entities of a worker share."""
 
@@ -87,9 +97,10 @@ class LookUps:
 
     def refresh(self) -> None:
         """Look referenced records up afresh: their fields, by which segments are counted, may have changed."""
-        for (_, full), memory in self._known.items():
+        for entity, full in self._known:
             if full:
-                memory.clear()
+                # A batch under way keeps the memory that it began with.
+                self._known[entity, full] = {}
 
     async def settle(self, batch: Batch, verdicts: Verdicts) -> Settled:
         """Look up references and keys in one round trip, apply the rules over other records, settle the verdicts.
@@ -102,7 +113,7 @@ class LookUps:
         claimed, places = self._claims(verdicts, batch.sources)
         claims = [claim for _, claim in claimed]
         own = self._own(verdicts)
-        asked = [Wanted(entity, [str(value) for value in ids], full) for entity, ids, full in references]
+        asked = [Wanted(one.entity, [str(value) for value in one.ids], one.full) for one in references]
         asked.append(Wanted(self.entity, own, True))
         found = await self._patiently(
             "look up references and keys", lambda: self._store.look_up(self.entity, batch.place, asked, claims)
@@ -125,31 +136,32 @@ class LookUps:
 
     # --- references -------------------------------------------------------------------------------------------------
 
-    def _references(self, verdicts: Verdicts) -> list[tuple[str, list[Any], bool]]:
-        """Per foreign key: the entity, the ids to look up, and whether all that is known of them is wanted."""
-        asked: list[tuple[str, list[Any], bool]] = []
+    def _references(self, verdicts: Verdicts) -> list[_Asked]:
+        """What to look up, per foreign key."""
+        asked: list[_Asked] = []
         for reference in self.contract.references:
             name = reference.field
             full = name in self._related.reads
-            memory = self._known.setdefault((reference.to_entity, full), {})
-            if len(memory) > _KNOWN:
-                memory.clear()
+            place = reference.to_entity, full
+            if len(self._known.get(place, ())) > _KNOWN:
+                self._known[place] = {}
+            memory = self._known.setdefault(place, {})
             ids = {values[name] for values in verdicts.values if values is not None}
             ids.discard(None)
             if name not in self._related.reads_values:
                 ids.difference_update(memory)
-            asked.append((reference.to_entity, list(ids), full))
+            asked.append(_Asked(reference.to_entity, list(ids), full, memory))
         return asked
 
     def _pending(
-        self, verdicts: Verdicts, references: list[tuple[str, list[Any], bool]], found: Found, settled: Settled
+        self, verdicts: Verdicts, references: list[_Asked], found: Found, settled: Settled
     ) -> dict[str, dict[Any, Known]]:
         """Note who waits for an unknown reference; returns what is known of the others, by reference field."""
         known: dict[str, dict[Any, Known]] = {}
-        for place, (reference, (entity, ids, full)) in enumerate(zip(self.contract.references, references, strict=True)):
+        for place, (reference, asked) in enumerate(zip(self.contract.references, references, strict=True)):
+            ids, memory = asked.ids, asked.memory
             gone = {ids[index] for index in found.missing[place]}
-            memory = self._known[entity, full]
-            if full:
+            if asked.full:
                 memory.update(
                     (identity, self._read(raw))
                     for identity, raw in zip(ids, found.values[place], strict=True)
@@ -244,7 +256,7 @@ class LookUps:
         if not self._related.reads and not self._related.any:
             return {}, {}
         references = self._references(verdicts)
-        asked = [Wanted(entity, [str(value) for value in ids], full) for entity, ids, full in references]
+        asked = [Wanted(one.entity, [str(value) for value in one.ids], one.full) for one in references]
         found = await self._patiently("look up references", lambda: self._store.look_up(self.entity, None, asked, []))
         settled = Settled()
         known = self._pending(verdicts, references, found, settled)
