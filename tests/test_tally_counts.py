@@ -132,6 +132,14 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     assert tally.stream_ms == verdict.event_ms
 
 
+def test_a_finding_names_the_segments_of_its_record_but_not_by_a_field_at_fault() -> None:
+    tally = Tally(shop("built-in").contracts["customers"])
+    customer = GOOD["built-in", "customers"]
+    tally.add(judged(encoded(customer | {"email": "nobody"}), "customers"), "rejected", "customers:0:1")
+    tally.add(judged(encoded(customer | {"country": "Atlantis"}), "customers"), "rejected", "customers:0:2")
+    assert [row["segments"] for row in tally.findings] == [{"country": customer["country"]}, {}]
+
+
 def test_a_record_that_waited_is_counted_by_the_segments_of_what_it_waited_for() -> None:
     tally = Tally(shop("built-in").contracts["orders"])
     verdict = judged(encoded(order()))

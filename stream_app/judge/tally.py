@@ -28,7 +28,8 @@ class Tally:
     Attributes:
         minutes: minute (epoch minutes) → field → increment (see ``stream_app.store.keys`` for the fields).
         customers, orders: minute → distinct texts among clean records.
-        findings, previews: JSON-ready newest-last samples; findings never hold values, previews mask personal fields.
+        findings, previews: JSON-ready newest-last samples; findings hold no values but those of segments, which are never
+            personal; previews mask personal fields.
         stream_ms: largest event time of a clean record, 0 when there is none.
     """
 
@@ -190,7 +191,7 @@ class Tally:
             for repair in verdict.repairs:
                 window[f"r:{repair}"] += 1
         if verdict.findings:
-            self._broken(verdict, window, source)
+            self._broken(verdict, window, source, segments or {})
 
     def _clean(self, verdict: Verdict, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
         if verdict.event_ms > self.stream_ms:
@@ -203,7 +204,12 @@ class Tally:
         if self._order is not None and values[self._order] is not None:
             self.orders.setdefault(minute, set()).add(str(values[self._order]))
 
-    def _broken(self, verdict: Verdict, window: dict[str, int], source: str) -> None:
+    def _broken(self, verdict: Verdict, window: dict[str, int], source: str, told: Mapping[str, Any]) -> None:
+        values = verdict.values or {}
+        here = {name: told.get(name) if "." in name else values.get(name) for name in self.contract.segments}
+        # What stands in a field that is at fault may be anything, somebody's name in the place of a country, say.
+        faulty = {rule.field for rule in verdict.findings}
+        named = {name: _segment(value) for name, value in here.items() if value is not None and name not in faulty}
         risk = abs(self._amount(verdict.values))
         for rule in verdict.findings:
             window[f"f:{rule.id}"] += 1
@@ -220,6 +226,7 @@ class Tally:
                         "message": rule.message,
                         "source": source,
                         "event_time": verdict.event_ms,
+                        "segments": named,
                     }
                 )
         if len(self.findings) > 2 * _FINDINGS_A_BATCH:

@@ -97,16 +97,19 @@ class Trips:
 
     # Third and fourth round trip: since when there are clean records.
     def first(self, contracts: Mapping[str, ContractSummary], states: Mapping[str, EntityState]) -> int | None:
-        """The start (s) of the stream: of its first window with a clean record among the newest days.
+        """The start (s) of the stream: of its first window with clean records among the newest days.
 
-        What was rejected for its date does not count: one record of 1970 must not stretch every axis.
+        What was rejected for its date does not count, nor days with next to nothing (under 0.5 % of the busiest): a few
+        records of 1970 must not stretch every axis, nor be what a month is compared with.
         """
         clocked = [(entity, day) for entity in _clocked(contracts) for day in states[entity].days]
         pipe = self._client.pipeline(transaction=False)
         for entity, day in clocked:
             pipe.hget(self._keys.window(entity, Grain.DAY, day), "clean")
         clean = self.run(pipe) if clocked else []
-        days = [day for (_, day), count in zip(clocked, clean, strict=True) if count is not None and int(count) > 0]
+        counted = [(day, int(count or 0)) for (_, day), count in zip(clocked, clean, strict=True)]
+        least = max((count for _, count in counted), default=0) * 0.005
+        days = [day for day, count in counted if count > 0 and count >= least]
         if not days:
             return min((day for _, day in clocked), default=None)
         first = min(days)

@@ -342,7 +342,9 @@ class HeadraceApp:
             "at": int(now * 1000), "started": int(self.started * 1000), "pid": os.getpid(), "host": socket.gethostname(),
             "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(), "error": self.health.error,
             "state": "retrying" if self.health.error else "running",
+            "latency_ms": round(self.health.waited / self.health.batches, 1) if self.health.batches else None,
         }  # fmt: skip
+        self.health.waited, self.health.batches = 0.0, 0
         with contextlib.suppress(*UNAVAILABLE):
             await self.store.beat(self.id, row)
 

@@ -37,6 +37,9 @@ class Health:
     def __init__(self) -> None:
         self.records = 0
         self.error: str | None = None
+        #: Since the last heartbeat: milliseconds from a batch's oldest record's arrival in Kafka to its count, and batches.
+        self.waited = 0.0
+        self.batches = 0
 
 
 class Engine:
@@ -110,6 +113,8 @@ class Engine:
                 continue
             self._applied[partition] = records[-1].offset
             self.health.records += len(records)
+            self.health.waited += max(0.0, time.time() * 1000 - records[0].timestamp)
+            self.health.batches += 1
             return
 
     def _judge(self, records: list[Any]) -> Verdicts:
