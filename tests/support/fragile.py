@@ -1,7 +1,7 @@
 """A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
 
 A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
-``after.METHOD`` of ``look_up``, ``send``, ``apply`` or ``decide``; the worker dies at the CALLS-th call.
+``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``mark``; the worker dies at the CALLS-th call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 from stream_app.store.write import Store
 from stream_app.worker.engine import Engine
 
-PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in ("look_up", "send", "apply", "decide"))
+METHODS = ("look_up", "note", "send", "apply", "decide", "mark")
+PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)
 
 
 def arm(place: str, calls: int) -> None:
