@@ -72,7 +72,10 @@ class WaitingRoom:
 
     def dismiss(self, partitions: set[int]) -> None:
         """Forget what came from partitions that are not ours any more; their new owner reads it again."""
-        self.held = [held for held in self.held if held.batch.event.message.partition not in partitions]
+        # Records that have just been settled are still in the list, without a batch.
+        self.held = [
+            held for held in self.held if held.batch is not None and held.batch.event.message.partition not in partitions
+        ]
 
     async def settle(self, *, closed: bool, caught_up: bool) -> int:
         """Settle what can be settled; returns how many records were.
