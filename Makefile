@@ -6,7 +6,7 @@ UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 # What `make test` leaves out; `make chaos` runs it.
 MARKS ?= not chaos
 # Test files that run side by side; each of these processes has services of its own (0: all in one process).
-JOBS ?= 2
+JOBS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
