@@ -1,12 +1,16 @@
-"""Parts that several pages have: tiles with a change and a small line."""
+"""Parts that several pages have: tiles with a change and a small line, the score over time, tables of rules."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
 from dashboard import figures, formats, theme
 from dashboard.words import plain
-from stream_app.store.read_overview import Kpi
+from stream_app.store.read_overview import Kpi, QualityPoint
 from stream_app.store.read_ranges import Chosen, Custom, TimeRange
 
 
@@ -15,6 +19,29 @@ def before_label(chosen: Chosen) -> str:
     if chosen is TimeRange.ALL:
         return ""
     return "vs the range before" if isinstance(chosen, Custom) else f"vs prev. {chosen.label}"
+
+
+def score_over_time(series: Sequence[QualityPoint], seconds: int, key: str, height: int) -> None:
+    """The quality score as a line, ``height`` pixels high; ``seconds`` is the length of a bar."""
+    theme.chart(
+        figures.quality_over_time(series, seconds, height=height), key=key, alt_text="Quality score over time, in percent."
+    )
+
+
+def rule_columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """How the columns are shown that every table of rules has."""
+    return {
+        "Rule": st.column_config.TextColumn(width="medium"),
+        "Findings": st.column_config.NumberColumn(format="localized", width="small"),
+        "Share": st.column_config.ProgressColumn(
+            "Share",
+            help="Findings among the records in",
+            format="%.2f %%",
+            min_value=0.0,
+            max_value=max(float(frame["Share"].max()), 0.01),
+            width="small",
+        ),
+    }
 
 
 def tile(

@@ -271,3 +271,17 @@ def test_people_are_told_from_the_severity_on_that_was_asked_for(redis_url: str)
     assert [a_watch(redis_url)._tell(one) for one in (mild, bad)] == [False, True]
     assert [a_watch(redis_url, notify_severity="warning")._tell(one) for one in (mild, bad)] == [True, True]
     assert not watcher(redis_url)._tell(bad)
+
+
+@pytest.mark.parametrize(
+    ("held", "final"),
+    [((12,), True), ((6, 6), True), ((6, 0), False), ((12, 6), False), ((0,), False)],
+    ids=["one worker", "two workers", "a partition is on its way", "two think they have it", "none is assigned yet"],
+)
+def test_no_window_is_final_while_partitions_move_between_workers(
+    store: IncidentStore, client: Any, held: tuple[int, ...], final: bool
+) -> None:
+    for number, count in enumerate(held):
+        beat = {"at": 5_000 + number, "lag": {}, "held": count, "partitions": 12}
+        client.hset(KEYS.workers(), f"w{number}", json.dumps(beat))
+    assert store.times(["orders"], 0).reported == (5_000 if final else None)

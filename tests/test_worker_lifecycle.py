@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,40 +174,33 @@ def test_a_topic_that_is_created_anew_is_judged_from_its_beginning(kafka: str, s
 # --- several on one machine -------------------------------------------------------------------------------------------
 
 
-def several(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
-    """``headrace worker --processes 2``."""
+@contextmanager
+def two_processes(settings: Settings, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+    """``headrace worker --processes 2`` at work: the command, and the process ids of its workers, which end with it."""
+    make_topics(settings)
+    books = Books(settings)
     command = [sys.executable, "-m", "headrace", "worker", "--processes", "2"]
     with log.open("wb") as output:
-        return subprocess.Popen(command, env=os.environ | as_environment(settings), stdout=output, stderr=subprocess.STDOUT)
+        both = subprocess.Popen(command, env=os.environ | as_environment(settings), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        eventually(lambda: len(books.client.hvals(books.keys.workers())) == 2, "both report")
+        pids = [json.loads(row)["pid"] for row in books.client.hvals(books.keys.workers())]
+        yield both, pids
+    finally:
+        both.kill()
+        both.wait()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 @pytest.mark.stack
 def test_several_processes_share_the_work_and_stop_together(settings: Settings, tmp_path: Path) -> None:
-    make_topics(settings)
-    books = Books(settings)
-    both = several(settings, tmp_path / "log")
-    try:
-        eventually(lambda: len(books.client.hvals(books.keys.workers())) == 2, "both report")
-        pids = [json.loads(row)["pid"] for row in books.client.hvals(books.keys.workers())]
+    with two_processes(settings, tmp_path / "log") as (both, _):
         both.terminate()
         assert both.wait(15) == 0
-    finally:
-        both.kill()
-        both.wait()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 @pytest.mark.stack
 def test_when_one_of_several_processes_dies_the_others_stop_and_it_is_no_success(settings: Settings, tmp_path: Path) -> None:
-    make_topics(settings)
-    books = Books(settings)
-    both = several(settings, tmp_path / "log")
-    try:
-        eventually(lambda: len(books.client.hvals(books.keys.workers())) == 2, "both report")
-        pids = [json.loads(row)["pid"] for row in books.client.hvals(books.keys.workers())]
+    with two_processes(settings, tmp_path / "log") as (both, pids):
         os.kill(pids[0], signal.SIGKILL)
         assert both.wait(15) == 1
-    finally:
-        both.kill()
-        both.wait()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import data, figures, formats, grid, incidents, markup, report_body, tables, theme
 from dashboard.frame import Frame
 from dashboard.live import live, quiet, waiting_for_records
-from dashboard.parts import before_label, tile
+from dashboard.parts import before_label, rule_columns, score_over_time, tile
 from stream_app.store.incidents import Incident
 from stream_app.store.read_overview import Overview
 from stream_app.store.reports import StoredReport
@@ -75,11 +75,7 @@ def _quality(overview: Overview) -> None:
     st.subheader("Quality score over time", anchor=False)
     st.caption(f"Checks passed, by {figures.bar_name(overview.bar_seconds)}; the axis does not start at zero")
     if any(point.quality.score is not None for point in overview.quality_series):
-        theme.chart(
-            figures.quality_over_time(overview.quality_series, overview.bar_seconds, height=270),
-            key="quality",
-            alt_text="Quality score over time, in percent.",
-        )
+        score_over_time(overview.quality_series, overview.bar_seconds, "quality", 270)
     else:
         quiet()
 
@@ -216,17 +212,6 @@ def _rules(overview: Overview) -> None:
     grid.grid(
         frame,
         "rules",
-        {
-            "Rule": st.column_config.TextColumn(width="medium"),
-            "Findings": st.column_config.NumberColumn(format="localized", width="small"),
-            "Share": st.column_config.ProgressColumn(
-                "Share",
-                help="Findings among the records in",
-                format="%.2f %%",
-                min_value=0.0,
-                max_value=max(float(frame["Share"].max()), 0.01),
-                width="small",
-            ),
-        },
+        rule_columns(frame),
         placeholder=formats.NOTHING,
     )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import data, figures, figures_quality, formats, grid, tables, theme
 from dashboard.live import live, quiet, waiting_for_records
-from dashboard.parts import before_label, tile
+from dashboard.parts import before_label, rule_columns, score_over_time, tile
 from dashboard.rule_panel import rule_panel
 from dashboard.words import plain
 from stream_app.judge.summary import Quality, quality
@@ -119,11 +119,7 @@ def _score(view: QualityView) -> None:
     st.subheader("Quality score over time", anchor=False)
     st.caption(f"All entities, by {figures.bar_name(view.bar_seconds)}; the axis does not start at zero")
     if any(point.quality.score is not None for point in view.series):
-        theme.chart(
-            figures.quality_over_time(view.series, view.bar_seconds, height=250),
-            key="score",
-            alt_text="Quality score over time, in percent.",
-        )
+        score_over_time(view.series, view.bar_seconds, "score", 250)
     else:
         quiet()
 
@@ -160,16 +156,7 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
         frame,
         key,
         {
-            "Rule": st.column_config.TextColumn(width="medium"),
-            "Findings": st.column_config.NumberColumn(format="localized", width="small"),
-            "Share": st.column_config.ProgressColumn(
-                "Share",
-                help="Findings among the records in",
-                format="%.2f %%",
-                min_value=0.0,
-                max_value=max(float(frame["Share"].max()), 0.01),
-                width="small",
-            ),
+            **rule_columns(frame),
             "Before": st.column_config.NumberColumn(help="In the range before", format="localized", width="small"),
             "Value at risk": st.column_config.NumberColumn(
                 f"At risk ({currency})" if currency else "At risk", format="accounting", width="small"

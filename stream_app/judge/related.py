@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -91,29 +90,31 @@ class Related:
     ) -> dict[int, list[Rule]]:
         """Index → the broken rules, among records that are not rejected and not in ``skip``."""
         found: dict[int, list[Rule]] = {}
-        rows = [
-            (index, values)
-            for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
-            if body is not None and values is not None and index not in skip
+        places = [
+            index
+            for index, body in enumerate(verdicts.bodies)
+            if body is not None and index not in skip and verdicts.values[index] is not None
         ]
+        rows: list[dict[str, Any]] = [verdicts.values[index] for index in places]  # type: ignore[misc]
         # Rules on the same number of the same groups are looked at together: mostly no record is outside of any.
         together: dict[tuple[str | None, str], list[tuple[Rule, dict[Any, Bounds]]]] = {}
         ids: dict[str | None, set[Any]] = {None: {None}}
         for rule, by, name, bounds_of in self._limits(known, baseline):
             if by is not None and by not in ids:
-                ids[by] = {values[by] for _, values in rows}
+                ids[by] = {values[by] for values in rows}
             usual = {one: bounds_of(one) for one in ids[by]}
             if any(bounds is not _ANYTHING for bounds in usual.values()):
                 together.setdefault((by, name), []).append((rule, usual))
         for (by, name), limits in together.items():
-            for index, values in _outside(rows, by, name, [usual for _, usual in limits]):
+            for row in _outside(rows, by, name, [usual for _, usual in limits]):
+                values = rows[row]
                 for rule, usual in limits:
                     low, high = usual[values[by] if by is not None else None]
                     if not low <= values[name] <= high:
-                        found.setdefault(index, []).append(rule)
+                        found.setdefault(places[row], []).append(rule)
         for before in self.contract.before:
-            for index in _before(rows, before, known.get(before.reference, {})):
-                found.setdefault(index, []).append(before.rule)
+            for row in _before(rows, before, known.get(before.reference, {})):
+                found.setdefault(places[row], []).append(before.rule)
         return found
 
     def _limits(
@@ -146,34 +147,37 @@ class Related:
 _ANYTHING: Bounds = (-math.inf, math.inf)
 
 
-def _outside(
-    rows: list[tuple[int, dict[str, Any]]], by: str | None, name: str, limits: list[dict[Any, Bounds]]
-) -> list[tuple[int, dict[str, Any]]]:
+def _outside(rows: list[dict[str, Any]], by: str | None, name: str, limits: list[dict[Any, Bounds]]) -> list[int]:
     """The rows whose number is outside of any of their group's limits; what is not positive is nobody's to compare."""
     within = {one: (max(usual[one][0] for usual in limits), min(usual[one][1] for usual in limits)) for one in limits[0]}
     if by is None:
         low, high = within[None]
-        return [row for row in rows if (n := row[1][name]) is not None and not low <= n <= high and n > 0]
-    return [row for row in rows if (n := row[1][name]) is not None and not (b := within[row[1][by]])[0] <= n <= b[1] and n > 0]
-
-
-def _before(rows: list[tuple[int, dict[str, Any]]], before: Before, records: Mapping[Any, Known]) -> list[int]:
-    """The rows whose moment is too long before the referenced record first appeared."""
-    name, reference = before.field, before.reference
-    earliest: dict[Any, tuple[int, datetime]] = {}
-    for one in {values[reference] for _, values in rows}:
-        record = records.get(one)
-        if record is not None and record.first:
-            bound = moment(record.first - before.tolerance_ms)
-            earliest[one] = bound.toordinal(), bound
-    # The days mostly tell: comparing two aware datetimes costs more than all the rest.
+        return [row for row, v in enumerate(rows) if (n := v[name]) is not None and not low <= n <= high and n > 0]
     return [
-        index
-        for index, values in (rows if earliest else ())
-        if (bound_ := earliest.get(values[reference])) is not None
+        row for row, v in enumerate(rows) if (n := v[name]) is not None and not (b := within[v[by]])[0] <= n <= b[1] and n > 0
+    ]
+
+
+def _before(rows: list[dict[str, Any]], before: Before, records: Mapping[Any, Known]) -> list[int]:
+    """The rows whose moment is too long before the referenced record first appeared.
+
+    The days mostly tell, of the whole batch at once: comparing two aware datetimes costs more than all the rest.
+    """
+    name, reference = before.field, before.reference
+    firsts = {one: records[one].first for one in {values[reference] for values in rows} if one in records}
+    latest = max(firsts.values(), default=0)
+    days = [at.toordinal() for values in rows if (at := values[name]) is not None]
+    if not latest or not days or min(days) > moment(latest - before.tolerance_ms).toordinal():
+        return []
+    bounds = {one: moment(first - before.tolerance_ms) for one, first in firsts.items() if first}
+    earliest = {one: (bound.toordinal(), bound) for one, bound in bounds.items()}
+    return [
+        row
+        for row, values in enumerate(rows)
+        if (limit := earliest.get(values[reference])) is not None
         and (at := values[name]) is not None
-        and at.toordinal() <= bound_[0]
-        and at < bound_[1]
+        and at.toordinal() <= limit[0]
+        and at < limit[1]
     ]
 
 

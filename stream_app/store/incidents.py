@@ -69,7 +69,8 @@ return 1
 class Times:
     """When things happened: ``event`` and ``processed`` by entity, ms since the epoch.
 
-    ``reported``: when the worker that reported longest ago did, ms of the clock; None without workers. ``behind``: the
+    ``reported``: when the worker that reported longest ago did, ms of the clock; None without workers, and while
+    partitions move between them: what nobody holds may be unread, and nobody would say so. ``behind``: the
     least event time (ms) that a partition with unread records has reached; None where there is none.
     ``caught_up``: workers are there, none has anything left to read or is retrying. ``closed``: no more input will come.
     """
@@ -103,10 +104,12 @@ class IncidentStore:
         pipe.get(self._keys.input())
         *rows, beats, closed = pipe.execute()
         alive = [beat for beat in (json.loads(text(beat)) for beat in beats) if beat["at"] >= alive_since_ms]
+        held = sum(int(beat.get("held") or 0) for beat in alive)
+        whole = held == max((int(beat.get("partitions") or 0) for beat in alive), default=0)
         return Times(
             event={entity: int(row[0]) for entity, row in zip(entities, rows, strict=True) if row[0]},
             processed={entity: int(row[1]) for entity, row in zip(entities, rows, strict=True) if row[1]},
-            reported=min((int(beat["at"]) for beat in alive), default=None),
+            reported=min((int(beat["at"]) for beat in alive), default=None) if whole else None,
             behind=min((int(beat["behind"]) for beat in alive if beat.get("behind") is not None), default=None),
             caught_up=bool(alive) and not any(beat.get("error") or any((beat.get("lag") or {}).values()) for beat in alive),
             closed=closed is not None and text(closed) == "closed",

@@ -335,12 +335,17 @@ class HeadraceApp:
             return
         for engine in self.engines.values():
             engine.look_ups.refresh()
+        partitions = 0
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            raw = [engine.topics.raw for engine in self.engines.values()]
+            partitions = sum([len(await asyncio.wait_for(self.producer.partitions_for(topic), 5)) for topic in raw])
         now = time.time()
         rate = self.health.records / max(0.001, now - getattr(self, "_last_beat", self.started))
         self.health.records, self._last_beat = 0, now
         row = {
             "at": int(now * 1000), "started": int(self.started * 1000), "pid": os.getpid(), "host": socket.gethostname(),
-            "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(), "error": self.health.error,
+            "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(),
+            "held": sum(1 for _ in self._lags()), "partitions": partitions, "error": self.health.error,
             "state": "retrying" if self.health.error else "running",
             "latency_ms": round(self.health.waited / self.health.batches, 1) if self.health.batches else None,
         }  # fmt: skip
