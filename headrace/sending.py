@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
+import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -26,7 +26,9 @@ class Stop:
     """Set by SIGINT or SIGTERM; a second signal ends the process at once."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        # A handler runs in the middle of the main thread's work, its waiting included. Of what wakes a waiting thread only
+        # this queue may be used there: an Event's lock would be held by the very thread that the handler interrupts.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.signal: int | None = None
 
     def __bool__(self) -> bool:
@@ -34,7 +36,9 @@ class Stop:
 
     def wait(self, seconds: float) -> None:
         """Sleep, at most until the stop."""
-        self._event.wait(seconds)
+        if self.signal is None:
+            with suppress(queue.Empty):
+                self._wake.get(timeout=max(0.0, seconds))
 
     @property
     def exit_code(self) -> int:
@@ -48,7 +52,7 @@ class Stop:
             if self.signal is not None:
                 raise KeyboardInterrupt
             self.signal = number
-            self._event.set()
+            self._wake.put(None)
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -109,6 +109,18 @@ def tile(page: Page, name: str) -> str:
     return str(found.inner_text())
 
 
+def settled(page: Page) -> None:
+    """Wait until the page's layout has stood still for a second."""
+    layout = "(() => { const m = document.querySelector('[data-testid=\"stMain\"]'); return [m.scrollTop, m.scrollHeight] })()"
+    seen: list[object] = []
+
+    def still() -> bool:
+        seen.append(page.evaluate(layout))
+        return len(seen) > 5 and all(one == seen[-1] for one in seen[-6:])
+
+    eventually(still, "the page stands still", timeout=30, every=0.2)
+
+
 def test_the_page_shows_the_stores_numbers(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
     page.goto(f"{address}/?range=30d")
     kpis = ReadModel(store, "headrace").overview(TimeRange.LAST_30_DAYS).kpis
@@ -133,16 +145,17 @@ def test_choosing_a_range_changes_the_numbers_and_the_address(page: Page, addres
 def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(
     page: Page, address: str, store: redis.Redis, shop: Shop
 ) -> None:
-    # A worker that went silent meanwhile would put a warning above everything, and that may move the page.
+    # A worker that went silent meanwhile puts a warning above everything, and its going moves the page.
     shop.beat(at=time.time_ns() // 1_000_000 + 60_000)
     page.goto(f"{address}/?range=all")
     before = tile(page, "total-orders")
     charts = page.locator("[data-testid='stVegaLiteChart'] svg.marks")
     eventually(lambda: charts.count() == 10, "all charts are drawn", timeout=30)
+    eventually(lambda: page.locator(".st-key-advice [data-testid='stAlert']").count() == 0, "no warning is left", timeout=30)
     page.locator(".st-key-card-rules").scroll_into_view_if_needed()
     scrolled = "document.querySelector('[data-testid=\"stMain\"]').scrollTop"
     eventually(lambda: page.evaluate(scrolled) > 200, "the page is scrolled down")
-    page.wait_for_timeout(1_000)
+    settled(page)
     place = page.evaluate(scrolled)
     # A tile that is taken away and drawn anew would flicker: the very node has to stay.
     page.evaluate("window.kept = document.querySelector(\".st-key-tile-revenue [data-testid='stMetricValue']\")")
