@@ -130,10 +130,11 @@ class Check:
         settled = finish(state.look_ups.settle(batch, verdicts))
         release = state.look_ups.releases((verdicts[index], batch.sources[index]) for index in settled.touched)
         self._memory.apply(entity, settled.references, release)
+        marked = verdicts.marked
         usual = [
-            verdict.values
-            for index, verdict in enumerate(verdicts)
-            if index not in settled.pending and verdict.values is not None and not verdict.rejected and is_usual(verdict)
+            index
+            for index, body in enumerate(verdicts.bodies)
+            if body is not None and index not in settled.pending and (index not in marked or is_usual(marked[index]))
         ]
         for index, (record, number) in enumerate(zip(records, numbers, strict=True)):
             verdict = verdicts[index]
@@ -144,7 +145,7 @@ class Check:
             else:
                 segments = {name: column[index] for name, column in settled.segments.items()}
                 self._settle(state, verdict, number, record.value, segments)
-        state.learner.learn(usual, self._memory.known, state.tally.stream_ms // WEEK_MS)
+        state.learner.learn(verdicts, usual, self._memory.known, state.tally.stream_ms // WEEK_MS)
         self._arrived(entity, settled.references)
 
     def _arrived(self, entity: str, references: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
+from stream_app.judge.batch import Verdicts
 from stream_app.judge.related import Known
 from stream_app.store.write import Claim, Found, Wanted
 
@@ -62,13 +63,13 @@ class Learner:
         self._weeks: dict[int, dict[str, Counter[tuple[str, int]]]] = {}
         self._learned = self._made_of = 0
 
-    def learn(self, rows: list[dict[str, Any]], known: Mapping[str, Mapping[str, bytes]], week: int) -> None:
-        """Learn from clean records of a ``week``, and make a new baseline where enough is new."""
-        if not self._learns or not rows:
+    def learn(self, verdicts: Verdicts, usual: list[int], known: Mapping[str, Mapping[str, bytes]], week: int) -> None:
+        """Learn from the clean records at ``usual``, of a ``week``, and make a new baseline where enough is new."""
+        if not self._learns or not usual:
             return
         new = week not in self._weeks and bool(self._weeks)
         into = self._weeks.setdefault(week, {})
-        for rule, counter in learned(self.contract, rows).items():
+        for rule, counter in learned(self.contract, verdicts, usual).items():
             into.setdefault(rule, Counter()).update(counter)
             self._learned += counter.total()
         if enough(self._learned, self._made_of, new_week=new):

@@ -193,10 +193,10 @@ def test_a_baseline_survives_json() -> None:
 
 
 def test_a_large_batch_teaches_by_a_sample() -> None:
-    rows = [{"product_id": 1, "quantity": 2, "price": 9.0}] * 10_000
-    counts = learned(ORDERS, rows)[QUANTITY.rule.id]
+    rows = verdicts(*[order(product_id=1, quantity=2, price=9.0)] * 10_000)
+    counts = learned(ORDERS, rows, range(10_000))[QUANTITY.rule.id]
     assert 500 <= counts.total() <= 1_000
-    assert learned(replace(ORDERS, outliers=()), rows) == {}
+    assert learned(replace(ORDERS, outliers=()), rows, range(10_000)) == {}
 
 
 def test_a_new_version_is_due_when_a_quarter_more_was_learned_or_a_week_began() -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from stream_app.contract.model import Contract, Outlier
+from stream_app.judge.batch import Verdicts
 
 _GAMMA = math.log(1.05)
 #: The least spread of one side, as a standard deviation of the logarithm: 10 %.
@@ -70,14 +71,16 @@ class Baseline:
             raise ValueError(f"no baseline: {type(error).__name__}: {error}") from None
 
 
-def learned(contract: Contract, rows: list[dict[str, Any]]) -> dict[str, Counter[tuple[str, int]]]:
-    """Rule id → (group of the finest level, bucket) → how often, among clean records; a sample of a large batch."""
-    step = -(-len(rows) // LEARNED_A_BATCH) if rows else 1
+def learned(contract: Contract, verdicts: Verdicts, places: Sequence[int]) -> dict[str, Counter[tuple[str, int]]]:
+    """Rule id → (group of the finest level, bucket) → how often, among the records at ``places``; a sample of a large batch."""
+    step = -(-len(places) // LEARNED_A_BATCH) if places else 1
+    sample = places[::step]
     found: dict[str, Counter[tuple[str, int]]] = {}
     for outlier in contract.outliers:
         finest = learned_by(outlier)
-        name = outlier.field
-        pairs = [(values[finest] if finest else "", values[name]) for values in rows[::step]]
+        numbers = verdicts.column(outlier.field)
+        groups = verdicts.column(finest) if finest else None
+        pairs = [("" if groups is None else groups[index], numbers[index]) for index in sample]
         found[outlier.rule.id] = Counter(
             [
                 (str(group), place)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from stream_app.contract.cel import MOMENTS, compile_cel
@@ -20,7 +20,9 @@ from stream_app.contract.model import Condition, Contract
 from stream_app.errors import DocumentError
 
 #: A rule as code: the cleaned values and the as-of moment (ms) → whether the rule is broken.
-Check = Callable[[dict[str, Any], int], bool]
+Broken = Callable[[dict[str, Any], int], bool]
+#: The same of many records: columns of its fields and as-of moments (ms) → the places of those that break it.
+Everywhere = Callable[[Sequence[list[Any]], list[int]], list[int]]
 #: The library takes the very first microsecond of datetime for infinity, and the last ones for the year 10000.
 _FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(milliseconds=1)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -43,12 +45,12 @@ def shifted(milliseconds: int, seconds: int) -> datetime:
     return moment(milliseconds) + timedelta(seconds=seconds)
 
 
-def condition_check(condition: Condition, contract: Contract) -> Check:
+def condition_check(condition: Condition, contract: Contract) -> Broken:
     """Compile a condition to a check; whatever the translator does not know runs in the CEL library."""
     return translated(condition, contract) or by_library(condition, contract)
 
 
-def holds(condition: Condition, contract: Contract) -> Check:
+def holds(condition: Condition, contract: Contract) -> Broken:
     """A check that is true where the condition is; what cannot be told counts as false."""
     plain = translated(condition, contract)
     if plain is not None:
@@ -57,7 +59,7 @@ def holds(condition: Condition, contract: Contract) -> Check:
     return lambda values, as_of: result(values, as_of) is True
 
 
-def by_library(condition: Condition, contract: Contract) -> Check:
+def by_library(condition: Condition, contract: Contract) -> Broken:
     """The condition as the CEL library evaluates it."""
     result, fields = _evaluated(condition, contract), condition.fields
 
@@ -97,8 +99,73 @@ def _evaluated(condition: Condition, contract: Contract) -> Callable[[dict[str, 
     return result
 
 
-def translated(condition: Condition, contract: Contract) -> Check | None:
-    """The condition as a Python function, or ``None`` where it is not plain enough."""
+def translated(condition: Condition, contract: Contract) -> Broken | None:
+    """The condition as a Python function of one record, or ``None`` where it is not plain enough."""
+    known = _translation(condition, contract)
+    if known is None:
+        return None
+    tree, translator = known
+    code = ast.unparse(ast.fix_missing_locations(_Quick(translator.ordered).visit(tree)))
+    reads = "".join(f"{_LOCAL}{name} = values[{name!r}]\n  " for name in condition.fields)
+    if f"{_LOCAL}as_of" in code:
+        reads += f"{_LOCAL}as_of = moment(as_of_ms)\n  "
+    body = (
+        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({code})\n"
+        " except OverflowError:\n  return library(values, as_of_ms)\n"
+    )
+    scope = _scope(translator) | {"moment": moment, "shifted": shifted, "library": by_library(condition, contract)}
+    exec(compile(body, f"<{condition.rule.id}>", "exec"), scope)  # noqa: S102 - built from a checked tree of known nodes
+    check: Broken = scope["broken"]
+    return check
+
+
+def condition_places(condition: Condition, contract: Contract) -> Everywhere | None:
+    """The condition as a Python function of columns, or ``None`` where it is not plain enough.
+
+    Moments of canonical records share one zone object, so that comparing them asks nobody for an offset.
+    """
+    known = _translation(condition, contract)
+    if known is None or not condition.fields:
+        return None
+    tree, translator = known
+    shifts = _Shifts()
+    code = ast.unparse(ast.fix_missing_locations(shifts.visit(tree)))
+    names = [f"{_LOCAL}{name}" for name in condition.fields]
+    uses_as_of = f"{_LOCAL}as_of" in code
+    extra = [*([f"{_LOCAL}as_of"] if uses_as_of else []), *shifts.names]
+    row = ", ".join([*names, *extra])
+    body = f"def places(rows):\n return [place for place, ({row},) in enumerate(rows) if not ({code})]\n"
+    scope = _scope(translator) | {"enumerate": enumerate}
+    exec(compile(body, f"<{condition.rule.id}>", "exec"), scope)  # noqa: S102 - as above
+    places: Callable[[Any], list[int]] = scope["places"]
+    one_by_one = condition_check(condition, contract)
+
+    def everywhere(columns: Sequence[list[Any]], as_of: list[int]) -> list[int]:
+        try:
+            moments = [_each(as_of, moment)] if uses_as_of else []
+            shifted_by = [_each(as_of, partial(shifted, seconds=seconds)) for seconds in shifts.seconds]
+            return places(zip(*columns, *moments, *shifted_by, strict=True))
+        except OverflowError:
+            rows = (dict(zip(condition.fields, row, strict=True)) for row in zip(*columns, strict=True))
+            return [place for place, values in enumerate(rows) if one_by_one(values, as_of[place])]
+
+    return everywhere
+
+
+def _each(as_of: list[int], of: Callable[[int], datetime]) -> list[datetime]:
+    """What ``of`` makes of each; neighbours mostly share their as-of moment."""
+    known = {one: of(one) for one in set(as_of)}
+    return [known[one] for one in as_of]
+
+
+def _scope(translator: _Translator) -> dict[str, Any]:
+    """What generated code may name."""
+    durations = {name: itertools.repeat(timedelta(seconds=seconds)).__next__ for name, seconds in translator.durations.items()}
+    return {**durations, "float": float, "__builtins__": {"OverflowError": OverflowError}}
+
+
+def _translation(condition: Condition, contract: Contract) -> tuple[ast.Expression, _Translator] | None:
+    """The condition as a Python expression over ``field_…`` names; ``None`` where it is not plain enough."""
     types: dict[str, str] = {field.name: field.type for field in contract.fields if field.required}
     if any(name not in types for name in condition.fields) or "\\" in condition.expression:
         return None
@@ -111,27 +178,7 @@ def translated(condition: Condition, contract: Contract) -> Check | None:
         kind = translator.visit(tree.body)
     except (SyntaxError, _NotPlain, RecursionError):
         return None
-    if kind != "bool":
-        return None
-    code = ast.unparse(ast.fix_missing_locations(_Quick(translator.ordered).visit(tree)))
-    reads = "".join(f"{_LOCAL}{name} = values[{name!r}]\n  " for name in condition.fields)
-    if f"{_LOCAL}as_of" in code:
-        reads += f"{_LOCAL}as_of = moment(as_of_ms)\n  "
-    body = (
-        f"def broken(values, as_of_ms):\n try:\n  {reads}return not ({code})\n"
-        " except OverflowError:\n  return library(values, as_of_ms)\n"
-    )
-    scope: dict[str, Any] = {
-        "moment": moment,
-        "shifted": shifted,
-        **{name: itertools.repeat(timedelta(seconds=seconds)).__next__ for name, seconds in translator.durations.items()},
-        "float": float,
-        "library": by_library(condition, contract),
-        "__builtins__": {"OverflowError": OverflowError},
-    }
-    exec(compile(body, f"<{condition.rule.id}>", "exec"), scope)  # noqa: S102 - built from a checked tree of known nodes
-    check: Check = scope["broken"]
-    return check
+    return (tree, translator) if kind == "bool" else None
 
 
 def _pythonic(expression: str) -> str | None:
@@ -182,19 +229,44 @@ class _Quick(ast.NodeTransformer):
         return ast.BoolOp(ast.Or(), [days, ast.Compare(node.left, [operator], [ast.Name(name, ast.Load())])])
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        duration = node.right
-        if (
-            isinstance(node.left, ast.Name)
-            and node.left.id == f"{_LOCAL}as_of"
-            and isinstance(duration, ast.Call)
-            and isinstance(duration.func, ast.Name)
-        ):
-            seconds = int(duration.func.id.partition("_")[2])
-            sign = 1 if isinstance(node.op, ast.Add) else -1
-            return ast.Call(
-                ast.Name("shifted", ast.Load()), [ast.Name("as_of_ms", ast.Load()), ast.Constant(sign * seconds)], []
-            )
-        return node
+        seconds = _shift(node)
+        if seconds is None:
+            return node
+        return ast.Call(ast.Name("shifted", ast.Load()), [ast.Name("as_of_ms", ast.Load()), ast.Constant(seconds)], [])
+
+
+class _Shifts(ast.NodeTransformer):
+    """Makes a column of its own of every ``as_of`` with a duration: it is the same for many records."""
+
+    def __init__(self) -> None:
+        self.seconds: list[int] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns that stand for ``seconds``."""
+        return [f"shift_{place}" for place in range(len(self.seconds))]
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        seconds = _shift(node)
+        if seconds is None:
+            return node
+        if seconds not in self.seconds:
+            self.seconds.append(seconds)
+        return ast.Name(f"shift_{self.seconds.index(seconds)}", ast.Load())
+
+
+def _shift(node: ast.BinOp) -> int | None:
+    """The seconds that a node adds to ``as_of``; ``None`` where it is another one."""
+    duration = node.right
+    if (
+        isinstance(node.left, ast.Name)
+        and node.left.id == f"{_LOCAL}as_of"
+        and isinstance(duration, ast.Call)
+        and isinstance(duration.func, ast.Name)
+    ):
+        seconds = int(duration.func.id.partition("_")[2])
+        return seconds if isinstance(node.op, ast.Add) else -seconds
+    return None
 
 
 def _day(node: ast.expr) -> ast.expr:

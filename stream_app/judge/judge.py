@@ -1,8 +1,9 @@
 """The judge: one record's bytes → its verdict, by one contract. The heart of the product.
 
-Two ways lead to a verdict and agree on every record (a property test holds them to it). The fast way is for records
-that are clean already: one strict parse, one serialisation, the rules. Whatever the fast way does not accept at once is
-examined: read defensively, cleaned field by field, checked, every finding and repair noted.
+Three ways lead to a verdict and agree on every record (property tests hold them to it). Records that are canonical JSON
+already are read and checked by column (``canonical``). The fast way is for others that are clean: one strict parse, one
+serialisation, the rules. Whatever neither accepts at once is examined: read defensively, cleaned field by field, checked,
+every finding and repair noted.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pydantic_core import from_json, to_json
 
 from stream_app.contract.model import Contract, Rule, Severity
 from stream_app.judge.batch import Verdicts, milliseconds
+from stream_app.judge.canonical import Canonical
 from stream_app.judge.checks import checks_of
 from stream_app.judge.cleaning import CONTROL, cleaner
-from stream_app.judge.models import CHECKS, build_models
+from stream_app.judge.models import CHECKS, build_models, spelling_keys
+from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
@@ -38,12 +41,13 @@ class Judge:
         self._count = len(contract.fields)
         self._names = frozenset(field.name for field in contract.fields)
         self._clean = [(field.name, cleaner(field)) for field in contract.fields]
-        self._spellings = [
-            (field.name, frozenset(key.casefold() for key in field.spellings)) for field in contract.fields if field.spellings
-        ]
+        self._kind = rows_of(tuple(field.name for field in contract.fields))
+        self._canonical = Canonical(contract, self._kind)
+        self._spellings = [(field.name, spelling_keys(field)) for field in contract.fields if field.spellings]
         self._required = [field.name for field in contract.fields if field.required]
         self._strings = [field.name for field in contract.fields if field.type == "string"]
         self._checks = checks_of(contract)
+        self._checked = frozenset(name for check in self._checks for name in check.fields)
         self._event_time = contract.event_time
 
     def judge(self, raw: bytes | None, as_of_ms: int) -> Verdict:
@@ -54,36 +58,56 @@ class Judge:
     def judge_all(self, raws: list[bytes | None], as_of_ms: list[int]) -> Verdicts:
         """The verdicts on ``raws``, each as of its moment, in order. Never raises."""
         verdicts = Verdicts(self.contract, as_of_ms)
-        add_body, add_values, put = verdicts.bodies.append, verdicts.values.append, verdicts.put
-        fast, dump, examine, checks = self._fast, self._dump, self._examine, self._checks
-        # Mostly no record is too long or holds anything but ASCII: one look tells.
-        plain = None not in raws and b"".join(raws).isascii() and max(map(len, raws), default=0) <= self.max_bytes  # type: ignore[arg-type]
-        spelt = not self._spellings
-        for index, (raw, as_of) in enumerate(zip(raws, as_of_ms, strict=True)):
-            try:
-                values = fast(raw)  # type: ignore[arg-type]
-                body = dump(values)
-            except (ValueError, TypeError):
-                put(index, examine(raw, as_of))
-                continue
-            # What serialises to itself has no key twice; anything else must show that it has not.
-            if (
-                (body != raw and self._suspicious(raw, self._count))  # type: ignore[arg-type]
-                or not (plain or self._plain(raw))
-                or not (spelt or self._spelt(values))
-            ):
-                put(index, examine(raw, as_of))
-                continue
-            findings: list[Rule] | None = None
-            for rule, _, broken in checks:
-                if broken(values, as_of):
-                    findings = [*(findings or ()), rule]
-            if findings is None:
-                add_body(body)
-                add_values(values)
-            else:
-                put(index, self._settle(values, body, self._event_ms(values, as_of), as_of, findings, []))
+        rows, bodies = self._canonical.read(self._plain_of(raws))
+        read = [index for index, row in enumerate(rows) if row is not None] if None in rows else range(len(rows))
+        slow = [index for index, row in enumerate(rows) if row is None] if len(read) < len(rows) else []
+        broken = self._broken([rows[index] for index in read], [as_of_ms[index] for index in read]) if read else {}
+        for index in slow:
+            rows[index] = verdicts.kind.blank
+        verdicts.fill(rows, bodies)
+        for place, rules in broken.items():
+            index = read[place]
+            values, body, as_of = verdicts.values(index) or {}, bodies[index], as_of_ms[index]
+            verdicts.put(index, self._settle(values, body, self._event_ms(values, as_of), as_of, rules, []))
+        for index in slow:
+            self._one(verdicts, index, raws[index], as_of_ms[index])
         return verdicts
+
+    def _broken(self, rows: list[Any], as_of: list[int]) -> dict[int, list[Rule]]:
+        """Place of a canonical record → the rules that it breaks, column by column."""
+        columns = {name: self._kind.column(rows, name) for name in self._checked}
+        broken: dict[int, list[Rule]] = {}
+        for check in self._checks:
+            for place in check.places([columns[name] for name in check.fields], as_of):
+                broken.setdefault(place, []).append(check.rule)
+        return broken
+
+    def _plain_of(self, raws: list[bytes | None]) -> list[bytes | None]:
+        """The records that are ASCII and not too long; ``None`` in the place of others. Mostly one look tells that all are."""
+        if None not in raws and max(map(len, raws), default=0) <= self.max_bytes and b"".join(raws).isascii():  # type: ignore[arg-type]
+            return raws
+        return [raw if self._plain(raw) else None for raw in raws]
+
+    def _one(self, verdicts: Verdicts, index: int, raw: bytes | None, as_of: int) -> None:
+        """The verdict on a record that is not canonical: the fast way where it does, else examined."""
+        if not self._plain(raw):
+            verdicts.put(index, self._examine(raw, as_of))
+            return
+        try:
+            values = self._fast(raw)  # type: ignore[arg-type]
+            body = self._dump(values)
+        except (ValueError, TypeError):
+            verdicts.put(index, self._examine(raw, as_of))
+            return
+        # What serialises to itself has no key twice; anything else must show that it has not.
+        if (body != raw and self._suspicious(raw, self._count)) or (self._spellings and not self._spelt(values)):  # type: ignore[arg-type]
+            verdicts.put(index, self._examine(raw, as_of))
+            return
+        findings = [check.rule for check in self._checks if check.broken(values, as_of)]
+        if findings:
+            verdicts.put(index, self._settle(values, body, self._event_ms(values, as_of), as_of, findings, []))
+        else:
+            verdicts.put_clean(index, values, body)
 
     def _suspicious(self, raw: bytes, count: int) -> bool:
         """Whether a key might stand twice in a record of ``count`` fields, or a number be too long to read."""
@@ -161,9 +185,11 @@ class Judge:
                 faulty[name] = rules[f"{name}.required"]
         values = self._validated(cleaned, faulty)
         findings += [faulty[name] for name, _ in self._clean if name in faulty]
-        for rule, fields, broken in self._checks:
-            if not any(name in faulty for name in fields) and broken(values, as_of_ms):
-                findings.append(rule)
+        findings += [
+            check.rule
+            for check in self._checks
+            if not any(name in faulty for name in check.fields) and check.broken(values, as_of_ms)
+        ]
         event_ms = self._event_ms(values, as_of_ms)
         rejected = any(rule.severity is Severity.ERROR for rule in findings)
         body = None if rejected else self._dump(values)

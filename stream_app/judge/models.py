@@ -20,7 +20,8 @@ CANONICAL_TIMESTAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"
 CANONICAL_DATE = r"^\d{4}-\d\d-\d\d$"
 _INT64 = 2**63
 
-_BOUNDS = {
+#: Options that bound a value → the names pydantic and msgspec have for them.
+BOUNDS = {
     "minimum": "ge",
     "maximum": "le",
     "exclusiveMinimum": "gt",
@@ -73,7 +74,7 @@ def _adapter(contract: Contract, *, already_clean: bool) -> TypeAdapter[dict[str
 
 
 def _annotated(field: Field, already_clean: bool, contract: Contract) -> Any:
-    schema = _schema(field, already_clean)
+    schema = structure(field, already_clean=already_clean)
     if not (already_clean and field.required):
         schema = core_schema.nullable_schema(schema)
     try:
@@ -90,14 +91,20 @@ def _annotated(field: Field, already_clean: bool, contract: Contract) -> Any:
     return _Annotation
 
 
-def _schema(field: Field, already_clean: bool) -> CoreSchema:
+def spelling_keys(field: Field) -> frozenset[str]:
+    """The texts, without case, that cleaning spells in another way."""
+    return frozenset(key.casefold() for key in field.spellings)
+
+
+def structure(field: Field, *, already_clean: bool, parsed: bool = False) -> CoreSchema:
+    """The structure of one field. ``parsed``: moments and days come as such, and not as texts."""
     options = field.options
     if field.type == "boolean":
         return core_schema.bool_schema(strict=True)
     if field.type == "integer":
         return _integer(options)
     if field.type == "number":
-        limits: dict[str, Any] = {_BOUNDS[name]: float(value) for name, value in options.items() if name in _BOUNDS}
+        limits: dict[str, Any] = {BOUNDS[name]: float(value) for name, value in options.items() if name in BOUNDS}
         number = core_schema.float_schema(strict=True, allow_inf_nan=False, **limits)
         if "format" not in options:
             return number
@@ -105,21 +112,21 @@ def _schema(field: Field, already_clean: bool) -> CoreSchema:
         return core_schema.chain_schema([number, _as_format(core_schema.float_schema(ge=-most, le=most))])
     if field.type == "timestamp":
         moments: dict[str, Any] = {
-            _BOUNDS[name]: datetime.fromisoformat(value) for name, value in options.items() if name in _BOUNDS
+            BOUNDS[name]: datetime.fromisoformat(value) for name, value in options.items() if name in BOUNDS
         }
-        return core_schema.chain_schema(
-            [core_schema.str_schema(strict=True, pattern=CANONICAL_TIMESTAMP), core_schema.datetime_schema(**moments)]
-        )
+        moment = core_schema.datetime_schema(**moments)
+        text = core_schema.str_schema(strict=True, pattern=CANONICAL_TIMESTAMP)
+        return moment if parsed else core_schema.chain_schema([text, moment])
     if field.type == "date":
-        days: dict[str, Any] = {_BOUNDS[name]: date.fromisoformat(value) for name, value in options.items() if name in _BOUNDS}
-        return core_schema.chain_schema(
-            [core_schema.str_schema(strict=True, pattern=CANONICAL_DATE), core_schema.date_schema(**days)]
-        )
+        days: dict[str, Any] = {BOUNDS[name]: date.fromisoformat(value) for name, value in options.items() if name in BOUNDS}
+        day = core_schema.date_schema(**days)
+        text = core_schema.str_schema(strict=True, pattern=CANONICAL_DATE)
+        return day if parsed else core_schema.chain_schema([text, day])
     return _string(field, already_clean)
 
 
 def _integer(options: Any) -> CoreSchema:
-    bounds: dict[str, Any] = {_BOUNDS[name]: int(value) for name, value in options.items() if name in _BOUNDS}
+    bounds: dict[str, Any] = {BOUNDS[name]: int(value) for name, value in options.items() if name in BOUNDS}
     steps: list[CoreSchema] = [core_schema.int_schema(strict=True, **bounds)]
     if not _bounded(options):
         steps.append(core_schema.int_schema(ge=-_INT64, lt=_INT64))

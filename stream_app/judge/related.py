@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from stream_app.contract.model import Before, Contract, Deviation, Rule, Shop
+from stream_app.contract.model import Contract, Deviation, Rule, Shop
 from stream_app.judge.baseline import Baseline, Bounds, learned_by
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.conditions import moment
@@ -90,30 +90,36 @@ class Related:
     ) -> dict[int, list[Rule]]:
         """Index → the broken rules, among records that are not rejected and not in ``skip``."""
         found: dict[int, list[Rule]] = {}
-        places = [
-            index
-            for index, body in enumerate(verdicts.bodies)
-            if body is not None and index not in skip and verdicts.values[index] is not None
-        ]
-        rows: list[dict[str, Any]] = [verdicts.values[index] for index in places]  # type: ignore[misc]
+        places = [index for index, body in enumerate(verdicts.bodies) if body is not None and index not in skip]
+        whole = len(places) == len(verdicts)
+        columns: dict[str, list[Any]] = {}
+
+        def column(name: str) -> list[Any]:
+            if name not in columns:
+                column = verdicts.column(name)
+                columns[name] = column if whole else [column[index] for index in places]
+            return columns[name]
+
         # Rules on the same number of the same groups are looked at together: mostly no record is outside of any.
         together: dict[tuple[str | None, str], list[tuple[Rule, dict[Any, Bounds]]]] = {}
         ids: dict[str | None, set[Any]] = {None: {None}}
         for rule, by, name, bounds_of in self._limits(known, baseline):
             if by is not None and by not in ids:
-                ids[by] = {values[by] for values in rows}
+                ids[by] = set(column(by))
             usual = {one: bounds_of(one) for one in ids[by]}
             if any(bounds is not _ANYTHING for bounds in usual.values()):
                 together.setdefault((by, name), []).append((rule, usual))
         for (by, name), limits in together.items():
-            for row in _outside(rows, by, name, [usual for _, usual in limits]):
-                values = rows[row]
+            groups = column(by) if by is not None else None
+            numbers = column(name)
+            for row in _outside(groups, numbers, [usual for _, usual in limits]):
                 for rule, usual in limits:
-                    low, high = usual[values[by] if by is not None else None]
-                    if not low <= values[name] <= high:
+                    low, high = usual[groups[row] if groups is not None else None]
+                    if not low <= numbers[row] <= high:
                         found.setdefault(places[row], []).append(rule)
         for before in self.contract.before:
-            for row in _before(rows, before, known.get(before.reference, {})):
+            records = known.get(before.reference, {})
+            for row in _before(column(before.field), column(before.reference), before.tolerance_ms, records):
                 found.setdefault(places[row], []).append(before.rule)
         return found
 
@@ -138,7 +144,7 @@ class Related:
             reference, _, name = segment.partition(".")
             if name:
                 records = known.get(reference, {})
-                ids = [None if values is None else values[reference] for values in verdicts.values]
+                ids = verdicts.column(reference)
                 value_of = {one: records[one].values.get(name) if one in records else None for one in set(ids)}
                 columns[segment] = [value_of[one] for one in ids]
         return columns
@@ -147,37 +153,33 @@ class Related:
 _ANYTHING: Bounds = (-math.inf, math.inf)
 
 
-def _outside(rows: list[dict[str, Any]], by: str | None, name: str, limits: list[dict[Any, Bounds]]) -> list[int]:
+def _outside(groups: list[Any] | None, numbers: list[Any], limits: list[dict[Any, Bounds]]) -> list[int]:
     """The rows whose number is outside of any of their group's limits; what is not positive is nobody's to compare."""
     within = {one: (max(usual[one][0] for usual in limits), min(usual[one][1] for usual in limits)) for one in limits[0]}
-    if by is None:
+    if groups is None:
         low, high = within[None]
-        return [row for row, v in enumerate(rows) if (n := v[name]) is not None and not low <= n <= high and n > 0]
+        return [row for row, n in enumerate(numbers) if n is not None and not low <= n <= high and n > 0]
     return [
-        row for row, v in enumerate(rows) if (n := v[name]) is not None and not (b := within[v[by]])[0] <= n <= b[1] and n > 0
+        row
+        for row, (n, group) in enumerate(zip(numbers, groups, strict=True))
+        if n is not None and not (bounds := within[group])[0] <= n <= bounds[1] and n > 0
     ]
 
 
-def _before(rows: list[dict[str, Any]], before: Before, records: Mapping[Any, Known]) -> list[int]:
-    """The rows whose moment is too long before the referenced record first appeared.
-
-    The days mostly tell, of the whole batch at once: comparing two aware datetimes costs more than all the rest.
-    """
-    name, reference = before.field, before.reference
-    firsts = {one: records[one].first for one in {values[reference] for values in rows} if one in records}
+def _before(moments: list[Any], ids: list[Any], tolerance_ms: int, records: Mapping[Any, Known]) -> list[int]:
+    """The rows whose moment is too long before the referenced record first appeared; mostly the earliest of all tells."""
+    firsts = {one: records[one].first for one in set(ids) if one in records}
     latest = max(firsts.values(), default=0)
-    days = [at.toordinal() for values in rows if (at := values[name]) is not None]
-    if not latest or not days or min(days) > moment(latest - before.tolerance_ms).toordinal():
+    if not latest:
         return []
-    bounds = {one: moment(first - before.tolerance_ms) for one, first in firsts.items() if first}
-    earliest = {one: (bound.toordinal(), bound) for one, bound in bounds.items()}
+    earliest = min((at for at in moments if at is not None), default=None)
+    if earliest is None or earliest >= moment(latest - tolerance_ms):
+        return []
+    bounds = {one: moment(first - tolerance_ms) for one, first in firsts.items() if first}
     return [
         row
-        for row, values in enumerate(rows)
-        if (limit := earliest.get(values[reference])) is not None
-        and (at := values[name]) is not None
-        and at.toordinal() <= limit[0]
-        and at < limit[1]
+        for row, (at, one) in enumerate(zip(moments, ids, strict=True))
+        if at is not None and (limit := bounds.get(one)) is not None and at < limit
     ]
 
 
@@ -225,14 +227,16 @@ def updates(
     key, stale = contract.key, contract.stale
     latest: dict[str, Known] = {}
     found: dict[int, list[Rule]] = {}
-    for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True)):
-        if body is None or values is None or key is None or values[key] is None or index in skip:
+    keys = verdicts.column(key) if key is not None else [None] * len(verdicts)
+    for index, (value, body) in enumerate(zip(keys, verdicts.bodies, strict=True)):
+        if body is None or value is None or index in skip:
             continue
-        identity, at = str(values[key]), verdicts[index].event_ms
+        identity, at = str(value), verdicts[index].event_ms
         before = latest.get(identity) or known.get(identity)
-        kept = {name: values[name] for name in fields}
+        kept = {name: verdicts.column(name)[index] for name in fields}
         if before is None:
-            first = at if dated(index) or (contract.event_time and values[contract.event_time] is not None) else 0
+            told = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
+            first = at if told or dated(index) else 0
             latest[identity] = Known(first, at, kept)
         elif at < before.latest:
             if stale is not None:

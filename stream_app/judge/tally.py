@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Severity
@@ -69,67 +70,65 @@ class Tally:
         """
         unknown = [None] * len(verdicts)
         columns = {name: (segments or {}).get(name, unknown) for name in self.contract.segments if "." in name}
-        kept: list[int] = []
-        plain: list[dict[str, Any]] = []
-        usual: list[dict[str, Any]] = []
-        minutes: list[int] = []
+        usual: list[int] = []
         marked = verdicts.marked
-        name = self.contract.event_time
-        for index, values in enumerate(verdicts.values):
-            if index in marked or index in pending:
-                verdict = verdicts[index]
-                outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
-                self.add(verdict, outcome, source(index), segments={name: column[index] for name, column in columns.items()})
-                if outcome == "clean" and is_usual(verdict):
-                    usual.append(verdict.values)
-                continue
-            plain.append(values)  # type: ignore[arg-type]
-            kept.append(index)
-            moment = values[name] if name is not None else None  # type: ignore[index]
-            if moment is None:
-                minutes.append(verdicts.as_of[index] // 60_000)
-                self.stream_ms = max(self.stream_ms, verdicts.as_of[index])
-            else:
-                minutes.append(moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES)
-        for rule_id, counter in learned(self.contract, usual + plain).items():
+        apart = sorted({*marked, *pending})
+        for index in apart:
+            verdict = verdicts[index]
+            outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
+            self.add(verdict, outcome, source(index), segments={name: column[index] for name, column in columns.items()})
+            if outcome == "clean" and is_usual(verdict):
+                usual.append(index)
+        kept = sorted({*range(len(verdicts))}.difference(apart)) if apart else list(range(len(verdicts)))
+        for rule_id, counter in learned(self.contract, verdicts, usual + kept).items():
             self._learned.setdefault(rule_id, Counter()).update(counter)
-        if not plain:
+        if not kept:
             return
-        if name is not None:
-            newest = max(minutes)
-            latest = [v[name] for v, minute in zip(plain, minutes, strict=True) if minute == newest and v[name] is not None]
-            if latest:
-                self.stream_ms = max(self.stream_ms, milliseconds(max(latest)))
+        minutes = self._minutes(verdicts, kept)
         # Neighbours mostly share their minute: count each run at once.
         begin = 0
-        for end in (*(i for i in range(1, len(minutes)) if minutes[i] != minutes[i - 1]), len(minutes)):
-            here = {
-                name: [columns[name][index] for index in kept[begin:end]]
-                if "." in name
-                else [values[name] for values in plain[begin:end]]
-                for name in self.contract.segments
-            }
-            self._clean_run(minutes[begin], plain[begin:end], here)
+        for end in (*(i for i, (a, b) in enumerate(pairwise(minutes), 1) if a != b), len(minutes)):
+            self._clean_run(minutes[begin], _Run(verdicts, kept[begin:end], columns))
             begin = end
 
-    def _clean_run(self, minute: int, rows: list[dict[str, Any]], segments: Mapping[str, Sequence[Any]]) -> None:
-        """Count clean records of one minute that have neither finding nor repair; ``segments``: name → value by record."""
+    def _minutes(self, verdicts: Verdicts, kept: list[int]) -> list[int]:
+        """The minute of each record's event time, and the newest event time noted."""
+        name = self.contract.event_time
+        as_of = verdicts.as_of
+        if name is None:
+            self.stream_ms = max(self.stream_ms, *(as_of[index] for index in kept))
+            return [as_of[index] // 60_000 for index in kept]
+        moments = verdicts.column(name)
+        told = [moments[index] for index in kept]
+        dated = [moment for moment in told if moment is not None] if None in told else told
+        if len(dated) < len(told):
+            self.stream_ms = max(self.stream_ms, *(as_of[i] for i, moment in zip(kept, told, strict=True) if moment is None))
+        if dated:
+            self.stream_ms = max(self.stream_ms, milliseconds(max(dated)))
+        return [
+            moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES
+            if moment is not None
+            else as_of[index] // 60_000
+            for index, moment in zip(kept, told, strict=True)
+        ]
+
+    def _clean_run(self, minute: int, run: _Run) -> None:
+        """Count clean records of one minute that have neither finding nor repair."""
         window = self._window(minute)
-        window["in"] += len(rows)
-        window["clean"] += len(rows)
+        window["in"] += len(run)
+        window["clean"] += len(run)
         for name in self._optional:
-            missing = sum(values[name] is None for values in rows)
+            missing = run.column(name).count(None)
             if missing:
                 window[f"n:{name}"] += missing
-        amounts = self._amounts(rows) if self._revenue is not None else []
+        amounts = self._amounts(run)
         if amounts:
             window["rev"] += sum(amounts)
         for field, distinct in ((self.contract.customer, self.customers), (self._order, self.orders)):
             if field is not None:
-                distinct.setdefault(minute, set()).update(
-                    [str(value) for values in rows if (value := values[field]) is not None]
-                )
-        for name, column in segments.items():
+                distinct.setdefault(minute, set()).update([str(one) for one in {*run.column(field)} if one is not None])
+        for name in self.contract.segments:
+            column = run.column(name)
             worth: dict[Any, int] = {}
             for value, amount in zip(column, amounts, strict=False):
                 worth[value] = worth.get(value, 0) + amount
@@ -140,14 +139,16 @@ class Tally:
                 if amounts:
                     window[f"s|{name}|rev|{text}"] += worth[value]
 
-    def _amounts(self, rows: list[dict[str, Any]]) -> list[int]:
-        """What each record is worth, in minor units."""
-        if self._priced and self._revenue is not None:
-            quantity, price = self._revenue.quantity, self._revenue.price
-            amounts = [values[quantity] * values[price] * 100 for values in rows]
+    def _amounts(self, run: _Run) -> list[int]:
+        """What each record is worth, in minor units; empty where the contract does not say."""
+        if self._revenue is None:
+            return []
+        quantities, prices = run.column(self._revenue.quantity), run.column(self._revenue.price)
+        if self._priced:
+            amounts = [quantity * price * 100 for quantity, price in zip(quantities, prices, strict=True)]
             if min(amounts) >= -MOST and max(amounts) <= MOST:
-                return [round(amount) for amount in amounts]
-        return [self._amount(values) for values in rows]
+                return list(map(round, amounts))
+        return [_worth(quantity, price) for quantity, price in zip(quantities, prices, strict=True)]
 
     def _window(self, minute: int) -> defaultdict[str, int]:
         window = self.minutes.get(minute)
@@ -236,10 +237,7 @@ class Tally:
         """What a record is worth, in minor units; 0 where it cannot be told."""
         if self._revenue is None or values is None:
             return 0
-        quantity, price = values[self._revenue.quantity], values[self._revenue.price]
-        if quantity is None or price is None:
-            return 0
-        return _minor(quantity, price)
+        return _worth(values[self._revenue.quantity], values[self._revenue.price])
 
     def _segments(
         self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool, told: Mapping[str, Any]
@@ -321,9 +319,25 @@ def _segment(value: Any) -> str:
     return "(none)" if value is None else str(value)[:80]
 
 
-def _minor(quantity: float, price: float) -> int:
+def _worth(quantity: float | None, price: float | None) -> int:
     """``quantity`` × ``price`` in minor units; what is beyond ``MOST`` counts as that, so that no sum overflows."""
+    if quantity is None or price is None:
+        return 0
     return round(max(-MOST, min(quantity * price * 100, MOST)))
+
+
+class _Run:
+    """Some records of a batch, by column; ``told`` holds the columns of fields of referenced records."""
+
+    def __init__(self, verdicts: Verdicts, places: list[int], told: Mapping[str, Sequence[Any]]) -> None:
+        self._verdicts, self._places, self._told = verdicts, places, told
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def column(self, name: str) -> list[Any]:
+        column = self._told[name] if "." in name else self._verdicts.column(name)
+        return [column[place] for place in self._places]
 
 
 def order_is_unique(contract: Contract) -> bool:

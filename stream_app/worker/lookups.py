@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import blake2b
 from typing import Any, Protocol, TypeVar
 from zlib import crc32
@@ -127,7 +128,7 @@ class LookUps:
             before = {identity: self._read(raw) for identity, raw in zip(own, found.values[-1], strict=True) if raw}
             latest, stale = updates(self.contract, self._kept, verdicts, settled.pending, before, batch.dated)
             for index, rules in stale.items():
-                verdicts.reject(index, rules)
+                verdicts.mark(index, rules)
                 settled.touched.add(index)
             settled.references = {identity: record.to_json() for identity, record in latest.items()}
         else:
@@ -146,7 +147,7 @@ class LookUps:
             if len(self._known.get(place, ())) > _KNOWN:
                 self._known[place] = {}
             memory = self._known.setdefault(place, {})
-            ids = {values[name] for values in verdicts.values if values is not None}
+            ids = set(verdicts.column(name))
             ids.discard(None)
             if name not in self._related.reads_values:
                 ids.difference_update(memory)
@@ -174,8 +175,8 @@ class LookUps:
                 name = reference.field
                 settled.pending.update(
                     index
-                    for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
-                    if body is not None and values is not None and values[name] in gone
+                    for index, (one, body) in enumerate(zip(verdicts.column(name), verdicts.bodies, strict=True))
+                    if body is not None and one in gone
                 )
         return known
 
@@ -192,7 +193,7 @@ class LookUps:
         key = self.contract.key
         if self._kept is None or key is None:
             return []
-        return sorted({str(values[key]) for values in verdicts.values if values is not None and values[key] is not None})
+        return sorted({str(one) for one in verdicts.column(key) if one is not None})
 
     def reference_ids(self, verdicts: Verdicts, pending: set[int]) -> list[str]:
         """Ids that other entities may refer to from now on."""
@@ -201,9 +202,9 @@ class LookUps:
             return []
         return sorted(
             {
-                str(values[key])
-                for index, (values, body) in enumerate(zip(verdicts.values, verdicts.bodies, strict=True))
-                if body is not None and values is not None and values[key] is not None and index not in pending
+                str(one)
+                for index, (one, body) in enumerate(zip(verdicts.column(key), verdicts.bodies, strict=True))
+                if body is not None and one is not None and index not in pending
             }
         )
 
@@ -232,11 +233,10 @@ class LookUps:
         return claims, places
 
     def _ids(self, unique: Unique, verdicts: Verdicts) -> list[str | None]:
-        if len(unique.fields) == 1:
-            name = unique.fields[0]
-            return [None if v is None or (one := v[name]) is None else str(one) for v in verdicts.values]
-        seen = unique.among == "seen"
-        return [None if v is None else unique_id(unique.fields, v, seen) for v in verdicts.values]
+        columns = [verdicts.column(name) for name in unique.fields]
+        if len(columns) == 1:
+            return [None if one is None else str(one) for one in columns[0]]
+        return [unique_id(parts, unique.among == "seen") for parts in zip(*columns, strict=True)]
 
     def _duplicates(
         self, verdicts: Verdicts, found: Found, uniques: list[Unique], places: list[list[int]], settled: Settled
@@ -248,7 +248,7 @@ class LookUps:
             for index in contradictions:
                 extra.setdefault(place[index], []).append(unique.contradiction or unique.rule)
         for index, rules in extra.items():
-            verdicts.reject(index, rules)
+            verdicts.mark(index, rules)
         settled.touched.update(extra)
 
     async def late(self, verdicts: Verdicts) -> tuple[dict[int, list[Rule]], dict[str, list[Any]]]:
@@ -282,7 +282,8 @@ class LookUps:
             for verdict, source in rows
             if verdict.rejected and verdict.values is not None
             for unique in self.contract.uniques
-            if unique.among == "kept" and (identity := unique_id(unique.fields, verdict.values, False)) is not None
+            if unique.among == "kept"
+            and (identity := unique_id([verdict.values[name] for name in unique.fields], False)) is not None
         ]
 
     # --- rules over other records -----------------------------------------------------------------------------------
@@ -308,7 +309,7 @@ class LookUps:
         for index, offset in enumerate(batch.offsets) if noted else ():
             broken = [rules[rule_id] for rule_id in noted.get(offset, ()) if rule_id in rules]
             if broken and index not in settled.pending:
-                verdicts.reject(index, broken)
+                verdicts.mark(index, broken)
                 settled.touched.add(index)
 
 
@@ -321,17 +322,16 @@ def marks(verdict: Verdict) -> list[str]:
     return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
 
 
-def unique_id(fields: tuple[str, ...], values: dict[str, Any], seen: bool) -> str | None:
+def unique_id(parts: Sequence[Any], seen: bool) -> str | None:
     """The text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
-    if len(fields) == 1:
-        value = values[fields[0]]
-        return None if value is None else str(value)
-    parts = [values[name] for name in fields]
+    if len(parts) == 1:
+        return None if parts[0] is None else str(parts[0])
     if not seen and any(part is None for part in parts):
         return None
     return fingerprint(parts)
 
 
-def fingerprint(parts: list[Any]) -> str:
-    """128 bits that stand for the values of several fields."""
+def fingerprint(parts: Sequence[Any]) -> str:
+    """128 bits that stand for the values of several fields. Moments count as texts: their zones may be of several kinds."""
+    parts = [str(part) if isinstance(part, date) else part for part in parts]
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
