@@ -56,14 +56,17 @@ class Verdicts(Sequence[Verdict]):
 
     def put(self, index: int, verdict: Verdict) -> None:
         """Set the verdict at ``index``."""
-        self.bodies[index], self._rows[index] = verdict.body, self.kind.row(verdict.values)
+        self._set(index, verdict.values, verdict.body)
         self.marked[index] = verdict
-        self._columns.clear()
 
     def put_clean(self, index: int, values: dict[str, Any], body: bytes) -> None:
         """Set a record that is clean as it came."""
+        self._set(index, values, body)
+
+    def _set(self, index: int, values: dict[str, Any] | None, body: bytes | None) -> None:
         self.bodies[index], self._rows[index] = body, self.kind.row(values)
-        self._columns.clear()
+        for name, column in self._columns.items():
+            column[index] = None if values is None else values[name]
 
     def column(self, name: str) -> list[Any]:
         """The cleaned values of one field by record; ``None`` also where no object could be read. Not to be changed."""

@@ -42,35 +42,35 @@ class Canonical:
         self._rows = rows
         self._doubts = [(field.name, doubts) for field in contract.fields for doubts in _doubts(field)]
 
-    def read(self, raws: Sequence[bytes | None]) -> tuple[list[Any], list[bytes | None]]:
-        """Rows and canonical bodies of ASCII records, in order; ``None`` twice where a record has to go another way."""
+    def read(self, raws: Sequence[bytes | None]) -> tuple[list[Any], list[bytes | None], list[int]]:
+        """Rows and canonical bodies of ASCII records, in order, and the places of those that have to go another way.
+
+        In those places stand the row and the body of some other record, so that columns are whole; all are there when
+        nothing could be read.
+        """
         decode = self._decode
         rows: list[Any] = []
         add = rows.append
-        for raw in raws:
+        failed: list[int] = []
+        for place, raw in enumerate(raws):
             try:
                 add(decode(raw))  # type: ignore[arg-type]
             except (ValueError, TypeError, RecursionError):
+                failed.append(place)
                 add(None)
-        places = range(len(rows))
-        if None in rows:
-            places = [place for place, row in enumerate(rows) if row is not None]  # type: ignore[assignment]
-        read = [rows[place] for place in places]
+        if failed:
+            some = next((row for row in rows if row is not None), None)
+            if some is None:
+                return rows, [None] * len(rows), failed
+            for place in failed:
+                rows[place] = some
         # No canonical JSON holds a line break.
-        bodies: list[bytes | None] = self._encode_lines(read).split(b"\n")[:-1]  # type: ignore[assignment]
-        doubtful = {at for at, (place, body) in enumerate(zip(places, bodies, strict=True)) if body != raws[place]}
-        doubtful -= {at for at in doubtful if _unspaced(raws[places[at]]) == bodies[at]}
+        bodies: list[bytes | None] = self._encode_lines(rows).split(b"\n")[:-1]  # type: ignore[assignment]
+        other = {place for place, (body, raw) in enumerate(zip(bodies, raws, strict=True)) if body != raw}
+        other -= {place for place in other if _unspaced(raws[place]) == bodies[place]}
         for name, doubts in self._doubts:
-            doubtful.update(doubts(self._rows.column(read, name)))
-        if not doubtful and len(read) == len(rows):
-            return rows, bodies
-        out: list[bytes | None] = [None] * len(rows)
-        for at, place in enumerate(places):
-            if at in doubtful:
-                rows[place] = None
-            else:
-                out[place] = bodies[at]
-        return rows, out
+            other.update(doubts(self._rows.column(rows, name)))
+        return rows, bodies, sorted(other)
 
 
 def _unspaced(raw: bytes | None) -> bytes | None:
@@ -114,11 +114,10 @@ def _doubts(field: Field) -> list[Doubts]:
         found.append(_elsewhere)
     if field.type == "number" and not _small(field):
         found.append(_huge)
-    if (
-        field.type == "string"
-        or "format" in field.options
-        or (bounded and (field.type in ("timestamp", "date") or _bounds(field) is None))
-    ):
+    if field.type in ("timestamp", "date"):
+        if bounded:
+            found.append(_unless_between(_by_structure(field), field))
+    elif field.type == "string" or "format" in field.options or (bounded and _bounds(field) is None):
         found.append(_by_structure(field))
     if field.spellings:
         found.append(_spelt(spelling_keys(field)))
@@ -156,6 +155,25 @@ def _by_structure(field: Field) -> Doubts:
         return []
 
     return doubts
+
+
+def _unless_between(doubts: Doubts, field: Field) -> Doubts:
+    """``doubts``, asked only if the first or the last moment lies on a bound or beyond."""
+    of = datetime.fromisoformat if field.type == "timestamp" else date.fromisoformat
+    bounds = {name: of(value) for name, value in field.options.items() if name in BOUNDS}
+    low = [bounds[name] for name in ("minimum", "exclusiveMinimum") if name in bounds]
+    high = [bounds[name] for name in ("maximum", "exclusiveMaximum") if name in bounds]
+
+    def unless(column: list[Any]) -> list[int]:
+        told = [moment for moment in column if moment is not None] if None in column else column
+        try:
+            if not told or (all(min(told) > one for one in low) and all(max(told) < one for one in high)):
+                return []
+        except TypeError:
+            pass  # some have no zone
+        return doubts(column)
+
+    return unless
 
 
 def _spelt(spellings: frozenset[str]) -> Doubts:

@@ -37,8 +37,8 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
     spellings = {key.casefold(): value for key, value in field.spellings.items()}
 
     def clean(value: Any) -> tuple[Any, list[str]]:
-        if value is None:
-            return None, []
+        if not isinstance(value, (str, float)):  # noqa: UP038 - twice as fast
+            return value, []  # no step changes anything else
         done: list[str] = []
         # Again until nothing changes (upper case may undo NFC): what is clean stays so when it is judged again.
         for _ in range(_ROUNDS):

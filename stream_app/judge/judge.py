@@ -41,13 +41,11 @@ class Judge:
         self._count = len(contract.fields)
         self._names = frozenset(field.name for field in contract.fields)
         self._clean = [(field.name, cleaner(field)) for field in contract.fields]
-        self._kind = rows_of(tuple(field.name for field in contract.fields))
-        self._canonical = Canonical(contract, self._kind)
+        self._canonical = Canonical(contract, rows_of(tuple(field.name for field in contract.fields)))
         self._spellings = [(field.name, spelling_keys(field)) for field in contract.fields if field.spellings]
         self._required = [field.name for field in contract.fields if field.required]
         self._strings = [field.name for field in contract.fields if field.type == "string"]
         self._checks = checks_of(contract)
-        self._checked = frozenset(name for check in self._checks for name in check.fields)
         self._event_time = contract.event_time
 
     def judge(self, raw: bytes | None, as_of_ms: int) -> Verdict:
@@ -58,28 +56,23 @@ class Judge:
     def judge_all(self, raws: list[bytes | None], as_of_ms: list[int]) -> Verdicts:
         """The verdicts on ``raws``, each as of its moment, in order. Never raises."""
         verdicts = Verdicts(self.contract, as_of_ms)
-        rows, bodies = self._canonical.read(self._plain_of(raws))
-        read = [index for index, row in enumerate(rows) if row is not None] if None in rows else range(len(rows))
-        slow = [index for index, row in enumerate(rows) if row is None] if len(read) < len(rows) else []
-        broken = self._broken([rows[index] for index in read], [as_of_ms[index] for index in read]) if read else {}
-        for index in slow:
-            rows[index] = verdicts.kind.blank
+        rows, bodies, others = self._canonical.read(self._plain_of(raws))
         verdicts.fill(rows, bodies)
-        for place, rules in broken.items():
-            index = read[place]
+        broken = self._broken(verdicts) if len(others) < len(rows) else {}
+        for index in others:
+            broken.pop(index, None)
+            self._one(verdicts, index, raws[index], as_of_ms[index])
+        for index, rules in broken.items():
             values, body, as_of = verdicts.values(index) or {}, bodies[index], as_of_ms[index]
             verdicts.put(index, self._settle(values, body, self._event_ms(values, as_of), as_of, rules, []))
-        for index in slow:
-            self._one(verdicts, index, raws[index], as_of_ms[index])
         return verdicts
 
-    def _broken(self, rows: list[Any], as_of: list[int]) -> dict[int, list[Rule]]:
-        """Place of a canonical record → the rules that it breaks, column by column."""
-        columns = {name: self._kind.column(rows, name) for name in self._checked}
+    def _broken(self, verdicts: Verdicts) -> dict[int, list[Rule]]:
+        """Index of a canonical record → the rules that it breaks, column by column."""
         broken: dict[int, list[Rule]] = {}
         for check in self._checks:
-            for place in check.places([columns[name] for name in check.fields], as_of):
-                broken.setdefault(place, []).append(check.rule)
+            for index in check.places([verdicts.column(name) for name in check.fields], verdicts.as_of):
+                broken.setdefault(index, []).append(check.rule)
         return broken
 
     def _plain_of(self, raws: list[bytes | None]) -> list[bytes | None]:

@@ -155,7 +155,9 @@ _ANYTHING: Bounds = (-math.inf, math.inf)
 
 def _outside(groups: list[Any] | None, numbers: list[Any], limits: list[dict[Any, Bounds]]) -> list[int]:
     """The rows whose number is outside of any of their group's limits; what is not positive is nobody's to compare."""
-    within = {one: (max(usual[one][0] for usual in limits), min(usual[one][1] for usual in limits)) for one in limits[0]}
+    within, *others = limits
+    for other in others:
+        within = {one: (max(low, other[one][0]), min(high, other[one][1])) for one, (low, high) in within.items()}
     if groups is None:
         low, high = within[None]
         return [row for row, n in enumerate(numbers) if n is not None and not low <= n <= high and n > 0]

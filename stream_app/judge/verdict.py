@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stream_app.contract.model import Rule, Severity
@@ -59,8 +59,23 @@ class Verdict:
             self.body = None
 
 
-def findings_json(findings: Iterable[Rule]) -> bytes:
+def findings_json(findings: Sequence[Rule]) -> bytes:
     """The ``headrace.findings`` header: rule, severity, dimension, path and message of each; never a value."""
+    # The same few sets of rules are broken again and again. A rule is not hashed: that would cost as much as writing it.
+    key = tuple(map(id, findings))
+    known = _WRITTEN.get(key)
+    if known is None or any(one is not rule for one, rule in zip(known[0], findings, strict=True)):
+        if len(_WRITTEN) > _MOST_WRITTEN:
+            _WRITTEN.clear()
+        known = _WRITTEN[key] = (tuple(findings), _findings_json(findings))
+    return known[1]
+
+
+_WRITTEN: dict[tuple[int, ...], tuple[tuple[Rule, ...], bytes]] = {}
+_MOST_WRITTEN = 10_000
+
+
+def _findings_json(findings: Iterable[Rule]) -> bytes:
     return json.dumps(
         [
             {

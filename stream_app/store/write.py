@@ -136,7 +136,7 @@ class Changes:
 
 
 def _distinct(minutes: dict[int, set[str]]) -> list[str]:
-    return sorted(set().union(*minutes.values())) if minutes else []
+    return list(set().union(*minutes.values())) if minutes else []
 
 
 def _windows(tally: Tally) -> list[tuple[str, int, dict[str, int]]]:
@@ -158,7 +158,7 @@ def _sketches(minutes: dict[int, set[str]]) -> list[tuple[str, int, list[str]]]:
         merged: dict[int, set[str]] = {}
         for minute, ids in minutes.items():
             merged.setdefault(grain.start(minute * 60), set()).update(ids)
-        rows += [(grain.value, start, sorted(merged[start])) for start in sorted(merged)]
+        rows += [(grain.value, start, list(merged[start])) for start in sorted(merged)]
     return rows
 
 

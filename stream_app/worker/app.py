@@ -34,7 +34,7 @@ from stream_app.worker.waiting import WaitingRoom
 
 log = logging.getLogger("headrace.worker")
 #: Records that one pass through the five steps takes at the most.
-BATCH = 4_000
+BATCH = 8_000
 _LANE = 3
 #: Seconds between two looks whether Kafka is there.
 _WATCH = 1.0

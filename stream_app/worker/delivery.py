@@ -88,13 +88,10 @@ class Outbox:
         builder = self._open.get(place)
         if builder is None:
             builder = self._open[place] = self._producer.create_batch()
-        append = builder.append
-        for key, value, timestamp, headers in rows:
-            if append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-                self._full.append((topic, partition, builder))
-                builder = self._open[place] = self._producer.create_batch()
-                append = builder.append
-                append(timestamp=timestamp, key=key, value=value, headers=headers)
+        done = 0
+        while (done := builder.extend(rows, done)) < len(rows):
+            self._full.append((topic, partition, builder))
+            builder = self._open[place] = self._producer.create_batch()
 
     async def send(self) -> None:
         """Send everything and wait until the broker has acknowledged it; raises the client's error otherwise."""
@@ -178,17 +175,17 @@ def header(record: Any, name: str) -> bytes | None:
 
 
 def as_of_all(records: list[Any]) -> list[int]:
-    """``as_of`` of each record; most have that header alone, or none."""
-    return [
-        int(headers[0][1])
-        if len(headers := record.headers) == 1
-        and headers[0][0] == AS_OF
-        and (value := headers[0][1])
-        and len(value) <= 15
-        and value.isdigit()
-        else as_of(record)
-        for record in records
-    ]
+    """``as_of`` of each record; most have that header alone, and many the same moment."""
+    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
+    known = {pair: moment for pair in set(pairs) if pair is not None and (moment := _told(*pair)) is not None}
+    if len(known) == 1 and pairs.count(pairs[0]) == len(pairs):
+        return list(known.values()) * len(pairs)
+    return [known[pair] if pair in known else as_of(record) for pair, record in zip(pairs, records, strict=True)]
+
+
+def _told(name: str, value: bytes | None) -> int | None:
+    """The moment that a header tells, where it is one that does."""
+    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
 
 
 def as_of(record: Any) -> int:
@@ -196,6 +193,7 @@ def as_of(record: Any) -> int:
     if not record.headers:
         return max(0, int(record.timestamp))
     for name, value in record.headers:
-        if name == AS_OF and value and len(value) <= 15 and value.isdigit():
-            return int(value)
+        told = _told(name, value)
+        if told is not None:
+            return told
     return max(0, int(record.timestamp))

@@ -119,16 +119,16 @@ class Engine:
 
     def _judge(self, records: list[Any]) -> Verdicts:
         verdicts = self.judge.judge_all([record.value for record in records], as_of_all(records))
-        for index, record in enumerate(records):
-            if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED:
-                oversized = self.contract.rules["record.oversized"]
-                verdicts.put(index, Verdict(None, None, verdicts.as_of[index], (oversized,)))
+        keys = [record.key for record in records]
+        for index in [i for i, key in enumerate(keys) if key is not None and len(key) > KEPT_OF_OVERSIZED]:
+            oversized = self.contract.rules["record.oversized"]
+            verdicts.put(index, Verdict(None, None, verdicts.as_of[index], (oversized,)))
         return verdicts
 
     async def _deliver(self, partition: int, place: tuple[str, int], records: list[Any], verdicts: Verdicts) -> None:
         prefix = b"%b:%d:" % (self.topics.raw.encode(), partition)
         offsets = [record.offset for record in records]
-        sources = [b"%b%d" % (prefix, offset) for offset in offsets]
+        sources = list(map((prefix.replace(b"%", b"%%") + b"%d").__mod__, offsets))
         # 2. Look up references and uniqueness for the whole batch in one round trip, and settle the verdicts.
         batch = Batch(place, offsets, sources, lambda index: header(records[index], AS_OF) is not None)
         settled = await self.look_ups.settle(batch, verdicts)
@@ -162,7 +162,7 @@ class Engine:
     ) -> None:
         """Send each record to its topic, those at the indexes in ``pending`` to the pending topic."""
         outbox = Outbox(self.producer)
-        contract = self.header
+        contract, marked = self.header, verdicts.marked
         clean: list[Row] = []
         for index, (record, body, source) in enumerate(zip(records, verdicts.bodies, sources, strict=True)):
             if index in pending:
@@ -174,11 +174,12 @@ class Engine:
                 outbox.add(self.topics.pending, partition, row, foreign=True)
             elif body is not None:
                 headers = [(SOURCE, source), contract]
-                verdict = verdicts.marked.get(index)
-                if verdict is not None and verdict.findings:
-                    headers.append((WARNINGS, findings_json(verdict.findings)))
-                if verdict is not None and verdict.repairs:
-                    headers.append((REPAIRS, repairs_json(verdict.repairs)))
+                if index in marked:
+                    verdict = marked[index]
+                    if verdict.findings:
+                        headers.append((WARNINGS, findings_json(verdict.findings)))
+                    if verdict.repairs:
+                        headers.append((REPAIRS, repairs_json(verdict.repairs)))
                 clean.append((record.key, body, record.timestamp, headers))
             else:
                 headers = dead_letter_headers(

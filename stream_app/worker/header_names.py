@@ -5,7 +5,8 @@ Such a name is read with the bytes in question as surrogates (PEP 383), and writ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import aiokafka.consumer.fetcher as fetcher
@@ -102,6 +103,7 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
         super().__init__(batch_size, compression_type, is_transactional=is_transactional, **serializers)
         self._arguments = compression_type, is_transactional, -1, -1, 0, batch_size
         self._strange = False
+        self._relative_offset = 0
 
     def append(self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Any = ()) -> Any:
         """Add a record; ``None`` when the batch is full, or has to end before this record."""
@@ -116,6 +118,34 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
                 self._strange = True
         headers = [(_Name(name), content) for name, content in headers]
         return super().append(timestamp=timestamp, key=key, value=value, headers=headers)
+
+    def extend(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
+        """Add (key, value, timestamp, headers) from ``begin`` on; returns where the batch is full, or has to end.
+
+        What ``append`` does, without three calls a record.
+        """
+        if self._strange or self._closed:
+            return self._extend_slowly(rows, begin)
+        append, place, offset = self._builder.append, begin, self._relative_offset
+        try:
+            for key, value, timestamp, headers in islice(rows, begin, None):
+                if append(offset, timestamp, key, value, headers) is None:
+                    self._relative_offset = offset
+                    self.close()
+                    return place
+                offset += 1
+                place += 1
+        except UnicodeEncodeError:
+            self._relative_offset = offset
+            return self._extend_slowly(rows, place)
+        self._relative_offset = offset
+        return place
+
+    def _extend_slowly(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
+        for place, (key, value, timestamp, headers) in enumerate(islice(rows, begin, None), begin):
+            if self.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
+                return place
+        return len(rows)
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self._builder.set_producer_state(producer_id, producer_epoch, base_sequence)

@@ -219,15 +219,19 @@ class LookUps:
             make, look = Claim(unique.rule.id, True, [], []), Claim(unique.rule.id, False, [], [])
             seen = unique.among == "seen"
             ids = self._ids(unique, verdicts)
-            made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
-            looked = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and not body]
-            for claim, place in ((make, made), (look, [] if seen else looked)):
+            if None in ids or (None in bodies and not seen):
+                made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
+                looked = [] if seen else [i for i, one in enumerate(ids) if one is not None and not bodies[i]]
+            else:
+                made, looked = list(range(len(ids))), []
+            for claim, place in ((make, made), (look, looked)):
                 if place:
-                    claim.ids = [ids[i] for i in place]  # type: ignore[misc]
-                    if unique.contradiction is None:
-                        claim.holders = [sources[i] for i in place]
-                    else:
-                        claim.holders = [b"%b %x" % (sources[i], crc32(bodies[i] or b"")) for i in place]
+                    whole = len(place) == len(ids)
+                    claim.ids = ids if whole else [ids[i] for i in place]  # type: ignore[assignment, misc]
+                    claim.holders = sources if whole else [sources[i] for i in place]
+                    if unique.contradiction is not None:
+                        contents = map(crc32, [bodies[i] or b"" for i in place])
+                        claim.holders = list(map(b"%b %x".__mod__, zip(claim.holders, contents, strict=True)))
                     claims.append((unique, claim))
                     places.append(place)
         return claims, places
