@@ -14,7 +14,8 @@ def pack(value: Any) -> bytes:
 
 
 #: ARGV: prefix, payload {entity, applied: [field, expected], refs: [[entity, [id…], values wanted: 0|1]…],
-#: claims: [[rule, claim: 0|1, [id…], [holder…]]…]}; a holder is ``source`` or ``source fingerprint``.
+#: claims: [[rule, claim: 0|1, [id…], [holder…], distinct: 0|1]…]}; a holder is ``source`` or ``source fingerprint``, and
+#: ``distinct`` says that no id occurs twice.
 #: Returns {0, applied} when another worker has moved the partition on, else
 #: {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes}.
 #: What is found out about a key is noted until the batch is applied (hash ``decided:<partition field>``, rule|source →
@@ -46,21 +47,19 @@ local decided = p.applied and prefix .. ':decided:' .. p.applied[1]
 local again = decided and redis.call('EXISTS', decided) == 1
 local function source(holder) return string.match(holder, '^[^ ]+') end
 for i, c in ipairs(p.claims) do
-  local key, found, fresh, here = prefix .. ':uniq:' .. p.entity .. ':' .. c[1], {}, {}, {}
-  local claim, ids, holders = c[2] == 1, c[3], c[4]
-  many(key, ids, function(j, holder)
+  local key, found, here = prefix .. ':uniq:' .. p.entity .. ':' .. c[1], {}, {}
+  local claim, ids, holders, distinct = c[2] == 1, c[3], c[4], c[5] == 1
+  local function compare(j, holder)
     local own = holders[j]
     local known = again and redis.call('HGET', decided, c[1] .. '|' .. source(own))
     if known then
       if known == '1' then found[#found + 1] = j elseif known == '2' then found[#found + 1] = -j end
-      return
+      return false
     end
-    holder = here[ids[j]] or holder
+    if not distinct then holder = here[ids[j]] or holder end
     if not holder and claim then
       here[ids[j]] = own
-      fresh[#fresh + 1] = ids[j]
-      fresh[#fresh + 1] = own
-      return
+      return true
     end
     local note = '0'
     if holder and holder ~= own and source(holder) ~= source(own) then
@@ -69,8 +68,22 @@ for i, c in ipairs(p.claims) do
       found[#found + 1] = same and j or -j
     end
     if decided and (note ~= '0' or not claim) then redis.call('HSET', decided, c[1] .. '|' .. source(own), note) end
-  end)
-  for k = 1, #fresh, 1000 do redis.call('HSET', key, unpack(fresh, k, math.min(k + 999, #fresh))) end
+    return false
+  end
+  -- Mostly every id is new, occurs once and is judged for the first time.
+  local plain = claim and distinct and not again
+  for first = 1, #ids, 1000 do
+    local last, fresh, n = math.min(first + 999, #ids), {}, 0
+    local got = redis.call('HMGET', key, unpack(ids, first, last))
+    for j = first, last do
+      local holder = got[j - first + 1]
+      if (plain and not holder) or compare(j, holder) then
+        fresh[n + 1], fresh[n + 2] = ids[j], holders[j]
+        n = n + 2
+      end
+    end
+    if n > 0 then redis.call('HSET', key, unpack(fresh)) end
+  end
   duplicates[i] = found
 end
 local upto, notes = '-1', ''

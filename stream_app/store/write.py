@@ -55,6 +55,11 @@ class Claim:
     ids: list[str]
     holders: list[bytes]
 
+    @property
+    def distinct(self) -> bool:
+        """Whether no id occurs twice."""
+        return len({*self.ids}) == len(self.ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -199,7 +204,9 @@ class Store:
         payload: dict[str, Any] = {
             "entity": entity,
             "refs": [(one.entity, one.ids, int(one.values)) for one in wanted],
-            "claims": [(claim.rule, int(claim.claim), claim.ids, claim.holders) for claim in claims],
+            "claims": [
+                (one.rule, int(one.claim), one.ids, one.holders, int(len({*one.ids}) == len(one.ids))) for one in claims
+            ],
         }
         if applied is not None:
             payload["applied"] = applied

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import faust
@@ -22,7 +22,6 @@ from stream_app.contract.model import Shop
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Store
-from stream_app.worker import header_names
 from stream_app.worker.baselines import keep_current, pinned
 from stream_app.worker.delivery import kafka_options
 from stream_app.worker.engine import Engine, GaveUp, Health
@@ -36,6 +35,8 @@ log = logging.getLogger("headrace.worker")
 #: Records that one pass through the five steps takes at the most.
 BATCH = 8_000
 _LANE = 3
+#: Seconds after an assignment in which records that others refer to go first.
+_WARM_UP = 5.0
 #: Seconds between two looks whether Kafka is there.
 _WATCH = 1.0
 #: Seconds that Kafka may take to answer then.
@@ -45,8 +46,8 @@ _ANSWER = 10.0
 class Lanes:
     """One task per partition: batches of a partition in order, partitions side by side, bounded everywhere."""
 
-    def __init__(self, engine: Engine, fail: Any) -> None:
-        self.engine, self.fail = engine, fail
+    def __init__(self, engine: Engine, fail: Any, before: Callable[[str], Awaitable[None]]) -> None:
+        self.engine, self.fail, self.before = engine, fail, before
         self._queues: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -62,6 +63,7 @@ class Lanes:
         try:
             while True:
                 events = [await queue.get()]
+                await self.before(self.engine.entity)
                 records = list(events[0].message.value)
                 while not queue.empty() and len(records) < BATCH:
                     events.append(queue.get_nowait())
@@ -93,6 +95,7 @@ class HeadraceApp:
         self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
         self._closed_since: float | None = None
+        self._warm_until = 0.0
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
         self.lanes: dict[str, Lanes] = {}
@@ -122,17 +125,16 @@ class HeadraceApp:
             topic_partitions=settings.partitions,
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=1024 * 1024,
-            broker_max_poll_records=2000,
+            broker_max_poll_records=8000,
             broker_commit_interval=0.5,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
             broker_rebalance_timeout=settings.session_timeout,
-            stream_buffer_maxsize=8,
+            stream_buffer_maxsize=4,
             stream_wait_empty=False,
             **options,
         )
         install(app)
-        header_names.install()
         entities = list(self.shop.contracts)
         for entity in entities:
             self._agents(app, entity)
@@ -183,7 +185,7 @@ class HeadraceApp:
         first = next(iter(engines.values()))
         await first.patiently("write the contracts", lambda: self.store.describe(self.shop.contracts.values()))
         for entity, engine in engines.items():
-            self.lanes[entity] = Lanes(engine, self._fail)
+            self.lanes[entity] = Lanes(engine, self._fail, self._references_first)
             self.rooms[entity] = WaitingRoom(engine)
         self.engines = engines
 
@@ -245,7 +247,20 @@ class HeadraceApp:
         logging.shutdown()
         os._exit(1)
 
+    async def _references_first(self, entity: str) -> None:
+        """Right after partitions were assigned, wait a little while those that others refer to have a backlog here.
+
+        A shop that is read from its start would otherwise let every order wait for its customer.
+        """
+        entities = {reference.to_entity for reference in self.shop.contracts[entity].references}
+        while entities and time.monotonic() < self._warm_until:
+            lag = self.lag()
+            if not any(lag.get(one) for one in entities):
+                return
+            await asyncio.sleep(0.02)
+
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        self._warm_until = time.monotonic() + _WARM_UP
         for entity, engine in self.engines.items():
             engine.forget({tp.partition for tp in assigned if tp.topic == Topics(entity, self.settings.topic_prefix).raw})
 

@@ -41,7 +41,7 @@ class _SlowBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _Batch:
-    """A batch as aiokafka parses it; from the first strange name on, as the parser in Python does."""
+    """A batch as aiokafka parses it; one with a strange name as the parser in Python does."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch, self._data = batch, data
@@ -49,19 +49,11 @@ class _Batch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
-    def __next__(self) -> Any:
-        return next(self._batch)
-
     def __iter__(self) -> Iterator[Any]:
-        done = 0
         try:
-            for record in self._batch:
-                yield record
-                done += 1
+            return iter(list(self._batch))
         except UnicodeDecodeError:
-            for number, record in enumerate(_SlowBatch(_Bytes(self._data))):
-                if number >= done:
-                    yield record
+            return iter(list(_SlowBatch(_Bytes(self._data))))
 
 
 class Records:

@@ -1,0 +1,109 @@
+"""What a fetch brought is handed on a batch at a time, and is the same as aiokafka hands on a record at a time."""
+
+from __future__ import annotations
+
+import aiokafka.consumer.fetcher as fetcher
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_app.worker.header_names import Records
+from stream_app.worker.transport import _Fetched, _RawRecords
+
+TRUE = (fetcher.PartitionRecords, fetcher.FetchResult, MemoryRecords)
+TP = TopicPartition("t", 0)
+OURS = (_RawRecords, _Fetched, Records)
+
+
+class State:
+    """Stands for an assigned partition: where it is read from."""
+
+    paused = False
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def consumed_to(self, position: int) -> None:
+        self.position = position
+
+
+class Assignment:
+    active = True
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def state_value(self, tp: object) -> State:
+        return self.state
+
+
+def batches(sizes: list[int], compression: int, gap: int) -> bytes:
+    """Record batches, one after the other; ``gap`` offsets are missing between them, as after a compaction."""
+    data, offset = b"", 0
+    for size in sizes:
+        builder = DefaultRecordBatchBuilder(2, compression, 0, -1, -1, 0, 1 << 20)
+        for number in range(size):
+            builder.append(number, 1_000 + offset + number, b"k", b"%d" % (offset + number), [])
+        batch = bytearray(builder.build())
+        batch[:8] = offset.to_bytes(8, "big")
+        data += bytes(batch)
+        offset += size + gap
+    return data
+
+
+def drained(kind: tuple[type, type, type], data: bytes, begin: int, limit: int | None) -> list[tuple[list[int], int, bool]]:
+    """After each call, until nothing is left: the offsets that came, the position, and whether there is more."""
+    records_type, result_type, memory_type = kind
+    records = records_type(TP, memory_type(data), [], begin, None, None, True, fetcher.READ_COMMITTED)
+    state = State(begin)
+    result = result_type(TP, assignment=Assignment(state), partition_records=records, backoff=0)
+    steps = []
+    while result.has_more():
+        taken = result.getall(limit)
+        steps.append(([record.offset for record in taken], state.position, result.has_more()))
+    return steps
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 7), max_size=5),
+    compressed=st.booleans(),
+    gap=st.integers(0, 2),
+    begin=st.integers(0, 20),
+    limit=st.none() | st.integers(1, 12),
+)
+def test_the_same_records_come_and_the_position_is_right(
+    sizes: list[int], compressed: bool, gap: int, begin: int, limit: int | None
+) -> None:
+    data = batches(sizes, 1 if compressed else 0, gap)
+    ours = drained(OURS, data, begin, limit)
+    theirs = drained(TRUE, data, begin, limit)
+    flat = [offset for offsets, _, _ in ours for offset in offsets]
+    assert flat == [offset for offsets, _, _ in theirs for offset in offsets]
+    assert ours[-1][1:] == theirs[-1][1:]
+    for offsets, position, more in ours:
+        assert limit is None or len(offsets) <= limit
+        if offsets and more:
+            assert position == offsets[-1] + 1, "what is left is fetched again after a seek, and nothing twice"
+
+
+def test_a_partition_that_was_moved_meanwhile_gives_nothing() -> None:
+    records = _RawRecords(TP, Records(batches([3], 0, 0)), [], 0, None, None, True, fetcher.READ_COMMITTED)
+    state = State(7)
+    result = _Fetched(TP, assignment=Assignment(state), partition_records=records, backoff=0)
+    assert result.getall(10) == []
+    assert not result.has_more()
+
+
+def test_a_broken_batch_is_refused_and_the_position_stays() -> None:
+    data = bytearray(batches([3, 3], 0, 0))
+    data[-1] ^= 1
+    records = _RawRecords(TP, Records(bytes(data)), [], 0, None, None, True, fetcher.READ_COMMITTED)
+    state = State(0)
+    result = _Fetched(TP, assignment=Assignment(state), partition_records=records, backoff=0)
+    with pytest.raises(Exception, match="CRC"):
+        result.getall(10)
+    assert state.position == 0
