@@ -163,32 +163,34 @@ class Engine:
         """Send each record to its topic, those at the indexes in ``pending`` to the pending topic."""
         outbox = Outbox(self.producer)
         contract, marked = self.header, verdicts.marked
-        clean: list[Row] = []
-        for index, (record, body, source) in enumerate(zip(records, verdicts.bodies, sources, strict=True)):
+        clean: list[Row | None] = [
+            (record.key, body, record.timestamp, [(SOURCE, source), contract])
+            for record, body, source in zip(records, verdicts.bodies, sources, strict=True)
+        ]
+        # Most records are clean and unmarked. The others, in order:
+        for index in sorted({*marked, *pending}):
+            record, source = records[index], sources[index]
+            row = clean[index]
             if index in pending:
                 headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID)), (SOURCE, source)]
                 headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
                 if self.topic_id:
                     headers.append((TOPIC_ID, self.topic_id.encode()))
-                row = (record.key, record.value, record.timestamp, headers)
-                outbox.add(self.topics.pending, partition, row, foreign=True)
-            elif body is not None:
-                headers = [(SOURCE, source), contract]
-                if index in marked:
-                    verdict = marked[index]
-                    if verdict.findings:
-                        headers.append((WARNINGS, findings_json(verdict.findings)))
-                    if verdict.repairs:
-                        headers.append((REPAIRS, repairs_json(verdict.repairs)))
-                clean.append((record.key, body, record.timestamp, headers))
+                clean[index] = None
+                waiting = (record.key, record.value, record.timestamp, headers)
+                outbox.add(self.topics.pending, partition, waiting, foreign=True)
+            elif marked[index].rejected or row is None:
+                findings = findings_json(marked[index].findings)
+                headers = dead_letter_headers(record, source, contract[1], findings, self.settings.group)
+                clean[index] = None
+                rejected = (record.key, record.value, record.timestamp, headers)
+                outbox.add(self.topics.dead_letter, partition, rejected, foreign=True)
             else:
-                headers = dead_letter_headers(
-                    record, source, contract[1], findings_json(verdicts[index].findings), self.settings.group
-                )
-                outbox.add(
-                    self.topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True
-                )
-        outbox.add_ours(self.topics.clean, partition, clean)
+                if marked[index].findings:
+                    row[3].append((WARNINGS, findings_json(marked[index].findings)))
+                if marked[index].repairs:
+                    row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
+        outbox.add_ours(self.topics.clean, partition, [row for row in clean if row is not None])
         await outbox.send()
 
     async def patiently(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
