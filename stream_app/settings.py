@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds a failing broker or Redis is retried before the worker exits.",
     )
+    exactly_once: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether a read_committed subscriber sees every record once; needs a broker with transactions.",
+    )
     baseline: Path | None = Field(
         default=None, description="File of `headrace baseline` that pins what outliers are compared with; default: learned."
     )

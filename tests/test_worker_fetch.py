@@ -7,6 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,40 @@ def batches(sizes: list[int], compression: int, gap: int) -> bytes:
         data += bytes(batch)
         offset += size + gap
     return data
+
+
+def marker(offset: int, *, commit: bool) -> bytes:
+    """The control batch that ends a transaction of producer 7."""
+    builder = DefaultRecordBatchBuilder(2, 0, 1, 7, 0, -1, 1 << 20)
+    builder.append(0, 1_000, b"\x00\x00" + (b"\x00\x01" if commit else b"\x00\x00"), b"\x00" * 6, [])
+    batch = bytearray(builder.build())
+    batch[:8] = offset.to_bytes(8, "big")
+    attributes = int.from_bytes(batch[21:23], "big") | 0x20
+    batch[21:23] = attributes.to_bytes(2, "big")
+    batch[17:21] = calc_crc32c(bytes(batch[21:])).to_bytes(4, "big")
+    return bytes(batch)
+
+
+def of_a_transaction(begin: int, size: int) -> bytes:
+    """A record batch of producer 7."""
+    builder = DefaultRecordBatchBuilder(2, 0, 1, 7, 0, begin, 1 << 20)
+    for number in range(size):
+        builder.append(number, 1_000, b"k", b"v", [])
+    batch = bytearray(builder.build())
+    batch[:8] = begin.to_bytes(8, "big")
+    return bytes(batch)
+
+
+@pytest.mark.parametrize("kind", [OURS, TRUE], ids=["ours", "aiokafka's"])
+def test_what_a_producer_took_back_is_left_out_and_markers_are_no_records(kind: tuple[type, type, type]) -> None:
+    data = of_a_transaction(0, 3) + marker(3, commit=False) + of_a_transaction(4, 2) + marker(6, commit=True)
+    records_type, result_type, memory_type = kind
+    aborted = [(7, 0)]
+    records = records_type(TP, memory_type(data), aborted, 0, None, None, True, fetcher.READ_COMMITTED)
+    state = State(0)
+    result = result_type(TP, assignment=Assignment(state), partition_records=records, backoff=0)
+    assert [record.offset for record in result.getall(10)] == [4, 5]
+    assert (state.position, result.has_more()) == (7, False)
 
 
 def drained(kind: tuple[type, type, type], data: bytes, begin: int, limit: int | None) -> list[tuple[list[int], int, bool]]:

@@ -113,6 +113,10 @@ class Keys:
         """Hash: ``partition:offset`` of a record that waits for its reference data → JSON."""
         return f"{self.prefix}:waiting:{entity}"
 
+    def delivery(self, entity: str, token: str) -> str:
+        """String with an expiry: JSON list of the waiting records that the transaction of this token delivers."""
+        return f"{self.prefix}:delivery:{entity}:{token}"
+
     def findings(self) -> str:
         """List of recent findings, newest first."""
         return f"{self.prefix}:findings"

@@ -24,6 +24,9 @@ SEGMENT_VALUES = 200
 #: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
 
+#: Seconds that what a transaction delivers stays written down.
+DELIVERY_KEPT = 30 * 86_400
+
 GONE, WAITS, KNOWN, REJECTED = range(4)
 
 
@@ -266,6 +269,18 @@ class Store:
         """
         reply = await self._mark(args=[self._prefix, pack({"entity": entity, "records": records})])
         return [[rule.decode() for rule in rules] for rules in reply]
+
+    async def note_delivery(self, entity: str, token: str, fields: list[str]) -> None:
+        """Write down which waiting records are about to be delivered in the transaction of this token."""
+        await self._redis.set(self._keys.delivery(entity, token), json.dumps(fields), ex=DELIVERY_KEPT)
+
+    async def delivered(self, entity: str, token: str) -> frozenset[str]:
+        """The waiting fields that were written down under a token."""
+        return frozenset(json.loads(await self._redis.get(self._keys.delivery(entity, token)) or "[]"))
+
+    async def any_waits(self, entity: str, fields: Iterable[str]) -> bool:
+        """Whether one of the records is still registered as waiting."""
+        return any(await self._redis.hmget(self._keys.waiting(entity), list(fields)))
 
     async def input_closed(self) -> bool:
         """Whether the producers are done for good."""

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownError
 from faust.types import TP
 
 from stream_app.contract.model import Shop
+from stream_app.errors import SettingsError
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Store
@@ -28,6 +29,7 @@ from stream_app.worker.engine import Engine, GaveUp, Health
 from stream_app.worker.lookups import KnownIds
 from stream_app.worker.monitoring import Monitoring
 from stream_app.worker.process import NoTables, quieten
+from stream_app.worker.transactions import Transactions
 from stream_app.worker.transport import install
 from stream_app.worker.waiting import WaitingRoom
 
@@ -96,6 +98,7 @@ class HeadraceApp:
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
         self._closed_since: float | None = None
         self._warm_until = 0.0
+        self.transactions: Transactions | None = None
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
         self.lanes: dict[str, Lanes] = {}
@@ -175,9 +178,20 @@ class HeadraceApp:
         """Open the store and the producer, and build the engines; retried like everything else."""
         self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
         self.producer = await self._producer()
+        self.transactions = await self._transactions()
         known: KnownIds = {}
         engines = {
-            entity: Engine(self.shop, entity, self.settings, self.store, self.producer, self.health, known, self.topic_ids)
+            entity: Engine(
+                self.shop,
+                entity,
+                self.settings,
+                self.store,
+                self.producer,
+                self.health,
+                known,
+                self.topic_ids,
+                self.transactions,
+            )
             for entity in self.shop.contracts
         }
         for entity, engine in engines.items():
@@ -216,12 +230,25 @@ class HeadraceApp:
             finally:
                 sender_log.setLevel(logging.NOTSET)
 
+    async def _transactions(self) -> Transactions | None:
+        if self.settings.exactly_once == "off":
+            return None
+        transactions = Transactions(self.settings)
+        try:
+            await transactions.check()
+        except SettingsError as error:
+            raise GaveUp(str(error)) from None
+        return transactions
+
     async def stop(self) -> None:
         """Let go of everything, in order."""
         for lanes in self.lanes.values():
             await lanes.close()
         with contextlib.suppress(Exception):
             await self.store.leave(self.id)
+        with contextlib.suppress(Exception):
+            if self.transactions is not None:
+                await self.transactions.close()
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self.producer.stop(), 5)
         with contextlib.suppress(Exception):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Changes, Moved, Store
 from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, Row, as_of_all, dead_letter_headers, header
 from stream_app.worker.lookups import Batch, KnownIds, LookUps, marks
+from stream_app.worker.transactions import Transactions
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
@@ -47,7 +49,7 @@ class Engine:
 
     def __init__(
         self, shop: Shop, entity: str, settings: Settings, store: Store, producer: AIOKafkaProducer, health: Health,
-        known: KnownIds, topic_ids: Mapping[str, str],
+        known: KnownIds, topic_ids: Mapping[str, str], transactions: Transactions | None = None,
     ) -> None:  # fmt: skip
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
@@ -58,7 +60,8 @@ class Engine:
         self.topics = Topics(entity, settings.topic_prefix)
         self.judge = Judge(self.contract, settings.max_record_bytes)
         self.header = (CONTRACT, self.contract.name_and_version.encode())
-        self.look_ups = LookUps(shop, entity, store, self.patiently, known)
+        self.transactions = transactions
+        self.look_ups = LookUps(shop, entity, store, self.patiently, known, notes_waiting=transactions is not None)
         self._topic_ids = topic_ids
         self._applied: dict[int, int] = {}
         #: Partition → event time (ms) up to which it has been applied.
@@ -78,6 +81,9 @@ class Engine:
         for partition in partitions:
             self._applied.pop(partition, None)
             self.reached.pop(partition, None)
+        if self.transactions is not None:
+            self.transactions.forget(self.topics.raw, partitions)
+            self.transactions.forget(self.topics.pending, partitions)
 
     async def process(self, partition: int, records: list[Any]) -> None:
         """Steps 1 to 4 for the records of one partition, in offset order. The caller acknowledges (step 5).
@@ -160,8 +166,31 @@ class Engine:
     async def send(
         self, partition: int, records: list[Any], verdicts: Verdicts, sources: list[bytes], pending: Collection[int]
     ) -> None:
-        """Send each record to its topic, those at the indexes in ``pending`` to the pending topic."""
-        outbox = Outbox(self.producer)
+        """Send each raw record to its topic, those at the indexes in ``pending`` to the pending topic.
+
+        With transactions: each once, whoever delivered a part of them before.
+        """
+        if self.transactions is None:
+            await self.send_by(self.producer, partition, records, verdicts, sources, pending)
+            return
+        place = await self.transactions.place(self.topics.raw, partition)
+        # A note with another topic's id is of one that was deleted since.
+        done = place.mark if place.text == self.topic_id else 0
+        begin = bisect_left(records, done, key=lambda record: record.offset)
+        if begin == len(records):
+            return
+
+        async def fill(producer: AIOKafkaProducer) -> None:
+            await self.send_by(producer, partition, records, verdicts, sources, pending, begin)
+
+        await self.transactions.deliver(place, fill, records[-1].offset + 1, self.topic_id)
+
+    async def send_by(
+        self, producer: AIOKafkaProducer, partition: int, records: list[Any], verdicts: Verdicts, sources: list[bytes],
+        pending: Collection[int], begin: int = 0,
+    ) -> None:  # fmt: skip
+        """Send the records from ``begin`` on, and wait for their acknowledgements."""
+        outbox = Outbox(producer)
         contract, marked = self.header, verdicts.marked
         clean: list[Row | None] = [
             (record.key, body, record.timestamp, [(SOURCE, source), contract])
@@ -169,6 +198,8 @@ class Engine:
         ]
         # Most records are clean and unmarked. The others, in order:
         for index in sorted({*marked, *pending}):
+            if index < begin:
+                continue
             record, source = records[index], sources[index]
             row = clean[index]
             if index in pending:
@@ -190,7 +221,7 @@ class Engine:
                     row[3].append((WARNINGS, findings_json(marked[index].findings)))
                 if marked[index].repairs:
                     row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
-        outbox.add_ours(self.topics.clean, partition, [row for row in clean if row is not None])
+        outbox.add_ours(self.topics.clean, partition, [row for row in clean[begin:] if row is not None])
         await outbox.send()
 
     async def patiently(self, what: str, action: Callable[[], Awaitable[T]]) -> T:

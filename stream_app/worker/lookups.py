@@ -82,15 +82,22 @@ class _Asked:
 
 
 class LookUps:
-    """The look-ups of one entity. ``known`` is the memory of reference ids that all entities of a worker share."""
+    """The look-ups of one entity. ``known`` is the memory of reference ids that all entities of a worker share.
 
-    def __init__(self, shop: Shop, entity: str, store: Memory, patiently: Patience, known: KnownIds) -> None:
+    With ``notes_waiting`` it is noted before anything is sent who waits, also where no rule over other records notes
+    what it found: a record that was delivered to wait must not be taken for one that was delivered clean.
+    """
+
+    def __init__(
+        self, shop: Shop, entity: str, store: Memory, patiently: Patience, known: KnownIds, *, notes_waiting: bool = False
+    ) -> None:
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
         self.baseline: Baseline | None = None
         self._store, self._patiently, self._known = store, patiently, known
         self._related = Related(self.contract)
         self._kept = wanted(shop, entity)
+        self._notes = self._related.any or (notes_waiting and bool(self.contract.references))
         self._parsed: dict[bytes, Known] = {}
         self._is_reference = any(
             reference.to_entity == entity for other in shop.contracts.values() for reference in other.references
@@ -121,9 +128,14 @@ class LookUps:
         )
         self._duplicates(verdicts, found, [unique for unique, _ in claimed], places, settled)
         known = self._pending(verdicts, references, found, settled)
+        noted = _Notes.read(found, batch)
+        # Who waited when the batch was judged before waits again, even if the reference has arrived meanwhile.
+        if noted.waiting:
+            again = {index for index, offset in enumerate(batch.offsets) if offset in noted.waiting}
+            settled.pending.update(index for index in again if verdicts.bodies[index] is not None)
         settled.segments = self._related.segments(verdicts, known)
-        if self._related.any:
-            await self._relate(batch, verdicts, known, found, settled)
+        if self._notes:
+            await self._relate(batch, verdicts, known, noted, settled)
         if self._kept is not None and self.contract.key is not None:
             before = {identity: self._read(raw) for identity, raw in zip(own, found.values[-1], strict=True) if raw}
             latest, stale = updates(self.contract, self._kept, verdicts, settled.pending, before, batch.dated)
@@ -293,28 +305,51 @@ class LookUps:
     # --- rules over other records -----------------------------------------------------------------------------------
 
     async def _relate(
-        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], found: Found, settled: Settled
+        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], noted: _Notes, settled: Settled
     ) -> None:
         """Apply the rules over other records, and note what they found before anything is sent.
 
         What they compare with may have changed when the batch is repeated after a crash: up to the noted offset, what
         was found the first time stands.
         """
-        noted: dict[int, list[str]] = {}
-        if found.upto >= batch.offsets[0]:
-            noted = {int(offset): ids for offset, ids in json.loads(found.notes or b"{}").items()}
-        skip = {*settled.pending, *(i for i, offset in enumerate(batch.offsets) if offset <= found.upto)}
+        offsets, upto = batch.offsets, noted.upto
+        skip = {*settled.pending, *(i for i, offset in enumerate(offsets) if offset <= upto)}
         fresh = self._related.find(verdicts, skip, known, self.baseline)
-        if batch.offsets[-1] > found.upto:
-            noted |= {batch.offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}
-            notes = json.dumps(noted, separators=(",", ":")).encode()
-            await self._patiently("note what was found", lambda: self._store.note(batch.place, batch.offsets[-1], notes))
+        broken = noted.broken
+        if offsets[-1] > upto:
+            broken = broken | {offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}
+            waiting = {*noted.waiting, *(offsets[index] for index in settled.pending)}
+            text = _Notes(offsets[-1], broken, waiting).to_json()
+            await self._patiently("note what was found", lambda: self._store.note(batch.place, offsets[-1], text))
         rules = self.contract.rules
-        for index, offset in enumerate(batch.offsets) if noted else ():
-            broken = [rules[rule_id] for rule_id in noted.get(offset, ()) if rule_id in rules]
-            if broken and index not in settled.pending:
-                verdicts.mark(index, broken)
+        for index, offset in enumerate(offsets) if broken else ():
+            found = [rules[rule_id] for rule_id in broken.get(offset, ()) if rule_id in rules]
+            if found and index not in settled.pending:
+                verdicts.mark(index, found)
                 settled.touched.add(index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What was noted of a batch that is judged again: up to an offset, the rules over other records that each record
+    broke (by offset), and the offsets of those that waited."""
+
+    upto: int = -1
+    broken: dict[int, list[str]] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, found: Found, batch: Batch) -> _Notes:
+        """The notes that a look-up brought; empty ones where they are of records before the batch."""
+        if found.upto < batch.offsets[0]:
+            return cls(found.upto)
+        notes = json.loads(found.notes or b"{}")
+        broken = {int(offset): ids for offset, ids in notes.get("broken", {}).items()}
+        return cls(found.upto, broken, set(notes.get("waiting", ())))
+
+    def to_json(self) -> bytes:
+        """Compact JSON."""
+        return json.dumps({"broken": self.broken, "waiting": sorted(self.waiting)}, separators=(",", ":")).encode()
 
 
 _NOTHING = Known()

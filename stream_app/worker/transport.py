@@ -37,6 +37,9 @@ class _Batch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
+    def __next__(self) -> Any:
+        return next(self._batch)  # how the marker in a control batch is read
+
     def __iter__(self) -> Iterator[_Chunk]:
         records = _Chunk(self._batch)
         if records:

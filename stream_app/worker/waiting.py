@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from typing import Any
+
+from aiokafka import AIOKafkaProducer
 
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
@@ -140,9 +143,8 @@ class WaitingRoom:
         # A crash may have sent a record here twice.
         remaining = list({held.field: held for held in group}.values())
         segments = await self._late(remaining)
-        verdicts = Verdicts.of(engine.contract, [held.verdict for held in remaining])
-        records, sources = [held.record for held in remaining], [held.source.encode() for held in remaining]
-        await engine.patiently("deliver", lambda: engine.send(partition, records, verdicts, sources, ()))
+        remaining = await engine.patiently("deliver", lambda: self._send(partition, remaining))
+        delivered = {held.field for held in remaining}
         while remaining:
             tally = Tally(engine.contract)
             for held in remaining:
@@ -158,9 +160,39 @@ class WaitingRoom:
                 break
             except SettledAlready as already:
                 remaining = [held for held in remaining if held.field not in already.fields]
-        for held in group:
+        done = [held for held in group if held.field in delivered]
+        for held in done:
             self._release(held)
-        return len(group)
+        return len(done)
+
+    async def _send(self, partition: int, group: list[Held]) -> list[Held]:
+        """Deliver settled records; returns those that are delivered now.
+
+        With transactions, what each delivers is written down first under a token, and the token noted with it. If a worker
+        dies between delivering and counting, the token tells the next one what is only to be counted.
+        """
+        engine = self.engine
+        if engine.transactions is None:
+            await self._send_by(engine.producer, partition, group)
+            return group
+        place = await engine.transactions.place(engine.topics.pending, partition)
+        before = await engine.store.delivered(engine.entity, place.text) if place.text else frozenset()
+        counted_only = [held for held in group if held.field in before]
+        if counted_only:
+            return counted_only
+        if before and await engine.store.any_waits(engine.entity, before):
+            return []  # delivered, not counted, and not read again yet
+        token = uuid.uuid4().hex
+        await engine.store.note_delivery(engine.entity, token, [held.field for held in group])
+        await engine.transactions.deliver(
+            place, lambda producer: self._send_by(producer, partition, group), place.mark + 1, token
+        )
+        return group
+
+    async def _send_by(self, producer: AIOKafkaProducer, partition: int, group: list[Held]) -> None:
+        verdicts = Verdicts.of(self.engine.contract, [held.verdict for held in group])
+        records, sources = [held.record for held in group], [held.source.encode() for held in group]
+        await self.engine.send_by(producer, partition, records, verdicts, sources, ())
 
     async def _late(self, group: list[Held]) -> dict[str, dict[str, Any]]:
         """Apply the rules over other records, now that those are known; returns the segments' values by waiting field.

@@ -1,7 +1,8 @@
 """A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
 
 A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
-``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``mark``; the worker dies at the CALLS-th call.
+``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``mark``, with transactions also ``send_by``
+(sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ from typing import Any
 
 from stream_app.store.write import Store
 from stream_app.worker.engine import Engine
+from stream_app.worker.transactions import Transactions
 
 METHODS = ("look_up", "note", "send", "apply", "decide", "mark")
+#: With transactions only.
+TRANSACTIONAL = ("send_by", "deliver")
+OWNERS: dict[str, Any] = {"send": Engine, "send_by": Engine, "deliver": Transactions}
 PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)
 
 
 def arm(place: str, calls: int) -> None:
     """Make this process kill itself at the ``calls``-th call of ``place``."""
     when, name = place.split(".")
-    owner: Any = Engine if name == "send" else Store
+    owner: Any = OWNERS.get(name, Store)
     method: Callable[..., Any] = getattr(owner, name)
     left = calls
 
