@@ -42,7 +42,7 @@ class MemoryStore:
             contradictions.append(other)
         return Found(missing, repeats, contradictions, values, -1, b"")
 
-    async def note(self, applied: tuple[str, int], upto: int, notes: bytes) -> None:
+    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None:
         """Nothing is repeated here."""
 
     def apply(self, entity: str, references: dict[str, str], release: list[tuple[str, str, bytes]]) -> None:

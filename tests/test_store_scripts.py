@@ -159,7 +159,7 @@ def test_what_is_known_of_references_is_told(run: Any) -> None:
 
 
 def test_notes_stay_until_their_records_are_applied(client: Any, run: Any) -> None:
-    run(lambda store: store.note((PLACE, -1), 9, b"found"))
+    run(lambda store: store.note((PLACE, -1), -1, 9, b"found"))
     found = find(run, ["1"], ["orders:0:0"])
     assert (found.upto, found.notes) == (9, b"found")
     run(lambda store: store.apply(changes([], applied=(PLACE, -1, 5))))
@@ -169,10 +169,19 @@ def test_notes_stay_until_their_records_are_applied(client: Any, run: Any) -> No
     assert not client.keys("headrace:decided:*")
 
 
+def test_what_another_worker_noted_meanwhile_stands(run: Any) -> None:
+    run(lambda store: store.note((PLACE, -1), -1, 9, b"first"))
+    with pytest.raises(Moved):
+        run(lambda store: store.note((PLACE, -1), -1, 12, b"of one who looked before"))
+    assert find(run, ["1"], ["orders:0:0"]).notes == b"first"
+    run(lambda store: store.note((PLACE, -1), 9, 12, b"more"))
+    assert find(run, ["1"], ["orders:0:0"]).notes == b"more"
+
+
 def test_nothing_is_noted_of_a_batch_that_another_worker_has_applied(run: Any) -> None:
     run(lambda store: store.apply(changes([], applied=(PLACE, -1, 5))))
     with pytest.raises(Moved):
-        run(lambda store: store.note((PLACE, -1), 5, b"late"))
+        run(lambda store: store.note((PLACE, -1), -1, 5, b"late"))
 
 
 def test_what_is_learned_adds_up(client: Any, run: Any) -> None:

@@ -94,13 +94,16 @@ end
 return {1, missing, duplicates, values, upto, notes}
 """
 
-#: ARGV: prefix, payload {applied: [field, expected], upto, notes}. Notes what the rules over other records found, up to
-#: an offset, before anything is sent. Returns {0, applied} when another worker has moved the partition on, else {1}.
+#: ARGV: prefix, payload {applied: [field, expected], seen, upto, notes}. Notes what the rules over other records found, up
+#: to an offset, before anything is sent; ``seen`` is up to where notes went when the batch was looked up.
+#: Returns {0, applied} when another worker has moved the partition on or noted something meanwhile, else {1}.
 NOTE = """
 local prefix, p = ARGV[1], cmsgpack.unpack(ARGV[2])
 local now = redis.call('HGET', prefix .. ':applied', p.applied[1])
 if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
-redis.call('HSET', prefix .. ':decided:' .. p.applied[1], 'upto', p.upto, 'notes', p.notes)
+local decided = prefix .. ':decided:' .. p.applied[1]
+if (redis.call('HGET', decided, 'upto') or '-1') ~= tostring(p.seen) then return {0, now or '-1'} end
+redis.call('HSET', decided, 'upto', p.upto, 'notes', p.notes)
 return {1}
 """
 

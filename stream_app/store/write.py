@@ -226,13 +226,17 @@ class Store:
             notes,
         )
 
-    async def note(self, applied: tuple[str, int], upto: int, notes: bytes) -> None:
+    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None:
         """Write down what rules over other records found, up to an offset, until the batch is applied.
 
+        ``seen`` is up to where notes went when the batch was looked up (``Found.upto``): what another worker wrote since
+        may have been delivered, and stands.
+
         Raises:
-            Moved: the partition does not stand at the expected offset any more.
+            Moved: the partition does not stand at the expected offset any more, or others have noted something.
         """
-        reply = await self._note(args=[self._prefix, pack({"applied": applied, "upto": upto, "notes": notes})])
+        payload = {"applied": applied, "seen": seen, "upto": upto, "notes": notes}
+        reply = await self._note(args=[self._prefix, pack(payload)])
         if reply[0] == 0:
             raise Moved(int(reply[1]))
 

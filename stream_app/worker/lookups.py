@@ -28,7 +28,7 @@ class Memory(Protocol):
     async def look_up(
         self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]
     ) -> Found: ...
-    async def note(self, applied: tuple[str, int], upto: int, notes: bytes) -> None: ...
+    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None: ...
 
 
 class Patience(Protocol):
@@ -320,7 +320,7 @@ class LookUps:
             broken = broken | {offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}
             waiting = {*noted.waiting, *(offsets[index] for index in settled.pending)}
             text = _Notes(offsets[-1], broken, waiting).to_json()
-            await self._patiently("note what was found", lambda: self._store.note(batch.place, offsets[-1], text))
+            await self._patiently("note what was found", lambda: self._store.note(batch.place, upto, offsets[-1], text))
         rules = self.contract.rules
         for index, offset in enumerate(offsets) if broken else ():
             found = [rules[rule_id] for rule_id in broken.get(offset, ()) if rule_id in rules]

@@ -11,7 +11,7 @@ import pytest
 
 from stream_app.settings import Settings
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
-from tests.support.fragile import PLACES
+from tests.support.fragile import PLACES, TRANSACTIONAL
 from tests.support.stream import Shopping, Worker, assert_exact, await_settled
 from tests.support.waiting import soon
 
@@ -20,18 +20,19 @@ ORDERS = 100_000
 KILLS = 21
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("seed", "exactly_once"), [(1, "off"), (2, "off"), (3, "off"), (4, "on"), (5, "on")])
 @pytest.mark.timeout(600)
 def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
-    seed: int, kafka: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    seed: int, exactly_once: str, kafka: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(seed)
-    settings = changed(settings, kafka=kafka, grace=3.0, session_timeout=3.0)
+    settings = changed(settings, kafka=kafka, grace=3.0, session_timeout=3.0, exactly_once=exactly_once)
     shop = Shopping(seed=seed, orders=ORDERS)
     records = [*shop.early, *shop.stream, *shop.late]
     pace = bursts(random.Random(seed), 75, ORDERS, pauses=300)
     began = time.monotonic()
-    places = [*PLACES, *PLACES]
+    more = [f"{when}.{name}" for name in TRANSACTIONAL for when in ("before", "after")] if exactly_once == "on" else []
+    places = [*PLACES, *PLACES, *more, *more, *more]
     chance.shuffle(places)
     died: list[str] = []
     with crew_at_work(settings, tmp_path, 3) as crew:
@@ -59,9 +60,12 @@ def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
         await_settled(settings, {"orders": ORDERS}, crew, timeout=120)
         settled = time.monotonic() - began
     counted = assert_exact(settings)
+    if exactly_once == "on":
+        assert [counts.repeated for counts in counted.values()] == [0, 0, 0], "a read_committed subscriber saw a record twice"
     with capsys.disabled():
         orders = counted["orders"]
         print(
-            f"\nseed {seed}: {len(died)} kills {sorted(died)}, {settled:.0f} s, {len(orders.clean)} clean, "
+            f"\nseed {seed}, exactly once {exactly_once}: {len(died)} kills {sorted(died)}, {settled:.0f} s, "
+            f"{len(orders.clean)} clean, "
             f"{len(orders.dead)} dead-lettered, {orders.repeated} delivered again"
         )
