@@ -41,7 +41,8 @@ class Concentration:
 def concentrations(contracts: Mapping[str, ContractSummary], periods: Mapping[str, PeriodCounts]) -> list[Concentration]:
     """The clearest segment of each rule that has one, largest excess first.
 
-    A rule about the segment field itself is left out: that wrong countries are in wrong countries says nothing.
+    A rule about the segment field itself is left out: that wrong countries are in wrong countries says nothing. So is one
+    about the record as a whole: what cannot be read has no segment.
     """
     best: dict[tuple[str, str], Concentration] = {}
     for entity, period in periods.items():
@@ -61,7 +62,7 @@ def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts
     about = {f"$.{field}", f"$.{field.partition('.')[0]}"}
     found = []
     for rule_id, rule in contract.rules.items():
-        if not rule.counts or rule.path in about:
+        if not rule.counts or rule.path in about or rule.kind == "record":
             continue
         total = sum(numbers.get(f"f:{rule_id}", 0) for numbers in values.values())
         for value, numbers in values.items():
