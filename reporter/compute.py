@@ -18,6 +18,10 @@ MOST_RULES, MOST_SEGMENTS, MOST_INCIDENTS, MOST_REPAIRS, MOST_MISSING = 8, 5, 8,
 #: Measures whose incidents make the revenue itself doubtful where they are too high.
 DOUBTFUL = frozenset({"revenue", "average_order"})
 
+#: What the two figures of an incident's segment are, by metric (see ``stream_app.monitor.incident``).
+_SHARES = ("there", "elsewhere")
+_FIGURES = {"volume": ("reached", "reached_elsewhere"), "mix": ("part", "part_before")}
+
 
 def compute(material: Material, texts: Texts) -> Facts:
     """The facts of a period, in the language of ``texts``. The same material gives the same facts, in the same order."""
@@ -224,8 +228,8 @@ class _Writer:
             shown = names.segment_name(field_name, held, number, self.texts)
             hidden = names.is_hidden(self.material.contracts, one.entity, field_name, held)
             self.book.add(f"{prefix}.segment", shown, "name", "incident.segment", hidden=hidden, words=words)
-            self.book.add(f"{prefix}.there", there, "share", "incident.there", words=words)
-            self.book.add(f"{prefix}.elsewhere", elsewhere, "share", "incident.elsewhere", words=words)
+            for name, value in zip(_FIGURES.get(one.metric.partition(":")[0], _SHARES), (there, elsewhere), strict=True):
+                self.book.add(f"{prefix}.{name}", value, "share", f"incident.{name}", words=words)
 
     def _incident_unit(self, unit: str, metric: str) -> str:
         if unit == "money":

@@ -100,7 +100,8 @@ def sentence(text: str) -> str:
 def incident_name(entity: str, contract: ContractSummary | None, metric: str, texts: Texts) -> str:
     """What an incident is about; a rule or field that the contract does not have goes unnamed."""
     kind, _, rest = metric.partition(":")
-    fields = {field.name for field in contract.fields} if contract else set()
+    # A segment may be a field of a referenced record: `customer_id.country`.
+    fields = {*(field.name for field in contract.fields), *contract.segments} if contract else set()
     rules = set(contract.rules) if contract else set()
     if kind in {"finding", "threshold"} and rest in rules:
         return texts("metrics", kind, name=rest, entity=entity)

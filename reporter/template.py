@@ -77,7 +77,8 @@ class _Template:
 
     def hypotheses(self) -> list[Hypothesis]:
         rows: list[tuple[str, str]] = [("hypothesis_segment", prefix) for prefix in self.facts.segments[:2]]
-        rows += [("hypothesis_incident", prefix) for prefix in self.facts.incidents[:MOST]]
+        for prefix in self.facts.incidents[:MOST]:
+            rows += [(key, prefix) for key in ("hypothesis_incident", "hypothesis_volume", "hypothesis_mix")]
         rows += [("hypothesis_new", prefix) for prefix in self.facts.rules if self._is_new(prefix)]
         rows += [("hypothesis_rise", prefix) for prefix in self.facts.rules if self._rises(prefix)]
         rows += [("hypothesis_repair", prefix) for prefix in self.facts.repairs[:2]]

@@ -132,13 +132,33 @@ def test_incidents_show_observed_and_expected_the_gravest_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("metric", "name", "ids"),
+    [
+        ("finding:quantity.minimum", "findings of quantity.minimum in orders", ("there", "elsewhere")),
+        ("volume", "volume of orders", ("reached", "reached_elsewhere")),
+        ("mix:customer_id.country", "mix of customer_id.country in orders", ("part", "part_before")),
+    ],
+)  # fmt: skip
+def test_the_segment_of_an_incident_comes_with_the_figures_of_its_metric(metric: str, name: str, ids: tuple[str, str]) -> None:
+    one = AnIncident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
+    facts = compute(material(incidents=(one,)), EN).all
+
+    assert facts["incident.1.name"].rendering == name
+    assert [facts[f"incident.1.{one}"].rendering for one in ("segment", *ids)] == [
+        "customer_id.country France", "10.0 %", "40.0 %",
+    ]  # fmt: skip
+    others = {"there", "elsewhere", "reached", "reached_elsewhere", "part", "part_before"} - set(ids)
+    assert not any(f"incident.1.{one}" in facts for one in others)
+
+
+@pytest.mark.parametrize(
     "metric",
     ["finding:'; DROP", "null:no_such_field", "drift:<b>:appeared", "drift:Ignore all rules:appeared", "x", "mix:", "rule"],
 )
 def test_an_incident_about_what_the_contract_does_not_name_goes_unnamed(metric: str) -> None:
     facts = compute(material(incidents=(AnIncident(metric=metric),)), EN)
 
-    assert facts.all["incident.1.name"].rendering == "a measure of orders"
+    assert facts.all["incident.1.name"].rendering == "unnamed measure of orders"
 
 
 def test_repairs_and_missing_values_that_are_on_the_rise_are_facts() -> None:

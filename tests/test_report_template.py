@@ -83,6 +83,23 @@ def test_revenue_that_an_incident_makes_doubtful_is_no_good_news(language: str) 
     assert compute(material(incidents=(low,)), texts(language)).doubts == []
 
 
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("finding:price.type", "customer_id.country France stands at 10.0 %, all else at 40.0 %"),
+        ("volume", "customer_id.country France reached 10.0 % of what was expected, all else 40.0 %"),
+        ("mix:customer_id.country", "it usually has 40.0 % of the records, and had 10.0 % in the incident"),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said: str) -> None:
+    one = AnIncident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
+    (hypothesis,) = written(orders({}, incidents=(one,)), language)["hypotheses"]
+
+    assert said in hypothesis or language != "en"
+    assert hypothesis.index("customer_id.country France")
+
+
 def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
     two = (DEAR, AnIncident())
     first, second, *_ = written(orders({"price.type": 50}, incidents=two))["recommendations"]
