@@ -76,7 +76,7 @@ class _Template:
         return items or self.say("anomaly_none")
 
     def hypotheses(self) -> list[Hypothesis]:
-        rows: list[tuple[str, str]] = [("hypothesis_segment", prefix) for prefix in self.facts.segments[:2]]
+        rows: list[tuple[str, str]] = [("hypothesis_segment", prefix) for prefix in self._segments()[:2]]
         for prefix in self.facts.incidents[:MOST]:
             rows += [(key, prefix) for key in ("hypothesis_incident", "hypothesis_volume", "hypothesis_mix")]
         rows += [("hypothesis_new", prefix) for prefix in self.facts.rules if self._is_new(prefix)]
@@ -98,6 +98,11 @@ class _Template:
     def _matters(self, prefix: str) -> bool:
         return self._value(f"{prefix}.part") >= LEAST_PART and self._value(f"{prefix}.findings") >= LEAST_FINDINGS
 
+    def _segments(self) -> list[str]:
+        """Those that hold enough of all findings to be worth a word."""
+        least = LEAST_PART * self._value("all.findings")
+        return [one for one in self.facts.segments if self._value(f"{one}.findings") >= least]
+
     def _rises(self, prefix: str) -> bool:
         before = self._value(f"{prefix}.share.previous")
         return self._matters(prefix) and 0 < before * RISE <= self._value(f"{prefix}.share")
@@ -106,9 +111,15 @@ class _Template:
         items: list[str] = []
         if self._value("all.at_risk") > 0:
             items += self.say("impact_total_change", "impact_total")
-        for prefix in self.facts.rules[:MOST]:
-            items += self.say("impact_rule", "impact_rule_text", "impact_rule_value", p=prefix)
+        for prefix in [one for one in self.facts.rules if self._matters(one)][:MOST]:
+            unknown = ["impact_rule_unknown"] if self._is_worth(prefix) else []
+            items += self.say("impact_rule", "impact_rule_text", "impact_rule_value", *unknown, p=prefix)
         return items[: MOST + 1] or self.say("impact_none")
+
+    def _is_worth(self, prefix: str) -> bool:
+        """Whether the records that this rule finds are sales; one that comes again is none."""
+        sales = self.facts.entities[0].removeprefix("entity.") if self.facts.has("sales.revenue") else None
+        return prefix.startswith(f"rule.{sales}.") and not prefix.endswith(".unique")
 
     def _value(self, fact_id: str) -> float:
         fact = self.facts.all.get(fact_id)
@@ -128,7 +139,7 @@ class _Template:
                 items += self.say("recommend_closed", p=prefix)
         for prefix in [one for one in self.facts.rules if self._matters(one)][:2]:
             items += self.say("recommend_rule", p=prefix)
-        for prefix in self.facts.segments[:1]:
+        for prefix in self._segments()[:1]:
             items += self.say("recommend_segment", p=prefix)
         for prefix in self.facts.repairs[:1]:
             items += self.say("recommend_repair", p=prefix)

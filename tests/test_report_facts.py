@@ -260,10 +260,10 @@ def test_a_period_before_with_hardly_any_record_is_none_to_compare_with() -> Non
     assert not compute(material(before=stray), EN).compared
 
 
-def test_what_a_record_with_an_absurd_quantity_says_it_is_worth_is_not_at_risk() -> None:
+def test_what_an_absurd_record_or_one_that_comes_again_says_it_is_worth_is_not_at_risk() -> None:
     counts = dict(material().counts)
     orders = counts["orders"].counts
-    absurd = {"quantity.maximum": 9, "order_value": 9}
+    absurd = {"quantity.maximum": 9, "order_value": 9, "order_id.unique": 9}
     found = replace(
         orders, findings=dict(orders.findings) | absurd,
         at_risk_minor=dict(orders.at_risk_minor) | dict.fromkeys(absurd, 10**12),

@@ -53,8 +53,14 @@ def test_only_what_is_frequent_is_named_first_and_with_its_share() -> None:
 def test_rare_findings_are_no_anomaly_and_nobodys_task() -> None:
     told = written(orders({"quantity.minimum": 950, "price.type": 5}))
 
-    assert not any("price.type" in text for text in told["anomalies"] + told["recommendations"])
+    assert not any("price.type" in text for text in told["anomalies"] + told["impact"] + told["recommendations"])
     assert written(orders({"price.type": 1}))["recommendations"] == ["Nothing needs to be done; keep watching."]
+
+
+def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
+    told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
+
+    assert told == ["Rule price.required (orders): 90 findings; what these records are worth cannot be read."]
 
 
 def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
@@ -110,6 +116,19 @@ def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
     assert over == [
         "Have the cause of the incident in the average value of orders found, so that it does not come back: it is over."
     ]
+
+
+def test_a_segment_is_spoken_of_where_it_holds_enough_of_all_findings() -> None:
+    values = {"country": {"Germany": {"in": 200, "f:email.format": 34}, "France": {"in": 440, "f:email.format": 6}}}
+
+    def told(others: int) -> str:
+        found = {"email.format": 40, "name.required": others}
+        made = orders({})
+        counts = dict(made.counts) | {"customers": PeriodCounts(Counts(received=5_000, findings=found, segments=values))}
+        return " ".join(written(replace(made, counts=counts))["hypotheses"])
+
+    assert "country Germany" in told(600)
+    assert "country Germany" not in told(700)
 
 
 @pytest.mark.parametrize(("lag", "said"), [(0, False), (9, False), (10, True), (5_000, True)])
