@@ -29,6 +29,9 @@ STATING = frozenset({"headline", "summary", "anomalies", "impact"})
 _PLAINER = {0xA0: " ", 0x202F: " ", 0x2009: " ", 0x2010: "-", 0x2011: "-", 0x2026: "...", 0x0A: " ", 0x0D: " ", 0x09: " "}
 _MARKS = " .,;:!?'()/&\N{EN DASH}\N{EM DASH}\N{RIGHT SINGLE QUOTATION MARK}-"
 _WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœ]+(?:['\N{RIGHT SINGLE QUOTATION MARK}-][A-Za-zÀ-ÖØ-öø-ÿŒœ]+)*")
+_LETTERS = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœ]+")
+#: Words with a mark and no space between them, which the eye puts together.
+_GLUED = re.compile(rf"{_LETTERS.pattern}(?:[/(),;:!?&]+{_LETTERS.pattern})+")
 _INSIDE = "\x00"
 #: What is no letter, no mark and no reference.
 _ODD = re.compile(rf"[^A-Za-zÀ-ÖØ-öø-ÿŒœ{_INSIDE}{_MARKS}]")
@@ -216,6 +219,10 @@ def _words(held: str, language: str) -> Iterator[tuple[str, str]]:
         kind = words.kind(token, language)
         if kind is not None:
             yield kind, f"{_quoted(token)}: {words.ADVICE[kind]}"
+    for glued in _GLUED.findall(held):  # "sev/en", "thir(teen)"
+        kind = words.kind("".join(_LETTERS.findall(glued)), language)
+        if kind is not None:
+            yield kind, f"{_quoted(glued)}: {words.ADVICE[kind]}"
     if words.SPELT.search(held):
         yield "number_word", "letters one by one: write whole words"
 

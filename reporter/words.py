@@ -29,12 +29,16 @@ ADVICE = {
 
 #: Letters that stand alone, one after the other: "t w o".
 SPELT = re.compile(r"(?<!\w)(?:[^\W\d_][ .-]){2,}[^\W\d_](?!\w)")
-#: Usual abbreviations with dots in them, and a usual verb with a number in it.
-USUAL = re.compile(r"\b(?:e\.g|i\.e|z\.B|d\.h|u\.a|p\.ex|c\.-à-d|double-check(?:s|ed|ing)?)\b", re.IGNORECASE)
+#: Usual abbreviations with dots in them, and usual words with a number in them.
+USUAL = re.compile(
+    r"\b(?:e\.g|i\.e|z\.B|d\.h|u\.a|p\.ex|c\.-à-d|double-check(?:s|ed|ing)?|third-part(?:y|ies))\b", re.IGNORECASE
+)
 
 _ROMAN = re.compile(r"(?=[IVXLCDM]{2,})M{0,4}(?:CM|CD|D?C{0,4})(?:XC|XL|L?X{0,4})(?:IX|IV|V?I{0,4})")
+#: In small letters only those that are no word: mix and dim are.
+_SMALL_ROMAN = re.compile(r"[ivx]{2,}", re.IGNORECASE)
 _LOOKS_LIKE_DIGITS = re.compile(r"[lIO]{2,}")
-_ALONE = frozenset("aAiIàÀyYôÔ")
+_ALONE = frozenset("aAiàÀyYôÔ")
 _SPLIT = re.compile(r"['\N{RIGHT SINGLE QUOTATION MARK}-]")
 
 
@@ -103,7 +107,7 @@ def kind(token: str, language: str) -> Kind | None:
         found = _kind(part, language)
         if found is not None:
             return found
-    if len(parts) == 1 and len(token) == 1 and token not in _ALONE:
+    if len(parts) == 1 and len(token) == 1 and token not in (_ALONE | {"I"} if language == "en" else _ALONE):
         return "figure"
     return None
 
@@ -122,7 +126,11 @@ def _kind(word: str, language: str) -> Kind | None:
         return "date"
     if word in _currency_codes():
         return "currency"
-    if _ROMAN.fullmatch(word) or (_LOOKS_LIKE_DIGITS.fullmatch(word) and word not in {"Il", "ll"}):
+    if (
+        _ROMAN.fullmatch(word)
+        or _SMALL_ROMAN.fullmatch(word)
+        or (_LOOKS_LIKE_DIGITS.fullmatch(word) and word not in {"Il", "ll"})
+    ):
         return "figure"
     return None
 

@@ -52,6 +52,18 @@ def test_numbers_and_moments_in_words_are_refused_in_every_language(language: st
             assert code in codes(f"Orders {word} orders.", language=report), word
 
 
+@pytest.mark.parametrize(
+    "text", ["sev/en orders", "thir(teen) orders", "phase vii", "tier iv", "Phase xi", "a quartet of rules"]
+)
+def test_no_figure_hides_in_marks_or_small_letters(text: str) -> None:
+    assert codes(f"It is {text}.") & {"number_word", "figure"}
+
+
+def test_a_lonely_capital_i_is_a_word_in_english_only() -> None:
+    assert codes("Here I see no change.") == set()
+    assert codes("Hier ist es I.", language="de") == {"figure"}
+
+
 @pytest.mark.parametrize("word", ["quid", "fiver", "greenbacks", "eurocents", "Eurobeträge", "Dollarbetrag"])
 def test_money_in_words_is_refused(word: str) -> None:
     assert "currency" in codes(f"Some {word.lower()} are lost.")
@@ -148,6 +160,7 @@ NATURAL = {
         ("recommendations", "Contact the team responsible for the checkout and validate quantities before submission."),
         ("recommendations", "Set up a daily review of the dead-letter queue until findings fall back to the usual level."),
         ("recommendations", "Double-check the price feed of {{segment.2.name}} with its owner."),
+        ("recommendations", "Ask the third-party supplier for orders/customers without null values; we'll check the rest."),
         ("recommendations", "Follow up on {{incident.1.name}} right away, as it is still {{incident.1.state}}."),
     ],
     "de": [
