@@ -13,6 +13,8 @@ from reporter.texts import Texts
 MOST = 4
 #: A rule is worth a word from this share of all findings and this many on.
 LEAST_PART, LEAST_FINDINGS = 0.05, 5
+#: And only where it finds something in this share of the records, or so many times as much as before.
+MUCH, MORE = 0.01, 1.5
 #: The most frequent rules are named together where the second has this share.
 LEAST_SECOND = 0.1
 #: A rule that finds so many times as much as before is on the rise.
@@ -96,7 +98,11 @@ class _Template:
         return before is not None and before.value == 0 and now is not None and float(now.value) >= LEAST_FINDINGS
 
     def _matters(self, prefix: str) -> bool:
-        return self._value(f"{prefix}.part") >= LEAST_PART and self._value(f"{prefix}.findings") >= LEAST_FINDINGS
+        """Whether a rule is worth a word: it finds much, or more than before. The usual few are no news."""
+        if self._value(f"{prefix}.part") < LEAST_PART or self._value(f"{prefix}.findings") < LEAST_FINDINGS:
+            return False
+        before, now = self._value(f"{prefix}.share.previous"), self._value(f"{prefix}.share")
+        return now >= MUCH or now >= MORE * before
 
     def _segments(self) -> list[str]:
         """Those that hold enough of all findings to be worth a word."""

@@ -57,6 +57,15 @@ def test_rare_findings_are_no_anomaly_and_nobodys_task() -> None:
     assert written(orders({"price.type": 1}))["recommendations"] == ["Nothing needs to be done; keep watching."]
 
 
+def test_a_day_like_the_one_before_has_no_news() -> None:
+    few = {"quantity.minimum": 8, "price.type": 7, "order_id.type": 6}
+
+    told = written(orders(few, few))
+    assert told["anomalies"] == ["No rule and no incident stands out in this period."]
+    assert told["recommendations"] == ["Nothing needs to be done; keep watching."]
+    assert len(written(orders(few, dict.fromkeys(few, 2)))["anomalies"]) == 3
+
+
 def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
     told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
 
