@@ -163,9 +163,18 @@ def _passes(error: BaseException) -> bool:
     return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, TooLarge)
 
 
+#: What is behind the usual refusals.
+_CURES = {
+    401: "the endpoint refuses the key; set HEADRACE_LLM_KEY",
+    403: "the key may not use this model; set HEADRACE_LLM_KEY or HEADRACE_LLM_MODEL",
+    404: "no such model or address; set HEADRACE_LLM_MODEL or HEADRACE_LLM_BASE_URL",
+    429: "too many questions, or no credit left",
+}
+
+
 def _failure(error: openai.OpenAIError) -> Failure:
     if isinstance(error, openai.APIStatusError):
-        return Failure(f"status-{error.status_code}", "the endpoint refuses the question")
+        return Failure(f"status-{error.status_code}", _CURES.get(error.status_code, "the endpoint refuses the question"))
     if isinstance(error, openai.APITimeoutError):
         return Failure("timeout", "the endpoint does not answer in time")
     if isinstance(error, openai.APIConnectionError):

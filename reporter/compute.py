@@ -15,8 +15,12 @@ from stream_app.store.read_values import Counts
 
 #: A report has room for so many of each; facts that no report could hold would only cost tokens.
 MOST_RULES, MOST_SEGMENTS, MOST_INCIDENTS, MOST_REPAIRS, MOST_MISSING = 8, 5, 8, 4, 4
-#: A contract's text is cut to this many characters.
-LONGEST_TEXT = 200
+#: Measures whose incidents make the revenue itself doubtful where they are too high.
+DOUBTFUL = frozenset({"revenue", "average_order"})
+
+#: What the two figures of an incident's segment are, by metric (see ``stream_app.monitor.incident``).
+_SHARES = ("there", "elsewhere")
+_FIGURES = {"volume": ("reached", "reached_elsewhere"), "mix": ("part", "part_before")}
 
 
 def compute(material: Material, texts: Texts) -> Facts:
@@ -155,8 +159,8 @@ class _Writer:
         words = {"rule": called, "entity": entity}
         dimension = self.texts("dimensions", rule.dimension) if self.texts.has("dimensions", rule.dimension) else rule.dimension
         self.book.add(f"{prefix}.name", called, "name", "rule.name", words=words)
-        self.book.add(f"{prefix}.meaning", _sentence(rule.message) or None, "name", "rule.meaning", words=words)
-        self.book.add(f"{prefix}.impact", _sentence(rule.impact or "") or None, "name", "rule.impact", words=words)
+        self.book.add(f"{prefix}.meaning", names.meaning(rule_id, rule, self.texts), "name", "rule.meaning", words=words)
+        self.book.add(f"{prefix}.impact", names.sentence(rule.impact or "") or None, "name", "rule.impact", words=words)
         self.book.add(f"{prefix}.dimension", dimension, "name", "rule.dimension", words=words)
         previous = None if then is None else then.findings.get(rule_id, 0)
         found = (count, previous)
@@ -176,7 +180,7 @@ class _Writer:
             prefix = f"segment.{number}"
             self.facts.segments.append(prefix)
             called = names.segment_name(one.field, one.value, number, self.texts)
-            hidden = not names.is_listed(self.material.contracts, one.entity, one.field, one.value)
+            hidden = names.is_hidden(self.material.contracts, one.entity, one.field, one.value)
             rule = self.texts("rule", rule=one.rule, entity=one.entity)
             # A label goes to the model; a value that the contract does not list does not.
             plain = self.texts("unnamed", field=one.field, number=number) if hidden else called
@@ -217,13 +221,15 @@ class _Writer:
         for name, table, word in (("state", "states", one.state), ("direction", "directions", one.direction)):
             if self.texts.has(table, word):
                 self.book.add(f"{prefix}.{name}", self.texts(table, word), "name", f"incident.{name}", words=words)
+        if one.entity == self.sales and one.metric in DOUBTFUL and one.direction == "high":
+            self.facts.doubts.append(prefix)
         if one.segment and contract and one.segment[0] in contract.segments:
             field_name, held, there, elsewhere = one.segment
             shown = names.segment_name(field_name, held, number, self.texts)
-            hidden = not names.is_listed(self.material.contracts, one.entity, field_name, held)
+            hidden = names.is_hidden(self.material.contracts, one.entity, field_name, held)
             self.book.add(f"{prefix}.segment", shown, "name", "incident.segment", hidden=hidden, words=words)
-            self.book.add(f"{prefix}.there", there, "share", "incident.there", words=words)
-            self.book.add(f"{prefix}.elsewhere", elsewhere, "share", "incident.elsewhere", words=words)
+            for name, value in zip(_FIGURES.get(one.metric.partition(":")[0], _SHARES), (there, elsewhere), strict=True):
+                self.book.add(f"{prefix}.{name}", value, "share", f"incident.{name}", words=words)
 
     def _incident_unit(self, unit: str, metric: str) -> str:
         if unit == "money":
@@ -284,11 +290,3 @@ class _Writer:
 
 def _rule_prefix(entity: str, rule_id: str) -> str:
     return f"rule.{names.part_of_id(entity)}.{names.part_of_id(rule_id)}"
-
-
-def _sentence(text: str) -> str:
-    """A contract's text as part of a sentence: on one line, cut, without its last stop."""
-    plain = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    if len(plain) > LONGEST_TEXT:
-        plain = plain[: LONGEST_TEXT - 1].rstrip() + "…"
-    return plain.rstrip(".")

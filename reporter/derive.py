@@ -41,7 +41,8 @@ class Concentration:
 def concentrations(contracts: Mapping[str, ContractSummary], periods: Mapping[str, PeriodCounts]) -> list[Concentration]:
     """The clearest segment of each rule that has one, largest excess first.
 
-    A rule about the segment field itself is left out: that wrong countries are in wrong countries says nothing.
+    A rule about the segment field itself is left out: that wrong countries are in wrong countries says nothing. So is one
+    about the record as a whole: what cannot be read has no segment.
     """
     best: dict[tuple[str, str], Concentration] = {}
     for entity, period in periods.items():
@@ -61,7 +62,7 @@ def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts
     about = {f"$.{field}", f"$.{field.partition('.')[0]}"}
     found = []
     for rule_id, rule in contract.rules.items():
-        if not rule.counts or rule.path in about:
+        if not rule.counts or rule.path in about or rule.kind == "record":
             continue
         total = sum(numbers.get(f"f:{rule_id}", 0) for numbers in values.values())
         for value, numbers in values.items():
@@ -87,7 +88,8 @@ def rising_repairs(now: Counts, before: Counts) -> list[tuple[str, int, int]]:
     return sorted(rising, key=lambda row: (row[2] - row[1], row[0]))
 
 
-#: Rules that find what quantity or price themselves are too high: what such a record says it is worth, it is not.
+#: Rules that find what quantity or price themselves are too high: what such a record says it is worth, it is not. And a
+#: record that comes a second time, word for word, is worth nothing (one that says something else is a contradiction).
 _WORTHLESS = frozenset({"condition", "outlier", "deviation"})
 #: The period before is one to compare with from this share of the period's records on: a stream's first records, and
 #: stray ones of long ago, are not.
@@ -96,7 +98,7 @@ COMPARABLE = 0.1
 
 def has_worth(rule_id: str, rule: RuleSummary) -> bool:
     """Whether quantity × price of the records that this rule finds says what is at risk."""
-    return rule.counts and rule.kind not in _WORTHLESS and not rule_id.lower().endswith("maximum")
+    return rule.counts and rule.kind not in _WORTHLESS and not rule_id.lower().endswith(("maximum", ".unique"))
 
 
 def is_comparable(counts: Mapping[str, PeriodCounts], before: Mapping[str, PeriodCounts]) -> bool:

@@ -37,7 +37,8 @@ class Fact:
 @dataclass(slots=True)
 class Facts:
     """The facts of one period by id, and the ids that belong together: ``rules`` holds ``rule.orders.quantity.minimum``
-    for the facts whose ids begin with that and a dot. The most important of each come first.
+    for the facts whose ids begin with that and a dot. The most important of each come first. ``doubts`` holds the incidents
+    that make the revenue doubtful.
     """
 
     language: str
@@ -51,6 +52,7 @@ class Facts:
     incidents: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def has(self, *ids: str) -> bool:
         """Whether all of these ids are facts."""

@@ -24,7 +24,7 @@ def render(value: float | int | str, unit: str, texts: Texts) -> str:
         return share(float(value), texts)
     if unit == "points":
         number = round(value * 100, 1)
-        return f"{_signed(number, 1, texts)} {_noun(abs(number), texts.all['points'])}"
+        return f"{_signed(number, 1, texts)} {_noun(abs(number), texts.all['points'], texts)}"
     if unit == "relative":
         return _signed(value * 100, 1, texts) + texts("number", "percent")
     if unit == "ratio":
@@ -38,7 +38,7 @@ def render(value: float | int | str, unit: str, texts: Texts) -> str:
     signed = unit.startswith("+")
     noun = texts.all["nouns"][unit.removeprefix("+")]
     whole = round(value)
-    return f"{_signed(whole, 0, texts) if signed else number_text(whole, 0, texts)} {_noun(abs(whole), noun)}"
+    return f"{_signed(whole, 0, texts) if signed else number_text(whole, 0, texts)} {_noun(abs(whole), noun, texts)}"
 
 
 def number_text(value: float, places: int, texts: Texts) -> str:
@@ -83,15 +83,18 @@ def length(seconds: int, texts: Texts) -> str:
         if not rest and (number >= 2 or name == "minutes" or (number == 1 and name == "hours")):
             break
     number = max(1, seconds // size)
-    return f"{number_text(number, 0, texts)} {_noun(number, texts.all['nouns'][name])}"
+    return f"{number_text(number, 0, texts)} {_noun(number, texts.all['nouns'][name], texts)}"
 
 
 def _signed(value: float, places: int, texts: Texts) -> str:
+    """With its sign; what is shown as nothing has both, so that it reads as a change."""
     text = number_text(value, places, texts)
-    return (
-        f"+{text}" if value > 0 and text.strip("0.,") else text.removeprefix(MINUS) if not text.strip("0.," + MINUS) else text
-    )
+    if not text.strip("0.," + MINUS):
+        return "\N{PLUS-MINUS SIGN}" + text.removeprefix(MINUS)
+    return f"+{text}" if value > 0 else text
 
 
-def _noun(number: float, forms: list[str]) -> str:
-    return forms[0] if number == 1 else forms[1]
+def _noun(number: float, forms: list[str], texts: Texts) -> str:
+    # In French less than two is singular: 0 incident, 0,7 point.
+    singular = number < 2 if texts.language == "fr" else number == 1
+    return forms[0] if singular else forms[1]

@@ -29,10 +29,14 @@ STATING = frozenset({"headline", "summary", "anomalies", "impact"})
 _PLAINER = {0xA0: " ", 0x202F: " ", 0x2009: " ", 0x2010: "-", 0x2011: "-", 0x2026: "...", 0x0A: " ", 0x0D: " ", 0x09: " "}
 _MARKS = " .,;:!?'()/&\N{EN DASH}\N{EM DASH}\N{RIGHT SINGLE QUOTATION MARK}-"
 _WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœ]+(?:['\N{RIGHT SINGLE QUOTATION MARK}-][A-Za-zÀ-ÖØ-öø-ÿŒœ]+)*")
+_LETTERS = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœ]+")
+#: Words with a mark and no space between them, which the eye puts together.
+_GLUED = re.compile(rf"{_LETTERS.pattern}(?:[/(),;:!?&]+{_LETTERS.pattern})+")
 _INSIDE = "\x00"
 #: What is no letter, no mark and no reference.
 _ODD = re.compile(rf"[^A-Za-zÀ-ÖØ-öø-ÿŒœ{_INSIDE}{_MARKS}]")
-_SENTENCE = re.compile(r"(?<=[.!?;:])\s+")
+_OBJECT = re.compile(rf'\{{\s*"(?:{"|".join(Draft.model_fields)})"\s*:')
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,11 @@ def check(reply: str, facts: Facts, texts: Texts) -> Verdict:
 def _read(reply: str) -> tuple[Draft | None, Problem | None]:
     if len(reply) > LONGEST_REPLY:
         return None, Problem("reply", "length", f"the reply is longer than {LONGEST_REPLY} characters")
-    # Where an endpoint has no structured output, a model may think aloud or fence its JSON.
-    start, end = reply.find("{"), reply.rfind("}")
+    # Where an endpoint has no structured output, a model may think aloud, in braces too, or fence its JSON.
+    begins = _OBJECT.search(reply)
     try:
-        return Draft.model_validate(json.loads(reply[start : end + 1]), strict=True), None
+        found, _ = json.JSONDecoder().raw_decode(reply, begins.start() if begins else reply.find("{"))
+        return Draft.model_validate(found, strict=True), None
     except ValidationError as error:
         told = [
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
@@ -189,7 +194,11 @@ def _characters(held: str) -> Iterator[tuple[str, str]]:
 #: Straight before a reference stands nothing, a space or a bracket; straight after it a space or an ending.
 _BEFORE = re.compile(r"(?:^|[ (])\x00")
 _AFTER = re.compile(r"\x00(?=$|[ ),;:!?]|\.(?:$|[ )]))")
-_MINUS = re.compile(r"(?:[-\N{EN DASH}\N{EM DASH}]\s*|\b(?:minus|moins|negative|negativ|négatif|plus)\s+)\x00", re.IGNORECASE)
+_MINUS = re.compile(
+    r"(?:[-\N{EN DASH}\N{EM DASH}]\s*|\b(?:moins|negative|negativ|négatif|plus)\s+|\bminus\b[^\x00]{0,25})\x00", re.IGNORECASE
+)
+#: Words that make one figure of two.
+_JOINING = re.compile(r"\x00 (?:points?|dot|comma|komma|virgule|times|mal|fois) \x00", re.IGNORECASE)
 _TOGETHER = re.compile(r"\x00[^A-Za-zÀ-ÖØ-öø-ÿŒœ\x00]*(?=\x00)")
 
 
@@ -201,15 +210,19 @@ def _placement(held: str) -> Iterator[tuple[str, str]]:
     if _MINUS.search(held):
         yield "placement", "a reference brings its sign with it: no dash, plus or minus before it"
     # A bracket or a mark keeps two references apart, as in "94.8 % (+2.1 points)"; a space or a stop does not.
-    if any(not set(found[0]) & set("(:;,") for found in _TOGETHER.finditer(held)):
+    if _JOINING.search(held) or any(not set(found[0]) & set("(:;,") for found in _TOGETHER.finditer(held)):
         yield "placement", "put words, a bracket, a comma or a colon between two references"
 
 
 def _words(held: str, language: str) -> Iterator[tuple[str, str]]:
-    for token in _WORD.findall(words.ABBREVIATIONS.sub(" ", held)):
+    for token in _WORD.findall(words.USUAL.sub(" ", held)):
         kind = words.kind(token, language)
         if kind is not None:
             yield kind, f"{_quoted(token)}: {words.ADVICE[kind]}"
+    for glued in _GLUED.findall(held):  # "sev/en", "thir(teen)"
+        kind = words.kind("".join(_LETTERS.findall(glued)), language)
+        if kind is not None:
+            yield kind, f"{_quoted(glued)}: {words.ADVICE[kind]}"
     if words.SPELT.search(held):
         yield "number_word", "letters one by one: write whole words"
 
@@ -218,31 +231,46 @@ _DOTTED = re.compile(r"[A-Za-zÀ-ÿ]\.(?=[A-Za-zÀ-ÿ])")
 
 
 def _names(held: str, facts: Facts, language: str) -> Iterator[tuple[str, str]]:
-    if _DOTTED.search(words.ABBREVIATIONS.sub(" ", held)):
+    if _DOTTED.search(words.USUAL.sub(" ", held)):
         yield "name", "a name with a dot in it: name rules and fields by a reference"
-    for country in words.countries_in(held, language):
-        yield "name", f"{_quoted(country)}: name segments by a reference"
+    for place in words.places_in(held, language):
+        yield "name", f"{_quoted(place)}: name segments by a reference"
     folded = held.casefold()
     for fact in (facts.all[f"{prefix}.name"] for prefix in facts.segments):
         called = str(fact.value).partition(" ")[2].casefold()
         if not fact.hidden and len(called) > 2 and re.search(rf"(?<!\w){re.escape(called)}(?!\w)", folded):
             yield "name", f"name the segment by {{{{{fact.id}}}}}"
-    if language != "de":  # where every noun has a capital
-        for token in words.proper_names(held):
-            yield "name", f"{_quoted(token)}: no names but by reference"
+    for token in words.proper_names(held, language):
+        yield "name", f"{_quoted(token)}: no names but by reference"
+
+
+#: What a sentence may say of its changes: how that is told, the sign it takes, and whether that is of what is better.
+_WENT: dict[words.Direction, tuple[str, int, bool]] = {
+    "up": ("something rose", 1, False),
+    "down": ("something fell", -1, False),
+    "better": ("something got better", 1, True),
+    "worse": ("something got worse", -1, True),
+}
+_GOOD = {"higher": 1, "lower": -1}
+#: Ids of differences that have a sign.
+_MOVES = (".change", ".deviation")
 
 
 def _direction(sentence: str, facts: Facts) -> str | None:
-    """A sentence that says only up (or only down) must hold a change that went there, if it holds any change."""
-    changes = [facts.all[one] for one in REFERENCE.findall(sentence) if one.endswith(".change") and one in facts.all]
-    values = [float(fact.value) for fact in changes if not isinstance(fact.value, str)]
-    if not values:
-        return None
-    said = words.directions(REFERENCE.sub(" ", sentence))
-    if said == {"up"} and not any(value > 0 for value in values):
-        return "it says that something rose, and none of its changes is above nothing"
-    if said == {"down"} and not any(value < 0 for value in values):
-        return "it says that something fell, and none of its changes is below nothing"
+    """A sentence that says only up (or only down, better, worse) must hold a change that went there, if it holds any."""
+    moved = [facts.all[one] for one in REFERENCE.findall(sentence) if one.endswith(_MOVES) and one in facts.all]
+    said = words.directions(REFERENCE.sub(_INSIDE, sentence))
+    for pair in ({"up", "down"}, {"better", "worse"}):
+        if len(said & pair) != 1:
+            continue
+        told, sign, judged = _WENT[next(iter(said & pair))]
+        went = [
+            sign * float(fact.value) * (_GOOD[fact.better] if judged else 1)
+            for fact in moved
+            if not isinstance(fact.value, str) and (fact.better or not judged)
+        ]
+        if went and max(went) <= 0:
+            return f"it says that {told}, and none of its changes did"
     return None
 
 

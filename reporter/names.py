@@ -7,13 +7,15 @@ import unicodedata
 from collections.abc import Mapping
 
 from reporter.texts import Texts
-from stream_app.judge.summary import ContractSummary
+from stream_app.judge.summary import ContractSummary, RuleSummary
 from stream_app.store.keys import OTHER
 
 #: A segment's value that is longer is not shown.
 LONGEST_SEGMENT = 40
 #: What counts a record whose segment field is null.
 NONE = "(none)"
+#: A contract's text is cut to this many characters.
+LONGEST_TEXT = 200
 _MARKS = frozenset(" -&'.")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_.]+")
 
@@ -69,10 +71,37 @@ def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str,
     return any(there and value in contracts[one].listed.get(there, ()) for one in contract.references if one in contracts)
 
 
+def is_hidden(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
+    """Whether a segment's name came with the data: neither listed by the contract, nor all others, nor none."""
+    return value not in {OTHER, NONE} and not is_listed(contracts, entity, field, value)
+
+
+def meaning(rule_id: str, rule: RuleSummary, texts: Texts) -> str | None:
+    """What a finding of this rule says, as part of a sentence; None where the contract says nothing.
+
+    A rule of the contract's own (an id without a dot) is described by what it expects, any other by what is wrong.
+    """
+    if not rule.message:
+        return None
+    if "." not in rule_id:
+        return texts("expected", text=sentence(rule.message))
+    field, _, what = rule_id.rpartition(".")
+    return texts("says", what, field=field) if texts.has("says", what) else sentence(rule.message)
+
+
+def sentence(text: str) -> str:
+    """A contract's text as part of a sentence: on one line, cut, without its last stop."""
+    plain = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if len(plain) > LONGEST_TEXT:
+        plain = plain[: LONGEST_TEXT - 1].rstrip() + "…"
+    return plain.rstrip(".")
+
+
 def incident_name(entity: str, contract: ContractSummary | None, metric: str, texts: Texts) -> str:
     """What an incident is about; a rule or field that the contract does not have goes unnamed."""
     kind, _, rest = metric.partition(":")
-    fields = {field.name for field in contract.fields} if contract else set()
+    # A segment may be a field of a referenced record: `customer_id.country`.
+    fields = {*(field.name for field in contract.fields), *contract.segments} if contract else set()
     rules = set(contract.rules) if contract else set()
     if kind in {"finding", "threshold"} and rest in rules:
         return texts("metrics", kind, name=rest, entity=entity)

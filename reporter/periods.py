@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stream_app.errors import SettingsError
+from stream_app.store.keys import Grain
 from stream_app.store.read_period import LONGEST
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -68,8 +69,13 @@ def parse_moment(text: str) -> int:
 
 
 def up_to(stream_ms: int, length: int) -> Period:
-    """The period that ends with the minute that holds the stream's time, itself included."""
-    end = (stream_ms // 1000 // MINUTE + 1) * MINUTE
+    """The period that ends with the minute that holds the stream's time, itself included.
+
+    A long one ends with its hour or day: the minutes and hours at the beginning of the period before are no longer kept.
+    """
+    unit = next((grain.seconds for grain in (Grain.MINUTE, Grain.HOUR) if 2 * length < grain.kept * grain.seconds), DAY)
+    end = (stream_ms // 1000 // unit + 1) * unit
+    length = -(-length // unit) * unit
     return Period(end - length, end)
 
 

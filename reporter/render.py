@@ -75,7 +75,8 @@ def _figures(facts: Facts) -> list[dict[str, str]]:
                 "now": fact.rendering,
                 "before": before.rendering if before else "",
                 "change": change.rendering if change else "",
-                "tone": _tone(change),
+                # Revenue that an incident makes doubtful is no good news.
+                "tone": "" if facts.doubts and fact_id.startswith("sales.") else _tone(change),
             }
         )
     return rows
@@ -121,13 +122,18 @@ def _md_item(item: Mapping[str, Any], facts: Facts, texts: Texts) -> str:
     if not item.get("hypothesis"):
         return text
     mark = f"{texts('notes', 'hypothesis')} ({texts('notes', 'confidence', item['confidence'])})"
-    return f"*{markdown_text(mark)}:* {text} *({markdown_text(_rests(item, facts, texts))})*"
+    told = texts("notes", "pair", label=mark, value="").rstrip()
+    return f"*{markdown_text(told)}* {text} *({markdown_text(_rests(item, facts, texts))})*"
 
 
 def _rests(item: Mapping[str, Any], facts: Facts, texts: Texts) -> str:
-    labels = [f"{facts.all[one].label}: {facts.rendering(one)}" for one in item["rests_on"] if facts.all[one].unit != "name"]
+    labels = [
+        texts("notes", "pair", label=facts.all[one].label, value=facts.rendering(one))
+        for one in item["rests_on"]
+        if facts.all[one].unit != "name"
+    ]
     named = [facts.rendering(one) for one in item["rests_on"] if facts.all[one].unit == "name"]
-    return texts("notes", "rests", facts="; ".join(labels or named))
+    return texts("notes", "rests", facts=texts("notes", "joint").join(labels or named))
 
 
 def _period(facts: Facts, texts: Texts) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections import deque
@@ -18,6 +17,8 @@ log = logging.getLogger(__name__)
 PAUSE = 60.0
 #: Closed incidents that wait for their report; of more, the oldest go without.
 MOST_WAITING = 5
+#: Ends the id of a report on closed incidents, which may be about the same period as a regular one.
+CLOSED = "-closed"
 
 
 class Watch:
@@ -45,7 +46,7 @@ class Watch:
         self._rungs: set[int] = set()
         self._said: set[str] = set()
         self._closed: set[str] | None = None
-        self._waiting: deque[tuple[Period, str]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[Period] = deque(maxlen=MOST_WAITING)
 
     def step(self) -> Outcome | None:
         """At most one report; None when none was due or it could not be written, which is tried again."""
@@ -74,8 +75,7 @@ class Watch:
             self._last_period = due
             self._rungs.add(due.length)
         elif self._waiting:
-            period, suffix = self._waiting[0]
-            outcome = self._reporter.report(period, suffix=suffix)
+            outcome = self._reporter.report(self._waiting[0], suffix=CLOSED)
             self._waiting.popleft()
         else:
             return None
@@ -102,5 +102,7 @@ class Watch:
         for incident_id in sorted(closed.keys() - self._closed, key=lambda one: (closed[one].end, one)):
             one = closed[incident_id]
             period = Period(one.start // HOUR * HOUR, -(-max(one.end, one.start + 60) // HOUR) * HOUR)
-            self._waiting.append((period, f"-{hashlib.sha256(incident_id.encode()).hexdigest()[:10]}"))
+            # What breaks one thing breaks several: incidents of the same hours have one report.
+            if period not in self._waiting:
+                self._waiting.append(period)
         self._closed |= set(closed)

@@ -29,12 +29,16 @@ ADVICE = {
 
 #: Letters that stand alone, one after the other: "t w o".
 SPELT = re.compile(r"(?<!\w)(?:[^\W\d_][ .-]){2,}[^\W\d_](?!\w)")
-#: Usual abbreviations with dots in them.
-ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|z\.B|d\.h|u\.a|p\.ex|c\.-à-d)\b", re.IGNORECASE)
+#: Usual abbreviations with dots in them, and usual words with a number in them.
+USUAL = re.compile(
+    r"\b(?:e\.g|i\.e|z\.B|d\.h|u\.a|p\.ex|c\.-à-d|double-check(?:s|ed|ing)?|third-part(?:y|ies))\b", re.IGNORECASE
+)
 
 _ROMAN = re.compile(r"(?=[IVXLCDM]{2,})M{0,4}(?:CM|CD|D?C{0,4})(?:XC|XL|L?X{0,4})(?:IX|IV|V?I{0,4})")
+#: In small letters only those that are no word: mix and dim are.
+_SMALL_ROMAN = re.compile(r"[ivx]{2,}", re.IGNORECASE)
 _LOOKS_LIKE_DIGITS = re.compile(r"[lIO]{2,}")
-_ALONE = frozenset("aAiIàÀyYôÔ")
+_ALONE = frozenset("aAiàÀyYôÔ")
 _SPLIT = re.compile(r"['\N{RIGHT SINGLE QUOTATION MARK}-]")
 
 
@@ -62,21 +66,31 @@ def fold(word: str) -> str:
 
 
 @cache
-def _words(what: str, language: str) -> frozenset[str]:
-    """All words of a kind in every language, but for those that are harmless in ``language``."""
-    section = _lists()[what]
-    every = {fold(word) for words in section.values() for word in words.split()}
-    return frozenset(every - {fold(word) for word in _lists()["harmless"].get(language, "").split()})
+def _words(what: str) -> frozenset[str]:
+    """All words of a kind in every language."""
+    return frozenset(fold(word) for words in _lists()[what].values() for word in words.split())
 
 
 @cache
-def _composed() -> re.Pattern[str]:
-    """Numbers written as one word: sevenhundred, einundzwanzig, zweiundvierzigste, quatrevingt, tenfold."""
-    found = []
-    for language, words in _lists()["roots"].items():
-        roots = "|".join(sorted({fold(root) for root in words.split()}, key=len, reverse=True))
-        ends = "|".join(sorted({fold(end) for end in _lists()["ends"][language].split()}, key=len, reverse=True))
-        found.append(rf"(?:{roots})(?:(?:und|and|et)?(?:{roots}))*(?:{ends})?")
+def _harmless(language: str) -> frozenset[str]:
+    return frozenset(fold(word) for word in _lists()["harmless"].get(language, "").split())
+
+
+@cache
+def _roots(language: str) -> str:
+    return "|".join(sorted({fold(root) for root in _lists()["roots"][language].split()}, key=len, reverse=True))
+
+
+@cache
+def _shapes(what: Kind) -> re.Pattern[str]:
+    """Words that no list could hold: sevenhundred, einundzwanzig, quatrevingt, Verdreifachung, Monatsende, Eurobeträge."""
+    lists = _lists()
+    found = [re.sub(r"\{(en|de|fr)\}", lambda language: _roots(language[1]), shape) for shape in lists["shapes"][what]]
+    if what == "number_word":
+        for language, words in lists["ends"].items():
+            roots = _roots(language)
+            ends = "|".join(sorted({fold(end) for end in words.split()}, key=len, reverse=True))
+            found.append(rf"(?:{roots})(?:(?:und|and|et)?(?:{roots}))*(?:{ends})?")
     return re.compile("|".join(found))
 
 
@@ -93,21 +107,30 @@ def kind(token: str, language: str) -> Kind | None:
         found = _kind(part, language)
         if found is not None:
             return found
-    if len(parts) == 1 and len(token) == 1 and token not in _ALONE:
+    if len(parts) == 1 and len(token) == 1 and token not in (_ALONE | {"I"} if language == "en" else _ALONE):
         return "figure"
     return None
 
 
+_LISTED: tuple[tuple[str, Kind], ...] = (("numbers", "number_word"), ("dates", "date"), ("currencies", "currency"))
+
+
 def _kind(word: str, language: str) -> Kind | None:
     folded = fold(word)
-    harmless = folded in {fold(one) for one in _lists()["harmless"].get(language, "").split()}
-    if not harmless and (folded in _words("numbers", language) or _composed().fullmatch(folded)):
-        return "number_word"
-    if folded in _words("dates", language) or (word[:1].isupper() and folded in _words("capital_dates", language)):
+    if folded in _harmless(language):
+        return None
+    for section, found in _LISTED:
+        if folded in _words(section) or _shapes(found).fullmatch(folded):
+            return found
+    if word[:1].isupper() and folded in _words("capital_dates"):
         return "date"
-    if folded in _words("currencies", language) or word in _currency_codes():
+    if word in _currency_codes():
         return "currency"
-    if _ROMAN.fullmatch(word) or (_LOOKS_LIKE_DIGITS.fullmatch(word) and word != "Il"):
+    if (
+        _ROMAN.fullmatch(word)
+        or _SMALL_ROMAN.fullmatch(word)
+        or (_LOOKS_LIKE_DIGITS.fullmatch(word) and word not in {"Il", "ll"})
+    ):
         return "figure"
     return None
 
@@ -118,12 +141,22 @@ def cause(text: str, language: str) -> str | None:
     return found[0] if found else None
 
 
-def directions(text: str) -> set[str]:
-    """``up`` and ``down``, as far as the text says that something rose or fell; nothing where it is negated."""
+Direction = Literal["up", "down", "better", "worse"]
+DIRECTIONS: tuple[Direction, ...] = ("up", "down", "better", "worse")
+#: Straight before a reference (the mark) these say where it went; elsewhere they are verbs, or parts of them: to follow up.
+_BESIDE: dict[Direction, re.Pattern[str]] = {
+    "up": re.compile(r"\b(?:up|rise|increase|jump|gain|surge)(?: by| from| of)?[ (]+\x00", re.IGNORECASE),
+    "down": re.compile(r"\b(?:down|drop|decline|decrease|fall|dip|slump|loss)(?: by| from| of)?[ (]+\x00", re.IGNORECASE),
+}
+
+
+def directions(text: str) -> set[Direction]:
+    """Where the text says that something went; nothing where it is negated."""
     tokens = {fold(token) for token in re.findall(r"[^\W\d_]+", text)}
     if tokens & _negations():
         return set()
-    return {which for which in ("up", "down") if tokens & _direction(which)}
+    beside: set[Direction] = {which for which, pattern in _BESIDE.items() if pattern.search(text)}
+    return beside | {which for which in DIRECTIONS if tokens & _direction(which)}
 
 
 @cache
@@ -132,7 +165,7 @@ def _negations() -> frozenset[str]:
 
 
 @cache
-def _direction(which: str) -> frozenset[str]:
+def _direction(which: Direction) -> frozenset[str]:
     return frozenset(fold(word) for word in _lists()["directions"][which].split())
 
 
@@ -151,18 +184,45 @@ def _countries(language: str) -> tuple[re.Pattern[str], frozenset[str]]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, plain))})(?!\w)"), beginnings
 
 
-def countries_in(text: str, language: str) -> list[str]:
-    """Country names in the text, in English or the report's language."""
+@cache
+def _places() -> tuple[frozenset[str], re.Pattern[str]]:
+    """Places and peoples that count with a capital, folded, and what matches those that count without one."""
+    lists = _lists()["places"]
+    languages = {one.name for one in pycountry.languages if hasattr(one, "alpha_2") and len(one.name) > 3}
+    capital = frozenset(fold(name) for name in {*lists["capital"].split(), *languages})
+    return capital, re.compile("".join(lists["any"].split()))
+
+
+@lru_cache(maxsize=4_096)
+def _is_place(word: str) -> bool:
+    capital, anyhow = _places()
+    # Us and Eu are words, US and EU are places.
+    written = word[0].isupper() and (len(word) > 3 or word.isupper())
+    return (written and fold(word) in capital) or anyhow.fullmatch(fold(word)) is not None
+
+
+def places_in(text: str, language: str) -> list[str]:
+    """Names of countries, in English or the report's language, of other places, and of their people."""
     pattern, beginnings = _countries(language)
-    return pattern.findall(text) if beginnings.intersection(re.findall(r"[^\W\d_]+", text)) else []
+    words = re.findall(r"[^\W\d_]+", text)
+    found = pattern.findall(text) if beginnings.intersection(words) else []
+    hyphened = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)+", text)
+    return found + [word for word in (*words, *hyphened) if _is_place(word)]
 
 
-def proper_names(text: str) -> Iterator[str]:
-    """Words with a capital inside a sentence that are no usual abbreviation."""
+def proper_names(text: str, language: str) -> Iterator[str]:
+    """Words with a capital inside a sentence, or inside the word, that are no usual abbreviation.
+
+    In German every noun has a capital, so there only those inside a word count: ``ACME``, ``unitPrice``.
+    """
     allowed = _capitals()
     for found in re.finditer(r"[^\W\d_]+", text):
-        if found[0].islower() or found[0] in allowed:
+        word = found[0]
+        if word in allowed:
             continue
-        before = text[: found.start()].rstrip(" (")
-        if before and before[-1] not in ".!?:;" or any(character.isupper() for character in found[0][1:]):
-            yield found[0]
+        if any(character.isupper() for character in word[1:]):
+            yield word
+        elif word[0].isupper() and language != "de":
+            before = text[: found.start()].rstrip(" (")
+            if before and before[-1] not in ".!?:;":
+                yield word

@@ -183,6 +183,12 @@ def test_the_key_stands_in_no_log_and_no_verdict(server: Llm, caplog: pytest.Log
     assert KEY not in repr(refused) + repr(gone)
 
 
+def test_a_refusal_that_a_setting_cures_names_the_setting(server: Llm) -> None:
+    told = [str(ask(server, llm.error(status))) for status in (401, 403, 404)]
+
+    assert ["HEADRACE_LLM_KEY" in told[0], "HEADRACE_LLM_MODEL" in told[1], "HEADRACE_LLM_BASE_URL" in told[2]] == [True] * 3
+
+
 def test_a_hostile_segment_is_not_in_what_is_sent(server: Llm) -> None:
     ask(server, says(reply()))
     assert HOSTILE not in server.requests[0].told

@@ -16,11 +16,12 @@ import pytest
 import redis
 from click.testing import CliRunner
 from kafka import TopicPartition
+from pydantic import SecretStr
 
 from headrace.commands.report import command
 from reporter.answer import Failure, Reply, estimate
 from reporter.author import TemplateAuthor, Written
-from reporter.build import reporter_of
+from reporter.build import author_of, reporter_of
 from reporter.facts import Facts
 from reporter.limits import FAILURES, LimitedCall
 from reporter.periods import Period, up_to
@@ -205,6 +206,21 @@ def test_a_report_that_is_there_is_written_again_only_when_asked(settings: Setti
 
     assert not reporter.report(PERIOD).written_here
     assert reporter.report(PERIOD, anew=True).written_here
+
+
+def test_who_wants_a_report_anew_does_not_get_the_old_one(store: ReportStore, settings: Settings, shop: Shop) -> None:
+    reporter = reporter_of(settings, topic=False)
+    old = reporter.report(PERIOD).report
+    # Another is writing it again, and dies.
+    assert store.claim(old.id, "dead", 0.3, replace=True) == "mine"
+
+    assert reporter.report(PERIOD, anew=True).written_here
+
+
+def test_a_key_alone_asks_nobody(store: ReportStore, settings: Settings) -> None:
+    keyed = settings.model_copy(update={"llm_key": SecretStr("sk-secret"), "llm_model": None})
+
+    assert isinstance(author_of(keyed, store), TemplateAuthor)
 
 
 def test_history_is_kept_up_to_a_bound(

@@ -30,6 +30,17 @@ def test_a_period_of_the_last_hours_ends_with_the_minute_that_holds_the_streams_
     assert up_to(at(100), HOUR) == Period(MIDNIGHT + 120 - HOUR, MIDNIGHT + 120)
 
 
+@pytest.mark.parametrize(("length", "unit"), [(3 * DAY, 60), (7 * DAY, HOUR), (31 * DAY, HOUR), (366 * DAY, DAY)])
+def test_a_long_period_and_the_one_before_need_no_window_that_is_no_longer_kept(length: int, unit: int) -> None:
+    stream = at(5 * HOUR + 7 * 60 + 20)
+    period = up_to(stream, length)
+
+    assert (period.length, period.end % unit) == (length, 0)
+    assert 0 < period.end - stream // 1000 <= unit
+    for grain, start in (*tiles(period.start, period.end), *tiles(period.before.start, period.start)):
+        assert stream // 1000 - start < grain.kept * grain.seconds
+
+
 def test_what_is_suggested_can_be_compared() -> None:
     first = MIDNIGHT
     assert [period.length for period in suggested(first, at(50 * HOUR))][:2] == [DAY, 6 * HOUR]
@@ -190,6 +201,10 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
     keep("open")
     assert watched.step() is None
     keep("closed")
+    # What breaks the volume breaks the revenue, in the same hours: that is no second report.
+    revenue = Incident.from_dict(incident.to_dict() | {"id": "orders.revenue.1", "metric": "revenue", "state": "closed"})
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(Keys("headrace").incidents(), revenue.id, revenue.to_json())
     assert watched.step() == "120"  # whole hours around it
     assert watched.step() is None
     reports = open_read_model(settings).reports()

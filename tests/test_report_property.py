@@ -28,7 +28,8 @@ REPLIES = 10_000
 NUMBER_WORDS = re.compile(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|"
     r"eighty|ninety|hundreds?|thousands?|millions?|billions?|dozens?|half|twice|doubled?|tripled?|percent|third|quarter|"
-    r"zwei|drei|fünf|sieben|hundert|deux|trois|cinq|douze|cent|mille)\b",
+    r"zwei|drei|fünf|sieben|\w*hundert\w*|\w*tausend\w*|verdopp\w+|deux|trois|cinq|douze|cent|mille|\w+ième|\w+ieth|\w+fold|"
+    r"quadrupl\w+|handful)\b",
     re.IGNORECASE,
 )
 
@@ -94,7 +95,9 @@ def test_the_checker_knows_every_rendering() -> None:
 Mutation = Callable[[random.Random, str], str]
 _POISON = [
     "7", " 12 %", " 3,000", "½", "²", "٣", "４", "三", " seven", " twenty-one", " half", " a dozen", " ninetynine", " IV",
-    " percent", " million", "k ", " €", " dollars", " Monday", " zwölf", " quatre", "\u200b", "\u202e", "-", " – ", ".", ",",
+    " percent", " million", "k ", " €", " dollars", " Monday", " zwölf", " quatre",
+    " Zehntausende", " Verdopplung", " quarantième", " twentieth", " hundredfold", " quadrupled", " a handful", " thir/teen",
+    "\u200b", "\u202e", "-", " – ", ".", ",",
     "{{all.records}}", " {{all.findings}} ", "{{all.score}}{{all.records}}", "{{no.such}}", "{{", "}}", "{", "}", "<b>", "https://x.example",
     " because of bots", " rose", " fell", " Germany", "e7", " O", "lO", "\n", "\t", "&#55;", "&frac12;", "\\u0037", "&nbsp;",
 ]  # fmt: skip

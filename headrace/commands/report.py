@@ -58,6 +58,7 @@ def command(
     if (end and not start) or (start and length):
         raise click.UsageError("a period is --period LENGTH, or --from TIME and perhaps --to TIME")
     settings = load_settings()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     if every is not None:
         _watch(settings, every, topic)
         return
@@ -105,8 +106,6 @@ def _once(
     report = outcome.report
     if not outcome.written_here:
         click.echo(f"headrace: report {report.id} was written before; --anew writes it again", err=True)
-    elif report.written_by == "template" and settings.llm_model:
-        click.echo(f"headrace: written by the template: {report.verdict['reason']}", err=True)
     text = {"markdown": report.markdown, "html": report.html, "json": report.to_json() + "\n"}[form]
     _print(text, output)
 
@@ -126,7 +125,6 @@ def _watch(settings: Settings, every: str, topic: bool) -> None:
     from reporter.periods import parse_length
     from reporter.watch import Watch
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     watch = Watch(reporter_of(settings, topic=topic), parse_length(every), settings.grace)
     stop = Stop()
     with stop.listening():
