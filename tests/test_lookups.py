@@ -91,9 +91,9 @@ def sale(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_an_order_waits_for_what_is_not_known(room: Room) -> None:
-    assert room.settle("orders", [sale(1)], apply=False)[1].pending == {0}
+    assert room.settle("orders", [sale(3)])[1].pending == {0}
     room.settle("customers", [customer(1)])
-    assert room.settle("orders", [sale(1)], apply=False)[1].pending == {0}
+    assert room.settle("orders", [sale(4)])[1].pending == {0}
     room.settle("products", [product(1)])
     verdicts, settled = room.settle("orders", [sale(1), sale(2, customer_id=9)])
     assert settled.pending == {1}
@@ -170,6 +170,15 @@ def test_a_repeated_batch_finds_the_same_whatever_has_changed_since(redis_room: 
     # ... in a larger batch: what follows is compared with what is in force now.
     again, _ = room.settle("orders", [*batch, sale(4, price=10.0)], other)
     assert rules(again) == [*rules(first), ["price_deviation", "quantity_outlier"]]
+
+
+def test_an_order_that_waited_waits_again_when_its_batch_is_judged_again(redis_room: Room) -> None:
+    room = redis_room
+    room.settle("customers", [customer(1)])
+    assert room.settle("orders", [sale(1)], apply=False)[1].pending == {0}
+    room.settle("products", [product(1)])
+    assert room.settle("orders", [sale(1), sale(2)])[1].pending == {0}, "it was delivered as one that waits"
+    assert room.settle("orders", [sale(3)])[1].pending == set()
 
 
 def test_what_was_noted_of_a_longer_batch_stands_for_a_shorter_one(redis_room: Room) -> None:
