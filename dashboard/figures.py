@@ -23,6 +23,12 @@ OTHERS = "all other rules"
 
 DAY = 86_400
 
+#: How an axis writes its numbers: ``0``, ``0.5``, ``250``, ``1.5k``, ``2M``, ``1B``. d3's own short form says ``0k`` and, for a
+#: half, ``500m``.
+NUMBER = "abs(datum.value) < 1000 ? format(datum.value, ',~r') : replace(format(datum.value, '~s'), 'G', 'B')"
+#: The same for what comes in whole: no tick between two of them.
+WHOLE = {"labelExpr": NUMBER, "tickMinStep": 1}
+
 #: The colour of anomalies: vermilion, seen on light and dark and told from blue by every reader.
 MARK = "#d55e00"
 
@@ -73,7 +79,7 @@ def x_axis(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X
 
 def y_axis(field: str, title: str, **more: Any) -> alt.Y:
     # The same room for labels in every chart, so that stacked charts share their time axis by eye.
-    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"format": "~s"}))
+    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"labelExpr": NUMBER}))
     return alt.Y(f"{field}:Q", title=title, axis=axis, **more)
 
 
@@ -123,19 +129,19 @@ def sales(
     ]
     opacity = alt.condition("datum.state == 'complete'", alt.value(1.0), alt.value(0.4))
 
-    def panel(field: str, title: str, height: int, *, labels: bool) -> Figure:
+    def panel(y: alt.Y, height: int, *, labels: bool) -> Figure:
         return (
             alt.Chart(frame, height=height)
             .mark_bar(aria=False)
-            .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y_axis(field, title), opacity=opacity, tooltip=tooltip)
+            .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y, opacity=opacity, tooltip=tooltip)
         )
 
-    revenue = panel("revenue", unit, 215, labels=False)
+    revenue = panel(y_axis("revenue", unit), 215, labels=False)
     low = series[0].start if series else 0
     high = series[-1].start + bar_seconds if series else 0
     shown = [mark for mark in marks if mark.end > low and mark.start < high]
     # Always layered, with or without marks: a chart that changes its kind would be drawn anew.
-    return alt.layer(*_marks(shown, low, high), revenue), panel("orders", "Orders", 135, labels=True)
+    return alt.layer(*_marks(shown, low, high), revenue), panel(y_axis("orders", "Orders", axis=WHOLE), 135, labels=True)
 
 
 #: Which way the triangle points, so that nobody has to tell colours apart.
@@ -240,6 +246,10 @@ def labels(rules: Sequence[RuleCount]) -> dict[tuple[str, str], str]:
     return {(row.entity, row.rule): f"{row.rule} ({row.entity})" if len(holders[row.rule]) > 1 else row.rule for row in rules}
 
 
+#: One column of names on a telephone, two where there is room.
+_LEGEND = alt.Legend(columns=alt.ExprRef("width > 380 ? 2 : 1"))
+
+
 def findings_over_time(
     series: Sequence[FindingsPoint],
     rules: Sequence[RuleCount],
@@ -275,8 +285,8 @@ def findings_over_time(
         .encode(
             x=x_axis(bar_seconds),
             x2="end:T",
-            y=y_axis("findings", "Findings", stack="zero"),
-            color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain),
+            y=y_axis("findings", "Findings", axis=WHOLE, stack="zero"),
+            color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain, legend=_LEGEND),
             order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip("period:N", title="Period"),

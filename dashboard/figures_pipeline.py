@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from dashboard.data import Sample
-from dashboard.figures import MARK, Figure
+from dashboard.figures import MARK, NUMBER, WHOLE, Figure
 
 #: A pace is measured over at least this many ms, so that it does not jump with every batch.
 SMOOTH_MS = 10_000
+#: After as many ms without a sample nobody looked, and nobody knows: the line has a gap there.
+UNSEEN_MS = 20_000
 
 
 def paces(samples: Sequence[Sample]) -> list[tuple[int, float]]:
     """Records per second at each sample's time (ms), over the 10 s before it.
 
-    A store that was emptied meanwhile counts from nothing again: there the pace is left out.
+    A store that was emptied meanwhile counts from nothing again, and while nobody looked nothing was measured: there the
+    pace is left out.
     """
     rows: list[tuple[int, float]] = []
     begin = 0
     for index, sample in enumerate(samples):
+        if index and sample.at - samples[index - 1].at > UNSEEN_MS:
+            begin = index
+            continue
         while begin + 1 < index and sample.at - samples[begin + 1].at >= SMOOTH_MS:
             begin += 1
         first = samples[begin]
-        if index and sample.at > first.at and sample.received >= first.received:
+        if sample.at > first.at and sample.received >= first.received:
             rows.append((sample.at, 1000 * (sample.received - first.received) / (sample.at - first.at)))
     return rows
 
@@ -37,31 +44,33 @@ def _x() -> alt.X:
 
 def pace(samples: Sequence[Sample]) -> Figure:
     """Records per second over wall time."""
-    rows = paces(samples)
-    frame = pd.DataFrame(
-        {
-            "at": pd.to_datetime([at for at, _ in rows], unit="ms", utc=True),
-            "pace": pd.Series([each for _, each in rows], dtype="float64"),
-        }
-    )
-    return _line(frame, "pace", "Records per second", None)
+    return _line(_seen(paces(samples), "pace"), "pace", "Records per second", {"labelExpr": NUMBER}, None)
 
 
 def lag(samples: Sequence[Sample]) -> Figure:
     """Records still to read over wall time; unknown leaves a gap."""
-    frame = pd.DataFrame(
+    return _line(_seen([(one.at, one.lag) for one in samples], "lag"), "lag", "Records still to read", WHOLE, MARK)
+
+
+def _seen(rows: Sequence[tuple[int, float | None]], field: str) -> pd.DataFrame:
+    """The rows, with an empty one wherever nobody looked for a while: a line breaks there."""
+    whole: list[tuple[int, float | None]] = []
+    for at, value in rows:
+        if whole and at - whole[-1][0] > UNSEEN_MS:
+            whole.append((whole[-1][0] + 1, None))
+        whole.append((at, value))
+    return pd.DataFrame(
         {
-            "at": pd.to_datetime([one.at for one in samples], unit="ms", utc=True),
-            "lag": pd.Series([one.lag for one in samples], dtype="float64"),
+            "at": pd.to_datetime([at for at, _ in whole], unit="ms", utc=True),
+            field: pd.Series([value for _, value in whole], dtype="float64"),
         }
     )
-    return _line(frame, "lag", "Records still to read", MARK)
 
 
-def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Figure:
+def _line(frame: pd.DataFrame, field: str, title: str, numbers: dict[str, Any], colour: str | None) -> Figure:
     # A line that is zero all along still needs room above it.
     scale = alt.Scale(domain=[0, float(frame[field].max())], nice=True) if frame[field].max() > 0 else alt.Scale(domain=[0, 1])
-    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, minExtent=44, format="~s"), scale=scale)
+    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, minExtent=44, **numbers), scale=scale)
     tooltip = [
         alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
         alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),

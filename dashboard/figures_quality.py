@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from dashboard.figures import MARK, Figure, period, times, x_axis, y_axis
+from dashboard.figures import MARK, WHOLE, Figure, period, times, x_axis, y_axis
 from dashboard.formats import percent
 from stream_app.judge.summary import Quality
 from stream_app.store.read_overview import FindingsPoint
@@ -64,7 +64,7 @@ def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, star
         .encode(
             x=x_axis(bar_seconds),
             x2="end:T",
-            y=y_axis("findings", "Findings"),
+            y=y_axis("findings", "Findings", axis=WHOLE),
             tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("findings:Q", title="Findings", format=",d")],
         )
     )
@@ -92,9 +92,19 @@ def dimensions(now: Quality, before: Quality | None) -> Figure:
         alt.Tooltip("share_before:N", title="Range before"),
     ]
     base = alt.Chart(frame, height=alt.Step(36)).encode(y=y, tooltip=tooltip)
-    bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False).encode(x=alt.X("shortfall:Q", title=title, axis=axis))
-    tick = base.mark_tick(thickness=2.5, size=22, color=MARK, aria=False).encode(x=alt.X("before:Q", title=title, axis=axis))
+    scale = from_zero([*frame["shortfall"], *frame["before"].dropna()])
+    bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False).encode(
+        x=alt.X("shortfall:Q", title=title, axis=axis, scale=scale)
+    )
+    tick = base.mark_tick(thickness=2.5, size=22, color=MARK, aria=False).encode(
+        x=alt.X("before:Q", title=title, axis=axis, scale=scale)
+    )
     return alt.layer(bar, tick)
+
+
+def from_zero(values: Sequence[float]) -> alt.Scale:
+    """A scale for shares (0 to 1) or percents that begins at zero, and keeps its zero at the left where nothing is above it."""
+    return alt.Scale(nice=True, domainMin=0) if any(value > 0 for value in values) else alt.Scale(domain=[0, 1])
 
 
 def segments(frame: pd.DataFrame, counted: str) -> Figure:
@@ -106,7 +116,12 @@ def segments(frame: pd.DataFrame, counted: str) -> Figure:
         room=top["share"] * 1.25,
     )
     y = alt.Y("label:N", title=None, sort=list(top["label"]), axis=alt.Axis(grid=False, labelPadding=8, labelLimit=150))
-    x = alt.X("share:Q", title=f"{counted} (% of records in)", axis=alt.Axis(tickCount=4))
+    x = alt.X(
+        "share:Q",
+        title=f"{counted} (% of records in)",
+        axis=alt.Axis(tickCount=4, labelExpr="format(datum.value, '~r')"),
+        scale=from_zero(list(top["share"])),
+    )
     tooltip = [
         alt.Tooltip("value:N", title="Value"),
         alt.Tooltip("text:N", title=counted),

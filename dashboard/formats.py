@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 NOTHING = "–"
+_DAY = 86_400
 _SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥", "INR": "₹"}
 
 
@@ -60,7 +61,28 @@ def moment(ms: int | None) -> str:
     if ms is None:
         return NOTHING
     at = datetime.fromtimestamp(ms / 1000, UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+    return f"{_day(at)}, {at:%H:%M} UTC"
+
+
+def span(start: int, end: int) -> str:
+    """A time from ``start`` up to ``end`` (s), as short as it can be said: ``29 Aug 2026``, ``21 to 27 Nov 2026``,
+    ``29 Aug 2026, 08:00 to 09:00 UTC``. Days are UTC.
+    """
+    begin, until = (datetime.fromtimestamp(at, UTC) for at in (start, end))
+    if start % _DAY or end % _DAY or end <= start:
+        if begin.date() == until.date():
+            return f"{_day(begin)}, {begin:%H:%M} to {until:%H:%M} UTC"
+        return f"{moment(start * 1000)} to {moment(end * 1000)}"
+    last = datetime.fromtimestamp(end - _DAY, UTC)
+    if begin == last:
+        return _day(begin)
+    if begin.year != last.year:
+        return f"{_day(begin)} to {_day(last)}"
+    return f"{begin.day} to {_day(last)}" if begin.month == last.month else f"{begin.day} {begin:%b} to {_day(last)}"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
 
 
 def clock(ms: int) -> str:

@@ -21,6 +21,7 @@ _Colour = Literal["green", "blue", "orange", "gray"]
 _COLOURS: dict[str, _Colour] = {
     "live": "green",
     "idle": "green",
+    "quiet": "gray",
     "behind": "blue",
     "trouble": "orange",
     "stopped": "orange",
@@ -29,6 +30,7 @@ _COLOURS: dict[str, _Colour] = {
 _ICONS = {
     "live": ":material/radio_button_checked:",
     "idle": ":material/check_circle:",
+    "quiet": ":material/bedtime:",
     "behind": ":material/fast_forward:",
     "trouble": ":material/warning:",
     "stopped": ":material/pause_circle:",

@@ -9,11 +9,13 @@ from typing import Literal
 from dashboard.formats import ago, count, moment
 from stream_app.store.read_pulse import Pulse
 
-Level = Literal["live", "idle", "behind", "trouble", "stopped", "empty"]
+Level = Literal["live", "idle", "quiet", "behind", "trouble", "stopped", "empty"]
 
 #: Records applied within this many ms make a stream live; with more to read, longer silence means trouble.
 LIVE_MS = 15_000
 STUCK_MS = 30_000
+#: After as long without a record, "Caught up" would hide that nothing comes any more.
+QUIET_MS = 15 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def health(pulse: Pulse, now_ms: int) -> Health:
         )
     if silent is not None and silent <= LIVE_MS:
         return Health("behind", "Catching up") if behind > 10_000 else Health("live", "Live")
+    if silent is not None and silent >= QUIET_MS:
+        return Health("quiet", f"No new records for {ago(pulse.processed_at_ms, now_ms).removesuffix(' ago')}")
     return Health("idle", "Caught up")
 
 

@@ -16,9 +16,9 @@ from stream_app.store.incidents import Incident
 ON_SALES = frozenset({"volume", "revenue", "average_order"})
 
 _NAMES = {
-    "volume": "Records in",
+    "volume": "Number of records",
     "revenue": "Revenue",
-    "average_order": "Average order",
+    "average_order": "Average order value",
     "conformity": "Conformity",
 }
 _DRIFT = {
@@ -61,13 +61,23 @@ def what(incident: Incident) -> str:
 
 
 def reading(incident: Incident, currency: str | None) -> str:
-    """The worst window against what was expected: ``112 instead of 180 to 260``."""
+    """The worst window against what was expected: ``112 instead of 180 to 260``, ``0.9 % instead of at most 0.2 %``.
+
+    A band that begins at nothing, or below it, says only how much is too much. What is too little all the same, because
+    it lasted, is told beside what was expected.
+    """
     seen = amount(incident.observed, incident.unit, currency)
-    if incident.low is not None and incident.high is not None:
-        span = f"{amount(incident.low, incident.unit, currency)} to {amount(incident.high, incident.unit, currency)}"
-        return f"{seen} instead of {span}"
+    low, high = incident.low, incident.high
+    if low is not None and high is not None and (low > 0 or incident.direction != "low"):
+        most = amount(high, incident.unit, currency)
+        return (
+            f"{seen} instead of {amount(low, incident.unit, currency)} to {most}"
+            if low > 0
+            else f"{seen} instead of at most {most}"
+        )
     if incident.expected is not None:
-        return f"{seen} instead of {amount(incident.expected, incident.unit, currency)}"
+        about = "about " if low is not None else ""
+        return f"{seen} instead of {about}{amount(incident.expected, incident.unit, currency)}"
     return seen
 
 

@@ -18,7 +18,7 @@ def before_label(chosen: Chosen) -> str:
     """What a change is compared with; empty where there is nothing before."""
     if chosen is TimeRange.ALL:
         return ""
-    return "vs the range before" if isinstance(chosen, Custom) else f"vs prev. {chosen.label}"
+    return "vs before" if isinstance(chosen, Custom) else f"vs prev. {chosen.label}"
 
 
 def score_over_time(series: Sequence[QualityPoint], seconds: int, key: str, height: int) -> None:
@@ -45,10 +45,22 @@ def rule_columns(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def tile(
-    name: str, value: str, kpi: Kpi, before: str, meaning: str, *, share: bool = False, less_is_better: bool = False
+    name: str,
+    value: str,
+    kpi: Kpi,
+    before: str,
+    meaning: str,
+    *,
+    share: bool = False,
+    less_is_better: bool = False,
+    compared: bool = True,
 ) -> None:
-    """A number with its change and, where it has a series, a small line."""
+    """A number with its change and, where it has a series, a small line.
+
+    ``compared``: the range before is read for this number; else no change is missing, there is just none to show.
+    """
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
+    missing = "no earlier figure" if compared else "in this range"
     flat = delta is None or not any(digit in delta for digit in "123456789")
     with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
         st.metric(
@@ -57,7 +69,7 @@ def tile(
             delta=delta or "–",
             delta_color="off" if flat else "inverse" if less_is_better else "normal",
             delta_arrow="off" if flat else "auto",
-            delta_description=before if delta else "no earlier figure" if before else "all time",
+            delta_description=before if delta else missing if before else "all time",
             help=meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:

@@ -13,8 +13,22 @@ from stream_app.store.reports import StoredReport
 #: A reference to a fact in a text, ``{{all.conformity}}``.
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
+#: Marks that belong to the figure before or after them.
+_OPENING = re.compile(r"[(\[“‘„«]+\Z")
+_CLOSING = re.compile(r"[)\].,;:!?%”’»]+")
 
 _TONES = {"good": "good", "bad": "bad"}
+
+
+#: Units that need words.
+_UNITS = {
+    "share": "as a share of 1",
+    "points": "as a difference of shares",
+    "relative": "as a share of the period before",
+    "ratio": "times",
+    "moment": "seconds since 1970, UTC",
+    "length": "seconds",
+}
 
 
 def body(report: StoredReport) -> Html:
@@ -44,7 +58,7 @@ def summary(report: StoredReport, most: int = 3) -> Html:
 
 def period(report: StoredReport) -> str:
     """The time that a report is about."""
-    return f"{formats.moment(report.start * 1000)} to {formats.moment(report.end * 1000)}"
+    return formats.span(report.start, report.end)
 
 
 def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
@@ -53,8 +67,9 @@ def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
         mark = None
         if item.get("hypothesis"):
             mark = markup.join(markup.pill(f"Hypothesis, {item.get('confidence', 'low')} confidence", "warning"), " ")
-        rests = [markup.join(_fact(one, facts), " ") for one in _texts(item.get("rests_on"))]
-        rest = markup.tag("span", "Rests on: ", *rests, cls="quiet rests") if rests else None
+        rests = [_fact(one, facts) for one in _texts(item.get("rests_on"))]
+        parted = [part for one in rests for part in (" · ", one)][1:]
+        rest = markup.tag("span", "Rests on: ", *parted, cls="quiet rests") if rests else None
         items.append(markup.tag("li", mark, _figured(item, facts), rest))
     listed = markup.tag("ol" if section.get("key") == "recommendations" else "ul", *items) if items else None
     return markup.tag(
@@ -85,9 +100,21 @@ def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
     parts: list[markup.Part] = []
     at = 0
     for found in _REFERENCE.finditer(source):
-        parts += [markup.data(source[at : found.start()]), _fact(found[1], facts, "" if found[1] in facts else found[0])]
-        at = found.end()
+        opening, closing = _OPENING.search(source, at, found.start()), _CLOSING.match(source, found.end())
+        begin, end = (opening.start() if opening else found.start()), (closing.end() if closing else found.end())
+        fact = _fact(found[1], facts, "" if found[1] in facts else found[0])
+        parts.append(markup.data(source[at:begin]))
+        parts.append(_kept(source[begin : found.start()], fact, source[found.end() : end]))
+        at = end
     return markup.join(*parts, markup.data(source[at:]))
+
+
+def _kept(opening: str, fact: Html, closing: str) -> Html:
+    """A figure with the marks around it: no line ends between them."""
+    if not opening and not closing:
+        return fact
+    before, after = (markup.data(marks) if marks else None for marks in (opening, closing))
+    return markup.tag("span", before, fact, after, cls="kept")
 
 
 def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
@@ -95,16 +122,24 @@ def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
     fact = facts.get(fact_id)
     if not isinstance(fact, Mapping):
         return markup.data(shown or fact_id)
-    card = markup.facts(
-        {
-            "Fact": markup.data(fact.get("label", "")),
-            "Value": markup.data(fact.get("value", "")),
-            "Unit": markup.data(fact.get("unit", "")),
-            "Id": markup.code(fact_id),
-        }
-    )
-    face = markup.data(shown or fact.get("rendering", ""))
-    return markup.tag("details", markup.tag("summary", face), markup.tag("div", card, cls="card"), cls="fact")
+    face = str(shown or fact.get("rendering", ""))
+    said: dict[str, markup.Part] = {"Fact": markup.data(fact.get("label", "")), "Reads": markup.data(face)}
+    # A name is nothing but what it reads.
+    if fact.get("unit") != "name":
+        said["Value"] = markup.join(markup.data(fact.get("value", "")), " ", markup.tag("span", _unit(fact), cls="quiet"))
+    card = markup.facts({**said, "Id": markup.code(fact_id)})
+    summary = markup.tag("summary", markup.data(face))
+    # Of all that share a name one is open at a time.
+    return markup.tag("details", summary, markup.tag("div", card, cls="card"), cls="fact", name="fact")
+
+
+def _unit(fact: Mapping[str, Any]) -> str:
+    """What the exact value of a fact is counted in."""
+    unit = str(fact.get("unit", ""))
+    kind, _, currency = unit.partition(":")
+    if kind == "money":
+        return f"hundredths of {currency}" if currency else "hundredths of the currency"
+    return _UNITS.get(unit, f"{unit[1:]}, as a change" if unit.startswith("+") else unit)
 
 
 def _about(report: StoredReport) -> str:

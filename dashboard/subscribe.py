@@ -11,6 +11,9 @@ from stream_app.settings import Settings
 def kafka_python(settings: Settings, topic: str) -> str:
     """A program for kafka-python."""
     options = {"bootstrap_servers": settings.kafka, "group_id": "my-service", "auto_offset_reset": "earliest"}
+    if settings.exactly_once == "on":
+        # The default of this client shows what an interrupted transaction left behind; librdkafka's does not.
+        options["isolation_level"] = "read_committed"
     if settings.kafka_security_protocol != "PLAINTEXT":
         options["security_protocol"] = settings.kafka_security_protocol
     written = [f"    {name}={json.dumps(value)}," for name, value in options.items()]
@@ -75,11 +78,14 @@ def confluent(settings: Settings, topic: str) -> str:
 def command_line(settings: Settings, topic: str) -> str:
     """A command for a terminal, with what is installed with Headrace or Kafka."""
     server = settings.kafka.split(",")[0]
+    committed = " --isolation-level read_committed" if settings.exactly_once == "on" else ""
     lines = [
         "# with Headrace's Python",
-        f"python -m kafka.consumer -b {server} -t {topic} -C auto_offset_reset=earliest",
+        f"python -m kafka.consumer -b {server} -t {topic} -C auto_offset_reset=earliest"
+        + (" -C isolation_level=read_committed" if committed else ""),
         "# with Apache Kafka",
-        f"kafka-console-consumer.sh --bootstrap-server {server} --topic {topic} --from-beginning --property print.headers=true",
+        f"kafka-console-consumer.sh --bootstrap-server {server} --topic {topic} --from-beginning --property print.headers=true"
+        + committed,
         "# with kcat",
         f"kcat -b {server} -t {topic} -C -o beginning -f '%h\\n%s\\n'",
     ]

@@ -96,6 +96,19 @@ def test_open_incidents_are_listed_and_closed_ones_are_not(shop: redis.Redis) ->
     assert "Findings of price.exclusiveMinimum" not in shown
 
 
+def test_the_latest_report_is_summed_up_beside_the_incidents(shop: redis.Redis) -> None:
+    assert "None yet" in words(open_page(range="30d"))
+    report = Shop(shop, "headrace", until=time.time_ns() // 1_000_000_000, now_ms=0).reports(1)[0]
+    st.cache_resource.clear()
+    shown = words(open_page(range="30d"))
+    for key in shop.scan_iter("headrace:report*"):
+        shop.delete(key)
+
+    assert formats.span(report.start, report.end) in shown
+    facts = [fact["rendering"] for fact in report.facts.values() if fact["id"] == "all.conformity"]
+    assert f'<summary><bdi class="data">{facts[0]}</bdi></summary>' in shown
+
+
 def test_before_the_first_worker_it_says_what_to_run() -> None:
     page = open_page()
 

@@ -105,6 +105,10 @@ def test_the_quality_page_shows_the_stores_figures(shop: ReadModel, chosen: Time
     assert tiles(page)["Conformity"] == formats.percent(view.conformity.now, 2)
     assert tiles(page)["Records in"] == formats.count(view.received)
     assert tiles(page)["Findings"] == formats.count(sum(row.count for row in view.rules))
+    assert tiles(page)["Value at risk"] == formats.money(sum(row.at_risk for row in view.rules), "USD")
+    assert {row: risk or None for row, risk in zip(rules["Rule"], rules["Value at risk"].fillna(0), strict=True)} == {
+        row.rule: row.at_risk or None for row in view.rules
+    }
     assert list(zip(rules["Rule"], rules["Findings"], strict=True)) == [(row.rule, row.count) for row in view.rules]
     assert [sum(trend) for trend in rules["Trend"]] == list(rules["Findings"])
 
@@ -184,6 +188,15 @@ def test_clean_records_can_be_searched(shop: ReadModel) -> None:
     page.segmented_control(key="clean-only").set_value("Repaired").run()
     assert set(frames(page)[0]["repaired"]) == {"order_date.utc"}
 
+    page.segmented_control(key="clean-only").set_value("With warnings").run()
+    assert set(frames(page)[0]["warnings"]) == {"record.unknownField"}
+    page.segmented_control(key="clean-only").set_value("All").run()
+    page.text_input(key="clean-search").set_value("no such thing").run()
+    assert "None of them matches" in words(page)
+    page.text_input(key="clean-search").set_value("").run()
+    page.segmented_control(key="clean-entity").set_value("customers").run()
+    assert "Personal fields are masked" in words(page)
+
 
 def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
@@ -199,8 +212,17 @@ def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: ReadModel,
     for text in (python, confluent, shell):
         assert "kafka.example.org:9093" in text and "eu-orders.clean" in text
         assert "s3cret" not in text
+        assert "read_committed" not in text
     compile(python, "kafka-python", "exec")
     compile(confluent, "confluent", "exec")
+
+
+def test_snippets_read_committed_records_where_each_is_written_once(shop: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_EXACTLY_ONCE", "on")
+    python, _, shell = (block.value for block in open_page("clean_orders").code)
+
+    assert 'isolation_level="read_committed"' in python
+    assert shell.count("read_committed") == 2
 
 
 def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: ReadModel) -> None:
@@ -208,14 +230,14 @@ def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Rea
     reports = shop.reports()
     shown = words(page)
 
-    assert list(page.selectbox(key="report-id").options)[0].startswith(formats.moment(reports[0].start * 1000))
+    assert list(page.selectbox(key="report-id").options)[0].startswith(formats.span(reports[0].start, reports[0].end))
     assert len(page.selectbox(key="report-id").options) == 3
     figures = [row for row in reports[0].report["figures"] if row["id"] == "all.records"]
     assert f'<summary><bdi class="data">{figures[0]["now"]}</bdi></summary>' in shown
     assert "all.records" in shown
 
     page.selectbox(key="report-id").set_value(reports[2].id).run()
-    assert formats.moment(reports[2].start * 1000) in words(page)
+    assert formats.span(reports[2].start, reports[2].end) in words(page)
 
 
 def test_the_pipeline_page_shows_counts_contracts_and_workers(shop: ReadModel) -> None:
@@ -228,6 +250,25 @@ def test_the_pipeline_page_shows_counts_contracts_and_workers(shop: ReadModel) -
     assert list(entities["In"]) == [total.received for total in pulse.totals.values()]
     assert list(entities["Contract in force"])[0] == "headrace-shop-orders:1.0.0"
     assert "no Kafka broker answers at 127.0.0.1:1" in words(page)
+    assert tiles(page)["Latency"] == "84 ms"
+    assert tiles(page)["Still to read"] == "0"
+    assert tiles(page)["Waiting"] == "3"
+
+
+def test_a_pipeline_without_workers_says_what_is_unknown_and_what_to_run(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        shop = Shop(client, "headrace", until=NOW // 1_000, now_ms=NOW)
+        shop.announce()
+        shop.fill(20)
+    page = open_page("pipeline")
+
+    assert [tiles(page)[name] for name in ("Throughput", "Still to read", "Latency", "Workers")] == [
+        "–",
+        "unknown",
+        "not reported",
+        "0",
+    ]
+    assert [block.value for block in page.code] == ["headrace worker"]
 
 
 def test_a_workers_last_error_is_shown_as_text(redis_url: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 
 from dashboard.masking import RAW_SHOWN, content, reasons
+from dashboard.record_panel import _content
 from dashboard.records import find, split
 from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
@@ -168,3 +169,15 @@ def test_a_header_that_is_no_list_of_findings_gives_no_reasons() -> None:
 
 def test_a_source_may_have_colons_in_its_topic() -> None:
     assert split("a:b:3:44") == ("a:b", 3, 44)
+
+
+def test_reasons_stand_beside_their_fields_and_personal_values_nowhere() -> None:
+    found = json.dumps([{"rule": "email.format", "severity": "error", "path": "$.email", "message": "no e-mail <b>"}]).encode()
+    value = b'{"customer_id":7,"name":"Ada Byron","email":"ada at example.org","country":"<i>France</i>"}'
+    shown = str(_content(content(value, CUSTOMERS, reasons(found))))
+    rows = {field: row for row in shown.split("<tr") for field in ("email", "country", "name") if f">{field}</bdi></th>" in row}
+
+    assert "no e-mail &lt;b&gt;" in rows["email"] and 'class="found"' in rows["email"]
+    assert "no e-mail" not in rows["country"] and "&lt;i&gt;France&lt;/i&gt;" in rows["country"]
+    assert "text of 9 characters" in rows["name"]
+    assert "Ada" not in shown and "example.org" not in shown

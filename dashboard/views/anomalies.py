@@ -179,8 +179,13 @@ def _findings(view: View) -> None:
         key,
         {
             "Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC"),
-            "Rule": st.column_config.TextColumn(width="medium"),
-            "What": st.column_config.TextColumn(width="medium"),
+            # Widths of their own: Streamlit measures only the first rows, and later ones have longer words.
+            "Entity": st.column_config.TextColumn(width=95),
+            "Rule": st.column_config.TextColumn(width=190),
+            "Dimension": st.column_config.TextColumn(width=115),
+            "What": st.column_config.TextColumn(width=210),
+            "Segment": st.column_config.TextColumn(width=190),
+            "Source": st.column_config.TextColumn(width=130),
         },
         rows=12,
     )

@@ -97,7 +97,7 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
     open_ = [row for row in found if row.state == "open"]
     st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
     if not open_:
-        quiet("Sales, volume and quality are within their usual bands.")
+        quiet("Nothing has left its usual band. Bands are learned from about a day of history.")
     rows = [_incident(row, overview.kpis.currency) for row in open_[:INCIDENTS]]
     if rows:
         more = f"and {len(open_) - INCIDENTS} more" if len(open_) > INCIDENTS else None

@@ -94,6 +94,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             before,
             "Checks passed: the mean of all quality dimensions.",
             share=True,
+            compared=entity is None,
         )
         share = clean / judged if judged else None
         tile(
@@ -103,8 +104,16 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             before,
             "Clean records among those judged.",
             share=True,
+            compared=entity is None,
         )
-        tile("Records in", formats.count(received), Kpi(received), before, "Records that came in, those that wait included.")
+        tile(
+            "Records in",
+            formats.count(received),
+            Kpi(received),
+            before,
+            "Records that came in, those that wait included.",
+            compared=False,
+        )
         tile("Findings", formats.count(found), Kpi(found, then), before, "A record may have several.", less_is_better=True)
         tile(
             "Value at risk",
@@ -112,6 +121,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             Kpi(risk),
             before,
             "Worth of the records with findings, where quantity and price could be read. A record counts under each rule.",
+            compared=False,
         )
 
 
@@ -142,7 +152,8 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
     if not rules:
         st.caption("No rule found anything in this range.")
         return
-    st.caption("Choose a row to see what the rule says, its trend, its recent findings and what to do")
+    several = f"{len(rules)} rules found something" if len(rules) != 1 else "One rule found something"
+    st.caption(f"{several}. Choose a row to see what the rule says, its trend, its recent findings and what to do")
     key = f"rules-{view.range.value}-{'-'.join(sorted({row.entity for row in rules}))}"
     order: dict[tuple[str, str], RuleCount] = {(row.entity, row.rule): row for row in rules}
     ids, opened = grid.chosen(key, list(order))
@@ -192,9 +203,9 @@ def _dimensions(view: QualityView, entity: str | None) -> None:
 
 def _segments(view: QualityView, entity: str | None) -> None:
     st.subheader("By segment", anchor=False)
+    st.caption("Where records are rejected, or a rule finds something, more often than elsewhere")
     rows = [row for row in view.segments if entity in (None, row.entity)]
     if not rows:
-        st.caption("Which values of a field the rejected records have")
         quiet("No contract names segments, or nothing came in. A contract names them in its property `segments`.")
         return
     places: Mapping[str, tuple[str, str]] = {f"{row.entity}.{row.field}": (row.entity, row.field) for row in rows}

@@ -38,7 +38,7 @@ def _draw(reports: tuple[StoredReport, ...]) -> None:
             format_func=lambda one: _label(known.get(one), one),
             key="report-id",
             label_visibility="collapsed",
-            width=520,
+            width=420,
         )
         report = known.get(chosen) or reports[0]
         with st.container(key="report-downloads", horizontal=True, width="content"):

@@ -103,6 +103,7 @@ class Shop:
         state: str = "running",
         error: str | None = None,
         at: int | None = None,
+        latency_ms: float | None = 83.6,
     ) -> None:
         """A worker's heartbeat."""
         row = {
@@ -114,6 +115,7 @@ class Shop:
             "lag": dict(lag if lag is not None else dict.fromkeys(self.summaries, 0)),
             "state": state,
             "error": error,
+            "latency_ms": latency_ms,
         }
         self.client.hset(f"{self.prefix}:workers", worker, json.dumps(row))
 
