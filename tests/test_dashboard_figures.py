@@ -40,6 +40,12 @@ def row(rule: str, count: int = 1, entity: str = "orders") -> RuleCount:
         (formats.ago(NOW - 7_200_000, NOW), "2 h ago"),
         (formats.ago(None, NOW), "never"),
         (formats.moment(1_291_191_960_000), "1 Dec 2010, 08:26 UTC"),
+        (formats.span(1_787_961_600, 1_788_048_000), "29 Aug 2026"),
+        (formats.span(1_787_356_800, 1_788_048_000), "22 to 29 Aug 2026"),
+        (formats.span(1_785_456_000, 1_785_628_800), "31 Jul to 1 Aug 2026"),
+        (formats.span(1_798_675_200, 1_798_848_000), "31 Dec 2026 to 1 Jan 2027"),
+        (formats.span(1_787_990_400, 1_787_994_000), "29 Aug 2026, 08:00 to 09:00 UTC"),
+        (formats.span(1_787_990_400, 1_788_080_400), "29 Aug 2026, 08:00 UTC to 30 Aug 2026, 09:00 UTC"),
         (figures.bar_name(300), "5 minutes"),
         (figures.bar_name(7 * 86_400), "week"),
     ],
@@ -117,6 +123,12 @@ class TestHealth:
     def test_nothing_new_and_nothing_to_read_is_caught_up(self, shop: Shop) -> None:
         shop.beat()
         assert self.state(shop, 60_000) == ("idle", "Caught up")
+
+    def test_a_stream_that_went_silent_is_no_longer_green(self, shop: Shop) -> None:
+        shop.beat()
+        shop.beat(at=NOW + 20 * 60_000)
+        found = health(ReadModel(shop.client, "t", now=lambda: NOW + 20 * 60_000).pulse(), NOW + 20 * 60_000)
+        assert (found.level, found.label) == ("quiet", "No new records for 20 min")
 
     def test_records_to_read_and_none_processed_is_stale(self, shop: Shop) -> None:
         shop.beat({"orders": 12})
