@@ -15,10 +15,11 @@ from stream_app.store.read_values import RecentFinding
 SHARED_FOR = 300
 
 _SAYS = {
-    "dead letter": ("Dead letter", "error", "It was rejected: no subscriber of clean records sees it."),
-    "clean": ("Clean, with marks", "warning", "It went on to the clean topic, and carries the warning in a header."),
+    "dead letter": ("Dead letter", "rejected", "error", "It was rejected: no subscriber of clean records sees it."),
+    "clean": ("Clean record", "marked", "warning", "It went on to the clean topic, and carries the warning in a header."),
     "raw": (
         "Raw record",
+        "no verdict found",
         "",
         "What became of it is not among the records searched, so this is the record as it came in, without its reasons.",
     ),
@@ -55,7 +56,7 @@ def record_panel(finding: RecentFinding, contract: ContractSummary | None) -> No
 
 
 def _record(finding: RecentFinding, opened: Opened) -> None:
-    name, tone, meaning = _SAYS[opened.outcome]
+    name, became, tone, meaning = _SAYS[opened.outcome]
     content = opened.content
     found_at = f"{opened.topic}:{opened.partition}:{opened.offset}"
     said: dict[str, markup.Part] = {
@@ -71,7 +72,7 @@ def _record(finding: RecentFinding, opened: Opened) -> None:
         said["Other headers"] = markup.join(*(markup.join(markup.code(one), " ") for one in opened.others))
     markup.show(
         markup.join(
-            markup.tag("h3", name, " ", markup.pill(opened.outcome, tone)),
+            markup.tag("h3", name, " ", markup.pill(became, tone)),
             markup.tag("p", meaning, cls="quiet"),
             markup.tag("div", _content(content), markup.facts(said), cls="record"),
         )

@@ -71,10 +71,7 @@ def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool)
         shop = STATES[state](client)
         with _served(stack.redis_url) as address:
             if state == "down":
-                page = _page(browser, "wide", "light")
-                _open(page, address, "overview", state)
-                _shut_and_wait(page, client)
-                _shoot(page, folder / "down-overview.png", most=4_000)
+                _shoot_down(browser, address, client, folder)
                 return
             wanted = [(page, scheme) for page in PAGES for scheme in ("light", "dark")] if everything else SHOWN
             for name, scheme in wanted:
@@ -86,6 +83,24 @@ def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool)
                     file = f"{state}-{name}-{size}-{scheme}" if everything else f"{name}-{scheme}"
                     _shoot(page, folder / f"{file}.png", most=20_000 if everything else README_HEIGHT)
                     page.close()
+
+
+def _shoot_down(browser: Browser, address: str, client: redis.Redis, folder: Path) -> None:
+    """Pages that were open when Redis went away, and one that was opened afterwards."""
+    opened: dict[str, Page] = {}
+    for name in PAGES:
+        for size, scheme in (("wide", "light"), ("narrow", "dark")):
+            opened[f"down-{name}-{size}-{scheme}"] = page = _page(browser, size, scheme)
+            _open(page, address, name, "down")
+    with suppress(redis.ConnectionError):
+        client.shutdown(nosave=True)
+    opened["down-later-wide-light"] = later = _page(browser, "wide", "light")
+    later.goto(address)
+    for file, page in opened.items():
+        page.wait_for_selector(".st-key-advice [data-testid='stAlert']", timeout=60_000)
+        page.wait_for_timeout(1_500)
+        _shoot(page, folder / f"{file}.png", most=20_000)
+        page.close()
 
 
 def _page(browser: Browser, size: str, scheme: str) -> Page:
@@ -107,19 +122,10 @@ def _beat(shop: Shop) -> None:
 def _open(page: Page, address: str, name: str, state: str) -> None:
     page.goto(address if name == "overview" else f"{address}/{name}")
     shown = (
-        f"{PAGES[name]}, .st-key-card-empty"
-        if state in {"flowing", "short", "stale", "down"}
-        else ".st-key-card-empty, .st-key-card-clean"
+        f"{PAGES[name]}, .st-key-card-empty" if state in {"flowing", "short", "stale", "down"} else "[class*='st-key-card-']"
     )
     page.wait_for_selector(shown, timeout=60_000)
     page.wait_for_timeout(3_500)
-
-
-def _shut_and_wait(page: Page, client: redis.Redis) -> None:
-    with suppress(redis.ConnectionError):
-        client.shutdown(nosave=True)
-    page.wait_for_selector(".st-key-advice [data-testid='stAlert']", timeout=30_000)
-    page.wait_for_timeout(1_500)
 
 
 def _shoot(page: Page, file: Path, most: int) -> None:

@@ -102,9 +102,10 @@ def _incidents(view: View) -> None:
         key,
         {
             "Start": st.column_config.DatetimeColumn("Start (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC"),
-            "What": st.column_config.TextColumn(width="medium"),
-            "Observed": st.column_config.TextColumn("Observed and expected", width=260),
-            "Segment": st.column_config.TextColumn("Stands out"),
+            "Entity": st.column_config.TextColumn(width=95),
+            "What": st.column_config.TextColumn(width=240),
+            "Observed": st.column_config.TextColumn("Observed and expected", width=250),
+            "Segment": st.column_config.TextColumn("Stands out", width=250),
         },
         rows=6,
     )
