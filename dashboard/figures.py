@@ -264,9 +264,9 @@ def findings_over_time(
         name = names.get((point.entity, point.rule), OTHERS)
         place = (point.start, name if name in named else OTHERS)
         counted[place] = counted.get(place, 0) + point.count
-    domain = [*named, OTHERS]
+    domain = [*named, *([OTHERS] if any(name == OTHERS for _, name in counted) else [])]
     # Zeros at both ends keep the time axis that of the other charts.
-    for edge in (starts[0], starts[-1]) if starts else ():
+    for edge in (starts[0], starts[-1]) if starts and domain else ():
         counted.setdefault((edge, domain[0]), 0)
     rows = sorted(counted.items())
     frame = pd.DataFrame(

@@ -86,21 +86,26 @@ def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool)
 
 
 def _shoot_down(browser: Browser, address: str, client: redis.Redis, folder: Path) -> None:
-    """Pages that were open when Redis went away, and one that was opened afterwards."""
-    opened: dict[str, Page] = {}
-    for name in PAGES:
-        for size, scheme in (("wide", "light"), ("narrow", "dark")):
-            opened[f"down-{name}-{size}-{scheme}"] = page = _page(browser, size, scheme)
-            _open(page, address, name, "down")
-    with suppress(redis.ConnectionError):
-        client.shutdown(nosave=True)
-    opened["down-later-wide-light"] = later = _page(browser, "wide", "light")
-    later.goto(address)
-    for file, page in opened.items():
+    """Pages that were open when Redis went away, and each page opened afterwards."""
+
+    def shoot(page: Page, name: str) -> None:
         page.wait_for_selector(".st-key-advice [data-testid='stAlert']", timeout=60_000)
         page.wait_for_timeout(1_500)
-        _shoot(page, folder / f"{file}.png", most=20_000)
+        _shoot(page, folder / f"down-{name}.png", most=20_000)
         page.close()
+
+    opened: dict[str, Page] = {}
+    for name, size, scheme in (("overview", "wide", "light"), ("quality", "narrow", "dark"), ("pipeline", "wide", "dark")):
+        opened[f"{name}-{size}-{scheme}"] = page = _page(browser, size, scheme)
+        _open(page, address, name, "down")
+    with suppress(redis.ConnectionError):
+        client.shutdown(nosave=True)
+    for name, page in opened.items():
+        shoot(page, name)
+    for name in PAGES:
+        page = _page(browser, "narrow", "light")
+        page.goto(f"{address}/{name}")
+        shoot(page, f"{name}-later-narrow-light")
 
 
 def _page(browser: Browser, size: str, scheme: str) -> Page:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
+import csv
+import io
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 import redis
 
 from dashboard import formats
-from dashboard.words import visible
 from headrace.embedded import EmbeddedStack
-from stream_app.store.keys import Keys
 from stream_app.store.read import ReadModel
 from stream_app.store.read_ranges import TimeRange
+from tests.support.browsing import click_row, served, settled, tile
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
-from tests.support.naughty import NAUGHTY
-from tests.support.processes import clean_environment, headrace_command
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -38,33 +31,6 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install chromium"),
     pytest.mark.timeout(180),
 ]
-
-
-@contextmanager
-def served(redis_url: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        headrace_command("dashboard", "--port", str(port)),
-        env=clean_environment(HEADRACE_REDIS=redis_url, HEADRACE_KAFKA="127.0.0.1:1"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    try:
-        eventually(answers, "the dashboard answers", timeout=60)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -101,24 +67,6 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.set_default_timeout(60_000)
     yield opened
     opened.close()
-
-
-def tile(page: Page, name: str) -> str:
-    found = page.locator(f".st-key-tile-{name} [data-testid='stMetricValue']")
-    found.wait_for()
-    return str(found.inner_text())
-
-
-def settled(page: Page) -> None:
-    """Wait until the page's layout has stood still for a second."""
-    layout = "(() => { const m = document.querySelector('[data-testid=\"stMain\"]'); return [m.scrollTop, m.scrollHeight] })()"
-    seen: list[object] = []
-
-    def still() -> bool:
-        seen.append(page.evaluate(layout))
-        return len(seen) > 5 and all(one == seen[-1] for one in seen[-6:])
-
-    eventually(still, "the page stands still", timeout=30, every=0.2)
 
 
 def test_the_page_shows_the_stores_numbers(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
@@ -228,34 +176,15 @@ def test_every_page_is_drawn_nothing_sticks_out_and_nobody_else_is_called(
             [...document.querySelectorAll('[data-testid="stMetricValue"] *')]
                 .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth).map(box => box.textContent),
             document.querySelectorAll('[data-testid="stException"]').length,
+            // A thousandth as "m", a zero with a unit, a number with all its digits: what d3 makes of them unasked.
+            [...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg text')].map(text => text.textContent)
+                .filter(text => /^0[a-zA-Z]$|^[0-9.]+[mµG]$|[0-9]{7}|[.][0-9]{6}/.test(text)),
         ]""")
     page.close()
 
-    assert problems == {path: [[], [], 0] for path in PAGES}
+    assert problems == {path: [[], [], 0, []] for path in PAGES}
     assert [url for url in asked if not url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))] == []
     assert errors == []
-
-
-def cells(page: Page, card: str) -> list[str]:
-    """What the table in a card says to those who cannot see it: its cells are drawn on a canvas."""
-    return [str(text) for text in page.locator(f"{card} [data-testid='stDataFrame'] [role='gridcell']").all_inner_texts()]
-
-
-def click_row(page: Page, card: str, row: int) -> None:
-    """Open a row of the table in a card, once it stands still; the head is as high as a row."""
-    table = page.locator(f"{card} [data-testid='stDataFrame']").first
-    eventually(lambda: len(cells(page, card)) > 0, "the table is drawn")
-
-    def place() -> dict[str, float] | None:
-        table.scroll_into_view_if_needed()
-        before = table.bounding_box()
-        page.wait_for_timeout(400)
-        after = table.bounding_box()
-        return dict(after) if after is not None and before == after else None  # type: ignore[call-overload]
-
-    box = eventually(place, "the table stands still")
-    assert box is not None
-    page.mouse.click(box["x"] + 18, box["y"] + 34 * (row + 1.5))
 
 
 def test_a_rule_opens_what_it_says_and_stays_open_while_figures_change(
@@ -298,6 +227,54 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     assert "error" in page.locator(".st-key-finding-severity").inner_text()
 
 
+def test_what_a_viewer_downloads_is_what_the_page_shows(page: Page, address: str, store: redis.Redis) -> None:
+    report = ReadModel(store, "headrace").reports()[0]
+    page.goto(f"{address}/report")
+    for name, text in (("Markdown", report.markdown), ("HTML", report.html)):
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name).click()
+        assert Path(waiting.value.path()).read_text(encoding="utf-8") == text
+        assert waiting.value.suggested_filename.startswith(report.id)
+
+    page.goto(f"{address}/anomalies?range=30d")
+    page.locator(".st-key-card-findings").get_by_text("Choose a row").wait_for()
+    shown = page.locator(".st-key-finding-foot")
+    with page.expect_download() as waiting:
+        shown.get_by_role("button", name="Download as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8-sig"))))
+    assert [row["Source"] for row in rows] == [row.source for row in ReadModel(store, "headrace").findings()]
+    assert shown.get_by_text(f"{len(rows)} findings").count() == 1
+
+
+def test_a_printed_report_has_all_of_it_and_nothing_else(page: Page, address: str) -> None:
+    page.goto(f"{address}/report")
+    page.locator(".report section").last.wait_for()
+    page.emulate_media(media="print")
+    hidden = [page.locator(place) for place in (".st-key-head", ".st-key-report-head", ".st-key-badge")]
+    eventually(lambda: not any(one.is_visible() for one in hidden), "what is no report is hidden")
+
+    paged = page.evaluate("""() => [
+        document.querySelector('.report').getBoundingClientRect().bottom <= document.documentElement.scrollHeight + 1,
+        getComputedStyle(document.querySelector('[data-testid="stMain"]')).overflow,
+    ]""")
+    assert paged == [True, "visible"]
+
+
+def test_a_fact_is_seen_whole_on_a_telephone_and_one_at_a_time(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/report")
+    summaries = page.locator("details.fact summary")
+    summaries.first.wait_for()
+    for number in (1, 4, 6):
+        summaries.nth(number).click()
+        box = page.locator("details.fact[open] .card").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] <= 844
+    assert page.locator("details.fact[open]").count() == 1
+    page.close()
+
+
 def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store: redis.Redis) -> None:
     report = ReadModel(store, "headrace").reports()[0]
     page.goto(f"{address}/report")
@@ -306,62 +283,3 @@ def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store
 
     assert report.report["figures"][0]["now"] in figure.inner_text()
     assert report.report["figures"][0]["id"] in figure.inner_text()
-
-
-def test_an_empty_store_says_what_to_run_naughty_strings_are_shown_as_they_are_and_redis_gone_is_said(page: Page) -> None:
-    with EmbeddedStack(broker=False) as stack, served(stack.redis_url) as address:
-        page.goto(f"{address}/pipeline")
-        page.locator(".st-key-card-empty").get_by_text("No records yet").wait_for()
-        page.locator(".st-key-card-empty").get_by_text("headrace demo").wait_for()
-
-        with redis.Redis.from_url(stack.redis_url) as client:
-            naughty(client)
-        shown = page.locator(".cards .problem bdi")
-        eventually(lambda: shown.count() == len(NAUGHTY), "all workers are shown", timeout=30)
-        assert sorted(shown.evaluate_all("all => all.map(one => one.textContent)")) == sorted(map(visible, NAUGHTY))
-
-        page.goto(f"{address}/report")
-        lines = page.locator(".report section li")
-        lines.first.wait_for()
-        assert lines.evaluate_all("all => all.map(one => one.textContent)") == [visible(one) for one in NAUGHTY]
-
-        page.goto(f"{address}/clean")
-        page.locator(".st-key-card-clean [data-testid='stDataFrame']").wait_for()
-        eventually(lambda: len(cells(page, ".st-key-card-clean")) > 20, "the table is drawn")
-        drawn = set(cells(page, ".st-key-card-clean"))
-        assert {"<b>bold</b> & <i>italic</i>", "{{constructor.constructor('window.naughty=5')()}}"} <= drawn
-
-        page.goto(f"{address}/anomalies?range=all")
-        page.locator(".st-key-card-findings").get_by_text("Choose a row").wait_for()
-        click_row(page, ".st-key-card-incidents", 0)
-        stands = page.locator(".st-key-panel-incident bdi", has_text="naughty")
-        stands.first.wait_for()
-        assert any(text.startswith(f"country: {NAUGHTY[0]}") for text in stands.all_text_contents())
-
-        assert page.evaluate("window.naughty") is None
-        assert page.locator("a[href*='naughty']").count() == 0
-
-        stack.stop()
-        page.get_by_text("cannot be reached").wait_for()
-
-
-def naughty(client: redis.Redis) -> None:
-    """A store full of naughty strings: workers' errors, a report, clean records, findings and an incident."""
-    now = time.time_ns() // 1_000_000
-    shop = Shop(client, "headrace", until=now // 1_000, now_ms=now)
-    shop.announce()
-    shop.fill(60)
-    for number, text in enumerate(NAUGHTY):
-        shop.beat(worker=f"w-{number}", error=text, at=now + 60_000)
-        record = {"order_id": number, "customer_id": 1, "product_id": 1, "quantity": 1, "price": 1, "order_date": "x"}
-        entry = {"source": text, "event_time": now, "record": record, "repairs": [text], "warnings": []}
-        client.rpush("headrace:clean:orders", json.dumps(entry))
-        finding = {"entity": "orders", "rule": text, "severity": "error", "dimension": text, "path": text, "message": text}
-        client.rpush("headrace:findings", json.dumps(finding | {"source": text, "event_time": now, "at": now}))
-    report = shop.reports(1)[0]
-    said = [{"text": text, "source": text} for text in NAUGHTY]
-    body = {**report.report, "sections": [{"key": "summary", "title": NAUGHTY[0], "items": said}], "headline": said[0]}
-    client.set(Keys("headrace").report(report.id), json.dumps(asdict(replace(report, report=body))))
-    incident = shop.incidents()[0]
-    spoilt = replace(incident, id="x", start=now // 1_000 - 60, end=now // 1_000, segment=("country", NAUGHTY[0], 0.1, 0.9))
-    client.hset("headrace:incidents", "x", spoilt.to_json())

@@ -90,6 +90,9 @@ def test_findings_beyond_the_named_rules_are_drawn_together() -> None:
     (rows,) = chart.to_dict()["datasets"].values()
 
     assert {one["rule"]: one["findings"] for one in rows if one["findings"]} == {"a": 9, figures.OTHERS: 3}
+    assert chart.to_dict()["encoding"]["color"]["scale"]["domain"] == ["a", figures.OTHERS]
+    every = figures.findings_over_time(points, rules, [0, 60], 60, ["a", "b", "c"])
+    assert every.to_dict()["encoding"]["color"]["scale"]["domain"] == ["a", "b", "c"]
 
 
 def test_text_from_elsewhere_is_no_markdown() -> None:

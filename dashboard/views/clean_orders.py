@@ -24,7 +24,7 @@ def _draw(pulse: Pulse) -> None:
         return
     entities = list(pulse.contracts)
     with st.container(key="card-clean"):
-        with st.container(key="clean-choice", horizontal=True, vertical_alignment="bottom"):
+        with st.container(key="clean-choice", horizontal=True, vertical_alignment="top"):
             entity = st.segmented_control(
                 "Entity", entities, format_func=plain, key="clean-entity", default=entities[0], required=True
             )
