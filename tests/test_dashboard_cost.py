@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -111,18 +112,25 @@ def test_nothing_is_written(server: redis.Redis) -> None:
     assert server.info("persistence")["rdb_changes_since_last_save"] == before
 
 
-def test_a_user_that_may_only_read_sees_every_page(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    server.acl_setuser(
-        "viewer",
-        enabled=True,
-        reset=True,
-        passwords=["+looks"],
-        keys=["headrace:*"],
-        categories=["+@read", "+@connection", "+@transaction"],
-    )
+def compose_rules() -> list[str]:
+    """What docker-compose.yml lets the dashboard's user do, but for its password."""
+    compose = (Path(__file__).parent.parent / "docker-compose.yml").read_text(encoding="utf-8")
+    (line,) = [line for line in compose.splitlines() if "--user dashboard " in line]
+    return [rule for rule in line.split()[3:] if not rule.startswith(">")]
+
+
+@pytest.mark.parametrize("rules", [["~headrace:*", "+@read", "+@connection", "+@transaction"], compose_rules()])
+def test_a_user_that_may_only_read_sees_every_page(
+    server: redis.Redis, monkeypatch: pytest.MonkeyPatch, rules: list[str]
+) -> None:
+    server.execute_command("ACL", "SETUSER", "viewer", "reset", "on", ">looks", *rules)
     port = server.connection_pool.connection_kwargs["port"]
     monkeypatch.setenv("HEADRACE_REDIS", f"redis://viewer:looks@127.0.0.1:{port}/0")
     st.cache_resource.clear()
     read = [data.overview(TimeRange.LAST_DAY), data.quality(TimeRange.ALL), data.pulse(), data.findings(), data.clean("orders")]
 
     assert not [one.reason for one in (*read, data.incidents(), data.reports()) if isinstance(one, data.Down)]
+    with redis.Redis.from_url(f"redis://viewer:looks@127.0.0.1:{port}/0") as viewer:
+        for write in (("SET", "headrace:x", "1"), ("DEL", "headrace:total:orders"), ("FLUSHALL",), ("CONFIG", "GET", "*")):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                viewer.execute_command(*write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,8 @@ def open_page(**query: str) -> AppTest:
 
 def words(page: AppTest) -> str:
     shown = [one.value for one in [*page.markdown, *page.caption, *page.error, *page.warning, *page.subheader]]
-    return "\n".join([*shown, *(one.proto.body for one in page.get("html"))])
+    unescaped = [re.sub(r"\\([^A-Za-z0-9\s])", r"\1", one) for one in shown]
+    return "\n".join([*unescaped, *(one.proto.body for one in page.get("html"))])
 
 
 @pytest.mark.parametrize("chosen", list(TimeRange))

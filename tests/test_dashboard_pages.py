@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -70,7 +71,8 @@ def open_page(name: str, **query: str) -> AppTest:
 
 def words(page: AppTest) -> str:
     shown = [one.value for one in [*page.markdown, *page.caption, *page.error, *page.warning, *page.subheader]]
-    return "\n".join([*shown, *(one.proto.body for one in page.get("html"))])
+    unescaped = [re.sub(r"\\([^A-Za-z0-9\s])", r"\1", one) for one in shown]
+    return "\n".join([*unescaped, *(one.proto.body for one in page.get("html"))])
 
 
 def tiles(page: AppTest) -> dict[str, str]:
