@@ -246,8 +246,10 @@ def labels(rules: Sequence[RuleCount]) -> dict[tuple[str, str], str]:
     return {(row.entity, row.rule): f"{row.rule} ({row.entity})" if len(holders[row.rule]) > 1 else row.rule for row in rules}
 
 
-#: One column of names on a telephone, two where there is room.
-_LEGEND = alt.Legend(columns=alt.ExprRef("width > 380 ? 2 : 1"))
+#: One column of names on a telephone, two where there is room; a name that is wider than its column is cut.
+_LEGEND = alt.Legend(
+    columns=alt.ExprRef("width > 380 ? 2 : 1"), labelLimit=alt.ExprRef("width > 380 ? width / 2 - 40 : width - 30")
+)
 
 
 def findings_over_time(

@@ -27,11 +27,12 @@ def effect(severity: str) -> str:
 def rules(rows: Sequence[RuleCount], trends: Mapping[tuple[str, str], Sequence[int]] | None = None) -> pd.DataFrame:
     """Rules with findings in the range, most first. ``Share`` is of the records in, 0 to 100."""
     frame: dict[str, Any] = {
-        "Entity": _texts(row.entity for row in rows),
+        # First what a telephone shows without scrolling.
         "Rule": _texts(row.rule for row in rows),
         "Findings": [row.count for row in rows],
         "Share": [100 * row.share for row in rows],
         "Before": pd.Series([row.previous for row in rows], dtype="Int64"),
+        "Entity": _texts(row.entity for row in rows),
         "Effect": _texts(effect(row.severity) for row in rows),
         "Dimension": _texts(row.dimension for row in rows),
         "Value at risk": [row.at_risk or None for row in rows],
