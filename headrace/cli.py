@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -26,6 +27,10 @@ COMMANDS = {
 }
 
 
+#: What the machine refuses, whatever is written: no fault of the program, so that nobody needs its traceback.
+_ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
+
 class Commands(click.Group):
     """A group that imports a subcommand only when it is needed, so that ``--help`` is quick."""
 
@@ -37,6 +42,14 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"headrace.commands.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C is exit code 130, as in a shell: 1 would say that what was asked has come out badly."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("headrace: stopped", err=True)
+            raise click.exceptions.Exit(130) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -58,4 +71,10 @@ def main() -> None:
         cli(prog_name="headrace")
     except HeadraceError as error:
         click.echo(f"headrace: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _ENVIRONMENT:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"headrace: {place}{error.strerror}; make room, or name a place that can be written", err=True)
         sys.exit(2)
