@@ -45,11 +45,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Ctrl-C is exit code 130, as in a shell: 1 would say that what was asked has come out badly."""
-        from stream_app.settings import unknown_settings
-
-        for line in unknown_settings():
-            click.echo(f"headrace: {line}", err=True)
         try:
+            from stream_app.settings import unknown_settings
+
+            for line in unknown_settings():
+                click.echo(f"headrace: {line}", err=True)
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("headrace: stopped", err=True)
