@@ -149,6 +149,14 @@ class Settings(BaseSettings):
             raise ValueError("the port of the Redis URL is no number from 1 to 65535") from None
         return value
 
+    @field_validator("source_token")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value is not None else ""
+        if not all("!" <= letter <= "~" for letter in token):
+            raise ValueError("a token is ASCII without white space; is there a line break at its end?")
+        return value if token else None
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):

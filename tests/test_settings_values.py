@@ -43,6 +43,8 @@ def test_the_defaults_are_a_laptops() -> None:
         ("REDIS", "https://cache.example:6399"),
         ("REDIS", "redis://cache.example:sixty"),
         ("REDIS", "redis://cache.example:70001"),
+        ("SOURCE_TOKEN", "t\xf6ken-of-the-api"),
+        ("SOURCE_TOKEN", "token-of-the-api\n"),
         ("REDIS_PREFIX", "two words"),
         ("REDIS_PREFIX", ""),
         ("TOPIC_PREFIX", "shop/one"),
@@ -137,6 +139,11 @@ def test_a_value_of_another_form_is_told_what_the_setting_is(monkeypatch: pytest
     said = refusal()
     assert "HEADRACE_KAFKA: not of the form that it needs. It is: Kafka bootstrap servers, `host:port" in said
     assert "HEADRACE_REDIS: a Redis URL starts with redis://" in said
+
+
+def test_an_empty_token_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_SOURCE_TOKEN", "")
+    assert load_settings().source_token is None
 
 
 def test_a_variable_that_is_no_setting_is_told_by_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
