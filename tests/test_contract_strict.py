@@ -299,6 +299,9 @@ def test_a_pattern_of_invalid_values_is_held_to_the_same(folder: Path, pattern: 
         ("true", "reads no field"),
         ("as_of > timestamp('2000-01-01T00:00:00Z')", "reads no field"),
         ("5", "true or false"),
+        ("as_of < as_of + duration('1d') || id > 0", "duration('1d') has no value; write hours"),
+        ("as_of < timestamp('2026-01-05') || id > 0", "timestamp('2026-01-05') has no value"),
+        ("string(id).matches('(a')", "matches('(a') has no value; write a regular expression"),
     ],
 )
 def test_a_condition_that_is_not_one_is_refused(folder: Path, condition: str, says: str) -> None:
