@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import signal
 import sys
+import threading
+from types import FrameType
 
 import click
 
@@ -44,8 +47,19 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Ctrl-C is exit code 130, as in a shell: 1 would say that what was asked has come out badly."""
+        """Ctrl-C is exit code 130, as in a shell: 1 would say that what was asked has come out badly. SIGTERM is 143.
+
+        Commands that have something to bring to its end take both signals themselves.
+        """
+        received = [signal.SIGINT]
+
+        def terminated(number: int, frame: FrameType | None) -> None:
+            received[0] = signal.SIGTERM
+            raise KeyboardInterrupt
+
         try:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminated)
             from stream_app.settings import unknown_settings
 
             for line in unknown_settings():
@@ -53,7 +67,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("headrace: stopped", err=True)
-            raise click.exceptions.Exit(130) from None
+            raise click.exceptions.Exit(128 + received[0]) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -114,14 +114,15 @@ def test_a_file_without_records_is_told(tmp_path: Path) -> None:
     assert done.exit_code == 1
 
 
-def test_ctrl_c_is_no_verdict_and_leaves_no_part(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_is_no_verdict_and_leaves_no_part(tmp_path: Path, number: signal.Signals) -> None:
     pipe, out = tmp_path / "products.csv", tmp_path / "out"
     pipe.write_text(HEADER + LINE * 2_000_000, encoding="utf-8")
     command = [sys.executable, "-m", "headrace", "check", str(pipe), "--write", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         while not out.exists() and process.poll() is None:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout, stderr) == (130, "", "headrace: stopped\n")
+    assert (process.returncode, stdout, stderr) == (128 + number, "", "headrace: stopped\n")
     assert not list(out.iterdir())
