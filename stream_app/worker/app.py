@@ -98,6 +98,7 @@ class HeadraceApp:
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
         self._closed_since: float | None = None
         self._warm_until = 0.0
+        self._watch: asyncio.Task[None] | None = None
         self.transactions: Transactions | None = None
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
@@ -142,7 +143,6 @@ class HeadraceApp:
         for entity in entities:
             self._agents(app, entity)
         app.task(self._waiting)
-        app.task(self._watching)
         app.task(self._learn)
         app.task(self._monitor)
         app.timer(1.0)(self._beat)
@@ -202,6 +202,8 @@ class HeadraceApp:
             self.lanes[entity] = Lanes(engine, self._fail, self._references_first)
             self.rooms[entity] = WaitingRoom(engine)
         self.engines = engines
+        # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
+        self._watch = asyncio.create_task(self._watching())
 
     async def _producer(self) -> AIOKafkaProducer:
         """A started producer: idempotent, unless the broker knows no producer ids (the embedded one does not)."""
@@ -242,6 +244,9 @@ class HeadraceApp:
 
     async def stop(self) -> None:
         """Let go of everything, in order."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         for lanes in self.lanes.values():
             await lanes.close()
         with contextlib.suppress(Exception):
@@ -320,12 +325,11 @@ class HeadraceApp:
         if self.monitoring is not None:
             await self.monitoring.run(self.producer, lambda: self.app.should_stop)
 
-    async def _watching(self, _app: Any) -> None:
+    async def _watching(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
         try:
-            await self._ready()
             engine = next(iter(self.engines.values()))
-            while not self.app.should_stop:
+            while True:
                 await engine.patiently("reach Kafka", self._reach_kafka)
                 await asyncio.sleep(_WATCH)
         except asyncio.CancelledError:
@@ -424,6 +428,7 @@ def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = No
     quieten()
     ours = HeadraceApp(shop, settings, topic_ids or {})
     worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False, quiet=True)
+    worker.spinner = None  # it writes escape sequences into logs
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:
