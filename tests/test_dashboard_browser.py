@@ -370,6 +370,35 @@ def test_every_figures_card_lies_within_the_page_and_one_is_open_at_a_time(brows
     assert [place for place in places if place[0] < 0 or place[1] > width or place[2] < 150 or place[3] != 1] == []
 
 
+def test_what_a_change_is_compared_with_is_readable_on_a_phone(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/?range=15m")
+    tile(page, "quality-score")
+    page.wait_for_timeout(500)
+    cut = page.evaluate("""() => [...document.querySelectorAll("[data-testid='stMetricDeltaDescription']")]
+        .flatMap(box => [box, ...box.querySelectorAll('*')])
+        .filter(box => box.clientWidth && box.scrollWidth > box.clientWidth).map(box => box.textContent)""")
+    sticks_out = page.evaluate("""() => [...document.querySelectorAll("[data-testid='stMetricDeltaDescription']")].filter(box =>
+        box.getBoundingClientRect().right > box.closest("[class*='st-key-tile-']").getBoundingClientRect().right).length""")
+    page.close()
+
+    assert (cut, sticks_out) == ([], 0)
+
+
+def test_a_printed_report_is_the_report_and_nothing_else(page: Page, address: str) -> None:
+    page.goto(f"{address}/report")
+    page.locator(".st-key-card-report").wait_for()
+    page.emulate_media(media="print")
+
+    assert page.locator(".st-key-card-report section").last.is_visible()
+    assert not page.locator(".stAppHeader").is_visible()
+    assert not any(page.locator(f".st-key-{part}").is_visible() for part in ("head", "badge", "report-head"))
+    # The whole report, not only what fits on the screen; a page of A4 holds some fifty lines.
+    height = page.locator(".st-key-card-report").evaluate("card => card.getBoundingClientRect().height")
+    assert page.pdf(format="A4").count(b"/Type /Page\n") >= height // 1_400 + 1
+
+
 def test_only_the_export_that_writes_no_formulas_is_offered(page: Page, address: str) -> None:
     page.goto(f"{address}/anomalies?range=30d")
     table = page.locator(".st-key-card-findings [data-testid='stDataFrame']")
