@@ -23,6 +23,12 @@ OTHERS = "all other rules"
 
 DAY = 86_400
 
+#: How axes write numbers: ``0``, ``500``, ``1.2k``. Vega's own would write ``0k``, and a half as ``500m``.
+SHORT = "abs(datum.value) < 1000 ? format(datum.value, '~r') : format(datum.value, '~s')"
+
+#: Where no check failed, the axis of failed checks ends here: a tenth of a percent.
+NOTHING_FAILED = 0.001
+
 #: The colour of anomalies: vermilion, seen on light and dark and told from blue by every reader.
 MARK = "#d55e00"
 
@@ -73,8 +79,13 @@ def x_axis(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X
 
 def y_axis(field: str, title: str, **more: Any) -> alt.Y:
     # The same room for labels in every chart, so that stacked charts share their time axis by eye.
-    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"format": "~s"}))
+    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"labelExpr": SHORT}))
     return alt.Y(f"{field}:Q", title=title, axis=axis, **more)
+
+
+def number_axis(field: str, title: str, **more: Any) -> alt.Y:
+    """The axis of things that are counted: there is no half an order."""
+    return y_axis(field, title, axis={"labelExpr": SHORT, "tickMinStep": 1}, **more)
 
 
 def spark(series: Sequence[float | None]) -> Figure:
@@ -123,19 +134,19 @@ def sales(
     ]
     opacity = alt.condition("datum.state == 'complete'", alt.value(1.0), alt.value(0.4))
 
-    def panel(field: str, title: str, height: int, *, labels: bool) -> Figure:
+    def panel(y: alt.Y, height: int, *, labels: bool) -> Figure:
         return (
             alt.Chart(frame, height=height)
             .mark_bar(aria=False)
-            .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y_axis(field, title), opacity=opacity, tooltip=tooltip)
+            .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y, opacity=opacity, tooltip=tooltip)
         )
 
-    revenue = panel("revenue", unit, 215, labels=False)
+    revenue = panel(y_axis("revenue", unit), 215, labels=False)
     low = series[0].start if series else 0
     high = series[-1].start + bar_seconds if series else 0
     shown = [mark for mark in marks if mark.end > low and mark.start < high]
     # Always layered, with or without marks: a chart that changes its kind would be drawn anew.
-    return alt.layer(*_marks(shown, low, high), revenue), panel("orders", "Orders", 135, labels=True)
+    return alt.layer(*_marks(shown, low, high), revenue), panel(number_axis("orders", "Orders"), 135, labels=True)
 
 
 #: Which way the triangle points, so that nobody has to tell colours apart.
@@ -198,15 +209,15 @@ def quality_by_dimension(measured: Quality) -> Figure:
             "dimension": [name.capitalize() for _, name in known],
             "shortfall": [1 - share for share, _ in known],
             "share": [percent(share, 2) for share, _ in known],
-            # Room for the words at the end of the longest line.
-            "room": [1.3 * (1 - share) for share, _ in known],
+            # Room for the words at the end of the longest line, and an axis where nothing failed.
+            "room": [max(1.3 * (1 - share), NOTHING_FAILED) for share, _ in known],
         }
     )
-    y = alt.Y("dimension:N", title=None, sort=None, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
+    y = dimension_axis()
     x = alt.X(
         "shortfall:Q",
         title="Failed checks (% of checks made)",
-        scale=alt.Scale(nice=True, padding=2, domainMin=0),
+        scale=alt.Scale(nice=True, domainMin=0),
         axis=alt.Axis(tickCount=4, labelExpr="format(datum.value * 100, '~r')"),
     )
     tooltip = [
@@ -220,6 +231,12 @@ def quality_by_dimension(measured: Quality) -> Figure:
         base.mark_point(opacity=0, aria=False).encode(x="room:Q"),
         base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text="share:N"),
     )
+
+
+def dimension_axis() -> alt.Y:
+    """Dimensions, worst first. The chart sorts them: it would keep the order of its first rows when a refresh brings others."""
+    worst = alt.EncodingSortField("shortfall", op="max", order="descending")
+    return alt.Y("dimension:N", title=None, sort=worst, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
 
 
 def named_rules(rules: Sequence[RuleCount], before: Sequence[str] = ()) -> list[str]:
@@ -254,7 +271,7 @@ def findings_over_time(
         name = names.get((point.entity, point.rule), OTHERS)
         place = (point.start, name if name in named else OTHERS)
         counted[place] = counted.get(place, 0) + point.count
-    domain = [*named, OTHERS]
+    domain = [*named, *([OTHERS] if any(name == OTHERS for _, name in counted) else [])]
     # Zeros at both ends keep the time axis that of the other charts.
     for edge in (starts[0], starts[-1]) if starts else ():
         counted.setdefault((edge, domain[0]), 0)
@@ -275,7 +292,7 @@ def findings_over_time(
         .encode(
             x=x_axis(bar_seconds),
             x2="end:T",
-            y=y_axis("findings", "Findings", stack="zero"),
+            y=number_axis("findings", "Findings", stack="zero"),
             color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain),
             order=alt.Order("rank:Q"),
             tooltip=[

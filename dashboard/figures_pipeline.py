@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.data import Sample
-from dashboard.figures import MARK, Figure
+from dashboard.figures import MARK, SHORT, Figure
 
 #: A pace is measured over at least this many ms, so that it does not jump with every batch.
 SMOOTH_MS = 10_000
@@ -61,7 +61,7 @@ def lag(samples: Sequence[Sample]) -> Figure:
 def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Figure:
     # A line that is zero all along still needs room above it.
     scale = alt.Scale(domain=[0, float(frame[field].max())], nice=True) if frame[field].max() > 0 else alt.Scale(domain=[0, 1])
-    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, minExtent=44, format="~s"), scale=scale)
+    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, tickMinStep=1, minExtent=44, labelExpr=SHORT), scale=scale)
     tooltip = [
         alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
         alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),

@@ -12,6 +12,7 @@ from dashboard import data, markup
 from dashboard.formats import clock
 from dashboard.gate import log_out
 from dashboard.health import Health, facts, health
+from dashboard.words import sentence
 from stream_app.store.read_ranges import Chosen, Custom, TimeRange
 
 #: The option of the range control that lets a viewer cut out a range.
@@ -159,6 +160,6 @@ def _badge(paused: bool) -> None:
             st.error(
                 f"**The store cannot be read.** Headrace tries again every {data.EVERY:.0f} s.", icon=":material/cloud_off:"
             )
-            markup.show(markup.data(f"{read.reason}."))
+            markup.show(markup.data(sentence(read.reason)))
         elif held is not None and held.advice and not paused:
             st.warning(held.advice, icon=":material/info:")

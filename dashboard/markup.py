@@ -20,7 +20,7 @@ class Html(str):
 Part = Html | str | int | float | None
 
 
-def tag(name: str, *parts: Part, cls: str = "", **attributes: str) -> Html:
+def tag(name: str, /, *parts: Part, cls: str = "", **attributes: str) -> Html:
     """An element; ``name``, ``cls`` and the attributes' names are ours, texts and values may be anyone's."""
     named = {"class": cls, **attributes} if cls else attributes
     written = "".join(f' {key.replace("_", "-")}="{html.escape(visible(value))}"' for key, value in named.items())

@@ -18,7 +18,7 @@ def before_label(chosen: Chosen) -> str:
     """What a change is compared with; empty where there is nothing before."""
     if chosen is TimeRange.ALL:
         return ""
-    return "vs the range before" if isinstance(chosen, Custom) else f"vs prev. {chosen.label}"
+    return "vs before" if isinstance(chosen, Custom) else f"vs prev. {chosen.label}"
 
 
 def score_over_time(series: Sequence[QualityPoint], seconds: int, key: str, height: int) -> None:
@@ -45,9 +45,21 @@ def rule_columns(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def tile(
-    name: str, value: str, kpi: Kpi, before: str, meaning: str, *, share: bool = False, less_is_better: bool = False
+    name: str,
+    value: str,
+    kpi: Kpi,
+    before: str,
+    meaning: str,
+    *,
+    share: bool = False,
+    less_is_better: bool = False,
+    beside: str | None = None,
 ) -> None:
-    """A number with its change and, where it has a series, a small line."""
+    """A number with its change and, where it has a series, a small line. ``beside`` stands where the change would."""
+    if beside is not None:
+        with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
+            st.metric(name, plain(value).replace("\\-", "-"), delta=beside, delta_color="off", delta_arrow="off", help=meaning)
+        return
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
     flat = delta is None or not any(digit in delta for digit in "123456789")
     with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):

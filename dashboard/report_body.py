@@ -12,7 +12,9 @@ from stream_app.store.reports import StoredReport
 
 #: A reference to a fact in a text, ``{{all.conformity}}``.
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-
+#: What stays on a figure's line: brackets that open before it, and what closes after it.
+_OPENS = re.compile(r"[(\[„“]+$")
+_CLOSES = re.compile(r"[.,;:)\]!?”]+")
 
 _TONES = {"good": "good", "bad": "bad"}
 
@@ -85,9 +87,18 @@ def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
     parts: list[markup.Part] = []
     at = 0
     for found in _REFERENCE.finditer(source):
-        parts += [markup.data(source[at : found.start()]), _fact(found[1], facts, "" if found[1] in facts else found[0])]
-        at = found.end()
+        fact = _fact(found[1], facts, "" if found[1] in facts else found[0])
+        before, opening = _split(source[at : found.start()], _OPENS)
+        closing = _CLOSES.match(source, found.end())
+        at = closing.end() if closing else found.end()
+        held = (markup.data(opening), fact, markup.data(closing[0])) if closing else (markup.data(opening), fact)
+        parts += [markup.data(before), markup.tag("span", *held, cls="held")]
     return markup.join(*parts, markup.data(source[at:]))
+
+
+def _split(text: str, ending: re.Pattern[str]) -> tuple[str, str]:
+    found = ending.search(text)
+    return (text, "") if found is None else (text[: found.start()], found[0])
 
 
 def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
@@ -98,13 +109,19 @@ def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
     card = markup.facts(
         {
             "Fact": markup.data(fact.get("label", "")),
-            "Value": markup.data(fact.get("value", "")),
+            "Value": markup.data(_exact(fact.get("value", ""))),
             "Unit": markup.data(fact.get("unit", "")),
             "Id": markup.code(fact_id),
         }
     )
     face = markup.data(shown or fact.get("rendering", ""))
-    return markup.tag("details", markup.tag("summary", face), markup.tag("div", card, cls="card"), cls="fact")
+    # Of one name at most one is open: cards do not lie on each other.
+    return markup.tag("details", markup.tag("summary", face), markup.tag("div", card, cls="card"), cls="fact", name="fact")
+
+
+def _exact(value: Any) -> Any:
+    """A fact's value without the digits that only binary fractions have."""
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _about(report: StoredReport) -> str:

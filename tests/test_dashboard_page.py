@@ -24,7 +24,7 @@ APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
 def filled() -> Iterator[str]:
     """A Redis with a shop of two months, which tests only read."""
     with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url) as client:
-        a_live_shop(client, "headrace", time.time_ns() // 1_000_000, days=61, per_minute=0.3)
+        a_live_shop(client, "headrace", time.time_ns() // 1_000_000, days=61, per_minute=0.3).reports(1)
         yield stack.redis_url
 
 
@@ -94,6 +94,15 @@ def test_open_incidents_are_listed_and_closed_ones_are_not(shop: redis.Redis) ->
     assert "Open incidents: 3" in shown
     assert "$1,234.00 instead of $3,840.00 to $5,760.00" in shown
     assert "Findings of price.exclusiveMinimum" not in shown
+
+
+def test_the_latest_report_is_summed_up(shop: redis.Redis) -> None:
+    (report,) = ReadModel(shop, "headrace").reports()
+    shown = words(open_page())
+    headline = next(fact for fact in ("all.conformity", "all.records") if fact in report.facts)
+
+    assert f'<summary><bdi class="data">{report.facts[headline]["rendering"]}</bdi></summary>' in shown
+    assert formats.moment(report.start * 1000) in shown
 
 
 def test_before_the_first_worker_it_says_what_to_run() -> None:

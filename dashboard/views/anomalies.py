@@ -131,9 +131,7 @@ def _incident(row: Incident, currency: str | None) -> None:
     with st.container(key="panel-incident"):
         markup.show(
             markup.join(
-                markup.tag(
-                    "h3", incidents.what(row), " of ", markup.code(row.entity), " ", markup.pill(row.severity, row.severity)
-                ),
+                markup.tag("h3", incidents.heading(row), " ", markup.pill(row.severity, row.severity)),
                 markup.facts(said),
             )
         )
@@ -181,6 +179,7 @@ def _findings(view: View) -> None:
             "Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC"),
             "Rule": st.column_config.TextColumn(width="medium"),
             "What": st.column_config.TextColumn(width="medium"),
+            "Segment": st.column_config.TextColumn(width=165),
         },
         rows=12,
     )

