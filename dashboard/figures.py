@@ -23,11 +23,11 @@ OTHERS = "all other rules"
 
 DAY = 86_400
 
-#: How an axis writes its numbers: ``0``, ``0.5``, ``250``, ``1.5k``, ``2M``, ``1B``. d3's own short form says ``0k`` and, for a
-#: half, ``500m``.
-NUMBER = "abs(datum.value) < 1000 ? format(datum.value, ',~r') : replace(format(datum.value, '~s'), 'G', 'B')"
-#: The same for what comes in whole: no tick between two of them.
-WHOLE = {"labelExpr": NUMBER, "tickMinStep": 1}
+#: How axes write numbers: ``0``, ``500``, ``1.2k``, ``1B``. Vega's own would write ``0k``, and a half as ``500m``.
+SHORT = "abs(datum.value) < 1000 ? format(datum.value, ',~r') : replace(format(datum.value, '~s'), 'G', 'B')"
+
+#: Where no check failed, the axis of failed checks ends here: a tenth of a percent.
+NOTHING_FAILED = 0.001
 
 #: The colour of anomalies: vermilion, seen on light and dark and told from blue by every reader.
 MARK = "#d55e00"
@@ -79,8 +79,13 @@ def x_axis(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X
 
 def y_axis(field: str, title: str, **more: Any) -> alt.Y:
     # The same room for labels in every chart, so that stacked charts share their time axis by eye.
-    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"labelExpr": NUMBER}))
+    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"labelExpr": SHORT}))
     return alt.Y(f"{field}:Q", title=title, axis=axis, **more)
+
+
+def number_axis(field: str, title: str, **more: Any) -> alt.Y:
+    """The axis of things that are counted: there is no half an order."""
+    return y_axis(field, title, axis={"labelExpr": SHORT, "tickMinStep": 1}, **more)
 
 
 def spark(series: Sequence[float | None]) -> Figure:
@@ -141,7 +146,7 @@ def sales(
     high = series[-1].start + bar_seconds if series else 0
     shown = [mark for mark in marks if mark.end > low and mark.start < high]
     # Always layered, with or without marks: a chart that changes its kind would be drawn anew.
-    return alt.layer(*_marks(shown, low, high), revenue), panel(y_axis("orders", "Orders", axis=WHOLE), 135, labels=True)
+    return alt.layer(*_marks(shown, low, high), revenue), panel(number_axis("orders", "Orders"), 135, labels=True)
 
 
 #: Which way the triangle points, so that nobody has to tell colours apart.
@@ -204,15 +209,15 @@ def quality_by_dimension(measured: Quality) -> Figure:
             "dimension": [name.capitalize() for _, name in known],
             "shortfall": [1 - share for share, _ in known],
             "share": [percent(share, 2) for share, _ in known],
-            # Room for the words at the end of the longest line.
-            "room": [1.3 * (1 - share) for share, _ in known],
+            # Room for the words at the end of the longest line, and an axis where nothing failed.
+            "room": [max(1.3 * (1 - share), NOTHING_FAILED) for share, _ in known],
         }
     )
-    y = alt.Y("dimension:N", title=None, sort=None, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
+    y = dimension_axis()
     x = alt.X(
         "shortfall:Q",
         title="Failed checks (% of checks made)",
-        scale=alt.Scale(nice=True, padding=2, domainMin=0),
+        scale=alt.Scale(nice=True, domainMin=0),
         axis=alt.Axis(tickCount=4, labelExpr="format(datum.value * 100, '~r')"),
     )
     tooltip = [
@@ -226,6 +231,12 @@ def quality_by_dimension(measured: Quality) -> Figure:
         base.mark_point(opacity=0, aria=False).encode(x="room:Q"),
         base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text="share:N"),
     )
+
+
+def dimension_axis() -> alt.Y:
+    """Dimensions, worst first. The chart sorts them: it would keep the order of its first rows when a refresh brings others."""
+    worst = alt.EncodingSortField("shortfall", op="max", order="descending")
+    return alt.Y("dimension:N", title=None, sort=worst, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
 
 
 def named_rules(rules: Sequence[RuleCount], before: Sequence[str] = ()) -> list[str]:
@@ -287,7 +298,7 @@ def findings_over_time(
         .encode(
             x=x_axis(bar_seconds),
             x2="end:T",
-            y=y_axis("findings", "Findings", axis=WHOLE, stack="zero"),
+            y=number_axis("findings", "Findings", stack="zero"),
             color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain, legend=_LEGEND),
             order=alt.Order("rank:Q"),
             tooltip=[

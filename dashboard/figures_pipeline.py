@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from dashboard.data import Sample
-from dashboard.figures import MARK, NUMBER, WHOLE, Figure
+from dashboard.figures import MARK, SHORT, Figure
 
 #: A pace is measured over at least this many ms, so that it does not jump with every batch.
 SMOOTH_MS = 10_000
@@ -44,12 +43,12 @@ def _x() -> alt.X:
 
 def pace(samples: Sequence[Sample]) -> Figure:
     """Records per second over wall time."""
-    return _line(_seen(paces(samples), "pace"), "pace", "Records per second", {"labelExpr": NUMBER}, None)
+    return _line(_seen(paces(samples), "pace"), "pace", "Records per second", None)
 
 
 def lag(samples: Sequence[Sample]) -> Figure:
     """Records still to read over wall time; unknown leaves a gap."""
-    return _line(_seen([(one.at, one.lag) for one in samples], "lag"), "lag", "Records still to read", WHOLE, MARK)
+    return _line(_seen([(one.at, one.lag) for one in samples], "lag"), "lag", "Records still to read", MARK)
 
 
 def _seen(rows: Sequence[tuple[int, float | None]], field: str) -> pd.DataFrame:
@@ -67,10 +66,10 @@ def _seen(rows: Sequence[tuple[int, float | None]], field: str) -> pd.DataFrame:
     )
 
 
-def _line(frame: pd.DataFrame, field: str, title: str, numbers: dict[str, Any], colour: str | None) -> Figure:
+def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Figure:
     # A line that is zero all along still needs room above it.
     scale = alt.Scale(domain=[0, float(frame[field].max())], nice=True) if frame[field].max() > 0 else alt.Scale(domain=[0, 1])
-    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, minExtent=44, **numbers), scale=scale)
+    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, tickMinStep=1, minExtent=44, labelExpr=SHORT), scale=scale)
     tooltip = [
         alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
         alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),

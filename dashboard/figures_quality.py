@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from dashboard.figures import MARK, WHOLE, Figure, period, times, x_axis, y_axis
+from dashboard.figures import MARK, NOTHING_FAILED, Figure, dimension_axis, number_axis, period, times, x_axis, y_axis
 from dashboard.formats import percent
 from stream_app.judge.summary import Quality
 from stream_app.store.read_overview import FindingsPoint
@@ -64,7 +64,7 @@ def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, star
         .encode(
             x=x_axis(bar_seconds),
             x2="end:T",
-            y=y_axis("findings", "Findings", axis=WHOLE),
+            y=number_axis("findings", "Findings"),
             tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("findings:Q", title="Findings", format=",d")],
         )
     )
@@ -81,9 +81,10 @@ def dimensions(now: Quality, before: Quality | None) -> Figure:
             "before": pd.Series([None if share is None else 1 - share for share in then], dtype="float64"),
             "share": [percent(share, 2) for share, _ in known],
             "share_before": [percent(share, 2) for share in then],
+            "room": NOTHING_FAILED,
         }
     )
-    y = alt.Y("dimension:N", title=None, sort=None, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=110))
+    y = dimension_axis()
     axis = alt.Axis(tickCount=4, labelExpr="format(datum.value * 100, '~r')")
     title = "Failed checks (% of checks made)"
     tooltip = [
@@ -92,14 +93,10 @@ def dimensions(now: Quality, before: Quality | None) -> Figure:
         alt.Tooltip("share_before:N", title="Range before"),
     ]
     base = alt.Chart(frame, height=alt.Step(36)).encode(y=y, tooltip=tooltip)
-    scale = from_zero([*frame["shortfall"], *frame["before"].dropna()])
-    bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False).encode(
-        x=alt.X("shortfall:Q", title=title, axis=axis, scale=scale)
-    )
-    tick = base.mark_tick(thickness=2.5, size=22, color=MARK, aria=False).encode(
-        x=alt.X("before:Q", title=title, axis=axis, scale=scale)
-    )
-    return alt.layer(bar, tick)
+    bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False).encode(x=alt.X("shortfall:Q", title=title, axis=axis))
+    tick = base.mark_tick(thickness=2.5, size=22, color=MARK, aria=False).encode(x=alt.X("before:Q", title=title, axis=axis))
+    room = base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=title, axis=axis))
+    return alt.layer(room, bar, tick)
 
 
 def from_zero(values: Sequence[float]) -> alt.Scale:

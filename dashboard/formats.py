@@ -101,6 +101,13 @@ def ago(ms: int | None, now_ms: int) -> str:
     return f"{seconds} s ago"
 
 
+def lasting(ms: float) -> str:
+    """``38 ms``, ``2.4 s``, ``5 min``, ``3 days``: how long something takes."""
+    if ms < 1_000:
+        return f"{ms:,.0f} ms"
+    return f"{ms / 1_000:.1f} s" if ms < 60_000 else ago(0, round(ms)).removesuffix(" ago")
+
+
 def _signed(number: float, places: int, unit: str) -> str:
     shown = round(number, places)
     return f"{shown:+.{places}f} {unit}" if shown else f"{0:.{places}f} {unit}"

@@ -12,7 +12,7 @@ from dashboard import data, markup
 from dashboard.formats import clock
 from dashboard.gate import log_out
 from dashboard.health import Health, facts, health
-from dashboard.words import plain
+from dashboard.words import plain, sentence
 from stream_app.store.read_ranges import Chosen, Custom, TimeRange
 
 #: The option of the range control that lets a viewer cut out a range.
@@ -160,7 +160,7 @@ def _badge(paused: bool) -> None:
     with st.container(key="advice"):
         if isinstance(read, data.Down):
             st.error(
-                f"**The store cannot be read.** {plain(read.reason)}. Headrace tries again every {data.EVERY:.0f} s.",
+                f"**The store cannot be read.** {plain(sentence(read.reason))} Headrace tries again every {data.EVERY:.0f} s.",
                 icon=":material/cloud_off:",
             )
         elif held is not None and held.advice and not paused:

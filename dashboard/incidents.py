@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dashboard import formats
+from dashboard import formats, markup
 from dashboard.figures import SalesMark
 from dashboard.words import visible
 from stream_app.judge.summary import MINOR
@@ -126,6 +126,18 @@ def segment(incident: Incident) -> str:
     else:
         told = f"{formats.percent(there)} there, {formats.percent(elsewhere)} elsewhere"
     return f"{visible(field)}: {visible(value)} ({told})"
+
+
+def heading(incident: Incident) -> markup.Html:
+    """What it is about and where, for a list or a head."""
+    return markup.join(
+        markup.tag("strong", what(incident)), markup.tag("span", " · ", cls="quiet"), markup.code(incident.entity)
+    )
+
+
+def gravest(rows: Sequence[Incident]) -> list[Incident]:
+    """Errors before warnings, each as they came: a short list must not hide an error behind newer warnings."""
+    return sorted(rows, key=lambda row: row.severity != "error")
 
 
 def table(rows: Sequence[Incident], currency: str | None) -> pd.DataFrame:

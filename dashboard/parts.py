@@ -53,14 +53,14 @@ def tile(
     *,
     share: bool = False,
     less_is_better: bool = False,
-    compared: bool = True,
+    beside: str | None = None,
 ) -> None:
-    """A number with its change and, where it has a series, a small line.
-
-    ``compared``: the range before is read for this number; else no change is missing, there is just none to show.
-    """
+    """A number with its change and, where it has a series, a small line. ``beside`` stands where the change would."""
+    if beside is not None:
+        with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
+            st.metric(name, plain(value).replace("\\-", "-"), delta=beside, delta_color="off", delta_arrow="off", help=meaning)
+        return
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
-    missing = "no earlier figure" if compared else "in this range"
     flat = delta is None or not any(digit in delta for digit in "123456789")
     with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
         st.metric(
@@ -69,7 +69,7 @@ def tile(
             delta=delta or "–",
             delta_color="off" if flat else "inverse" if less_is_better else "normal",
             delta_arrow="off" if flat else "auto",
-            delta_description=before if delta else missing if before else "all time",
+            delta_description=before if delta else "no earlier figure" if before else "all time",
             help=meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:

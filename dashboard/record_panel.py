@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import data, formats, markup
 from dashboard.masking import Content, Reason, Row
 from dashboard.records import Opened, find
+from dashboard.words import sentence
 from stream_app.errors import HeadraceError
 from stream_app.judge.summary import ContractSummary
 from stream_app.store.read_values import RecentFinding
@@ -16,10 +17,10 @@ SHARED_FOR = 300
 
 _SAYS = {
     "dead letter": ("Dead letter", "rejected", "error", "It was rejected: no subscriber of clean records sees it."),
-    "clean": ("Clean record", "marked", "warning", "It went on to the clean topic, and carries the warning in a header."),
+    "clean": ("Clean, with marks", "marked", "warning", "It went on to the clean topic, and carries the warning in a header."),
     "raw": (
         "Raw record",
-        "no verdict found",
+        "outcome unknown",
         "",
         "What became of it is not among the records searched, so this is the record as it came in, without its reasons.",
     ),
@@ -50,13 +51,13 @@ def record_panel(finding: RecentFinding, contract: ContractSummary | None) -> No
             opened = _try(finding.entity, finding.source, contract)
         if isinstance(opened, str):
             head = markup.tag("h3", "The record of ", markup.code(finding.source))
-            markup.show(markup.join(head, markup.tag("p", markup.data(f"{opened}."), cls="problem")))
+            markup.show(markup.join(head, markup.tag("p", markup.data(sentence(opened)), cls="problem")))
             return
         _record(finding, opened)
 
 
 def _record(finding: RecentFinding, opened: Opened) -> None:
-    name, became, tone, meaning = _SAYS[opened.outcome]
+    name, label, tone, meaning = _SAYS[opened.outcome]
     content = opened.content
     found_at = f"{opened.topic}:{opened.partition}:{opened.offset}"
     said: dict[str, markup.Part] = {
@@ -72,7 +73,7 @@ def _record(finding: RecentFinding, opened: Opened) -> None:
         said["Other headers"] = markup.join(*(markup.join(markup.code(one), " ") for one in opened.others))
     markup.show(
         markup.join(
-            markup.tag("h3", name, " ", markup.pill(became, tone)),
+            markup.tag("h3", name, " ", markup.pill(label, tone)),
             markup.tag("p", meaning, cls="quiet"),
             markup.tag("div", _content(content), markup.facts(said), cls="record"),
         )

@@ -12,10 +12,9 @@ from stream_app.store.reports import StoredReport
 
 #: A reference to a fact in a text, ``{{all.conformity}}``.
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-
-#: Marks that belong to the figure before or after them.
-_OPENING = re.compile(r"[(\[“‘„«]+\Z")
-_CLOSING = re.compile(r"[)\].,;:!?%”’»]+")
+#: What stays on a figure's line: brackets that open before it, and what closes after it.
+_OPENS = re.compile(r"[(\[„“]+$")
+_CLOSES = re.compile(r"[.,;:)\]!?”]+")
 
 _TONES = {"good": "good", "bad": "bad"}
 
@@ -100,21 +99,18 @@ def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
     parts: list[markup.Part] = []
     at = 0
     for found in _REFERENCE.finditer(source):
-        opening, closing = _OPENING.search(source, at, found.start()), _CLOSING.match(source, found.end())
-        begin, end = (opening.start() if opening else found.start()), (closing.end() if closing else found.end())
         fact = _fact(found[1], facts, "" if found[1] in facts else found[0])
-        parts.append(markup.data(source[at:begin]))
-        parts.append(_kept(source[begin : found.start()], fact, source[found.end() : end]))
-        at = end
+        before, opening = _split(source[at : found.start()], _OPENS)
+        closing = _CLOSES.match(source, found.end())
+        at = closing.end() if closing else found.end()
+        held = (markup.data(opening), fact, markup.data(closing[0])) if closing else (markup.data(opening), fact)
+        parts += [markup.data(before), markup.tag("span", *held, cls="held")]
     return markup.join(*parts, markup.data(source[at:]))
 
 
-def _kept(opening: str, fact: Html, closing: str) -> Html:
-    """A figure with the marks around it: no line ends between them."""
-    if not opening and not closing:
-        return fact
-    before, after = (markup.data(marks) if marks else None for marks in (opening, closing))
-    return markup.tag("span", before, fact, after, cls="kept")
+def _split(text: str, ending: re.Pattern[str]) -> tuple[str, str]:
+    found = ending.search(text)
+    return (text, "") if found is None else (text[: found.start()], found[0])
 
 
 def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
@@ -126,11 +122,18 @@ def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
     said: dict[str, markup.Part] = {"Fact": markup.data(fact.get("label", "")), "Reads": markup.data(face)}
     # A name is nothing but what it reads.
     if fact.get("unit") != "name":
-        said["Value"] = markup.join(markup.data(fact.get("value", "")), " ", markup.tag("span", _unit(fact), cls="quiet"))
+        said["Value"] = markup.join(
+            markup.data(_exact(fact.get("value", ""))), " ", markup.tag("span", _unit(fact), cls="quiet")
+        )
     card = markup.facts({**said, "Id": markup.code(fact_id)})
     summary = markup.tag("summary", markup.data(face))
     # Of all that share a name one is open at a time.
     return markup.tag("details", summary, markup.tag("div", card, cls="card"), cls="fact", name="fact")
+
+
+def _exact(value: Any) -> Any:
+    """A fact's value without the digits that only binary fractions have."""
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _unit(fact: Mapping[str, Any]) -> str:

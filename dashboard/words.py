@@ -24,6 +24,12 @@ def _escape(letter: str) -> str:
     return letter
 
 
+def sentence(problem: str) -> str:
+    """What an error says, as a sentence; names of settings and topics keep their letters."""
+    first = problem.split(" ", 1)[0]
+    return f"{problem[:1].upper()}{problem[1:]}." if first.isalpha() and first.islower() else f"{problem}."
+
+
 def plain(text: object) -> str:
     """Text for a place that reads Markdown: short labels only, because Markdown folds white space."""
     return "".join(f"\\{letter}" if letter in _MARKDOWN else letter for letter in visible(text))

@@ -6,12 +6,11 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 from headrace.memory import Learner, MemoryStore, at_once, finish
+from headrace.results import Results
 from stream_app.contract.model import Contract, Rule, Severity, Shop
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.baseline import WEEK_MS, Baseline
@@ -56,13 +55,18 @@ class _Entity:
     held: dict[int, _Held] = field(default_factory=dict)
     examples: dict[str, list[int]] = field(default_factory=dict)
     clean_file: IO[bytes] | None = None
-    rejected_file: IO[str] | None = None
+    rejected_file: IO[bytes] | None = None
+
+
+def file_names(entity: str) -> tuple[str, str]:
+    """The files of an entity's clean and rejected records."""
+    return f"{entity}.clean.jsonl", f"{entity}.rejected.jsonl"
 
 
 class Check:
     """One run over any number of records.
 
-    ``now_ms`` stands in for the Kafka timestamp of records without a time of their own. ``write`` is a folder for
+    ``now_ms`` stands in for the Kafka timestamp of records without a time of their own. ``results`` gets
     ``<entity>.clean.jsonl`` and ``<entity>.rejected.jsonl``. ``baselines`` pins what outliers are compared with, by entity;
     else it is learned on the way.
     """
@@ -73,11 +77,11 @@ class Check:
         *,
         now_ms: int,
         max_bytes: int,
-        write: Path | None = None,
+        results: Results | None = None,
         baselines: Mapping[str, Baseline] | None = None,
     ) -> None:
         self.shop, self.now_ms = shop, now_ms
-        self._files = ExitStack()
+        self._results = results
         self._memory = MemoryStore()
         known: KnownIds = {}
         self.entities = {
@@ -92,13 +96,10 @@ class Check:
         }
         #: (entity, id) that is not known yet → the records that wait for it: entity and number.
         self._wanted: dict[tuple[str, str], list[tuple[str, int]]] = {}
-        if write is not None:
-            write.mkdir(parents=True, exist_ok=True)
+        if self._results is not None:
             for entity, state in self.entities.items():
-                state.clean_file = self._files.enter_context((write / f"{entity}.clean.jsonl").open("wb"))
-                state.rejected_file = self._files.enter_context(
-                    (write / f"{entity}.rejected.jsonl").open("w", encoding="utf-8")
-                )
+                clean, rejected = file_names(entity)
+                state.clean_file, state.rejected_file = self._results.open(clean), self._results.open(rejected)
 
     def judge(self, records: Iterable[Record]) -> None:
         """Judge records, those of one entity in the order in which they come."""
@@ -181,7 +182,8 @@ class Check:
                 held.verdict.reject(self._missing(state, held.verdict).values())
                 self._settle(state, held.verdict, held.number, held.raw)
             state.held = {}
-        self._files.close()
+        if self._results is not None:
+            self._results.keep()
         contracts = {entity: describe(state.contract) for entity, state in self.entities.items()}
         totals = {entity: _totals(state, len(self._memory.known.get(entity, ()))) for entity, state in self.entities.items()}
         return summarise(contracts, totals) | {
@@ -213,7 +215,7 @@ class Check:
                 "findings": [{"rule": rule.id, "path": rule.path, "message": rule.message} for rule in verdict.findings],
                 "raw": raw.decode("utf-8", "backslashreplace"),
             }
-            state.rejected_file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            state.rejected_file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     def lines(self, summary: dict[str, Any]) -> list[str]:
         """The summary for people: a block per entity, its findings with examples by record number."""
@@ -240,7 +242,7 @@ class Check:
                 f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, "
                 f"revenue {kpis['revenue']:,.2f} {kpis['currency'] or ''}".rstrip()
             )
-        return lines
+        return lines or ["nothing was judged: there is no record in what was read"]
 
 
 def _totals(state: _Entity, known: int) -> EntityTotals:

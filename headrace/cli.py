@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import signal
 import sys
+import threading
+from types import FrameType
 
 import click
 
@@ -26,6 +30,10 @@ COMMANDS = {
 }
 
 
+#: What the machine refuses, whatever is written: no fault of the program, so that nobody needs its traceback.
+_ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
+
 class Commands(click.Group):
     """A group that imports a subcommand only when it is needed, so that ``--help`` is quick."""
 
@@ -37,6 +45,29 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"headrace.commands.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C is exit code 130, as in a shell: 1 would say that what was asked has come out badly. SIGTERM is 143.
+
+        Commands that have something to bring to its end take both signals themselves.
+        """
+        received = [signal.SIGINT]
+
+        def terminated(number: int, frame: FrameType | None) -> None:
+            received[0] = signal.SIGTERM
+            raise KeyboardInterrupt
+
+        try:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminated)
+            from stream_app.settings import unknown_settings
+
+            for line in unknown_settings():
+                click.echo(f"headrace: {line}", err=True)
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("headrace: stopped", err=True)
+            raise click.exceptions.Exit(128 + received[0]) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -58,4 +89,10 @@ def main() -> None:
         cli(prog_name="headrace")
     except HeadraceError as error:
         click.echo(f"headrace: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _ENVIRONMENT:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"headrace: {place}{error.strerror}; make room, or name a place that can be written", err=True)
         sys.exit(2)

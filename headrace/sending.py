@@ -20,6 +20,8 @@ from stream_app.errors import HeadraceError
 
 #: Seconds that a stop waits for acknowledgements.
 STOP_SECONDS = 10.0
+#: Seconds in which signals count as one: `timeout` signals its child, and then the child's group once more.
+ONE_SIGNAL = 0.5
 
 
 class Stop:
@@ -30,6 +32,7 @@ class Stop:
         # this queue may be used there: an Event's lock would be held by the very thread that the handler interrupts.
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.signal: int | None = None
+        self._at = 0.0
 
     def __bool__(self) -> bool:
         return self.signal is not None
@@ -49,9 +52,12 @@ class Stop:
         """Take SIGINT and SIGTERM; the former handlers come back afterwards."""
 
         def handle(number: int, frame: FrameType | None) -> None:
+            now = time.monotonic()
             if self.signal is not None:
+                if now - self._at < ONE_SIGNAL:
+                    return
                 raise KeyboardInterrupt
-            self.signal = number
+            self.signal, self._at = number, now
             self._wake.put(None)
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 import tenacity
@@ -38,9 +38,28 @@ def is_url(place: str) -> bool:
 
 def shown(url: str) -> str:
     """A URL for messages: without user, password and query, any of which may be secret."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def checked(url: str) -> SplitResult:
+    """The parts of a URL.
+
+    Raises:
+        SourceError: it has no host, or a port that is none.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        port, parts = 0, urlsplit("")
+    if not parts.hostname or port == 0:
+        raise SourceError(f"{shown(url)}: not a URL that can be asked; write http://host:port/path")
+    return parts
 
 
 class _Retry(Exception):
@@ -72,9 +91,7 @@ class HttpReader:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        parts = urlsplit(url)
-        if not parts.hostname:
-            raise SourceError("a URL needs a host; write http://host/path")
+        parts = checked(url)
         if parts.username or parts.password:
             raise SourceError(f"{shown(url)}: no user or password belongs into a URL; set HEADRACE_SOURCE_TOKEN")
         self.notes: dict[str, int] = {}
@@ -90,13 +107,21 @@ class HttpReader:
         visited: set[str] = set()
         number = self._spec.pages.start
         url: str | None = self._start()
+        items: list[Any] = []
         with httpx2.Client(timeout=TIMEOUT, follow_redirects=False) as client:
             while url is not None:
                 if url in visited:
                     raise SourceError(f"{shown(url)}: the API leads back to a page that it gave before; check `pages`")
                 visited.add(url)
+                before = items
                 items, following, cursor = self._first or self._page(client, url)
                 self._first = None
+                if items and items == before and self._spec.pages.parameter and not self._spec.pages.cursor:
+                    # An API ignores parameters that it does not know: the first page would come for ever.
+                    raise SourceError(
+                        f"{shown(url)}: page {len(visited)} is the same as the one before; "
+                        f"the API does not know the page that it is asked for, check `pages`"
+                    )
                 if items:
                     yield self._rows(items)
                 number += 1
@@ -159,6 +184,7 @@ class HttpReader:
         return found
 
     def _get(self, client: httpx2.Client, url: str) -> tuple[bytes, Mapping[str, str]]:
+        checked(url)
         for _ in range(REDIRECTS + 1):
             headers = {"Accept": "application/json"}
             if self._token is not None and _origin(url) == self._origin:
@@ -169,6 +195,7 @@ class HttpReader:
                         url = str(httpx2.URL(url).join(response.headers["Location"]))
                         if not is_url(url):
                             raise SourceError(f"{shown(self._url)}: redirects to something that is not HTTP")
+                        checked(url)
                         continue
                     self._check(response, url)
                     return _body(response, url), response.headers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,8 @@ from stream_app.errors import SourceError
 
 #: Rows per chunk.
 CHUNK = 5_000
+#: How the byte order marks of UTF-16 look in text that was read as UTF-8.
+_UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
 
 
 class CsvReader:
@@ -56,11 +59,11 @@ class CsvReader:
         except (csv.Error, UnicodeError):
             header = None
         place = self.file.path
+        if header and header[0].startswith(_UTF16):
+            raise SourceError(f"{place}: the text is UTF-16; name it in sources.yaml: `encoding: utf-16`")
         if not header or not any(header):
             raise SourceError(f"{place}: the first line is no CSV header; a CSV file starts with the column names")
-        for index, name in enumerate(header):
-            if name in header[:index]:
-                raise SourceError(f"{place}: the column {name!r} stands twice in the header; rename one")
+        _no_twins(header, f"{place}: the column", "in the header")
         if len(header) == 1:
             for other, word in ((";", "semicolon"), ("\t", "tab"), ("|", "bar"), (",", "comma")):
                 if other in header[0]:
@@ -129,6 +132,13 @@ class CsvReader:
         return Rows(dict(zip(self.columns, zip(*rows, strict=True), strict=True)), len(rows), surplus=surplus)
 
 
+def _no_twins(names: Sequence[str], what: str, where: str) -> None:
+    """Refuse two columns of one name: only one of them would be read."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise SourceError(f"{what} {name!r} stands twice {where}; rename one")
+
+
 class _Lines:
     """Lines of a text that can be put back, remembering those of the row being read."""
 
@@ -185,7 +195,11 @@ class JsonLinesReader:
             SourceError: the file is damaged.
         """
         with self.file.open() as stream:
+            first = True
             while lines := stream.readlines(CHUNK_BYTES):
+                if first:
+                    # A byte order mark is the file's, as in CSV; within the first record it would be no JSON.
+                    lines[0], first = lines[0].removeprefix(codecs.BOM_UTF8), False
                 for start in range(0, len(lines), CHUNK):
                     kept = [line for line in (raw.strip(b"\r\n") for raw in lines[start : start + CHUNK]) if line.strip()]
                     if kept:
@@ -205,6 +219,7 @@ class ParquetReader:
             parquet = self._parquet(stream)
             self.columns = tuple(parquet.schema_arrow.names)
             self.length = parquet.metadata.num_rows
+        _no_twins(self.columns, f"{file.path}: the column", "in the file")
         if self.length == 0:
             raise SourceError(f"{file.path}: the Parquet file has no rows")
 
@@ -229,11 +244,22 @@ class ParquetReader:
 
 
 def _plain(column: pa.Array) -> list[Any]:
-    values: list[Any] = column.to_pylist()
     kind = column.type
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        # Times that Python does not have, such as the year 30000, go on as the text of their number.
+        values = [_item(item) for item in column]
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind):
         return values
     return [json_ready(value) for value in values]
+
+
+def _item(item: pa.Scalar) -> Any:
+    try:
+        return item.as_py()
+    except (OverflowError, ValueError):
+        return str(item.value)
 
 
 def json_ready(value: Any) -> Any:

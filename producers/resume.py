@@ -8,10 +8,12 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_FOLDER = Path("~/.cache/headrace/replay")
 #: Seconds between two writings of the file.
 INTERVAL = 1.0
 
@@ -32,9 +34,16 @@ class Checkpoint:
     """
 
     def __init__(self, identity: Mapping[str, Any], folder: Path | None = None) -> None:
-        folder = Path.home() / ".cache" / "headrace" / "replay" if folder is None else folder
+        if folder is None:
+            try:
+                folder = _FOLDER.expanduser()
+            except RuntimeError:
+                # Who has no home folder, such as an unknown user in a container, has no place to remember it either.
+                folder = Path(os.devnull)
         text = json.dumps(identity, sort_keys=True, default=str)
         self.file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+        #: Whether the position that was written last is there to go on from.
+        self.kept = False
         self._written = 0.0
 
     def read(self) -> Position | None:
@@ -54,14 +63,19 @@ class Checkpoint:
             return
         self._written = clock
         data = {"records": position.records, "round": position.round, "span_ms": position.span_ms}
+        self.kept = False
+        name = None
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self.file.parent, suffix=".tmp")
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 json.dump(data, stream)
             Path(name).replace(self.file)
+            self.kept = True
         except OSError:
-            return
+            if name is not None:
+                with suppress(OSError):
+                    Path(name).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the position: the replay is complete, or is to start over."""

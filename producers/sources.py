@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from producers.feeds import Columns, Feed
 from producers.files import COMPRESSIONS, InputFile
-from producers.http_api import HttpReader, is_url, shown
+from producers.http_api import HttpReader, checked, is_url, shown
 from producers.mapping import FeedSpec, SourceSpec, read_mapping
 from producers.readers import CsvReader, JsonLinesReader, ParquetReader
 from producers.record import RawRecord
@@ -174,6 +174,8 @@ def _open(
     seen: dict[tuple[str, str], set[object]],
 ) -> Source:
     url = is_url(place)
+    if url:
+        checked(place)
     file = None if url else InputFile(Path(place))
     spec = _spec(shop, specs, place, only)
     name = shown(place) if url else place
@@ -217,6 +219,11 @@ def _reader(file: InputFile, spec: SourceSpec) -> CsvReader | JsonLinesReader | 
         return JsonLinesReader(file)
     if kind == "parquet":
         return ParquetReader(file)
+    if file.path.suffix.lower() == ".json":
+        raise SourceError(
+            f"{file.path}: JSON is read as one record a line, from a file that ends in .jsonl; "
+            f"rename it, or make lines out of an array with `jq -c '.[]'`"
+        )
     raise SourceError(
         f"{file.path}: the name does not say its format; end it in .csv, .tsv, .jsonl or .parquet "
         f"(CSV and JSON Lines may be compressed: {', '.join(COMPRESSIONS)}), or name a `format` in sources.yaml"

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.errors import SettingsError
+
+#: Variables that docker-compose.yml reads itself.
+_OTHERS = {"HEADRACE_REDIS_WORKER_PASSWORD", "HEADRACE_REDIS_DASHBOARD_PASSWORD"}
+_SERVICE = re.compile(r"^HEADRACE_TEST_|_SERVICE_(HOST|PORT)|_PORT$|_PORT_\d+_(TCP|UDP)|_ENV_")
 
 
 class Settings(BaseSettings):
@@ -135,9 +144,22 @@ class Settings(BaseSettings):
     @field_validator("redis")
     @classmethod
     def _address(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        url = value.get_secret_value()
+        if not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
+        try:
+            _ = urlsplit(url).port
+        except ValueError:
+            raise ValueError("the port of the Redis URL is no number from 1 to 65535") from None
         return value
+
+    @field_validator("source_token")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value is not None else ""
+        if not all("!" <= letter <= "~" for letter in token):
+            raise ValueError("a token is ASCII without white space; is there a line break at its end?")
+        return value if token else None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -159,6 +181,25 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         problems = []
         for problem in error.errors(include_input=False, include_url=False, include_context=False):
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            problems.append(f"HEADRACE_{name}: {problem['msg']}" if name else problem["msg"])
+            said = problem["msg"].removeprefix("Value error, ")
+            name = "_".join(str(part) for part in problem["loc"])
+            field = Settings.model_fields.get(name.lower())
+            if problem["type"] == "string_pattern_mismatch" and field is not None:
+                # An expression is no help to whom it refuses; what the setting is, is.
+                said = f"not of the form that it needs. It is: {field.description}"
+            problems.append(f"HEADRACE_{name.upper()}: {said}" if name else said)
         raise SettingsError("; ".join(problems)) from None
+
+
+def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
+    """A line for each ``HEADRACE_*`` variable that is no setting, with the setting that may be meant.
+
+    Names that Docker and Kubernetes give to services, and those of the tests, are left alone.
+    """
+    known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields} | _OTHERS
+    lines = []
+    for name in sorted(os.environ if environment is None else environment):
+        if name.startswith("HEADRACE_") and name not in known and not _SERVICE.search(name):
+            near = difflib.get_close_matches(name, known, 1, 0.8)
+            lines.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"))
+    return lines

@@ -90,6 +90,13 @@ def test_a_yaml_value_that_cannot_be_built_is_refused(folder: Path, value: str) 
     assert str(folder / "things.odcs.yaml") in refusal(folder)
 
 
+def test_anchors_that_make_billions_of_values_are_refused(folder: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (folder / "things.odcs.yaml").write_text("\n".join(lines), encoding="utf-8")
+    assert "more than 100,000 values" in refusal(folder)
+
+
 def test_a_folder_named_like_a_contract_is_refused(folder: Path) -> None:
     (folder / "folder.odcs.yaml").mkdir()
     assert "folder.odcs.yaml" in refusal(folder)
@@ -292,6 +299,9 @@ def test_a_pattern_of_invalid_values_is_held_to_the_same(folder: Path, pattern: 
         ("true", "reads no field"),
         ("as_of > timestamp('2000-01-01T00:00:00Z')", "reads no field"),
         ("5", "true or false"),
+        ("as_of < as_of + duration('1d') || id > 0", "duration('1d') has no value; write hours"),
+        ("as_of < timestamp('2026-01-05') || id > 0", "timestamp('2026-01-05') has no value"),
+        ("string(id).matches('(a')", "matches('(a') has no value; write a regular expression"),
     ],
 )
 def test_a_condition_that_is_not_one_is_refused(folder: Path, condition: str, says: str) -> None:

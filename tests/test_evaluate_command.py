@@ -135,5 +135,6 @@ def test_the_tables_stand_between_the_marks_of_the_page(tmp_path: Path) -> None:
     assert "old" not in text
     assert "| orders | `price.exclusiveMinimum` | `negative_price`, `zero_price` |" in text
     page.write_text("# Quality\n", "utf-8")
-    with pytest.raises(SourceError, match="put the lines"):
-        evaluate(*options)
+    for bad, says in ((page, "put the lines"), (tmp_path / "none" / "page.md", "no such folder")):
+        with pytest.raises(SourceError, match=says):
+            evaluate("--records", "1000000", "--markdown", str(bad))

@@ -90,6 +90,16 @@ def sale(number: int, **changes: Any) -> dict[str, Any]:
     return order(order_id=number, customer_id=1, product_id=1, price=10.0, quantity=2) | changes
 
 
+def test_a_rejected_order_is_compared_with_those_before_it_only_whatever_the_batch(room: Room) -> None:
+    room.settle("customers", [customer(1)])
+    room.settle("products", [product(1)])
+    bad = sale(1, quantity=-1)
+    verdicts, _ = room.settle("orders", [bad, sale(1), bad, sale(2)])
+    assert rules(verdicts) == [["quantity.minimum"], [], ["quantity.minimum", "order_id.contradiction"], []]
+    apart = [room.settle("orders", [record])[0] for record in (sale(3, quantity=-1), sale(3), sale(3, quantity=-1))]
+    assert [rules(one)[0] for one in apart] == [["quantity.minimum"], [], ["quantity.minimum", "order_id.contradiction"]]
+
+
 def test_an_order_waits_for_what_is_not_known(room: Room) -> None:
     assert room.settle("orders", [sale(3)])[1].pending == {0}
     room.settle("customers", [customer(1)])

@@ -142,3 +142,37 @@ def test_a_cache_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> 
     checkpoint.write(Position(1), now=True)
     assert checkpoint.read() is None
     checkpoint.remove()
+    assert not checkpoint.kept
+
+
+def test_a_disk_that_is_full_leaves_no_half_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    checkpoint = Checkpoint({}, tmp_path)
+    checkpoint.write(Position(1), now=True)
+    assert checkpoint.kept
+    monkeypatch.setattr(json, "dump", full)
+    checkpoint.write(Position(2), now=True)
+    assert not checkpoint.kept
+    assert [file.name for file in tmp_path.iterdir()] == [checkpoint.file.name]
+
+
+def test_a_user_without_a_home_folder_is_no_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    checkpoint = Checkpoint({})
+    checkpoint.write(Position(1), now=True)
+    assert not list(tmp_path.iterdir())
+    assert not checkpoint.kept
+
+
+@pytest.mark.stack
+def test_nothing_is_not_repeated_for_ever(settings: Settings, tmp_path: Path) -> None:
+    path = orders(tmp_path / "orders.csv", 0)
+    done = run_headrace("replay", "--loop", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
+    assert done.returncode == 2
+    assert "nothing to repeat" in done.stderr

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pydantic import ValidationError
 
+from headrace.cli import cli
 from stream_app.errors import HeadraceError, SettingsError
+from stream_app.monitor.tuning import Tuning
 from stream_app.settings import Settings, load_settings
 
 PREFIX = "HEADRACE_"
@@ -38,6 +41,10 @@ def test_the_defaults_are_a_laptops() -> None:
         ("KAFKA_SASL_MECHANISM", "KERBEROS-9"),
         ("REDIS", "cache.example:6399"),
         ("REDIS", "https://cache.example:6399"),
+        ("REDIS", "redis://cache.example:sixty"),
+        ("REDIS", "redis://cache.example:70001"),
+        ("SOURCE_TOKEN", "t\xf6ken-of-the-api"),
+        ("SOURCE_TOKEN", "token-of-the-api\n"),
         ("REDIS_PREFIX", "two words"),
         ("REDIS_PREFIX", ""),
         ("TOPIC_PREFIX", "shop/one"),
@@ -124,6 +131,38 @@ def test_a_variable_that_is_none_of_ours_is_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setenv("HEADRACE_TEST_KAFKA", "anything")
     monkeypatch.setenv("KAFKA", "anything")
     assert load_settings().kafka == "127.0.0.1:9092"
+
+
+def test_a_value_of_another_form_is_told_what_the_setting_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_KAFKA", "broker-without-port")
+    monkeypatch.setenv("HEADRACE_REDIS", "cache.example:6399")
+    said = refusal()
+    assert "HEADRACE_KAFKA: not of the form that it needs. It is: Kafka bootstrap servers, `host:port" in said
+    assert "HEADRACE_REDIS: a Redis URL starts with redis://" in said
+
+
+def test_an_empty_token_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_SOURCE_TOKEN", "")
+    assert load_settings().source_token is None
+
+
+def test_a_variable_that_is_no_setting_is_told_by_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_NOTFY", "anything")
+    monkeypatch.setenv("HEADRACE_WHATEVER_ELSE", "anything")
+    monkeypatch.setenv("HEADRACE_KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092")
+    monkeypatch.setenv("HEADRACE_KAFKA_SERVICE_HOST", "10.0.0.1")
+    done = CliRunner().invoke(cli, ["contract", "--format", "rules"])
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "headrace: HEADRACE_NOTFY is no setting; did you mean HEADRACE_NOTIFY?",
+        "headrace: HEADRACE_WHATEVER_ELSE is no setting; docs/settings.md lists them",
+    ]
+
+
+def test_a_metric_that_is_not_watched_is_refused() -> None:
+    assert Tuning.of("volume=2, finding:price_zero=0, mix=0.5").factor("finding:price_zero") == 0
+    with pytest.raises(SettingsError, match="HEADRACE_ANOMALY_SENSITIVITY: no metric is called volumes"):
+        Tuning.of("mix=1, volumes=0")
 
 
 def test_a_settings_error_is_ours_and_every_setting_is_described() -> None:

@@ -203,6 +203,8 @@ def test_any_csv_text_at_all_is_read_to_its_end(tmp_path: Path, body: str) -> No
         ("orders.parquet", b"PAR1 not really", "not a Parquet file"),
         ("orders.xlsx", b"PK", ".parquet"),
         ("orders.jsonl", b"\n\n", "no line"),
+        ("orders.json", b"[]", "one record a line"),
+        ("orders.csv", "order_id,price\n1,2\n".encode("utf-16"), "encoding: utf-16"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error_that_says_why(tmp_path: Path, name: str, data: bytes, says: str) -> None:
@@ -210,6 +212,26 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_why(tmp_path: Path, na
         list(opened(written(tmp_path / name, data)))
     assert says in str(caught.value)
     assert name in str(caught.value)
+
+
+def test_two_columns_of_one_name_in_parquet_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "orders.parquet"
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["order_id", "order_id"]), path)
+    with pytest.raises(SourceError, match="'order_id' stands twice in the file"):
+        opened(path)
+
+
+def test_times_that_python_does_not_have_go_on_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "orders.parquet"
+    far = pa.array([10**17, 0, None], pa.timestamp("ms"))
+    days = pa.array([10**9, 0, None], pa.date32())
+    pq.write_table(pa.table({"order_id": [1, 2, 3], "order_date": far, "price": days}), path)
+    assert [json.loads(record.value)["order_date"] for record in opened(path)] == [str(10**17), "1970-01-01T00:00:00Z", None]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_json_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "orders.jsonl", b"\xef\xbb\xbf" + VALUE + b"\n\xef\xbb\xbf" + VALUE)
+    assert [record.value for record in opened(path)] == [VALUE, b"\xef\xbb\xbf" + VALUE]
 
 
 def test_a_path_that_is_not_there_says_which_files_are(tmp_path: Path) -> None:

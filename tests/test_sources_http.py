@@ -232,3 +232,25 @@ def test_a_url_names_its_entity_or_is_named_in_the_mapping(shop_dir: Path) -> No
         assert [record.value for record in mapped] == [
             b'{"product_id":1,"category":"All","unit_price":5.0}', b'{"product_id":2,"category":"All","unit_price":5.0}',
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ["http://", "http://host:abc/products", "http://host:70000/products", "http://[::1/products"])
+def test_an_address_that_is_no_url_is_told(url: str) -> None:
+    with pytest.raises(SourceError, match="not a URL"):
+        open_sources(load_shop(None), [url])
+
+
+def test_a_next_page_at_an_address_that_is_no_url_is_told() -> None:
+    with (
+        serving(lambda path, query: (200, {}, {"items": [product(1)], "next": "http://127.0.0.1:999999/x"})) as api,
+        pytest.raises(SourceError, match="not a URL"),
+    ):
+        read(f"{api.url}/products")
+
+
+def test_an_api_that_does_not_know_the_page_parameter_is_not_read_for_ever() -> None:
+    with (
+        serving(lambda path, query: (200, {}, {"items": [product(1), product(2)]})) as api,
+        pytest.raises(SourceError, match="page 2 is the same as the one before"),
+    ):
+        read(f"{api.url}/products", spec(pages=Pages(parameter="seite", start=1)))

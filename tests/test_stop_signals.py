@@ -8,11 +8,13 @@ import sys
 
 import pytest
 
+from headrace import sending
 from headrace.sending import Stop
 
 #: Signals that come from outside while a wait begins, lasts or ends. With an Event in the place of the queue it hangs at once.
 ROUNDS = """
 import random, signal
+from headrace import sending
 from headrace.sending import Stop
 
 for _ in range(3000):
@@ -48,9 +50,18 @@ def test_a_signal_ends_a_long_wait_and_those_that_follow_it() -> None:
     assert stop.exit_code == 128 + signal.SIGINT
 
 
-def test_a_second_signal_ends_the_process_at_once() -> None:
+def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Stop()
     with stop.listening():
         signal.raise_signal(signal.SIGTERM)
+        monkeypatch.setattr(sending, "ONE_SIGNAL", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_that_comes_twice_at_once_is_one() -> None:
+    stop = Stop()
+    with stop.listening():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.exit_code == 128 + signal.SIGTERM

@@ -24,7 +24,8 @@ from headrace.embedded import EmbeddedStack
 from headrace.embedded.child import free_port
 from stream_app.names import Topics
 from stream_app.settings import Settings, load_settings
-from stream_app.worker.engine import Engine, GaveUp, Health
+from stream_app.worker.engine import Engine
+from stream_app.worker.health import GaveUp, Health
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
 from tests.support.processes import as_environment
 from tests.support.stream import Books, Raw, assert_exact, await_settled, make_topics, produce, workers

@@ -15,7 +15,7 @@ from headrace.embedded import EmbeddedStack
 from headrace.embedded.kafka import ApacheKafka
 from stream_app.settings import Settings, load_settings
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
-from tests.support.stream import Worker, assert_exact, await_settled, produce
+from tests.support.stream import Books, Worker, assert_exact, await_settled, make_topics, produce
 from tests.support.waiting import eventually
 
 
@@ -114,6 +114,22 @@ def test_a_broker_that_stays_away_ends_the_worker_even_when_it_has_nothing_to_do
             assert ended(crew[0]) == 1
             assert f"is Kafka at {own.kafka} and Redis up?" in crew[0].output()
             assert "Traceback" not in crew[0].output()
+
+
+@pytest.mark.stack
+def test_a_broker_that_goes_away_before_the_worker_has_joined_ends_it_too(redis_url: str, tmp_path: Path) -> None:
+    with EmbeddedStack(redis=False) as own:
+        settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=3.0, give_up_after=2.0)
+        make_topics(settings)
+        worker = Worker(settings, tmp_path / "worker.log")
+        try:
+            books = Books(settings)
+            eventually(lambda: books.client.exists(books.keys.contracts()), "the worker has begun")
+            own.children["kafka"].stop()
+            assert ended(worker) == 1
+            assert f"is Kafka at {own.kafka} and Redis up?" in worker.output()
+        finally:
+            worker.kill()
 
 
 def ended(worker: Worker) -> int:

@@ -133,9 +133,7 @@ def _incident(row: Incident, currency: str | None) -> None:
     with st.container(key="panel-incident"):
         markup.show(
             markup.join(
-                markup.tag(
-                    "h3", incidents.what(row), " of ", markup.code(row.entity), " ", markup.pill(row.severity, row.severity)
-                ),
+                markup.tag("h3", incidents.heading(row), " ", markup.pill(row.severity, row.severity)),
                 markup.facts(said),
             )
         )

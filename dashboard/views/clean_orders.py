@@ -53,10 +53,14 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
     ]
     total = pulse.totals[entity].clean
     masked = ". Personal fields are masked" if any(field.personal for field in contract.fields) else ""
-    st.caption(f"{len(rows):,} of the newest {len(read):,}, whatever the range; {total:,} clean in all{masked}")
     if not read:
-        quiet("No clean records yet. They stand here as soon as the first record passes its contract.")
+        quiet(
+            "The next clean records stand here as they come in."
+            if total
+            else "No clean records yet. They stand here as soon as the first record passes its contract."
+        )
         return
+    st.caption(f"{len(rows):,} of the newest {len(read):,}, whatever the range; {total:,} clean in all{masked}")
     if not rows:
         quiet("None of them matches. Older records are in the clean topic: subscribe to it below.")
         return

@@ -94,7 +94,7 @@ def _dimensions(overview: Overview) -> None:
 
 
 def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport | None) -> None:
-    open_ = [row for row in found if row.state == "open"]
+    open_ = incidents.gravest([row for row in found if row.state == "open"])
     st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
     if not open_:
         quiet("Nothing has left its usual band. Bands are learned from about a day of history.")
@@ -116,9 +116,7 @@ def _incident(row: Incident, currency: str | None) -> markup.Html:
         markup.pill(row.severity, row.severity),
         markup.tag(
             "div",
-            markup.tag("strong", incidents.what(row)),
-            " of ",
-            markup.code(row.entity),
+            incidents.heading(row),
             markup.tag("div", f"{incidents.reading(row, currency)}, {incidents.when(row)}", cls="quiet"),
         ),
     )

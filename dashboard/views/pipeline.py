@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import broker, data, figures_pipeline, formats, grid, markup, theme
 from dashboard.live import live, quiet, waiting_for_records
+from dashboard.words import sentence
 from stream_app.store.read_pulse import Pulse
 from stream_app.store.read_values import Worker
 
@@ -47,8 +48,8 @@ def _tiles(pulse: Pulse) -> None:
         )
         _tile(
             "Latency",
-            f"{max(latencies):,.0f} ms" if latencies else "not reported",
-            "From a record's arrival in Kafka to its count, of the slowest worker.",
+            formats.lasting(max(latencies)) if latencies else formats.NOTHING,
+            "From a record's time in Kafka to its count, of the slowest worker. Nothing while no records come in.",
         )
         _tile("Workers", str(len(pulse.workers)), "Workers that reported within the last 15 s.")
         _tile(
@@ -128,7 +129,7 @@ def _worker(worker: Worker, now: int) -> markup.Html:
         "Process": markup.data(f"{worker.pid} on {worker.host}"),
     }
     if worker.latency_ms is not None:
-        said["Latency"] = f"{worker.latency_ms:,.0f} ms"
+        said["Latency"] = formats.lasting(worker.latency_ms)
     error = (
         markup.tag("p", markup.tag("strong", "Last error "), markup.data(worker.error), cls="problem") if worker.error else None
     )
@@ -145,7 +146,7 @@ def _broker(pulse: Pulse) -> None:
     found = broker.broker(tuple(pulse.contracts))
     if isinstance(found, str):
         st.caption("The dashboard asks Kafka for this and for dead-letter records; all else on these pages is in Redis")
-        markup.show(markup.tag("p", markup.data(f"{found}."), cls="problem"))
+        markup.show(markup.tag("p", markup.data(sentence(found)), cls="problem"))
         return
     name = "The embedded broker, for demos and tests" if found.embedded else "Apache Kafka, or one that speaks its protocol"
     brokers = f"{found.brokers} broker{'s' if found.brokers != 1 else ''}"

@@ -81,7 +81,11 @@ def _tiles(view: QualityView, entity: str | None) -> None:
     judged = sum(one.clean + one.rejected for one in chosen)
     clean = sum(one.clean for one in chosen)
     rules = [row for row in view.rules if entity in (None, row.entity)]
+    rejected = sum(one.rejected for one in chosen)
     found, risk = sum(row.count for row in rules), sum(row.at_risk for row in rules)
+    risky = sum(row.at_risk > 0 for row in rules)
+    # Of one entity the store does not tell the range before.
+    alone = None if entity is None else f"of {plain(entity)}"
     then = None if any(row.previous is None for row in rules) else sum(row.previous or 0 for row in rules)
     before = before_label(view.range)
     score_then = view.before.score if view.before and entity is None else None
@@ -92,9 +96,9 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             formats.percent(_measured(view, entity).score, 2),
             Kpi(_measured(view, entity).score, score_then),
             before,
-            "Checks passed: the mean of all quality dimensions.",
+            "Checks passed: the mean of all quality dimensions. Compared with the range before for all entities together.",
             share=True,
-            compared=entity is None,
+            beside=alone,
         )
         share = clean / judged if judged else None
         tile(
@@ -102,9 +106,9 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             formats.percent(share, 2),
             Kpi(share, conformity_then),
             before,
-            "Clean records among those judged.",
+            "Clean records among those judged. Compared with the range before for all entities together.",
             share=True,
-            compared=entity is None,
+            beside=alone,
         )
         tile(
             "Records in",
@@ -112,7 +116,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             Kpi(received),
             before,
             "Records that came in, those that wait included.",
-            compared=False,
+            beside=f"{formats.count(rejected)} rejected",
         )
         tile("Findings", formats.count(found), Kpi(found, then), before, "A record may have several.", less_is_better=True)
         tile(
@@ -121,7 +125,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             Kpi(risk),
             before,
             "Worth of the records with findings, where quantity and price could be read. A record counts under each rule.",
-            compared=False,
+            beside=f"by {risky} {'rule' if risky == 1 else 'rules'}",
         )
 
 
@@ -152,8 +156,8 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
     if not rules:
         st.caption("No rule found anything in this range.")
         return
-    several = f"{len(rules)} rules found something" if len(rules) != 1 else "One rule found something"
-    st.caption(f"{several}. Choose a row to see what the rule says, its trend, its recent findings and what to do")
+    number = f"{len(rules)} {'rule' if len(rules) == 1 else 'rules'}, most findings first"
+    st.caption(f"{number}. Choose a row to see what the rule says, its trend, its recent findings and what to do")
     key = f"rules-{view.range.value}-{'-'.join(sorted({row.entity for row in rules}))}"
     order: dict[tuple[str, str], RuleCount] = {(row.entity, row.rule): row for row in rules}
     ids, opened = grid.chosen(key, list(order))
@@ -267,6 +271,8 @@ def _drift(view: QualityView, entity: str | None) -> None:
             rows=4,
             placeholder=formats.NOTHING,
         )
+    if unknown and nulls:
+        st.space("xsmall")
     if nulls:
         grid.grid(
             tables.nulls(nulls),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from stream_app.contract import load_shop
+from stream_app.errors import SettingsError
 from stream_app.settings import load_settings
 
 
@@ -30,8 +32,9 @@ class Share(click.ParamType):
 
 
 @click.command(name="check")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH|URL...")
 @click.option("--shop", type=click.Path(path_type=Path), help="Folder of the shop's contracts; default: the built-in shop.")
+@click.option("--entity", metavar="E", help="Only this entity; also says what a file holds whose name does not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the shape of `headrace status --json`.")
 @click.option("--min-conformity", type=Share(), help="Exit 1 when less than this share of the records is clean, e.g. 98%.")
 @click.option(
@@ -47,6 +50,7 @@ class Share(click.ParamType):
 def command(
     paths: tuple[str, ...],
     shop: Path | None,
+    entity: str | None,
     as_json: bool,
     min_conformity: float | None,
     write: Path | None,
@@ -56,25 +60,45 @@ def command(
 
     Exit codes: 0 judged, 1 below --min-conformity, 2 something to cure first (a path, a contract).
     """
-    from headrace.check import Check
+    from headrace.check import Check, file_names
+    from headrace.results import Results, overwritten
     from producers.sources import open_sources
     from stream_app.worker.baselines import pinned
 
     settings = load_settings(shop=shop)
     described = load_shop(settings.shop)
-    run = Check(
-        described,
-        now_ms=int(time.time() * 1000),
-        max_bytes=settings.max_record_bytes,
-        write=write,
-        baselines=pinned(settings.baseline) if settings.baseline is not None else None,
-    )
-    for source in open_sources(described, list(paths), token=settings.source_token):
-        run.judge(source)
-    summary = run.finish()
+    baselines = pinned(settings.baseline) if settings.baseline is not None else None
+    # Before anything is written: a path that is wrong leaves earlier results as they are.
+    sources = open_sources(described, list(paths), only=entity, token=settings.source_token)
+    for source in sources:
+        for remark in source.remarks:
+            click.echo(remark, err=True)
+    if write is not None:
+        names = [name for each in described.contracts for name in file_names(each)]
+        own = overwritten(write, names, (source.file.path for source in sources if source.file))
+        if own is not None:
+            raise click.UsageError(f"--write {write} would replace {own}, which is to be judged; name another folder")
+    results = Results(write) if write is not None else None
+    with results or nullcontext():
+        run = Check(
+            described,
+            now_ms=int(time.time() * 1000),
+            max_bytes=settings.max_record_bytes,
+            results=results,
+            baselines=baselines,
+        )
+        for source in sources:
+            run.judge(source)
+        summary = run.finish()
+    for source in sources:
+        for note in source.notes():
+            click.echo(note, err=True)
     if learned is not None:
-        baselines = {entity: json.loads(one.to_json()) for entity, one in run.baselines().items()}
-        learned.write_text(json.dumps(baselines, ensure_ascii=False, indent=1), encoding="utf-8")
+        found = {entity: json.loads(one.to_json()) for entity, one in run.baselines().items()}
+        try:
+            learned.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(f"{learned}: cannot be written ({error.strerror}); name another file with --learned") from None
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:

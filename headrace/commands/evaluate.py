@@ -84,6 +84,9 @@ def command(
     folder = settings.shop
     described = load_shop(folder)
     check_shop(described)
+    if markdown is not None:
+        # Now, and not when the work of minutes is done.
+        table.surroundings(markdown)
     if truth is not None and topics:
         report, about = workers.topics(settings, described, truth), f"Topics compared with {truth.name}."
     elif truth is not None:

@@ -135,6 +135,10 @@ class _Replay:
                 position = self._round(sources, position, sender, pacer, meter, stop, counts, checkpoint)
                 if stop or not loop:
                     break
+                if not position.records:
+                    raise SourceError(
+                        "there is no record in what was read, so that there is nothing to repeat; leave --loop out"
+                    )
                 position = Position(0, position.round + 1, position.span_ms)
             complete = not stop
         finally:
@@ -146,7 +150,8 @@ class _Replay:
                 meter.say(note)
         meter.say(_summary(sender, counts, meter.seconds()))
         if stop:
-            how = "the same command goes on from there" if checkpoint else "the next run starts over"
+            kept = checkpoint is not None and checkpoint.kept
+            how = "the same command goes on from there" if kept else "the next run starts over"
             meter.say(f"stopped after {position.records:,} acknowledged records; {how}")
 
     def _round(

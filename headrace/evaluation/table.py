@@ -63,18 +63,33 @@ def markdown(report: Report, targets: Targets, command: str, about: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def surroundings(file: Path) -> tuple[str, str]:
+    """What stands before and after the generated part of a page; a page that is not there has neither.
+
+    Raises:
+        SourceError: the page has no marks, or cannot be read.
+    """
+    try:
+        page = file.read_text("utf-8") if file.exists() else f"# Quality\n\n{BEGIN}\n{END}\n"
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read ({error.strerror}); name another file") from None
+    if not file.parent.is_dir():
+        raise SourceError(f"{file}: there is no such folder; name another file")
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SourceError(f"{file}: put the lines {BEGIN} and {END} where the tables are to stand")
+    return before, after
+
+
 def write(file: Path, text: str) -> None:
     """Put the generated part into the page, between its marks; a page that is not there is made.
 
     Raises:
         SourceError: the page has no marks, or cannot be written.
     """
+    before, after = surroundings(file)
     try:
-        page = file.read_text("utf-8") if file.exists() else f"# Quality\n\n{BEGIN}\n{END}\n"
-        before, begin, rest = page.partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not begin or not end:
-            raise SourceError(f"{file}: put the lines {BEGIN} and {END} where the tables are to stand")
         file.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")
     except OSError as error:
         raise SourceError(f"{file}: cannot be written ({error.strerror}); name another file") from None

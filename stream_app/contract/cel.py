@@ -20,7 +20,15 @@ _TYPES = {
     "date": cel.Type.TIMESTAMP,
 }
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
-
+_QUOTED = r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
+#: Functions of one text that has to be of some form: where they stand, a test of the text, and the form.
+_LITERALS = (
+    (re.compile(rf"\bduration\(\s*{_QUOTED}\s*\)"), "duration({0}) == duration({0})",
+     "write hours, minutes or seconds, such as 24h (CEL has no days)"),
+    (re.compile(rf"\btimestamp\(\s*{_QUOTED}\s*\)"), "timestamp({0}) == timestamp({0})",
+     "write a moment such as 2026-01-05T00:00:00Z"),
+    (re.compile(rf"\.matches\(\s*{_QUOTED}\s*\)"), "''.matches({0}) in [true, false]", "write a regular expression of RE2"),
+)  # fmt: skip
 
 #: Types whose values the library takes only where they are declared, so that null needs a compilation of its own.
 MOMENTS = ("timestamp", "date")
@@ -44,7 +52,18 @@ def compile_cel(expression: str, fields: Iterable[Field], problem: Any, nulls: C
         raise problem(f"the condition is not valid CEL: {first}") from None
     if compiled.return_type() != cel.Type.BOOL and not nulls:
         raise problem("the condition must be true or false; compare what it computes with something")
+    if not nulls:
+        _check_literals(expression, problem)
     return compiled
+
+
+def _check_literals(expression: str, problem: Any) -> None:
+    """Refuse what the library would only notice at each record: ``duration("1d")`` holds for none."""
+    for pattern, probe, cure in _LITERALS:
+        for match in pattern.finditer(expression):
+            compiled = cel.NewEnv(variables={}).compile(probe.format(match[1]))
+            if compiled.eval(data={}).value() is not True:
+                raise problem(f"the condition is not valid CEL: {match[0].lstrip('.')} has no value; {cure}")
 
 
 def _type(field: Field, null: bool) -> Any:

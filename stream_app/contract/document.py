@@ -11,6 +11,8 @@ import yaml
 from stream_app.errors import DocumentError
 
 Path_ = tuple[str | int, ...]
+#: Values of one document, anchors written out: they can make billions out of a few lines.
+_MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def _parse(text: str, file: Path) -> Document:
 
 def _construct(loader: _Loader, node: yaml.Node, path: Path_, lines: dict[Path_, int], file: Path) -> Any:
     lines[path] = node.start_mark.line + 1
+    if len(lines) > _MOST:
+        raise DocumentError(f"{file}:{node.start_mark.line + 1}: more than {_MOST:,} values; write it without nested anchors")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:

@@ -26,7 +26,7 @@ _LEAST_SPREAD = 0.1
 #: z of the 95th percentile.
 _Z95 = 1.6449
 #: Records of one batch that are learned from at the most, and groups that bounds are kept for.
-LEARNED_A_BATCH = 1_000
+LEARNED_A_BATCH = 2_000
 MOST_GROUPS = 20_000
 
 #: Weeks of event time that a baseline is made of.

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stream_app.errors import SettingsError
+
+#: What is watched, without what comes after a colon (docs/anomalies.md).
+METRICS = ("volume", "revenue", "average_order", "conformity", "finding", "null", "mix", "threshold", "drift")
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -46,9 +51,17 @@ class Tuning:
 
     @classmethod
     def of(cls, sensitivity: str) -> Tuning:
-        """The usual tuning with factors as ``volume=2, mix=0.5`` (the pattern is held by the setting)."""
+        """The usual tuning with factors as ``volume=2, mix=0.5`` (the pattern is held by the setting).
+
+        Raises:
+            SettingsError: a metric that is not watched.
+        """
         pairs = (part.partition("=") for part in sensitivity.split(",") if part.strip())
-        return cls(sensitivity={name.strip(): float(value) for name, _, value in pairs})
+        factors = {name.strip(): float(value) for name, _, value in pairs}
+        for name in factors:
+            if name.partition(":")[0] not in METRICS:
+                raise SettingsError(f"HEADRACE_ANOMALY_SENSITIVITY: no metric is called {name}; there are {', '.join(METRICS)}")
+        return cls(sensitivity=factors)
 
     def factor(self, metric: str) -> float:
         """The sensitivity of a metric; 1 where nothing is said."""

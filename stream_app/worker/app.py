@@ -14,8 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.types import TP
 
 from stream_app.contract.model import Shop
@@ -25,10 +24,12 @@ from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Store
 from stream_app.worker.baselines import keep_current, pinned
 from stream_app.worker.delivery import kafka_options
-from stream_app.worker.engine import Engine, GaveUp, Health
+from stream_app.worker.engine import Engine
+from stream_app.worker.health import GaveUp, Health
 from stream_app.worker.lookups import KnownIds
 from stream_app.worker.monitoring import Monitoring
 from stream_app.worker.process import NoTables, quieten
+from stream_app.worker.producer import Producer
 from stream_app.worker.transactions import Transactions
 from stream_app.worker.transport import install
 from stream_app.worker.waiting import WaitingRoom
@@ -98,6 +99,7 @@ class HeadraceApp:
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
         self._closed_since: float | None = None
         self._warm_until = 0.0
+        self._watch: asyncio.Task[None] | None = None
         self.transactions: Transactions | None = None
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
@@ -142,7 +144,6 @@ class HeadraceApp:
         for entity in entities:
             self._agents(app, entity)
         app.task(self._waiting)
-        app.task(self._watching)
         app.task(self._learn)
         app.task(self._monitor)
         app.timer(1.0)(self._beat)
@@ -177,7 +178,8 @@ class HeadraceApp:
     async def start(self) -> None:
         """Open the store and the producer, and build the engines; retried like everything else."""
         self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
-        self.producer = await self._producer()
+        self.producer = Producer(self.settings)
+        await self.producer.start()
         self.transactions = await self._transactions()
         known: KnownIds = {}
         engines = {
@@ -202,33 +204,8 @@ class HeadraceApp:
             self.lanes[entity] = Lanes(engine, self._fail, self._references_first)
             self.rooms[entity] = WaitingRoom(engine)
         self.engines = engines
-
-    async def _producer(self) -> AIOKafkaProducer:
-        """A started producer: idempotent, unless the broker knows no producer ids (the embedded one does not)."""
-        began, delay, idempotent = time.monotonic(), 0.2, True
-        while True:
-            producer = AIOKafkaProducer(
-                **kafka_options(self.settings), acks="all", enable_idempotence=idempotent, linger_ms=0,
-                max_batch_size=256 * 1024, max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000,
-            )  # fmt: skip
-            sender_log = logging.getLogger("aiokafka.producer.sender")
-            sender_log.setLevel(logging.CRITICAL)  # a broker without producer ids is expected here
-            try:
-                await producer.start()
-            except (KafkaError, OSError, TimeoutError) as error:
-                await producer.stop()
-                if isinstance(error, UnknownError) and idempotent:
-                    idempotent = False
-                    continue
-                if time.monotonic() - began > self.settings.give_up_after:
-                    raise GaveUp(f"no Kafka at {self.settings.kafka} ({type(error).__name__}); set HEADRACE_KAFKA") from error
-                log.warning("no Kafka at %s (%s); again in %.1f s", self.settings.kafka, type(error).__name__, delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
-            else:
-                return producer
-            finally:
-                sender_log.setLevel(logging.NOTSET)
+        # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
+        self._watch = asyncio.create_task(self._watching())
 
     async def _transactions(self) -> Transactions | None:
         if self.settings.exactly_once == "off":
@@ -242,6 +219,9 @@ class HeadraceApp:
 
     async def stop(self) -> None:
         """Let go of everything, in order."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         for lanes in self.lanes.values():
             await lanes.close()
         with contextlib.suppress(Exception):
@@ -320,12 +300,11 @@ class HeadraceApp:
         if self.monitoring is not None:
             await self.monitoring.run(self.producer, lambda: self.app.should_stop)
 
-    async def _watching(self, _app: Any) -> None:
+    async def _watching(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
         try:
-            await self._ready()
             engine = next(iter(self.engines.values()))
-            while not self.app.should_stop:
+            while True:
                 await engine.patiently("reach Kafka", self._reach_kafka)
                 await asyncio.sleep(_WATCH)
         except asyncio.CancelledError:
@@ -334,7 +313,7 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await asyncio.wait_for(self.producer.client.force_metadata_update(), _ANSWER):
+        if not await asyncio.wait_for(self.producer.now.client.force_metadata_update(), _ANSWER):
             raise KafkaConnectionError
 
     async def _references_complete(self, entity: str) -> tuple[bool, bool]:
@@ -380,7 +359,7 @@ class HeadraceApp:
         partitions = 0
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             raw = [engine.topics.raw for engine in self.engines.values()]
-            partitions = sum([len(await asyncio.wait_for(self.producer.partitions_for(topic), 5)) for topic in raw])
+            partitions = sum([len(await asyncio.wait_for(self.producer.now.partitions_for(topic), 5)) for topic in raw])
         now = time.time()
         rate = self.health.records / max(0.001, now - getattr(self, "_last_beat", self.started))
         self.health.records, self._last_beat = 0, now
@@ -424,6 +403,7 @@ def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = No
     quieten()
     ours = HeadraceApp(shop, settings, topic_ids or {})
     worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False, quiet=True)
+    worker.spinner = None  # it writes escape sequences into logs
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:

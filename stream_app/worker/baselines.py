@@ -14,12 +14,12 @@ from stream_app.store.write import UNAVAILABLE, Store
 from stream_app.worker.engine import Engine
 
 log = logging.getLogger("headrace.worker")
-#: Seconds between two looks.
-_EVERY = 2.0
+#: Seconds between two looks: a replay at full speed learns a week in less than a second.
+_EVERY = 0.25
 
 
 def pinned(file: Path) -> dict[str, Baseline]:
-    """Entity → the baseline that a file pins (``headrace baseline --export`` writes one).
+    """Entity → the baseline that a file pins (``headrace baseline`` writes one).
 
     Raises:
         SettingsError: the file cannot be read as that.

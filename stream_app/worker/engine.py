@@ -22,33 +22,20 @@ from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, TOPIC_ID, WARNING
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Changes, Moved, Store
 from stream_app.worker.delivery import KEPT_OF_OVERSIZED, Outbox, Row, as_of_all, dead_letter_headers, header
+from stream_app.worker.health import GaveUp, Health
 from stream_app.worker.lookups import Batch, KnownIds, LookUps, marks
+from stream_app.worker.producer import Producer
 from stream_app.worker.transactions import Transactions
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
 
 
-class GaveUp(Exception):
-    """Kafka or Redis stayed away longer than ``give_up_after``."""
-
-
-class Health:
-    """What the heartbeat says of this worker."""
-
-    def __init__(self) -> None:
-        self.records = 0
-        self.error: str | None = None
-        #: Since the last heartbeat: milliseconds from a batch's oldest record's arrival in Kafka to its count, and batches.
-        self.waited = 0.0
-        self.batches = 0
-
-
 class Engine:
     """Judges, looks up, delivers and counts the batches of one entity."""
 
     def __init__(
-        self, shop: Shop, entity: str, settings: Settings, store: Store, producer: AIOKafkaProducer, health: Health,
+        self, shop: Shop, entity: str, settings: Settings, store: Store, producer: Producer, health: Health,
         known: KnownIds, topic_ids: Mapping[str, str], transactions: Transactions | None = None,
     ) -> None:  # fmt: skip
         self.contract: Contract = shop.contracts[entity]
@@ -171,7 +158,7 @@ class Engine:
         With transactions: each once, whoever delivered a part of them before.
         """
         if self.transactions is None:
-            await self.send_by(self.producer, partition, records, verdicts, sources, pending)
+            await self.producer.using(lambda producer: self.send_by(producer, partition, records, verdicts, sources, pending))
             return
         place = await self.transactions.place(self.topics.raw, partition)
         # A note with another topic's id is of one that was deleted since.

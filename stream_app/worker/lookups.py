@@ -228,25 +228,40 @@ class LookUps:
         claims: list[tuple[Unique, Claim]] = []
         places: list[list[int]] = []
         for unique in self.contract.uniques:
-            make, look = Claim(unique.rule.id, True, [], []), Claim(unique.rule.id, False, [], [])
-            seen = unique.among == "seen"
             ids = self._ids(unique, verdicts)
+            seen = unique.among == "seen"
             if None in ids or (None in bodies and not seen):
                 made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
                 looked = [] if seen else [i for i, one in enumerate(ids) if one is not None and not bodies[i]]
             else:
                 made, looked = list(range(len(ids))), []
-            for claim, place in ((make, made), (look, looked)):
+            # A record that only looks is compared with those before it, whatever batch they are in: with what the batch
+            # claims itself if that comes first, else with what was claimed before the batch.
+            first = dict(zip([ids[i] for i in reversed(made)], reversed(made), strict=True)) if looked else {}
+            after = [i for i in looked if first.get(ids[i], i) < i]
+            before = [i for i in looked if first.get(ids[i], i) >= i]
+            for make, place in ((False, before), (True, made), (False, after)):
                 if place:
-                    whole = len(place) == len(ids)
-                    claim.ids = ids if whole else [ids[i] for i in place]  # type: ignore[assignment, misc]
-                    claim.holders = sources if whole else [sources[i] for i in place]
-                    if unique.contradiction is not None:
-                        contents = map(crc32, [bodies[i] or b"" for i in place])
-                        claim.holders = list(map(b"%b %x".__mod__, zip(claim.holders, contents, strict=True)))
+                    claim = self._claim(unique, make, place, ids, sources, bodies)
                     claims.append((unique, claim))
                     places.append(place)
         return claims, places
+
+    def _claim(
+        self,
+        unique: Unique,
+        make: bool,
+        place: list[int],
+        ids: list[str | None],
+        sources: list[bytes],
+        bodies: list[bytes | None],
+    ) -> Claim:
+        whole = len(place) == len(ids)
+        holders = sources if whole else [sources[i] for i in place]
+        if unique.contradiction is not None:
+            contents = map(crc32, [bodies[i] or b"" for i in place])
+            holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
+        return Claim(unique.rule.id, make, ids if whole else [ids[i] for i in place], holders)  # type: ignore[arg-type, misc]
 
     def _ids(self, unique: Unique, verdicts: Verdicts) -> list[str | None]:
         columns = [verdicts.column(name) for name in unique.fields]

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Shop
@@ -32,6 +31,7 @@ from stream_app.settings import Settings
 from stream_app.store.incidents import IncidentStore, Times, change_from_json
 from stream_app.store.keys import WORKER_GONE_AFTER, Grain
 from stream_app.store.write import UNAVAILABLE
+from stream_app.worker.producer import Producer
 
 log = logging.getLogger("headrace.worker")
 GRAINS = {"minute": Grain.MINUTE, "hour": Grain.HOUR, "day": Grain.DAY}
@@ -178,7 +178,7 @@ class Monitoring:
         self.topic = anomalies_topic(settings.topic_prefix)
         self._trouble = ""
 
-    async def run(self, producer: AIOKafkaProducer, stopping: Callable[[], bool]) -> None:
+    async def run(self, producer: Producer, stopping: Callable[[], bool]) -> None:
         """Rounds until ``stopping``."""
         while not stopping():
             began = time.monotonic()
@@ -198,16 +198,17 @@ class Monitoring:
                 pause = 10 * EVERY
             await asyncio.sleep(pause)
 
-    async def publish(self, producer: AIOKafkaProducer) -> None:
+    async def publish(self, producer: Producer) -> None:
         """Step 4 for the topic: send what waits, and take it off the list once the broker has acknowledged it."""
         store = self.watch.store
         while waiting := await asyncio.to_thread(store.waiting, "topic", _SEND):
             for text in waiting:
                 incident = change_from_json(text).incident
-                await producer.send_and_wait(
-                    self.topic, incident.to_json().encode(), key=incident.id.encode(),
-                    headers=[(INCIDENT_STATE, incident.state.encode())],
-                )  # fmt: skip
+                message = {
+                    "topic": self.topic, "key": incident.id.encode(), "value": incident.to_json().encode(),
+                    "headers": [(INCIDENT_STATE, incident.state.encode())],
+                }  # fmt: skip
+                await producer.using(lambda now, message=message: now.send_and_wait(**message))  # type: ignore[misc]
             await asyncio.to_thread(store.sent, "topic", waiting)
 
     def _say(self, trouble: str, error: BaseException | None) -> None:

@@ -7,8 +7,6 @@ import time
 import uuid
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.tally import Outcome, Tally
@@ -172,8 +170,9 @@ class WaitingRoom:
         dies between delivering and counting, the token tells the next one what is only to be counted.
         """
         engine = self.engine
+        columns = self._columns(group)
         if engine.transactions is None:
-            await self._send_by(engine.producer, partition, group)
+            await engine.producer.using(lambda producer: engine.send_by(producer, partition, *columns, ()))
             return group
         place = await engine.transactions.place(engine.topics.pending, partition)
         before = await engine.store.delivered(engine.entity, place.text) if place.text else frozenset()
@@ -185,14 +184,14 @@ class WaitingRoom:
         token = uuid.uuid4().hex
         await engine.store.note_delivery(engine.entity, token, [held.field for held in group])
         await engine.transactions.deliver(
-            place, lambda producer: self._send_by(producer, partition, group), place.mark + 1, token
+            place, lambda producer: engine.send_by(producer, partition, *columns, ()), place.mark + 1, token
         )
         return group
 
-    async def _send_by(self, producer: AIOKafkaProducer, partition: int, group: list[Held]) -> None:
+    def _columns(self, group: list[Held]) -> tuple[list[Any], Verdicts, list[bytes]]:
+        """Raw records, verdicts and sources, as the engine sends them."""
         verdicts = Verdicts.of(self.engine.contract, [held.verdict for held in group])
-        records, sources = [held.record for held in group], [held.source.encode() for held in group]
-        await self.engine.send_by(producer, partition, records, verdicts, sources, ())
+        return [held.record for held in group], verdicts, [held.source.encode() for held in group]
 
     async def _late(self, group: list[Held]) -> dict[str, dict[str, Any]]:
         """Apply the rules over other records, now that those are known; returns the segments' values by waiting field.

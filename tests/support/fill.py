@@ -103,7 +103,7 @@ class Shop:
         state: str = "running",
         error: str | None = None,
         at: int | None = None,
-        latency_ms: float | None = 83.6,
+        latency_ms: float | None = 38.4,
     ) -> None:
         """A worker's heartbeat."""
         row = {

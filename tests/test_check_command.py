@@ -1,0 +1,128 @@
+"""`headrace check` tells what it left out, and never spoils what it reads or what it wrote before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from headrace.cli import cli
+
+HEADER = "product_id,category,unit_price\n"
+LINE = "1,Toys,2.5\n"
+
+
+@pytest.fixture
+def products(tmp_path: Path) -> Path:
+    path = tmp_path / "products.csv"
+    path.write_text(HEADER + LINE, encoding="utf-8")
+    return path
+
+
+def check(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["check", *map(str, arguments)])
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "headrace", "check", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
+
+
+def test_clean_and_rejected_records_are_written(products: Path, tmp_path: Path) -> None:
+    products.write_text(HEADER + LINE + "2,Toys,-1\n", encoding="utf-8")
+    out = tmp_path / "out" / "of" / "it"
+    assert check(products, "--write", out).exit_code == 0
+    assert (out / "products.clean.jsonl").read_text("utf-8") == '{"product_id":1,"category":"Toys","unit_price":2.5}\n'
+    assert '"rule": "unit_price.exclusiveMinimum"' in (out / "products.rejected.jsonl").read_text("utf-8")
+    assert not list(out.glob("*.part"))
+
+
+def test_the_folder_to_write_to_may_not_hold_what_is_judged(tmp_path: Path) -> None:
+    before = tmp_path / "products.clean.jsonl"
+    before.write_text('{"product_id":1,"category":"Toys","unit_price":2.5}\n', encoding="utf-8")
+    done = check(before, "--write", tmp_path)
+    assert done.exit_code == 2
+    assert "would replace" in done.output
+    assert before.stat().st_size > 0
+
+
+@pytest.mark.parametrize("wrong", ["no-such.csv", "products.csv.gz"])
+def test_a_run_that_fails_leaves_earlier_results_as_they_are(products: Path, tmp_path: Path, wrong: str) -> None:
+    out = tmp_path / "out"
+    check(products, "--write", out)
+    before = (out / "products.clean.jsonl").read_bytes()
+    (tmp_path / "products.csv.gz").write_bytes(b"no gzip")
+    done = run(tmp_path / wrong, "--write", out)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (out / "products.clean.jsonl").read_bytes() == before
+    assert not list(out.glob("*.part"))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_told_in_one_line(products: Path, tmp_path: Path) -> None:
+    (tmp_path / "products.clean.jsonl.part").symlink_to("/dev/full")
+    done = run(products, "--write", tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr == f"headrace: {tmp_path}: cannot be written (No space left on device); name another folder with --write\n"
+    )
+    done = run(products, "--learned", "/dev/full")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    command = f"{sys.executable} -m headrace check {products} > /dev/full"
+    shell = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602
+    assert (shell.returncode, shell.stderr.count("\n")) == (2, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_told(products: Path) -> None:
+    done = run(products, "--write", products / "below")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "--write" in done.stderr
+
+
+def test_what_was_left_out_or_odd_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("product_id,category, unit_price,note\n1,Toys,2.5,x\n2,Toys\n", encoding="utf-8")
+    done = check(path)
+    assert f"{path}: columns that the contract of products does not have:  unit_price, note\n" in done.stderr
+    assert "required fields of products without a column: unit_price" in done.stderr
+    assert "rows with fewer cells than the header has: 1" in done.stderr
+    assert done.stdout.startswith("products: 2 records")
+
+
+def test_the_entity_can_be_said_where_the_name_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "today.csv"
+    path.write_text(HEADER + LINE, encoding="utf-8")
+    done = run(path)
+    assert done.returncode == 2
+    assert "Say --entity" in done.stderr
+    assert check(path, "--entity", "products").stdout.startswith("products: 1 records, 1 clean")
+
+
+def test_a_file_without_records_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text(HEADER, encoding="utf-8")
+    done = check(path)
+    assert (done.exit_code, done.stdout) == (0, "nothing was judged: there is no record in what was read\n")
+    done = check(path, "--min-conformity", "0%")
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_is_no_verdict_and_leaves_no_part(tmp_path: Path, number: signal.Signals) -> None:
+    pipe, out = tmp_path / "products.csv", tmp_path / "out"
+    pipe.write_text(HEADER + LINE * 2_000_000, encoding="utf-8")
+    command = [sys.executable, "-m", "headrace", "check", str(pipe), "--write", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        while not out.exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr) == (128 + number, "", "headrace: stopped\n")
+    assert not list(out.iterdir())
