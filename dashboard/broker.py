@@ -34,12 +34,16 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The broker in use. ``embedded``: the one that comes with Headrace; ``brokers``: how many there are."""
+    """The broker in use. ``embedded``: the one that comes with Headrace; ``brokers``: how many there are.
+
+    ``exactly_once``: what ``HEADRACE_EXACTLY_ONCE`` says here; workers have to be told the same.
+    """
 
     embedded: bool
     cluster: str
     brokers: int
     topics: tuple[Topic, ...]
+    exactly_once: bool = False
 
     @property
     def promises(self) -> tuple[tuple[bool, str], ...]:
@@ -54,7 +58,12 @@ class Broker:
             )
         return (
             (True, "Every record gets one verdict, and counts are exact."),
-            (True, "A worker that is killed repeats at most what it had delivered and not counted, with the same source."),
+            (
+                True,
+                "HEADRACE_EXACTLY_ONCE is on: a subscriber that reads committed records sees each one once."
+                if self.exactly_once
+                else "A worker that is killed repeats at most what it had delivered and not counted, with the same source.",
+            ),
             (True, "Sends are idempotent: what is repeated after a network error is written once."),
             (
                 copies > 1,
@@ -99,7 +108,7 @@ def _ask(chosen: Settings, entities: tuple[str, ...]) -> Broker:
         )
         for row in sorted(described, key=lambda row: wanted.index(row["name"]))
     )
-    return Broker(name.startswith(EMBEDDED), name, len(cluster.get("brokers", [])), topics)
+    return Broker(name.startswith(EMBEDDED), name, len(cluster.get("brokers", [])), topics, chosen.exactly_once == "on")
 
 
 def _kept(admin: Any, names: list[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from dashboard import data, formats, grid, incidents, markup, tables
 from dashboard.frame import Frame
 from dashboard.live import live, quiet, waiting_for_records
 from dashboard.record_panel import record_panel
+from dashboard.words import visible
 from stream_app.store.incidents import Incident
 from stream_app.store.read_pulse import Pulse
 from stream_app.store.read_ranges import Chosen, Custom
@@ -210,7 +211,7 @@ def _several(label: str, values: Iterable[str], key: str) -> list[str]:
     held: list[str] = st.session_state.get(key, [])
     # What was chosen stays an option when its last row is gone: no filter is lost by a refresh.
     options = sorted({*values, *held})
-    return st.multiselect(label, options, key=key, placeholder="All")
+    return st.multiselect(label, options, format_func=visible, key=key, placeholder="All")
 
 
 def _mark(view: View, *filters: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from dashboard import data, figures, figures_quality, formats, grid, tables, the
 from dashboard.live import live, quiet, waiting_for_records
 from dashboard.parts import before_label, rule_columns, score_over_time, tile
 from dashboard.rule_panel import rule_panel
-from dashboard.words import plain
+from dashboard.words import plain, visible
 from stream_app.judge.summary import Quality, quality
 from stream_app.store.read_overview import Kpi, RuleCount
 from stream_app.store.read_quality import QualityView
@@ -215,8 +215,13 @@ def _segments(view: QualityView, entity: str | None) -> None:
     places: Mapping[str, tuple[str, str]] = {f"{row.entity}.{row.field}": (row.entity, row.field) for row in rows}
     found = sorted({rule for row in rows for rule in row.findings})
     with st.container(key="segment-choice", horizontal=True):
-        place = st.selectbox("Segment field", list(places), key=f"segment-{entity or ''}", label_visibility="collapsed")
-        what = st.selectbox("Count", ["Rejected", *found], key=f"segment-what-{entity or ''}", label_visibility="collapsed")
+        # A segment's or a rule's name may be anything; Streamlit stops the page at a lone surrogate in an option.
+        place = st.selectbox(
+            "Segment field", list(places), format_func=visible, key=f"segment-{entity or ''}", label_visibility="collapsed"
+        )
+        what = st.selectbox(
+            "Count", ["Rejected", *found], format_func=visible, key=f"segment-what-{entity or ''}", label_visibility="collapsed"
+        )
     frame = tables.segments(
         [row for row in rows if (row.entity, row.field) == places[place]], None if what == "Rejected" else what
     )

@@ -1,0 +1,91 @@
+"""A dashboard of its own process, and what browser tests ask of its pages."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.support.processes import clean_environment, headrace_command
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at the moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served(redis_url: str, port: int | None = None, **settings: str) -> Iterator[str]:
+    """The address of a dashboard that reads that Redis; ``settings`` are names and values of HEADRACE_ variables."""
+    port = port or free_port()
+    process = subprocess.Popen(
+        headrace_command("dashboard", "--port", str(port)),
+        env=clean_environment(**{"HEADRACE_REDIS": redis_url, "HEADRACE_KAFKA": "127.0.0.1:1", **settings}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return bool(urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    try:
+        eventually(answers, "the dashboard answers", timeout=60)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def tile(page: Page, name: str) -> str:
+    """The number on a tile."""
+    found = page.locator(f".st-key-tile-{name} [data-testid='stMetricValue']")
+    found.wait_for()
+    return str(found.inner_text())
+
+
+def settled(page: Page) -> None:
+    """Wait until the page's layout has stood still for a second."""
+    layout = "(() => { const m = document.querySelector('[data-testid=\"stMain\"]'); return [m.scrollTop, m.scrollHeight] })()"
+    seen: list[object] = []
+
+    def still() -> bool:
+        seen.append(page.evaluate(layout))
+        return len(seen) > 5 and all(one == seen[-1] for one in seen[-6:])
+
+    eventually(still, "the page stands still", timeout=30, every=0.2)
+
+
+def cells(page: Page, card: str) -> list[str]:
+    """What the table in a card says to those who cannot see it: its cells are drawn on a canvas."""
+    return [str(text) for text in page.locator(f"{card} [data-testid='stDataFrame'] [role='gridcell']").all_inner_texts()]
+
+
+def click_row(page: Page, card: str, row: int) -> None:
+    """Open a row of the table in a card, once it stands still; the head is as high as a row."""
+    table = page.locator(f"{card} [data-testid='stDataFrame']").first
+    eventually(lambda: len(cells(page, card)) > 0, "the table is drawn")
+
+    def place() -> dict[str, float] | None:
+        table.scroll_into_view_if_needed()
+        before = table.bounding_box()
+        page.wait_for_timeout(400)
+        after = table.bounding_box()
+        return dict(after) if after is not None and before == after else None  # type: ignore[call-overload]
+
+    box = eventually(place, "the table stands still")
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + 34 * (row + 1.5))
