@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiokafka.consumer.fetcher as fetcher
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP as TP_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.worker.header_names import Records
-from stream_app.worker.transport import _Fetched, _RawRecords
+from stream_app.worker.transport import BatchConsumer, _Fetched, _RawRecords
 
 TRUE = (fetcher.PartitionRecords, fetcher.FetchResult, MemoryRecords)
 TP = TopicPartition("t", 0)
@@ -142,3 +146,32 @@ def test_a_broken_batch_is_refused_and_the_position_stays() -> None:
     with pytest.raises(Exception, match="CRC"):
         result.getall(10)
     assert state.position == 0
+
+
+def test_a_partition_of_which_nothing_is_committed_is_read_from_its_beginning_after_a_rebalance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its batches were handed on to streams that are gone, and the client's position is behind them."""
+    committed, fresh = TP_(topic="t", partition=0), TP_(topic="t", partition=1)
+    sought: dict[TP_, int] = {}
+
+    class Reading(BatchConsumer):
+        def __init__(self) -> None:
+            self._first, self._next = {fresh: {9: 0}}, {fresh: 10}
+            self._committed_offset = {committed: 5}
+
+        def assignment(self) -> set[TP_]:
+            return {committed, fresh}
+
+        async def earliest_offsets(self, *partitions: TP_) -> dict[TP_, int]:
+            return dict.fromkeys(partitions, 3)
+
+        async def seek(self, partition: TP_, offset: int) -> None:
+            sought[partition] = offset
+
+    async def faust_goes_back(self: Reading) -> None:
+        sought[committed] = 5
+
+    monkeypatch.setattr(driver.Consumer, "perform_seek", faust_goes_back)
+    asyncio.run(Reading().perform_seek())
+    assert sought == {committed: 5, fresh: 3}

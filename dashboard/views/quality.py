@@ -215,6 +215,7 @@ def _segments(view: QualityView, entity: str | None) -> None:
     places: Mapping[str, tuple[str, str]] = {f"{row.entity}.{row.field}": (row.entity, row.field) for row in rows}
     found = sorted({rule for row in rows for rule in row.findings})
     with st.container(key="segment-choice", horizontal=True):
+        # A segment's or a rule's name may be anything; Streamlit stops the page at a lone surrogate in an option.
         place = st.selectbox(
             "Segment field", list(places), format_func=visible, key=f"segment-{entity or ''}", label_visibility="collapsed"
         )

@@ -97,17 +97,25 @@ class Outbox:
         """Send everything and wait until the broker has acknowledged it; raises the client's error otherwise."""
         batches = [*self._full, *((topic, partition, builder) for (topic, partition), builder in self._open.items())]
         self._full, self._open = [], {}
-        futures = []
-        for topic, partition, builder in batches:
-            builder.close()
-            futures.append(await self._producer.send_batch(builder, topic, partition=partition))
-        if futures:
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            for topic, partition, builder in batches:
+                builder.close()
+                futures.append(await self._producer.send_batch(builder, topic, partition=partition))
             await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                future.add_done_callback(_seen)  # the first failure is raised; the others say nothing new
         for topic, partition, (key, value, timestamp, headers) in self._alone:
             await self._producer.send_and_wait(
                 topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
             )
         self._alone = []
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _size(headers: list[Header]) -> int:

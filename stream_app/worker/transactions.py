@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, UnknownError
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced, UnknownError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.errors import SettingsError
@@ -26,8 +26,9 @@ from stream_app.worker.delivery import kafka_options
 NOTES = ".delivered"
 
 
-#: Seconds that a transaction may take; the broker ends it by itself after ``transaction_timeout_ms``.
-_PATIENCE = 40.0
+#: Seconds that a transaction may take, and after which the broker ends one that a dead worker left open: so long are its
+#: partitions held up for read_committed readers, if nobody delivers there meanwhile.
+_PATIENCE, _OPEN = 15.0, 20.0
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class Place:
     producer: AIOKafkaProducer
     mark: int
     text: str
+    busy: bool = False
+    stale: bool = False
 
 
 class Transactions:
@@ -77,17 +80,26 @@ class Transactions:
             KafkaError: perhaps both, perhaps neither; the place has to be asked for anew, and tells then.
         """
         producer = place.producer
+        place.busy = True
         try:
             async with asyncio.timeout(_PATIENCE):
                 await producer.begin_transaction()
                 await fill(producer)
                 await producer.send_offsets_to_transaction({place.at: OffsetAndMetadata(mark, text)}, self._group)
                 await producer.commit_transaction()
+        except IllegalOperation as error:
+            # Somebody else took the partition over between two of these steps, which ended the transaction.
+            self._drop(place)
+            raise ProducerFenced from error
         except BaseException:
             # Whoever asks for the place next ends what is left open here.
             self._drop(place)
             raise
+        finally:
+            place.busy = False
         place.mark, place.text = mark, text
+        if place.stale:
+            self._drop(place)
 
     async def check(self) -> None:
         """Make sure that the broker knows transactions.
@@ -99,10 +111,13 @@ class Transactions:
         await _stop(await self._producer(f"{self._group}-check"))
 
     def forget(self, topic: str, partitions: set[int]) -> None:
-        """Let go of partitions that may have been elsewhere."""
+        """Let go of partitions that may have been elsewhere; of one that is being delivered from, afterwards."""
         for at, place in list(self._places.items()):
             if at.topic == topic and at.partition in partitions:
-                self._drop(place)
+                if place.busy:
+                    place.stale = True
+                else:
+                    self._drop(place)
 
     async def close(self) -> None:
         """Close all producers."""
@@ -120,7 +135,7 @@ class Transactions:
     async def _producer(self, name: str) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             **kafka_options(self._settings), transactional_id=name, acks="all", linger_ms=0, max_batch_size=256 * 1024,
-            max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000, transaction_timeout_ms=60_000,
+            max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000, transaction_timeout_ms=int(_OPEN * 1000),
         )  # fmt: skip
         log = logging.getLogger("aiokafka.producer.sender")
         log.setLevel(logging.CRITICAL)  # a broker without transactions is told of below

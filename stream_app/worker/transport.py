@@ -148,8 +148,15 @@ class BatchConsumer(driver.Consumer):
         self._forget(revoked)
 
     async def perform_seek(self) -> None:
+        """Go back to what is committed, and to the beginning of a partition of which nothing is: Faust leaves those alone.
+
+        What had been handed on before a rebalance, and was not acknowledged by then, would never be read again.
+        """
         await super().perform_seek()
         self._forget(list(self._committed_offset))
+        fresh = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
+        for tp, offset in (await self.earliest_offsets(*fresh)).items() if fresh else ():
+            await self.seek(tp, offset)
 
     def ack(self, message: Any) -> bool:
         """Take note of a settled batch, unless it was fetched before the last rebalance.
@@ -188,11 +195,13 @@ class BatchConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Yield one message per partition that has records."""
-        records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
+        records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
-        if not self.flow_active:
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            # Fetched across a rebalance: perhaps from where reading stood before it. What is handed on must join onto what
+            # is committed, or the records between would be committed with it.
             await self.perform_seek()
             return
         for partition, batch in records.items():
