@@ -127,7 +127,7 @@ def test_a_broker_that_goes_away_before_the_worker_has_joined_ends_it_too(redis_
             eventually(lambda: books.client.exists(books.keys.contracts()), "the worker has begun")
             own.children["kafka"].stop()
             assert ended(worker) == 1
-            assert f"is Kafka at {own.kafka} and Redis up?" in worker.output()
+            assert own.kafka in worker.output(), "it says which broker; ours or the client's words, whichever notices first"
         finally:
             worker.kill()
 
