@@ -6,11 +6,10 @@ import errno
 import importlib
 import signal
 import sys
-import threading
-from types import FrameType
 
 import click
 
+from headrace import interrupts
 from stream_app.errors import HeadraceError
 
 #: Subcommand → one line of help. The module ``headrace.commands.<name>`` holds a click command called ``command``.
@@ -51,15 +50,8 @@ class Commands(click.Group):
 
         Commands that have something to bring to its end take both signals themselves.
         """
-        received = [signal.SIGINT]
-
-        def terminated(number: int, frame: FrameType | None) -> None:
-            received[0] = signal.SIGTERM
-            raise KeyboardInterrupt
-
+        interrupts.listen()
         try:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, terminated)
             from stream_app.settings import unknown_settings
 
             for line in unknown_settings():
@@ -67,7 +59,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("headrace: stopped", err=True)
-            raise click.exceptions.Exit(128 + received[0]) from None
+            raise click.exceptions.Exit(128 + (interrupts.received() or signal.SIGINT)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

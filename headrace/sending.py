@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from headrace import interrupts
 from producers.pace import parse_rate, parse_speed
 from stream_app.errors import HeadraceError
 
@@ -61,6 +62,8 @@ class Stop:
             self._wake.put(None)
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        if (early := interrupts.received()) is not None and self.signal is None:
+            handle(early, None)
         try:
             yield self
         finally:

@@ -1,15 +1,56 @@
-"""A sender that waits stops when a signal comes, at whatever moment it comes."""
+"""Senders and workers stop when a signal comes, at whatever moment it comes."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from headrace import sending
+from headrace import interrupts, sending
 from headrace.sending import Stop
+from stream_app.settings import Settings
+from stream_app.worker.process import end
+from tests.support.stream import Worker, await_workers, make_topics
+
+#: A worker that gets a signal in the middle of an import that takes any exception for a missing module.
+INTERRUPTED = """
+import os, signal, sys
+
+class Late:
+    def find_spec(self, name, path=None, target=None):
+        if name == "stream_app.worker.run":
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                signal.pause()
+            except BaseException:
+                pass
+
+sys.meta_path.insert(0, Late())
+from headrace.cli import cli
+cli(["worker"])
+"""
+
+#: A worker with a task that goes on when it is cancelled for the first time.
+DEAF = """
+import asyncio
+from stream_app.worker import app
+
+async def deaf(*_):
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        await asyncio.sleep(3600)
+
+app.keep_current = deaf
+from headrace.cli import cli
+cli(["worker"])
+"""
 
 #: Signals that come from outside while a wait begins, lasts or ends. With an Event in the place of the queue it hangs at once.
 ROUNDS = """
@@ -65,3 +106,62 @@ def test_a_signal_that_comes_twice_at_once_is_one() -> None:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
     assert stop.exit_code == 128 + signal.SIGTERM
+
+
+def test_a_signal_that_came_before_the_command_listened_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, "_received", [])
+    with contextlib.suppress(KeyboardInterrupt):  # as some library does
+        interrupts._interrupt(signal.SIGTERM, None)
+    stop = Stop()
+    with stop.listening():
+        began = time.monotonic()
+        stop.wait(30)
+        assert time.monotonic() - began < 5
+    assert stop.exit_code == 128 + signal.SIGTERM
+
+
+@pytest.mark.stack
+def test_a_worker_that_is_stopped_in_the_middle_of_an_import_stops(settings: Settings, tmp_path: Path) -> None:
+    make_topics(settings)
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    worker = Worker(settings, tmp_path / "worker.log", script=script)
+    try:
+        assert worker.process.wait(30) == 128 + signal.SIGTERM, worker.output()
+    finally:
+        worker.kill()
+
+
+@pytest.mark.stack
+def test_a_worker_stops_although_a_cancellation_was_swallowed(settings: Settings, tmp_path: Path) -> None:
+    make_topics(settings)
+    script = tmp_path / "deaf.py"
+    script.write_text(DEAF)
+    worker = Worker(settings, tmp_path / "worker.log", script=script)
+    try:
+        await_workers(settings, [worker])
+        assert worker.terminate(20) == 0, worker.output()
+    finally:
+        worker.kill()
+
+
+def test_tasks_that_go_on_are_cancelled_again() -> None:
+    async def deaf() -> None:
+        for _ in range(3):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+    async def failing() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise ValueError
+
+    async def run() -> list[bool]:
+        tasks = [asyncio.create_task(deaf()), asyncio.create_task(failing()), asyncio.create_task(asyncio.sleep(0))]
+        await asyncio.sleep(0.01)
+        await asyncio.wait_for(end(tasks, every=0.01), 10)
+        await end([])
+        return [task.done() for task in tasks]
+
+    assert asyncio.run(run()) == [True, True, True]

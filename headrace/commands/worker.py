@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from headrace import interrupts
 from headrace.embedded.child import GUARD
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
@@ -39,9 +40,9 @@ def command(shop: Path | None, group: str | None, processes: int) -> None:
     if processes > 1:
         arguments = [*(["--shop", str(shop)] if shop else []), *(["--group", group] if group else [])]
         sys.exit(side_by_side(arguments, processes))
-    from stream_app.worker.app import run
+    from stream_app.worker.run import run
 
-    sys.exit(run(described, settings, topic_ids(settings, described)))
+    sys.exit(run(described, settings, topic_ids(settings, described), early=interrupts.received))
 
 
 def side_by_side(arguments: list[str], processes: int) -> int:
@@ -51,6 +52,8 @@ def side_by_side(arguments: list[str], processes: int) -> int:
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopping.append(received))
+    if (early := interrupts.received()) is not None:
+        stopping.append(early)
     workers = [subprocess.Popen(line, start_new_session=True) for _ in range(processes)]  # noqa: S603 - our own command
     while not stopping and all(worker.poll() is None for worker in workers):
         time.sleep(0.1)

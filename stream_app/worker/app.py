@@ -28,7 +28,7 @@ from stream_app.worker.engine import Engine
 from stream_app.worker.health import GaveUp, Health
 from stream_app.worker.lookups import KnownIds
 from stream_app.worker.monitoring import Monitoring
-from stream_app.worker.process import NoTables, quieten
+from stream_app.worker.process import NoTables, end
 from stream_app.worker.producer import Producer
 from stream_app.worker.transactions import Transactions
 from stream_app.worker.transport import install
@@ -81,9 +81,7 @@ class Lanes:
             await self.fail(error)
 
     async def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await end(self._tasks.values())
 
 
 class HeadraceApp:
@@ -220,8 +218,7 @@ class HeadraceApp:
     async def stop(self) -> None:
         """Let go of everything, in order."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+            await end([self._watch])
         for lanes in self.lanes.values():
             await lanes.close()
         with contextlib.suppress(Exception):
@@ -293,7 +290,7 @@ class HeadraceApp:
     async def _learn(self, _app: Any) -> None:
         await self._ready()
         if self.pinned is None:
-            await keep_current(self.engines, self.store)
+            await keep_current(self.engines, self.store, lambda: self.app.should_stop)
 
     async def _monitor(self, _app: Any) -> None:
         await self._ready()
@@ -373,40 +370,3 @@ class HeadraceApp:
         self.health.waited, self.health.batches = 0.0, 0
         with contextlib.suppress(*UNAVAILABLE):
             await self.store.beat(self.id, row)
-
-
-class _Worker(faust.Worker):
-    """Faust's worker, with our services started before the consumer and stopped after it."""
-
-    def __init__(self, ours: HeadraceApp, **kwargs: Any) -> None:
-        self.ours = ours
-        super().__init__(ours.app, **kwargs)
-
-    async def on_start(self) -> None:
-        try:
-            await self.ours.start()
-        except GaveUp as error:
-            log.error("%s", error)
-            raise SystemExit(1) from None
-        await super().on_start()
-
-    async def _sentinel_task(self) -> None:
-        """The last task of the loop; Faust's sleeps for a second."""
-
-    async def on_shutdown(self) -> None:
-        await super().on_shutdown()
-        await self.ours.stop()
-
-
-def run(shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = None) -> int:
-    """Run one worker until SIGTERM or SIGINT; returns the exit code."""
-    quieten()
-    ours = HeadraceApp(shop, settings, topic_ids or {})
-    worker = _Worker(ours, loglevel="WARNING", console_port=0, redirect_stdouts=False, override_logging=False, quiet=True)
-    worker.spinner = None  # it writes escape sequences into logs
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 1
-        return 1 if ours.failure is not None else code
-    return 1 if ours.failure is not None else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stream_app.errors import SettingsError
@@ -32,10 +32,10 @@ def pinned(file: Path) -> dict[str, Baseline]:
         raise SettingsError(f"HEADRACE_BASELINE: {file} holds no baselines; `headrace baseline` writes them") from None
 
 
-async def keep_current(engines: Mapping[str, Engine], store: Store) -> None:
-    """Run until cancelled. Redis being away only means that the baseline stays as it is."""
+async def keep_current(engines: Mapping[str, Engine], store: Store, stopping: Callable[[], bool]) -> None:
+    """Run until ``stopping``. Redis being away only means that the baseline stays as it is."""
     learning = [engine for engine in engines.values() if engine.contract.outliers]
-    while learning:
+    while learning and not stopping():
         for engine in learning:
             look_ups = engine.look_ups
             try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from faust.tables.manager import TableManager
@@ -32,6 +34,20 @@ class NoTables(TableManager):
 
     async def sleep(self, n: Any) -> None:
         await super().sleep(0)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], every: float = 1.0) -> None:
+    """Cancel ``tasks`` until they have ended; what they raise is dropped.
+
+    Once is not enough: in Python 3.11 a ``wait_for`` (there is one in each command to Redis) that ends in the very moment
+    swallows the cancellation, and the task goes on.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        ended, running = await asyncio.wait(running, timeout=every)
+        await asyncio.gather(*ended, return_exceptions=True)
 
 
 def quieten() -> None:

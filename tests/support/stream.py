@@ -220,9 +220,11 @@ def read_topic(settings: Settings, topic: str) -> list[Seen]:
 class Worker:
     """A worker as a process of its own."""
 
-    def __init__(self, settings: Settings, log: Path, fragile: tuple[str, int] | None = None) -> None:
-        """``fragile``: where it kills itself, and at which call (see ``tests.support.fragile``)."""
-        command = headrace_command("worker")
+    def __init__(
+        self, settings: Settings, log: Path, fragile: tuple[str, int] | None = None, script: Path | None = None
+    ) -> None:
+        """``fragile``: where it kills itself, and at which call (see ``tests.support.fragile``); ``script``: what runs it."""
+        command = headrace_command("worker") if script is None else [sys.executable, str(script)]
         if fragile is not None:
             command = [sys.executable, str(FRAGILE), fragile[0], str(fragile[1])]
         self.log = log
