@@ -69,7 +69,7 @@ class Learner:
             return
         new = week not in self._weeks and bool(self._weeks)
         into = self._weeks.setdefault(week, {})
-        for rule, counter in learned(self.contract, verdicts, usual).items():
+        for rule, counter in learned(self.contract, verdicts, usual, self._learned).items():
             into.setdefault(rule, Counter()).update(counter)
             self._learned += counter.total()
         if enough(self._learned, self._made_of, new_week=new):
@@ -91,7 +91,7 @@ class Learner:
             values = {group: Known.from_json(records[group]).values.get(name) for group in groups_of if group in records}
             parents[level] = {group: str(value) for group, value in values.items() if value is not None}
         version = self.baseline.version + 1 if self.baseline is not None else 1
-        self.baseline = build(version, self.contract.outliers, histograms, parents)
+        self.baseline = build(version, self.contract.outliers, histograms, parents, self._learned)
         self._made_of = self._learned
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.contract.model import Contract
-from stream_app.judge.baseline import Baseline, bucket, build, enough, learned, usual
+from stream_app.judge.baseline import YOUNG, Baseline, bucket, build, enough, learned, usual
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.related import Known, Related, updates, wanted
 from tests.support.records import AS_OF, encoded, judge_of, order, shop
@@ -192,9 +192,10 @@ def test_a_baseline_survives_json() -> None:
             Baseline.from_json(text)
 
 
-def test_a_large_batch_teaches_by_a_sample() -> None:
+def test_once_much_is_known_a_large_batch_teaches_by_a_sample() -> None:
     rows = verdicts(*[order(product_id=1, quantity=2, price=9.0)] * 10_000)
-    counts = learned(ORDERS, rows, range(10_000))[QUANTITY.rule.id]
+    assert learned(ORDERS, rows, range(10_000))[QUANTITY.rule.id].total() == 10_000
+    counts = learned(ORDERS, rows, range(10_000), so_far=YOUNG)[QUANTITY.rule.id]
     assert 1_000 <= counts.total() <= 2_000
     assert learned(replace(ORDERS, outliers=()), rows, range(10_000)) == {}
 

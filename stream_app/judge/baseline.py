@@ -25,7 +25,8 @@ _GAMMA = math.log(1.05)
 _LEAST_SPREAD = 0.1
 #: z of the 95th percentile.
 _Z95 = 1.6449
-#: Records of one batch that are learned from at the most, and groups that bounds are kept for.
+#: Values that are learned one and all; from then on, of a batch no more than so many records. Groups that bounds are kept for.
+YOUNG = 200_000
 LEARNED_A_BATCH = 2_000
 MOST_GROUPS = 20_000
 
@@ -48,14 +49,19 @@ def bucket(value: float) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """One version of what is usual: rule id → group → bounds. The group ``""`` is the whole entity."""
+    """One version of what is usual: rule id → group → bounds. The group ``""`` is the whole entity.
+
+    ``learned`` says of how many values it was made.
+    """
 
     version: int = 0
     bounds: Mapping[str, Mapping[str, Bounds]] = field(default_factory=dict)
+    learned: int = 0
 
     def to_json(self) -> str:
         """Compact JSON."""
-        return json.dumps({"version": self.version, "bounds": self.bounds}, separators=(",", ":"), ensure_ascii=False)
+        document = {"version": self.version, "bounds": self.bounds, "learned": self.learned}
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Baseline:
@@ -66,14 +72,19 @@ class Baseline:
                 str(rule): {str(group): (float(low), float(high)) for group, (low, high) in groups.items()}
                 for rule, groups in plain["bounds"].items()
             }
-            return cls(int(plain["version"]), bounds)
+            return cls(int(plain["version"]), bounds, int(plain.get("learned", 0)))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no baseline: {type(error).__name__}: {error}") from None
 
 
-def learned(contract: Contract, verdicts: Verdicts, places: Sequence[int]) -> dict[str, Counter[tuple[str, int]]]:
-    """Rule id → (group of the finest level, bucket) → how often, among the records at ``places``; a sample of a large batch."""
-    step = -(-len(places) // LEARNED_A_BATCH) if places else 1
+def learned(
+    contract: Contract, verdicts: Verdicts, places: Sequence[int], so_far: int = 0
+) -> dict[str, Counter[tuple[str, int]]]:
+    """Rule id → (group of the finest level, bucket) → how often, among the records at ``places``.
+
+    Once much has been learned (``so_far`` values), a sample of a large batch is enough.
+    """
+    step = -(-len(places) // LEARNED_A_BATCH) if places and so_far >= YOUNG else 1
     sample = places[::step]
     found: dict[str, Counter[tuple[str, int]]] = {}
     for outlier in contract.outliers:
@@ -119,6 +130,7 @@ def build(
     outliers: Iterable[Outlier],
     histograms: Mapping[str, Mapping[str, Mapping[int, int]]],
     parents: Mapping[str, Mapping[str, str]],
+    learned: int = 0,
 ) -> Baseline:
     """The bounds that histograms give.
 
@@ -127,6 +139,7 @@ def build(
         outliers: the rules.
         histograms: rule id → group of the finest level → bucket → count.
         parents: level (``product_id.category``) → group of the finest level → its group at that level.
+        learned: how many values have been learned.
     """
     bounds: dict[str, dict[str, Bounds]] = {}
     for outlier in outliers:
@@ -150,7 +163,7 @@ def build(
                 whole.update(histogram)
             _set(groups, "", whole, outlier)
         bounds[outlier.rule.id] = groups
-    return Baseline(version, bounds)
+    return Baseline(version, bounds, learned)
 
 
 def _largest(groups: Mapping[str, Mapping[int, int]]) -> list[tuple[str, Mapping[int, int]]]:

@@ -34,8 +34,9 @@ class Tally:
         stream_ms: largest event time of a clean record, 0 when there is none.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, learned: int = 0) -> None:
         self.contract = contract
+        self._so_far = learned
         self.minutes: dict[int, defaultdict[str, int]] = {}
         self.customers: dict[int, set[str]] = {}
         self.orders: dict[int, set[str]] = {}
@@ -80,7 +81,7 @@ class Tally:
             if outcome == "clean" and is_usual(verdict):
                 usual.append(index)
         kept = sorted({*range(len(verdicts))}.difference(apart)) if apart else list(range(len(verdicts)))
-        for rule_id, counter in learned(self.contract, verdicts, usual + kept).items():
+        for rule_id, counter in learned(self.contract, verdicts, usual + kept, self._so_far).items():
             self._learned.setdefault(rule_id, Counter()).update(counter)
         if not kept:
             return

@@ -44,7 +44,7 @@ class LearnedStore:
             return False
         histograms = {rule: await self._histograms(entity, rule, found[-WEEKS:]) for rule, found in weeks.items()}
         parents = await self._parents(contract, histograms)
-        made = await asyncio.to_thread(build, version + 1, contract.outliers, histograms, parents)
+        made = await asyncio.to_thread(build, version + 1, contract.outliers, histograms, parents, learned)
         payload = {
             "entity": entity, "expected": version, "version": made.version, "document": made.to_json(),
             "learned": learned, "week": newest,

@@ -22,7 +22,7 @@ from stream_app.errors import SettingsError
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from stream_app.store.write import UNAVAILABLE, Store
-from stream_app.worker.baselines import keep_current, pinned
+from stream_app.worker.baselines import Learning, keep_current, pinned
 from stream_app.worker.delivery import kafka_options
 from stream_app.worker.engine import Engine
 from stream_app.worker.health import GaveUp, Health
@@ -46,11 +46,21 @@ _WATCH = 1.0
 _ANSWER = 10.0
 
 
+#: Takes the records of a partition through the five steps.
+Process = Callable[[int, list[Any]], Awaitable[None]]
+
+
 class Lanes:
     """One task per partition: batches of a partition in order, partitions side by side, bounded everywhere."""
 
-    def __init__(self, engine: Engine, fail: Any, before: Callable[[str], Awaitable[None]]) -> None:
-        self.engine, self.fail, self.before = engine, fail, before
+    def __init__(
+        self,
+        engine: Engine,
+        process: Process,
+        fail: Callable[[BaseException], Awaitable[None]],
+        before: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.engine, self.process, self.fail, self.before = engine, process, fail, before
         self._queues: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -71,7 +81,7 @@ class Lanes:
                 while not queue.empty() and len(records) < BATCH:
                     events.append(queue.get_nowait())
                     records += events[-1].message.value
-                await self.engine.process(partition, records)
+                await self.process(partition, records)
                 # 5. Acknowledge the batch to Faust, which commits it.
                 for event in events:
                     event.ack()
@@ -102,6 +112,7 @@ class HeadraceApp:
         self.engines: dict[str, Engine] = {}
         self.rooms: dict[str, WaitingRoom] = {}
         self.lanes: dict[str, Lanes] = {}
+        self.learning: list[Learning] = []
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
 
@@ -199,7 +210,11 @@ class HeadraceApp:
         first = next(iter(engines.values()))
         await first.patiently("write the contracts", lambda: self.store.describe(self.shop.contracts.values()))
         for entity, engine in engines.items():
-            self.lanes[entity] = Lanes(engine, self._fail, self._references_first)
+            process: Process = engine.process
+            if self.pinned is None and engine.contract.outliers:
+                self.learning.append(Learning(engine, self.store))
+                process = self.learning[-1].process
+            self.lanes[entity] = Lanes(engine, process, self._fail, self._references_first)
             self.rooms[entity] = WaitingRoom(engine)
         self.engines = engines
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
@@ -289,8 +304,7 @@ class HeadraceApp:
 
     async def _learn(self, _app: Any) -> None:
         await self._ready()
-        if self.pinned is None:
-            await keep_current(self.engines, self.store, lambda: self.app.should_stop)
+        await keep_current(self.learning, lambda: self.app.should_stop)
 
     async def _monitor(self, _app: Any) -> None:
         await self._ready()

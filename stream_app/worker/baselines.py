@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from stream_app.errors import SettingsError
-from stream_app.judge.baseline import Baseline
+from stream_app.judge.baseline import LEARNED_A_BATCH, YOUNG, Baseline
 from stream_app.store.write import UNAVAILABLE, Store
 from stream_app.worker.engine import Engine
 
@@ -32,17 +33,43 @@ def pinned(file: Path) -> dict[str, Baseline]:
         raise SettingsError(f"HEADRACE_BASELINE: {file} holds no baselines; `headrace baseline` writes them") from None
 
 
-async def keep_current(engines: Mapping[str, Engine], store: Store, stopping: Callable[[], bool]) -> None:
-    """Run until ``stopping``. Redis being away only means that the baseline stays as it is."""
-    learning = [engine for engine in engines.values() if engine.contract.outliers]
+class Learning:
+    """Keeps the baseline of one entity current. Redis being away only means that it stays as it is."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self._engine, self._store = engine, store
+        self._one = asyncio.Lock()
+
+    async def renew(self) -> None:
+        """Make a new version where enough was learned, and take over the one in force."""
+        entity, look_ups = self._engine.entity, self._engine.look_ups
+        try:
+            await self._store.learned.renew(self._engine.contract)
+            held = look_ups.baseline.version if look_ups.baseline is not None else 0
+            if await self._store.learned.version(entity) != held:
+                look_ups.baseline = await self._store.learned.baseline(entity)
+        except UNAVAILABLE as error:
+            log.info("%s: the baseline stays as it is (%s)", entity, type(error).__name__)
+
+    async def process(self, partition: int, records: list[Any]) -> None:
+        """Process a batch; a large one, while little has been learned, in portions of which each learns from those before.
+
+        Else a topic that is read from its start at full speed would be through before anything is known to be usual.
+        """
+        baseline = self._engine.look_ups.baseline
+        if len(records) <= LEARNED_A_BATCH or (baseline is not None and baseline.learned >= YOUNG):
+            await self._engine.process(partition, records)
+            return
+        async with self._one:
+            for begin in range(0, len(records), LEARNED_A_BATCH):
+                await self._engine.process(partition, records[begin : begin + LEARNED_A_BATCH])
+                await self.renew()
+
+
+async def keep_current(learning: Iterable[Learning], stopping: Callable[[], bool]) -> None:
+    """Renew the baselines until ``stopping``."""
+    learning = list(learning)
     while learning and not stopping():
-        for engine in learning:
-            look_ups = engine.look_ups
-            try:
-                await store.learned.renew(engine.contract)
-                held = look_ups.baseline.version if look_ups.baseline is not None else 0
-                if await store.learned.version(engine.entity) != held:
-                    look_ups.baseline = await store.learned.baseline(engine.entity)
-            except UNAVAILABLE as error:
-                log.info("%s: the baseline stays as it is (%s)", engine.entity, type(error).__name__)
+        for one in learning:
+            await one.renew()
         await asyncio.sleep(_EVERY)

@@ -132,7 +132,8 @@ class Engine:
 
         # 4. Apply the batch's counts, once, and note the offset, in one atomic script.
         now = int(time.time() * 1000)
-        tally = Tally(self.contract)
+        baseline = self.look_ups.baseline
+        tally = Tally(self.contract, baseline.learned if baseline is not None else 0)
         tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
         newest = [index for index in range(max(0, len(records) - 100), len(records)) if index not in pending]
         tally.show((verdicts[index], sources[index].decode()) for index in newest)
