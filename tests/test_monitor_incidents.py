@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from stream_app.contract import Dimension, Rule, Severity, WindowRule
+from stream_app.contract import Dimension, Rule, Severity, WindowRule, load_shop
 from stream_app.monitor import Change, Monitor, Window
+from stream_app.monitor.seasonal import Expected
 from stream_app.monitor.tuning import Tuning
 from tests.support.windows import DAY, HOUR, MONDAY, ORDERS, WEEK, between, busy, shop_windows, watch
 
@@ -270,6 +272,25 @@ def test_single_records_of_another_year_are_not_the_history() -> None:
     twist = between(BEGIN, LAST, lambda counts: counts.clear())
     changes = watch(iter([*strays, *shop_windows(LAST + 8, twist=twist)]))
     assert [one.incident.start for one in changes if one.kind == "opened"] == [AT]
+
+
+def test_the_range_of_what_cannot_be_negative_ends_at_zero() -> None:
+    wide = Expected(1_000.0, 900.0, 1_100.0), 100.0, 20.0, (5.0, 5.0)
+    assert Monitor(ORDERS)._readings.revenue(9_000, *wide).low == 0
+    assert Monitor(ORDERS)._readings.average(9_000.0, 20, 1_000.0, 5.0).low == 0
+    # Where orders can be sent back, an hour's revenue can be below zero.
+    shop = load_shop(Path(__file__).parents[1] / "examples" / "online-retail").contracts["orders"]
+    low = Monitor(shop)._readings.revenue(9_000, *wide).low
+    assert low is not None
+    assert low < 0
+
+
+def test_an_empty_window_is_outside_the_range_that_its_incident_tells() -> None:
+    bunches = Expected(30.0, 20.0, 40.0), 30.0, (6.0, 6.0)
+    readings = Monitor(ORDERS)._readings
+    one, many = readings.volume(0, *bunches, 0.0), readings.volume(0, *bunches, -12.0)
+    assert (one.low, many.low) == (0, 1)
+    assert abs(many.score) > many.threshold > abs(one.score)
 
 
 def test_a_severity_that_rises_is_told() -> None:

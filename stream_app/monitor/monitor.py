@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from stream_app.contract.model import Contract, WindowRule
@@ -39,7 +40,7 @@ class Monitor:
         self.tuning = tuning or Tuning()
         self.rhythm = rhythm = RHYTHMS[grain]
         self._episodes = Episodes(contract.entity, grain, rhythm, self.tuning)
-        self._readings = Readings(self.tuning, rhythm)
+        self._readings = Readings(self.tuning, rhythm, _least_money(contract))
         self._seasonal, self._base, self._shares = Seasonal(rhythm), Base(rhythm), Shares(rhythm)
         self._average, self._mix = Average(rhythm), Mix(rhythm, self.tuning)
         self._promises = {rule.rule.id for rule in contract.windows}
@@ -109,6 +110,16 @@ class Monitor:
             and segments_known == self.contract.segments
             and ("revenue" in state) == (self.contract.revenue is not None)
         )
+
+
+def _least_money(contract: Contract) -> float:
+    """0 where the contract leaves neither quantity nor price below it."""
+    revenue = contract.revenue
+    for name in (revenue.quantity, revenue.price) if revenue is not None else ():
+        options = contract.field(name).options
+        if options.get("minimum", options.get("exclusiveMinimum", -1)) < 0:
+            return -inf
+    return 0.0
 
 
 class _Step(Rates):

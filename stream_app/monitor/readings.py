@@ -17,10 +17,10 @@ OUTAGE = 0.05
 
 
 class Readings:
-    """Makes readings with one tuning."""
+    """Makes readings with one tuning. ``least_money``: what a record's amount cannot be below, minus infinity or 0."""
 
-    def __init__(self, tuning: Tuning, rhythm: Rhythm) -> None:
-        self.tuning, self.rhythm = tuning, rhythm
+    def __init__(self, tuning: Tuning, rhythm: Rhythm, least_money: float = -inf) -> None:
+        self.tuning, self.rhythm, self.least_money = tuning, rhythm, least_money
 
     def volume(self, observed: int, expected: Expected, level: float, spreads: tuple[float, float], silence: float) -> Reading:
         """Records of a window; ``level``: of an average one; ``spreads``: of scores below and above; ``silence``: a score."""
@@ -28,7 +28,10 @@ class Readings:
         bound = _bound(observed, expected)
         below, above = spreads
         spread = below if observed < bound else above
-        score = min(poisson_score(observed, bound) / spread, silence or inf) * tuning.factor("volume")
+        score = poisson_score(observed, bound) / spread
+        # One empty hour may be within the range; where it is their number that is strange, there should have been something.
+        least = 1.0 if silence < min(0.0, score) else 0.0
+        score = min(score, silence or inf) * tuning.factor("volume")
         floor = max(tuning.records_floor, tuning.volume_floor * bound, tuning.level_floor * level)
         change = abs(observed - bound)
         ratio = observed / max(expected.value, 1.0)
@@ -37,7 +40,7 @@ class Readings:
             "volume",
             observed=observed,
             expected=expected.value,
-            low=max(0.0, sqrt(max(expected.low, 0.0)) - tuning.threshold * below / 2) ** 2,
+            low=max(least, max(0.0, sqrt(max(expected.low, 0.0)) - tuning.threshold * below / 2) ** 2),
             high=(sqrt(max(expected.high, 0.0)) + tuning.threshold * above / 2) ** 2,
             unit="records",
             severity="error" if ratio <= 0.5 or ratio >= 3 else "warning",
@@ -65,7 +68,7 @@ class Readings:
             "revenue",
             observed=observed,
             expected=expected.value,
-            low=expected.low - tuning.threshold_money * below,
+            low=max(self.least_money, expected.low - tuning.threshold_money * below),
             high=expected.high + tuning.threshold_money * above,
             unit="money",
             severity="error" if ratio <= 0.5 or ratio >= 3 else "warning",
@@ -90,7 +93,7 @@ class Readings:
             "average_order",
             observed=observed,
             expected=expected,
-            low=expected - tuning.threshold_money * scale,
+            low=max(self.least_money, expected - tuning.threshold_money * scale),
             high=expected + tuning.threshold_money * scale,
             unit="money",
             severity="error" if ratio <= 0.5 or ratio >= 2 else "warning",
