@@ -7,16 +7,23 @@ are joined for the commit, so that gaps in the log (transaction markers, compact
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import aiokafka.consumer.fetcher as fetcher
 import faust
+from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from stream_app.worker import header_names
+
+log = logging.getLogger("headrace.worker")
+#: Seconds between two attempts to reach the broker at the start.
+_AGAIN = 1.0
 
 
 class _Chunk(list[Any]):
@@ -122,6 +129,18 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = 20  # Faust asks for 1,500
         consumer._isolation_level = "read_committed"  # what a producer has taken back is no record
         return consumer
+
+    async def on_start(self) -> None:
+        """Reach the broker, however long it takes: whoever watches the worker ends it when that is too long."""
+        while not self.should_stop:
+            try:
+                await super().on_start()
+            except KafkaConnectionError as error:
+                log.info("no broker to join the group at (%s); again in %.0f s", error, _AGAIN)
+                await self._ensure_consumer().stop()
+                await asyncio.sleep(_AGAIN)
+            else:
+                return
 
 
 class BatchConsumer(driver.Consumer):
