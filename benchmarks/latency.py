@@ -45,7 +45,7 @@ def measure(bootstrap: str, redis_url: str, rate: int, seconds: int) -> list[flo
 
     thread = threading.Thread(target=subscribe)
     thread.start()
-    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+    producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
     rows = orders(rate * (seconds + 15))
     try:
         began = time.perf_counter()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import statistics
@@ -26,13 +27,14 @@ from headrace.embedded.stack import EmbeddedStack
 from stream_app.settings import Settings, load_settings
 
 
-def worker(settings: Settings, redis_url: str, count: int, processes: int) -> float:
+def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, exactly_once: str = "off") -> float:
     """Seconds the full worker takes for ``count`` orders, start-up excluded: extrapolated from its first batch on."""
     prefix, group = f"bench-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
     client = redis.Redis.from_url(redis_url)
     env = os.environ | {
         "HEADRACE_KAFKA": settings.kafka, "HEADRACE_REDIS": redis_url, "HEADRACE_GROUP": group,
         "HEADRACE_REDIS_PREFIX": prefix, "HEADRACE_TOPIC_PREFIX": settings.topic_prefix,
+        "HEADRACE_EXACTLY_ONCE": exactly_once,
     }  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "headrace", "worker", f"--processes={processes}"], env=env)
     try:
@@ -91,13 +93,15 @@ def main() -> None:
     with services(options.kafka) as (kafka, redis_url):
         settings = load_settings(kafka=kafka, topic_prefix=f"b{uuid.uuid4().hex[:6]}-")
         load(settings, options.records)
-        seconds: dict[str, list[float]] = {"confluent": [], "aiokafka": [], "headrace": [], "headrace × 2": []}
+        contenders = {name: functools.partial(peer, name) for name in ("confluent", "aiokafka")}
+        contenders["headrace"] = functools.partial(worker, redis_url=redis_url)
+        contenders["headrace × 2"] = functools.partial(worker, redis_url=redis_url, processes=2)
+        if options.kafka:  # the embedded broker has no transactions
+            contenders["exactly once"] = functools.partial(worker, redis_url=redis_url, exactly_once="on")
+        seconds: dict[str, list[float]] = {name: [] for name in contenders}
         for number in range(options.rounds):
-            for name in seconds:
-                if name.startswith("headrace"):
-                    took = worker(settings, redis_url, options.records, 2 if name.endswith("2") else 1)
-                else:
-                    took = peer(name, settings, options.records)
+            for name, contender in contenders.items():
+                took = contender(settings=settings, count=options.records)
                 seconds[name].append(took)
                 print(f"round {number + 1} {name:12} {options.records / took:>10,.0f} records/s", flush=True)
     broker = "Apache Kafka" if options.kafka else "embedded broker"

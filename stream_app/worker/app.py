@@ -10,22 +10,23 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from stream_app.contract.model import Shop
 from stream_app.errors import SettingsError
 from stream_app.names import Topics
 from stream_app.settings import Settings
-from stream_app.store.write import UNAVAILABLE, Store
+from stream_app.store.write import Store
 from stream_app.worker.baselines import Learning, keep_current, pinned
 from stream_app.worker.delivery import kafka_options
 from stream_app.worker.engine import Engine
 from stream_app.worker.health import GaveUp, Health
+from stream_app.worker.heartbeat import Heartbeat
 from stream_app.worker.lookups import KnownIds
 from stream_app.worker.monitoring import Monitoring
 from stream_app.worker.process import NoTables, end
@@ -101,7 +102,6 @@ class HeadraceApp:
         self.shop, self.settings, self.topic_ids = shop, settings, topic_ids
         self.health = Health()
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.started = time.time()
         self.failure: BaseException | None = None
         self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
@@ -115,6 +115,7 @@ class HeadraceApp:
         self.learning: list[Learning] = []
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
+        self.heartbeat = Heartbeat(self.id, self.health, self.engines, lambda: self.app.consumer)
 
     def _build(self) -> faust.App:
         settings = self.settings
@@ -216,7 +217,7 @@ class HeadraceApp:
                 process = self.learning[-1].process
             self.lanes[entity] = Lanes(engine, process, self._fail, self._references_first)
             self.rooms[entity] = WaitingRoom(engine)
-        self.engines = engines
+        self.engines.update(engines)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
         self._watch = asyncio.create_task(self._watching())
 
@@ -273,7 +274,7 @@ class HeadraceApp:
         """
         entities = {reference.to_entity for reference in self.shop.contracts[entity].references}
         while entities and time.monotonic() < self._warm_until:
-            lag = self.lag()
+            lag = self.heartbeat.lag()
             if not any(lag.get(one) for one in entities):
                 return
             await asyncio.sleep(0.02)
@@ -339,48 +340,6 @@ class HeadraceApp:
         lags = await engine.patiently("read the lags", lambda: self.store.lags(since))
         return closed, lags is not None and all(lags.get(r.to_entity, 0) == 0 for r in engine.contract.references)
 
-    def lag(self) -> dict[str, int]:
-        """Entity → records in this worker's partitions of the raw topic that are not applied yet."""
-        lags: dict[str, int] = {}
-        for entity, _, lag in self._lags():
-            lags[entity] = lags.get(entity, 0) + lag
-        return lags
-
-    def behind(self) -> int | None:
-        """The least event time (ms) that a partition with a lag has reached, 0 before its first batch; None without lag."""
-        return min(
-            (self.engines[entity].reached.get(partition, 0) for entity, partition, lag in self._lags() if lag), default=None
-        )
-
-    def _lags(self) -> Iterator[tuple[str, int, int]]:
-        consumer: Any = self.app.consumer
-        for tp in consumer.assignment():
-            for entity, engine in self.engines.items():
-                if tp.topic == engine.topics.raw:
-                    highwater = consumer.highwater(tp)
-                    applied = engine._applied.get(tp.partition, (consumer._committed_offset.get(tp) or 0) - 1)
-                    # Not fetched from yet: it may hold something.
-                    yield entity, tp.partition, 1 if highwater is None else max(0, highwater - applied - 1)
-
     async def _beat(self, _app: Any) -> None:
-        if not self.engines:
-            return
-        for engine in self.engines.values():
-            engine.look_ups.refresh()
-        partitions = 0
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            raw = [engine.topics.raw for engine in self.engines.values()]
-            partitions = sum([len(await asyncio.wait_for(self.producer.now.partitions_for(topic), 5)) for topic in raw])
-        now = time.time()
-        rate = self.health.records / max(0.001, now - getattr(self, "_last_beat", self.started))
-        self.health.records, self._last_beat = 0, now
-        row = {
-            "at": int(now * 1000), "started": int(self.started * 1000), "pid": os.getpid(), "host": socket.gethostname(),
-            "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(),
-            "held": sum(1 for _ in self._lags()), "partitions": partitions, "error": self.health.error,
-            "state": "retrying" if self.health.error else "running",
-            "latency_ms": round(self.health.waited / self.health.batches, 1) if self.health.batches else None,
-        }  # fmt: skip
-        self.health.waited, self.health.batches = 0.0, 0
-        with contextlib.suppress(*UNAVAILABLE):
-            await self.store.beat(self.id, row)
+        if self.engines:
+            await self.heartbeat.beat(self.store, self.producer)
