@@ -12,7 +12,7 @@ import pandas as pd
 
 from dashboard.formats import percent
 from stream_app.judge.summary import Quality
-from stream_app.store.read_overview import FindingsPoint, QualityPoint, RuleCount, SalesPoint
+from stream_app.store.read_figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
 
 #: An Altair chart of any kind; its own types do not survive its methods.
 Figure = Any

@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.figures import MARK, NOTHING_FAILED, Figure, dimension_axis, number_axis, period, times, x_axis, y_axis
 from dashboard.formats import percent
 from stream_app.judge.summary import Quality
-from stream_app.store.read_overview import FindingsPoint
+from stream_app.store.read_figures import FindingsPoint
 from stream_app.store.read_quality import ConformityPoint
 
 #: A chart of segment values shows this many; the table has them all.

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import figures, formats, theme
 from dashboard.words import plain
-from stream_app.store.read_overview import Kpi, QualityPoint
+from stream_app.store.read_figures import Kpi, QualityPoint
 from stream_app.store.read_ranges import Chosen, Custom, TimeRange
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import data, figures_quality, formats, grid, markup, tables, theme
 from dashboard.advice import what_to_do
-from stream_app.store.read_overview import RuleCount
+from stream_app.store.read_figures import RuleCount
 from stream_app.store.read_quality import QualityView
 
 #: Recent findings shown of one rule.

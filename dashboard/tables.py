@@ -12,7 +12,7 @@ import pandas as pd
 
 from dashboard.words import cell, visible
 from stream_app.judge.summary import ContractSummary
-from stream_app.store.read_overview import RuleCount
+from stream_app.store.read_figures import RuleCount
 from stream_app.store.read_quality import NullField, Repair, SegmentRow, UnknownField
 from stream_app.store.read_values import CleanRecord, RecentFinding
 

@@ -10,7 +10,7 @@ from dashboard import figures, figures_pipeline, figures_quality, incidents, tab
 from dashboard.data import Sample
 from stream_app.judge.summary import Quality
 from stream_app.store.incidents import Incident
-from stream_app.store.read_overview import FindingsPoint, SalesPoint
+from stream_app.store.read_figures import FindingsPoint, SalesPoint
 from stream_app.store.read_quality import ConformityPoint, SegmentRow
 
 HOUR = 3_600

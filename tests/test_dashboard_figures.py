@@ -17,7 +17,7 @@ from dashboard.words import plain, sentence
 from stream_app.judge.summary import Quality
 from stream_app.store.incidents import Incident
 from stream_app.store.read import ReadModel
-from stream_app.store.read_overview import FindingsPoint, QualityPoint, RuleCount, SalesPoint
+from stream_app.store.read_figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
 from stream_app.store.read_quality import ConformityPoint, SegmentRow
 from tests.support.fill import Shop
 

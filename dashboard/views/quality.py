@@ -12,7 +12,7 @@ from dashboard.parts import before_label, rule_columns, score_over_time, tile
 from dashboard.rule_panel import rule_panel
 from dashboard.words import plain, visible
 from stream_app.judge.summary import Quality, quality
-from stream_app.store.read_overview import Kpi, RuleCount
+from stream_app.store.read_figures import Kpi, RuleCount
 from stream_app.store.read_quality import QualityView
 from stream_app.store.read_ranges import TimeRange
 

@@ -15,7 +15,8 @@ from stream_app.store import read_values
 from stream_app.store.incidents import Incident, incidents
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
 from stream_app.store.read_client import connect
-from stream_app.store.read_overview import Cut, Overview, build
+from stream_app.store.read_figures import Cut
+from stream_app.store.read_overview import Overview, build
 from stream_app.store.read_period import PeriodCounts, read_period
 from stream_app.store.read_pulse import Pulse, pulse_of
 from stream_app.store.read_quality import QualityView, build_quality

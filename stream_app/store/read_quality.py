@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream_app.judge.summary import MINOR, ContractSummary, Quality, conformity
-from stream_app.store.read_overview import BARS, SPARK_POINTS, Figures, FindingsPoint, QualityPoint, RuleCount
+from stream_app.store.read_figures import BARS, SPARK_POINTS, Figures, FindingsPoint, QualityPoint, RuleCount
 from stream_app.store.read_ranges import Chosen, Span, TimeRange, bar_seconds, bars, groups
 from stream_app.store.read_values import Counts, EntityState, Window
 

@@ -12,7 +12,7 @@ from stream_app.judge.summary import ContractSummary, EntityTotals, sales_entity
 from stream_app.store import read_values
 from stream_app.store.keys import Distinct, Grain, Keys
 from stream_app.store.read_client import reading
-from stream_app.store.read_overview import BARS, SPARK_POINTS, Cut
+from stream_app.store.read_figures import BARS, SPARK_POINTS, Cut
 from stream_app.store.read_ranges import MOST_WINDOWS, Span, bars, groups
 from stream_app.store.read_values import CleanRecord, EntityState, RecentFinding, Window, Worker, text
 
