@@ -44,6 +44,12 @@ def rule_columns(frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _incomparable(kpi: Kpi, before: str) -> str:
+    if not before:
+        return "all time"
+    return "none before" if kpi.previous == 0 else "no earlier figure"
+
+
 def tile(
     name: str,
     value: str,
@@ -69,7 +75,7 @@ def tile(
             delta=delta or "–",
             delta_color="off" if flat else "inverse" if less_is_better else "normal",
             delta_arrow="off" if flat else "auto",
-            delta_description=before if delta else "no earlier figure" if before else "all time",
+            delta_description=before if delta else _incomparable(kpi, before),
             help=meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:

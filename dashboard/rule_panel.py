@@ -6,9 +6,12 @@ import streamlit as st
 
 from dashboard import data, figures_quality, formats, grid, markup, tables, theme
 from dashboard.advice import what_to_do
+from stream_app.judge.worth import has_worth
 from stream_app.store.read_figures import RuleCount
 from stream_app.store.read_quality import QualityView
 
+#: Why a rule may have no value at risk although its records have prices.
+WORTHLESS = "Rules that doubt quantity or price themselves, find a repeated record or only count put no known value at risk."
 #: Recent findings shown of one rule.
 RECENT = 50
 
@@ -32,6 +35,7 @@ def rule_panel(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
                         markup.pill(rule.severity, rule.severity), f" {tables.effect(rule.severity)} the record"
                     ),
                     "Dimension": rule.dimension,
+                    "Value at risk": at_risk_of(view, entity, rule_id, counted),
                     "Looks at": markup.join(markup.code(rule.path), " of ", markup.code(entity)),
                     "Contract": markup.code(f"{contract.id}:{contract.version}"),
                 }
@@ -47,6 +51,18 @@ def rule_panel(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
                 alt_text="Findings of the rule over time.",
             )
             _recent(entity, rule_id)
+
+
+def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount | None) -> str | None:
+    """The value at risk in words, or why there is none; None where no record of the entity has a price."""
+    contract = view.contracts[entity]
+    if not contract.revenue:
+        return None
+    if not has_worth(rule_id, contract.rules[rule_id]):
+        return f"{formats.NOTHING} {WORTHLESS}"
+    if counted is None or not counted.at_risk:
+        return f"{formats.NOTHING} No quantity and price of its records could be read."
+    return formats.money(counted.at_risk, view.currency)
 
 
 def _recent(entity: str, rule_id: str) -> None:

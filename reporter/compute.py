@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from reporter import names
 from reporter.book import Book
-from reporter.derive import Whole, concentrations, has_worth, is_comparable, rising_repairs, whole
+from reporter.derive import Whole, concentrations, is_comparable, rising_repairs, whole
 from reporter.facts import Facts
 from reporter.material import Incident, Material
 from reporter.texts import Texts
 from stream_app.judge.summary import ContractSummary, quality, sales_entity
 from stream_app.judge.summary import conformity as share_clean
+from stream_app.judge.worth import at_risk
 from stream_app.store.read_period import PeriodCounts
 from stream_app.store.read_values import Counts
 
@@ -171,8 +172,8 @@ class _Writer:
         )
         self.book.compare(f"{prefix}.share", shares, "share", "points", "rule.share", "lower", words=words)
         self.book.add(f"{prefix}.part", count / all_findings if all_findings else None, "share", "rule.part", words=words)
-        risk = now.at_risk_minor.get(rule_id, 0)
-        if risk and self.currency and has_worth(rule_id, rule):
+        risk = at_risk(self.contracts[entity], rule_id, now.at_risk_minor)
+        if risk and self.currency:
             self.book.add(f"{prefix}.at_risk", risk, f"money:{self.currency}", "rule.at_risk", "lower", words=words)
 
     def _segments(self) -> None:

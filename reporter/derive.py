@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stream_app.judge.summary import ContractSummary, RuleSummary, conformity, overall_quality, quality
+from stream_app.judge.summary import ContractSummary, conformity, overall_quality, quality
+from stream_app.judge.worth import value_at_risk
 from stream_app.store.read_period import PeriodCounts
 from stream_app.store.read_values import Counts
 
@@ -88,17 +89,9 @@ def rising_repairs(now: Counts, before: Counts) -> list[tuple[str, int, int]]:
     return sorted(rising, key=lambda row: (row[2] - row[1], row[0]))
 
 
-#: Rules that find what quantity or price themselves are too high: what such a record says it is worth, it is not. And a
-#: record that comes a second time, word for word, is worth nothing (one that says something else is a contradiction).
-_WORTHLESS = frozenset({"condition", "outlier", "deviation"})
 #: The period before is one to compare with from this share of the period's records on: a stream's first records, and
 #: stray ones of long ago, are not.
 COMPARABLE = 0.1
-
-
-def has_worth(rule_id: str, rule: RuleSummary) -> bool:
-    """Whether quantity × price of the records that this rule finds says what is at risk."""
-    return rule.counts and rule.kind not in _WORTHLESS and not rule_id.lower().endswith(("maximum", ".unique"))
 
 
 def is_comparable(counts: Mapping[str, PeriodCounts], before: Mapping[str, PeriodCounts]) -> bool:
@@ -134,10 +127,5 @@ def whole(contracts: Mapping[str, ContractSummary], periods: Mapping[str, Period
         score=measured.score,
         dimensions=measured.dimensions,
         findings=sum(n for entity, one in counts.items() for rule, n in one.findings.items() if rule in counting[entity]),
-        at_risk=sum(
-            number
-            for entity, one in counts.items()
-            for rule_id, number in one.at_risk_minor.items()
-            if rule_id in counting[entity] and has_worth(rule_id, contracts[entity].rules[rule_id])
-        ),
+        at_risk=sum(value_at_risk(contracts[entity], one.at_risk_minor) for entity, one in counts.items()),
     )

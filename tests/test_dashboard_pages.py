@@ -16,7 +16,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import formats, tables
+from dashboard.rule_panel import WORTHLESS, at_risk_of
 from headrace.embedded import EmbeddedStack
+from reporter.compute import compute
+from reporter.material import Health, Material
+from reporter.texts import texts
 from stream_app.judge.summary import quality
 from stream_app.store.read import ReadModel
 from stream_app.store.read_ranges import Custom, TimeRange
@@ -103,11 +107,11 @@ def test_the_quality_page_shows_the_stores_figures(shop: ReadModel, chosen: Time
     view = shop.quality(chosen)
     rules = frames(page)[0]
 
-    assert tiles(page)["Quality score"] == formats.percent(view.quality.score, 2)
-    assert tiles(page)["Conformity"] == formats.percent(view.conformity.now, 2)
+    assert tiles(page)["Quality score"] == formats.percent(view.quality()[0].score, 2)
+    assert tiles(page)["Conformity"] == formats.percent(view.kpis().conformity.value, 2)
     assert tiles(page)["Records in"] == formats.count(view.received)
     assert tiles(page)["Findings"] == formats.count(sum(row.count for row in view.rules))
-    assert tiles(page)["Value at risk"] == formats.money(sum(row.at_risk for row in view.rules), "USD")
+    assert tiles(page)["Value at risk"] == formats.money(sum(row.at_risk or 0 for row in view.rules), "USD")
     assert {row: risk or None for row, risk in zip(rules["Rule"], rules["Value at risk"].fillna(0), strict=True)} == {
         row.rule: row.at_risk or None for row in view.rules
     }
@@ -127,15 +131,48 @@ def test_the_quality_page_of_one_entity_counts_only_its_records(shop: ReadModel)
     assert list(frames(page)[1]["Step"]) == ["lower"]
 
 
-def test_what_the_store_does_not_compare_is_not_called_unknown(shop: ReadModel) -> None:
-    every, one = open_page("quality", range="30d"), open_page("quality", range="30d", entity="customers")
-    rejected = sum(counts.rejected for counts in shop.quality(TimeRange.LAST_30_DAYS).counts.values())
-    deltas = {tile.label: tile.delta for tile in every.metric}
+@pytest.mark.parametrize("entity", ["", "orders", "customers"])
+def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: ReadModel, entity: str) -> None:
+    page = open_page("quality", range="30d", entity=entity)
+    kpis = shop.quality(TimeRange.LAST_30_DAYS).kpis(entity or None)
+    deltas = {tile.label: tile.delta for tile in page.metric}
 
-    assert deltas["Records in"] == f"{formats.count(rejected)} rejected"
-    assert deltas["Value at risk"] == "by 3 rules"
-    assert [tile.delta for tile in one.metric if tile.label in {"Quality score", "Conformity"}] == ["of customers"] * 2
-    assert "–" not in [tile.delta for tile in (*every.metric, *one.metric)]
+    assert deltas["Quality score"] == formats.points(kpis.score.difference)
+    assert deltas["Conformity"] == formats.points(kpis.conformity.difference)
+    assert deltas["Records in"] == formats.relative(kpis.received.change)
+    assert deltas["Findings"] == formats.relative(kpis.findings.change)
+    assert deltas["Value at risk"] == (
+        "no prices in customers" if entity == "customers" else formats.relative(kpis.at_risk.change)
+    )
+    assert None not in deltas.values()
+
+
+def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: ReadModel) -> None:
+    span = shop.quality(TimeRange.LAST_30_DAYS).span
+    assert span is not None
+    health = Health(workers=1, lag=0, waiting=0, stream=span.end)
+    facts = compute(
+        Material(span.start, span.end, shop.contracts(), shop.period(span.start, span.end), None, (), health), texts("en")
+    )
+    page = open_page("quality", range="30d")
+    rules = frames(page)[0].set_index("Rule")["Value at risk"]
+
+    assert tiles(page)["Value at risk"] == formats.money(facts.all["all.at_risk"].value / 100, "USD")
+    # A record that comes a second time is worth nothing, whatever it says.
+    assert pd.isna(rules["order_id.unique"]) and rules["quantity.minimum"] > 0
+
+
+def test_a_rule_says_why_it_puts_nothing_at_risk(shop: ReadModel) -> None:
+    view = shop.quality(TimeRange.LAST_30_DAYS)
+    by_id = {row.rule: row for row in view.rules}
+
+    def said(entity: str, rule: str) -> str | None:
+        return at_risk_of(view, entity, rule, by_id.get(rule))
+
+    assert said("orders", "quantity.minimum") == formats.money(by_id["quantity.minimum"].at_risk, "USD")
+    assert said("orders", "order_id.unique") == f"{formats.NOTHING} {WORTHLESS}"
+    assert said("orders", "price.type") == f"{formats.NOTHING} No quantity and price of its records could be read."
+    assert said("customers", "email.format") is None
 
 
 def test_the_quality_page_tells_unknown_fields_and_empty_ones(shop: ReadModel) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import redis
 
 from headrace.embedded import EmbeddedStack
+from stream_app.judge.summary import ContractSummary
 from stream_app.store.keys import Grain
 from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import MOST_WINDOWS, Custom, TimeRange, span_of, span_of_custom
-from stream_app.store.read_values import add, counts
+from stream_app.store.read_quality import build_quality
+from stream_app.store.read_ranges import MOST_WINDOWS, Custom, Span, TimeRange, span_of, span_of_custom
+from stream_app.store.read_values import Window, add, counts
 from tests.support.fill import Recount, Shop, a_live_shop
 
 NOW = 1_790_000_123_000
@@ -66,7 +69,45 @@ def test_shares_are_compared_with_the_range_before(filled: tuple[ReadModel, dict
 
     (phone,) = (row for row in view.nulls if row.field == "phone")
     assert phone.before == pytest.approx(before["n:phone"] / judged)
-    assert view.conformity.before is not None and view.before is not None
+
+
+@pytest.mark.parametrize("entity", [None, "orders", "customers"])
+def test_key_numbers_come_with_those_of_the_range_before(
+    filled: tuple[ReadModel, dict[str, Recount]], entity: str | None
+) -> None:
+    model, recounts = filled
+    view = model.quality(TimeRange.LAST_WEEK)
+    assert view.span is not None and view.span.previous is not None
+    kpis = view.kpis(entity)
+    chosen = [recount for name, recount in recounts.items() if entity in (None, name)]
+    counted = [sum((one.between(*part) for one in chosen), Counter()) for part in (
+        (view.span.start, view.span.end), (view.span.previous, view.span.start)
+    )]  # fmt: skip
+
+    assert [kpis.received.value, kpis.received.previous] == [part["in"] for part in counted]
+    assert [kpis.findings.value, kpis.findings.previous] == [
+        sum(number for name, number in part.items() if name.startswith("f:")) for part in counted
+    ]
+    shares = [part["clean"] / (part["clean"] + part["rejected"]) for part in counted]
+    assert [kpis.conformity.value, kpis.conformity.previous] == pytest.approx(shares)
+    risks = [part["v:quantity.minimum"] + part["v:customer_id.reference"] for part in counted]
+    assert [kpis.at_risk.value, kpis.at_risk.previous] == (
+        [None, None] if entity == "customers" else pytest.approx([risk / 100 for risk in risks])
+    )
+    assert all(part["v:order_id.unique"] for part in counted if entity != "customers")
+    now, before = view.quality(entity)
+    assert before is not None and (kpis.score.value, kpis.score.previous) == (now.score, before.score)
+
+
+def test_a_rule_that_found_something_only_before_counts_among_the_findings_before() -> None:
+    window = [Window(start, counts("k", {"in": "10", f"f:{rule}": "2"})) for start, rule in ((0, "a.type"), (60, "b.type"))]
+    view = build_quality(
+        chosen=Custom(60, 120), span=Span(Grain.MINUTE, 60, 120, 0), read_at=0, first=0,
+        contracts={"orders": ContractSummary("o", "1")}, states={}, windows={"orders": tuple(window)},
+    )  # fmt: skip
+
+    assert [row.previous for row in view.rules] == [0]
+    assert (view.kpis().findings.value, view.kpis().findings.previous) == (2, 2)
 
 
 def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[ReadModel, dict[str, Recount]]) -> None:
@@ -75,7 +116,7 @@ def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[ReadM
 
     assert view.counts["customers"].received == recounts["customers"].total()["in"]
     assert sum(row.received for row in view.segments if row.field == "country") == recounts["customers"].total()["in"]
-    assert view.before is None
+    assert view.counts_before is None and view.kpis().received.previous is None
 
 
 def test_a_store_without_records_has_an_empty_view(redis_url: str) -> None:

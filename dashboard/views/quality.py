@@ -9,10 +9,9 @@ import streamlit as st
 from dashboard import data, figures, figures_quality, formats, grid, tables, theme
 from dashboard.live import live, quiet, waiting_for_records
 from dashboard.parts import before_label, rule_columns, score_over_time, tile
-from dashboard.rule_panel import rule_panel
+from dashboard.rule_panel import WORTHLESS, rule_panel
 from dashboard.words import plain, visible
-from stream_app.judge.summary import Quality, quality
-from stream_app.store.read_figures import Kpi, RuleCount
+from stream_app.store.read_figures import RuleCount
 from stream_app.store.read_quality import QualityView
 from stream_app.store.read_ranges import TimeRange
 
@@ -68,64 +67,55 @@ def _entity(view: QualityView) -> str | None:
     return value or None
 
 
-def _measured(view: QualityView, entity: str | None) -> Quality:
-    if entity is None:
-        return view.quality
-    counts = view.counts[entity]
-    return quality(view.contracts[entity], counts.received, counts.findings)
-
-
 def _tiles(view: QualityView, entity: str | None) -> None:
+    kpis = view.kpis(entity)
     chosen = [counts for name, counts in view.counts.items() if entity in (None, name)]
-    received = sum(one.received for one in chosen)
-    judged = sum(one.clean + one.rejected for one in chosen)
-    clean = sum(one.clean for one in chosen)
-    rules = [row for row in view.rules if entity in (None, row.entity)]
-    rejected = sum(one.rejected for one in chosen)
-    found, risk = sum(row.count for row in rules), sum(row.at_risk for row in rules)
-    risky = sum(row.at_risk > 0 for row in rules)
-    # Of one entity the store does not tell the range before.
-    alone = None if entity is None else f"of {plain(entity)}"
-    then = None if any(row.previous is None for row in rules) else sum(row.previous or 0 for row in rules)
+    rejected, judged = sum(one.rejected for one in chosen), sum(one.clean + one.rejected for one in chosen)
     before = before_label(view.range)
-    score_then = view.before.score if view.before and entity is None else None
-    conformity_then = view.conformity.before if entity is None else None
     with st.container(key="tiles"):
         tile(
             "Quality score",
-            formats.percent(_measured(view, entity).score, 2),
-            Kpi(_measured(view, entity).score, score_then),
+            formats.percent(kpis.score.value, 2),
+            kpis.score,
             before,
-            "Checks passed: the mean of all quality dimensions. Compared with the range before for all entities together.",
+            "Checks passed: the mean of all quality dimensions.",
             share=True,
-            beside=alone,
         )
-        share = clean / judged if judged else None
         tile(
             "Conformity",
-            formats.percent(share, 2),
-            Kpi(share, conformity_then),
+            formats.percent(kpis.conformity.value, 2),
+            kpis.conformity,
             before,
-            "Clean records among those judged. Compared with the range before for all entities together.",
+            f"Clean records among those judged: {formats.count(rejected)} of {formats.count(judged)} were rejected.",
             share=True,
-            beside=alone,
         )
         tile(
             "Records in",
-            formats.count(received),
-            Kpi(received),
+            formats.count(kpis.received.value),
+            kpis.received,
             before,
             "Records that came in, those that wait included.",
-            beside=f"{formats.count(rejected)} rejected",
         )
-        tile("Findings", formats.count(found), Kpi(found, then), before, "A record may have several.", less_is_better=True)
+        tile(
+            "Findings",
+            formats.count(kpis.findings.value),
+            kpis.findings,
+            before,
+            "A record may have several.",
+            less_is_better=True,
+        )
         tile(
             "Value at risk",
-            formats.money(risk, view.currency),
-            Kpi(risk),
+            formats.money(kpis.at_risk.value, view.currency),
+            kpis.at_risk,
             before,
-            "Worth of the records with findings, where quantity and price could be read. A record counts under each rule.",
-            beside=f"by {risky} {'rule' if risky == 1 else 'rules'}",
+            f"Quantity × price of the records with findings. A record counts under each rule. {WORTHLESS}",
+            less_is_better=True,
+            beside=None
+            if kpis.at_risk.value is not None
+            else "no prices"
+            if entity is None
+            else f"no prices in {plain(entity)}",
         )
 
 
@@ -174,7 +164,10 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
             **rule_columns(frame),
             "Before": st.column_config.NumberColumn(help="In the range before", format="localized", width="small"),
             "Value at risk": st.column_config.NumberColumn(
-                f"At risk ({currency})" if currency else "At risk", format="accounting", width="small"
+                f"At risk ({currency})" if currency else "At risk",
+                help=f"{formats.NOTHING}: the records do not say what they are worth. {WORTHLESS}",
+                format="accounting",
+                width="small",
             ),
             "Trend": st.column_config.AreaChartColumn("Trend", y_min=0, width="small"),
             "Meaning": st.column_config.TextColumn(width="large"),
@@ -187,17 +180,16 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
 
 
 def _gone(place: tuple[str, str]) -> RuleCount:
-    return RuleCount(*place, "", "", "Found nothing in this range any more.", None, 0, None, 0.0, 0.0)
+    return RuleCount(*place, "", "", "Found nothing in this range any more.", None, 0, None, 0.0, None)
 
 
 def _dimensions(view: QualityView, entity: str | None) -> None:
     st.subheader("By dimension", anchor=False)
-    compared = entity is None and view.before is not None
-    st.caption("Failed checks of each kind, worst first" + ("; the tick is the range before" if compared else ""))
-    measured = _measured(view, entity)
+    measured, before = view.quality(entity)
+    st.caption("Failed checks of each kind, worst first" + ("; the tick is the range before" if before is not None else ""))
     if any(share is not None for share in measured.dimensions.values()):
         theme.chart(
-            figures_quality.dimensions(measured, view.before if compared else None),
+            figures_quality.dimensions(measured, before),
             key="dimensions",
             alt_text="Share of failed checks by quality dimension, worst first, beside the range before.",
         )

@@ -13,6 +13,7 @@ from stream_app.contract.model import Contract, Severity
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts, milliseconds
 from stream_app.judge.verdict import Verdict
+from stream_app.judge.worth import DOUBTING_KINDS
 
 Outcome = Literal["clean", "rejected", "pending"]
 MASK = "•••"
@@ -51,9 +52,7 @@ class Tally:
         # A rule that doubts the amount itself puts no known value at risk.
         money = {self._revenue.quantity, self._revenue.price} if self._revenue is not None else set()
         self._doubting = frozenset(
-            rule.id
-            for rule in contract.rules.values()
-            if rule.field in money or rule.kind in ("condition", "outlier", "deviation")
+            rule.id for rule in contract.rules.values() if rule.field in money or rule.kind in DOUBTING_KINDS
         )
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
 

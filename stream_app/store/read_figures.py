@@ -14,6 +14,7 @@ from stream_app.judge.summary import (
     overall_quality,
     quality,
 )
+from stream_app.judge.worth import at_risk
 from stream_app.store.keys import Distinct
 from stream_app.store.read_ranges import Chosen, Span, TimeRange, bar_seconds, bar_start, bars, groups
 from stream_app.store.read_values import Counts, Window, add
@@ -93,7 +94,10 @@ class FindingsPoint:
 
 @dataclass(frozen=True, slots=True)
 class RuleCount:
-    """What one rule found in the range. ``share``: findings ÷ records in of its entity; ``at_risk`` in currency."""
+    """What one rule found in the range. ``share``: findings ÷ records in of its entity.
+
+    ``at_risk`` in currency; None where quantity × price of what the rule finds says nothing (see ``stream_app.judge.worth``).
+    """
 
     entity: str
     rule: str
@@ -104,7 +108,7 @@ class RuleCount:
     count: int
     previous: int | None
     share: float
-    at_risk: float
+    at_risk: float | None
 
 
 class Figures:
@@ -246,8 +250,10 @@ class Figures:
         """Every rule that found something in the range, most findings first."""
         rows = []
         for entity, count in counts.items():
+            contract = self._contracts[entity]
             for rule_id, found in count.findings.items():
-                rule = self._contracts[entity].rules.get(rule_id)
+                rule = contract.rules.get(rule_id)
+                risk = at_risk(contract, rule_id, count.at_risk_minor)
                 rows.append(
                     RuleCount(
                         entity=entity,
@@ -259,7 +265,7 @@ class Figures:
                         count=found,
                         previous=None if before is None else before[entity].findings.get(rule_id, 0),
                         share=found / count.received if count.received else 0.0,
-                        at_risk=count.at_risk_minor.get(rule_id, 0) / MINOR,
+                        at_risk=None if risk is None else risk / MINOR,
                     )
                 )
         return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.rule)))

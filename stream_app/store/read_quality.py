@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stream_app.judge.summary import MINOR, ContractSummary, Quality, conformity
-from stream_app.store.read_figures import BARS, SPARK_POINTS, Figures, FindingsPoint, QualityPoint, RuleCount
+from stream_app.judge.summary import MINOR, ContractSummary, Quality, conformity, overall_quality, quality
+from stream_app.judge.worth import value_at_risk
+from stream_app.store.read_figures import BARS, SPARK_POINTS, Figures, FindingsPoint, Kpi, QualityPoint, RuleCount
 from stream_app.store.read_ranges import Chosen, Span, TimeRange, bar_seconds, bars, groups
 from stream_app.store.read_values import Counts, EntityState, Window
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A part of judged records now and in the range before; both between 0 and 1, None where nothing is known."""
+class QualityKpis:
+    """Key numbers of some entities, without series; score and conformity between 0 and 1.
 
-    now: float | None
-    before: float | None = None
+    ``at_risk``: in units of currency, added up by rule; None where no record of these entities says what it is worth.
+    """
+
+    score: Kpi
+    conformity: Kpi
+    received: Kpi
+    findings: Kpi
+    at_risk: Kpi
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,8 @@ class UnknownField:
 class QualityView:
     """Everything of one range. ``trends``: (entity, rule) → findings in equal parts of the range, oldest first.
 
-    ``before``: quality of the range before, None where the stream does not cover it. ``clipped``: all time is longer
-    than the windows that charts and segments are made from.
+    ``counts_before``: those of the range before, None where the stream does not cover it. ``clipped``: all time is
+    longer than the windows that charts and segments are made from.
     """
 
     range: Chosen
@@ -98,9 +105,7 @@ class QualityView:
     contracts: Mapping[str, ContractSummary]
     currency: str | None
     counts: Mapping[str, Counts]
-    quality: Quality
-    before: Quality | None
-    conformity: Share
+    counts_before: Mapping[str, Counts] | None
     series: tuple[QualityPoint, ...]
     outcomes: tuple[ConformityPoint, ...]
     findings_series: tuple[FindingsPoint, ...]
@@ -116,6 +121,40 @@ class QualityView:
     def received(self) -> int:
         """Records that came in, in the range."""
         return sum(counts.received for counts in self.counts.values())
+
+    def quality(self, entity: str | None = None) -> tuple[Quality, Quality | None]:
+        """Of one entity or all, in the range and in the one before."""
+        now, then = self._chosen(entity)
+        return self._quality(now), None if then is None else self._quality(then)
+
+    def kpis(self, entity: str | None = None) -> QualityKpis:
+        """Of one entity or all, with the range before."""
+        now, then = self._chosen(entity)
+
+        def kpi(figure: Callable[[Mapping[str, Counts]], float | None]) -> Kpi:
+            return Kpi(figure(now), None if then is None else figure(then))
+
+        return QualityKpis(
+            score=kpi(lambda counts: self._quality(counts).score),
+            conformity=kpi(_conformity),
+            received=kpi(lambda counts: sum(one.received for one in counts.values())),
+            findings=kpi(lambda counts: sum(sum(one.findings.values()) for one in counts.values())),
+            at_risk=kpi(self._at_risk),
+        )
+
+    def _chosen(self, entity: str | None) -> tuple[Mapping[str, Counts], Mapping[str, Counts] | None]:
+        if entity is None:
+            return self.counts, self.counts_before
+        return {entity: self.counts[entity]}, None if self.counts_before is None else {entity: self.counts_before[entity]}
+
+    def _quality(self, counts: Mapping[str, Counts]) -> Quality:
+        parts = ((one.received, quality(self.contracts[entity], one.received, one.findings)) for entity, one in counts.items())
+        return overall_quality(parts)
+
+    def _at_risk(self, counts: Mapping[str, Counts]) -> float | None:
+        priced = {entity: one for entity, one in counts.items() if self.contracts[entity].revenue}
+        risk = sum(value_at_risk(self.contracts[entity], one.at_risk_minor) for entity, one in priced.items())
+        return risk / MINOR if priced else None
 
 
 def build_quality(
@@ -146,9 +185,7 @@ def build_quality(
         contracts=contracts,
         currency=contracts[sales].currency if sales else None,
         counts=counts,
-        quality=figures.quality(counts),
-        before=None if before is None else figures.quality(before),
-        conformity=Share(_conformity(counts), None if before is None else _conformity(before)),
+        counts_before=before,
         series=figures.quality_series(span),
         outcomes=_outcomes(figures, span),
         findings_series=figures.findings_series(span),
