@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 NOTHING = "–"
+#: What stands before a negative number that people read.
+MINUS = "\N{MINUS SIGN}"
 _DAY = 86_400
 _SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥", "INR": "₹"}
 
@@ -15,7 +17,7 @@ def count(number: float | None) -> str:
         return NOTHING
     if abs(number) >= 10_000_000:
         return _short(number)
-    return f"{number:,.0f}"
+    return _minus(f"{number:,.0f}")
 
 
 def money(amount: float | None, currency: str | None) -> str:
@@ -24,7 +26,7 @@ def money(amount: float | None, currency: str | None) -> str:
         return NOTHING
     size = abs(amount)
     text = _short(size) if size >= 10_000_000 else f"{size:,.0f}" if size >= 10_000 else f"{size:,.2f}"
-    sign = "−" if amount < 0 else ""
+    sign = MINUS if amount < 0 else ""
     symbol = _SYMBOLS.get(currency or "")
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency or ''}".rstrip()
 
@@ -39,15 +41,15 @@ def percent(share: float | None, places: int = 1) -> str:
         shown = 100 - step
     if shown <= 0 < share:
         return f"< {step:.{places}f} %"
-    return f"{shown:.{places}f} %"
+    return _minus(f"{shown:.{places}f} %")
 
 
 def relative(change: float | None) -> str | None:
-    """``+3.4 %`` or ``-3.4 %`` (the ASCII minus tells Streamlit the direction); None where nothing is known."""
+    """``+3.4 %`` or ``−3.4 %``; None where nothing is known."""
     if change is None:
         return None
     if abs(change) >= 10:
-        return f"{change + 1:,.0f}×" if change > 0 else f"-{abs(change):,.0f}×"
+        return f"{change + 1:,.0f}×" if change > 0 else f"{MINUS}{abs(change):,.0f}×"
     return _signed(change * 100, 1, "%")
 
 
@@ -110,11 +112,15 @@ def lasting(ms: float) -> str:
 
 def _signed(number: float, places: int, unit: str) -> str:
     shown = round(number, places)
-    return f"{shown:+.{places}f} {unit}" if shown else f"{0:.{places}f} {unit}"
+    return _minus(f"{shown:+.{places}f} {unit}") if shown else f"{0:.{places}f} {unit}"
 
 
 def _short(number: float) -> str:
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
         if abs(number) >= size:
-            return f"{number / size:,.2f} {unit}"
-    return f"{number:,.0f}"
+            return _minus(f"{number / size:,.2f} {unit}")
+    return _minus(f"{number:,.0f}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", MINUS)

@@ -68,13 +68,16 @@ def tile(
         return
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
     flat = delta is None or not any(digit in delta for digit in "123456789")
+    # Streamlit knows a fall by an ASCII hyphen only.
+    falls = delta is not None and delta.startswith(formats.MINUS)
+    good = falls is less_is_better
     with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
         st.metric(
             name,
             plain(value).replace("\\-", "-"),
             delta=delta or "–",
-            delta_color="off" if flat else "inverse" if less_is_better else "normal",
-            delta_arrow="off" if flat else "auto",
+            delta_color="off" if flat else "green" if good else "red",
+            delta_arrow="off" if flat else "down" if falls else "up",
             delta_description=before if delta else _incomparable(kpi, before),
             help=meaning,
         )

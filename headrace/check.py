@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
+from headrace.formats import money
 from headrace.memory import Learner, MemoryStore, at_once, finish
 from headrace.results import Results
 from stream_app.contract.model import Contract, Rule, Severity, Shop
@@ -240,7 +241,7 @@ class Check:
         if kpis["orders"]:
             lines.append(
                 f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, "
-                f"revenue {kpis['revenue']:,.2f} {kpis['currency'] or ''}".rstrip()
+                f"revenue {money(kpis['revenue'], kpis['currency'])}"
             )
         return lines or ["nothing was judged: there is no record in what was read"]
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import redis
 import streamlit as st
+from streamlit.proto.Metric_pb2 import Metric as MetricProto
 from streamlit.testing.v1 import AppTest
 
 from dashboard import formats, tables
@@ -145,6 +146,27 @@ def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: 
         "no prices in customers" if entity == "customers" else formats.relative(kpis.at_risk.change)
     )
     assert None not in deltas.values()
+
+
+TILE = """
+from dashboard.parts import tile
+from stream_app.store.read_figures import Kpi
+for value, less in ((90, False), (90, True), (110, False), (110, True), (100, False)):
+    tile(f"{value} {less}", str(value), Kpi(value, 100), "vs before", "", less_is_better=less)
+"""
+
+
+def test_a_tile_says_by_sign_arrow_and_colour_whether_it_fell_and_whether_that_is_good() -> None:
+    metrics = AppTest.from_string(TILE).run().metric
+    colours, arrows = MetricProto.MetricColor, MetricProto.MetricDirection
+
+    assert [(one.delta, colours.Name(one.proto.color), arrows.Name(one.proto.direction)) for one in metrics] == [
+        ("−10.0 %", "RED", "DOWN"),
+        ("−10.0 %", "GREEN", "DOWN"),
+        ("+10.0 %", "GREEN", "UP"),
+        ("+10.0 %", "RED", "UP"),
+        ("0.0 %", "GRAY", "NONE"),
+    ]
 
 
 def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: ReadModel) -> None:

@@ -13,6 +13,7 @@ from stream_app.contract import Dimension, Rule, Severity, WindowRule, load_shop
 from stream_app.monitor import Change, Monitor, Window
 from stream_app.monitor.seasonal import Expected
 from stream_app.monitor.tuning import Tuning
+from stream_app.monitor.wording import figure
 from tests.support.windows import DAY, HOUR, MONDAY, ORDERS, WEEK, between, busy, shop_windows, watch
 
 #: Hour 10 of a Wednesday, two weeks after the beginning; incidents last six hours.
@@ -309,3 +310,7 @@ def test_the_state_survives_json_at_any_window() -> None:
         state, changed = monitor.step(json.loads(json.dumps(state)), window)
         changes += changed
     assert changes == watch(shop_windows(LAST + 8, twist=twist))
+
+
+def test_a_message_about_a_loss_has_a_real_minus_sign() -> None:
+    assert [figure(-12_350.0, "money"), figure(-3.0, "records"), figure(0.021, "share")] == ["−123.50", "−3", "2.1 %"]

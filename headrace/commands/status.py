@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from headrace.formats import money, percent
 from stream_app.errors import StoreError
 from stream_app.settings import load_settings
 from stream_app.store.read import ReadModel, open_read_model
@@ -75,7 +76,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
     facts = [
         ("active customers", f"{kpis['active_customers']:,}"),
         ("orders", f"{kpis['orders']:,}"),
-        ("revenue", f"{kpis['revenue']:,.2f} {kpis['currency'] or ''}".rstrip()),
+        ("revenue", money(kpis["revenue"], kpis["currency"])),
         ("conversion", percent(kpis["conversion_rate"])),
         ("quality", percent(kpis["quality_score"])),
         ("conformity", percent(kpis["conformity"])),
@@ -140,14 +141,6 @@ def _rules(status: Mapping[str, Any]) -> Table | None:
     if len(rows) > TOP_RULES:
         grid.caption = f"and {len(rows) - TOP_RULES} more rules: --json shows all"
     return grid
-
-
-def percent(share: float | None) -> str:
-    """``98.20 %``; a dash where nothing was measured, and never a rounded-up 100."""
-    if share is None:
-        return "–"
-    shown = f"{share * 100:.2f}"
-    return f"{'99.99' if shown == '100.00' and share < 1 else shown} %"
 
 
 def _moment(iso: str | None) -> str:

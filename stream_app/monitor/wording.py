@@ -59,14 +59,16 @@ def subject(incident: Incident) -> str:
 
 
 def figure(value: float | None, unit: str) -> str:
-    """A value as people write it: money in whole units, shares in percent."""
+    """A value as people write it: money in whole units, shares in percent, a real minus sign."""
     if value is None:
         return "unknown"
     if unit == "share":
-        return f"{value * 100:.3g} %"
-    if unit == "money":
-        return f"{value / 100:,.2f}"
-    return f"{value:,.0f}"
+        text = f"{value * 100:.3g} %"
+    elif unit == "money":
+        text = f"{value / 100:,.2f}"
+    else:
+        text = f"{value:,.0f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _expected(incident: Incident) -> str:
