@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reporter import render
@@ -22,6 +22,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings
 from stream_app.store.read import ReadModel, open_read_model
 from stream_app.store.read_client import connect
+from stream_app.store.read_period import PeriodCounts
 from stream_app.store.reports import ReportStore, StoredReport
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,7 @@ class Reporter:
         if stream_ms is None:
             raise StoreError(NOTHING_YET)
         for period in suggested(first, stream_ms):
-            before = period.before
-            if is_comparable(self._model.period(period.start, period.end), self._model.period(before.start, before.end)):
+            if is_comparable(self._model.period(period.start, period.end), self._before(period)):
                 return period
         return up_to(stream_ms, LADDER[2])
 
@@ -104,6 +104,10 @@ class Reporter:
             return 0.0
         return sum(one.counts.received for one in self._model.period(start, end).values()) / (end - start)
 
+    def _before(self, period: Period) -> Mapping[str, PeriodCounts]:
+        before = period.before
+        return self._model.period(before.start, before.end, called="the period before, to compare with,")
+
     def closed_incidents(self) -> tuple[Incident, ...]:
         """The newest incidents that are over."""
         return self._model.incidents(state="closed")
@@ -119,15 +123,14 @@ class Reporter:
         if not pulse.contracts:
             raise StoreError("no worker has announced a contract yet; start one with `headrace worker`")
         first = model.began()
-        before = period.before
-        covered = first is not None and first <= before.start
+        covered = first is not None and first <= period.before.start
         return compute(
             Material(
                 start=period.start,
                 end=period.end,
                 contracts=pulse.contracts,
                 counts=model.period(period.start, period.end),
-                before=model.period(before.start, before.end) if covered else None,
+                before=self._before(period) if covered else None,
                 incidents=model.incidents(since=period.start, until=period.end),
                 health=Health(
                     workers=len(pulse.workers),

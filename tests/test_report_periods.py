@@ -134,9 +134,14 @@ def test_a_period_whose_fine_windows_are_gone_is_refused_with_a_cure(
     with redis.Redis.from_url(redis_url) as client:
         client.zremrangebyrank(keys.windows("orders", Grain.MINUTE), 0, -61)
 
-    with pytest.raises(StoreError, match="full hours"):
+    with pytest.raises(StoreError, match="the period needs older ones.*full hours"):
         open_read_model(settings).period(MIDNIGHT + 60, MIDNIGHT + HOUR)
+    # Its own minutes are all there, those of the period before are not.
+    with pytest.raises(StoreError, match="the period before, .* needs older ones.*full hours"):
+        Reporter(settings, TemplateAuthor()).facts(Period(MIDNIGHT + 2 * HOUR + 600, MIDNIGHT + 2 * HOUR + 3_000))
     assert open_read_model(settings).period(MIDNIGHT, MIDNIGHT + HOUR)["orders"].counts.received > 0
+    # The stream is no younger for it.
+    assert MIDNIGHT <= (open_read_model(settings).began() or 0) < MIDNIGHT + HOUR
 
 
 class Watched:

@@ -166,13 +166,15 @@ class ReadModel:
         contracts, _, _ = self._trips.start()
         return self._trips.first(contracts, self._trips.states(contracts))
 
-    def period(self, start: int, end: int) -> Mapping[str, PeriodCounts]:
+    def period(self, start: int, end: int, called: str = "the period") -> Mapping[str, PeriodCounts]:
         """Entity → what was counted from ``start`` up to ``end``: epoch seconds of event time, whole minutes.
+
+        ``called``: what an error calls the period.
 
         Raises:
             ValueError: the period is none, or longer than a year.
         """
-        return read_period(self._client, self._keys, self.contracts(), start, end)
+        return read_period(self._client, self._keys, self.contracts(), start, end, called)
 
     def incidents(
         self, *, since: int | None = None, until: int | None = None, state: str | None = None, limit: int = 200

@@ -50,15 +50,19 @@ def tiles(start: int, end: int) -> tuple[tuple[Grain, int], ...]:
     return tuple(found)
 
 
-def read_period(client: redis.Redis, keys: Keys, entities: Iterable[str], start: int, end: int) -> Mapping[str, PeriodCounts]:
+def read_period(
+    client: redis.Redis, keys: Keys, entities: Iterable[str], start: int, end: int, called: str = "the period"
+) -> Mapping[str, PeriodCounts]:
     """Entity → what was counted of it from ``start`` up to ``end`` (s), in two round trips.
+
+    ``called``: what an error calls the period.
 
     Raises:
         StoreError: Redis is down, its keys are not ours, or the period needs windows that are no longer kept.
         ValueError: no period (see ``tiles``).
     """
     names, wanted = list(entities), tiles(start, end)
-    _still_kept(client, keys, names, wanted)
+    _still_kept(client, keys, names, wanted, called)
     pipe = client.pipeline(transaction=False)
     sketched: tuple[Distinct, ...] = ("customers", "orders")
     for entity in names:
@@ -74,7 +78,9 @@ def read_period(client: redis.Redis, keys: Keys, entities: Iterable[str], start:
     return periods
 
 
-def _still_kept(client: redis.Redis, keys: Keys, entities: list[str], wanted: tuple[tuple[Grain, int], ...]) -> None:
+def _still_kept(
+    client: redis.Redis, keys: Keys, entities: list[str], wanted: tuple[tuple[Grain, int], ...], called: str
+) -> None:
     """Refuse a period whose fine windows have made room for newer ones: its counts would be too small."""
     oldest = {grain: min(at for one, at in wanted if one is grain) for grain in {grain for grain, _ in wanted}}
     pipe = client.pipeline(transaction=False)
@@ -88,8 +94,8 @@ def _still_kept(client: redis.Redis, keys: Keys, entities: list[str], wanted: tu
         if held >= grain.kept and first and oldest[grain] < first[0]:
             coarser = "hours" if grain is Grain.MINUTE else "days"
             raise StoreError(
-                f"of {entity} the last {grain.kept:,} windows of {grain.seconds:,} s are kept, and the period starts before "
-                f"them; let it start and end on full {coarser} (UTC)"
+                f"of {entity} the last {grain.kept:,} windows of {grain.seconds:,} s are kept, and {called} needs older ones; "
+                f"let the period start and end on full {coarser} (UTC)"
             )
 
 

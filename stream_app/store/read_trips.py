@@ -117,13 +117,12 @@ class Trips:
         for entity in _clocked(contracts):
             for grain in (Grain.MINUTE, Grain.HOUR):
                 pipe.zrangebyscore(self._keys.windows(entity, grain), first, first + DAY - 1, start=0, num=1)
-        # Minutes and hours are kept for less long than days: of what is still there the earliest is the finest.
         answers = self.run(pipe)
-        for fine in (answers[0::2], answers[1::2]):
-            found = [start for members in fine for start in _members(members)]
-            if found:
-                return min(found)
-        return first
+        minutes, hours = ([start for members in fine for start in _members(members)] for fine in (answers[0::2], answers[1::2]))
+        # Minutes are kept for less long than hours, and hours than days: the day's first ones may be gone.
+        if hours and (not minutes or min(hours) + Grain.HOUR.seconds <= min(minutes)):
+            return min(hours)
+        return min(minutes, default=first)
 
     # Fifth round trip: which windows there are.
     def starts(
