@@ -98,7 +98,7 @@ def sentence(text: str) -> str:
 
 
 def incident_name(entity: str, contract: ContractSummary | None, metric: str, texts: Texts) -> str:
-    """What an incident is about; a rule or field that the contract does not have goes unnamed."""
+    """What an incident is about; a rule or field that the contract does not have goes without its name."""
     kind, _, rest = metric.partition(":")
     # A segment may be a field of a referenced record: `customer_id.country`.
     fields = {*(field.name for field in contract.fields), *contract.segments} if contract else set()
@@ -107,8 +107,10 @@ def incident_name(entity: str, contract: ContractSummary | None, metric: str, te
         return texts("metrics", kind, name=rest, entity=entity)
     if kind in {"null", "mix"} and rest in fields:
         return texts("metrics", kind, name=rest, entity=entity)
-    if kind == "drift" and rest.rpartition(":")[0] in fields:
-        return texts("metrics", kind, name=rest.rpartition(":")[0], entity=entity)
+    if kind == "drift" and rest and contract:
+        field, _, how = rest.rpartition(":")
+        told = "drift" if field in fields else "unknown_field"
+        return texts("metrics", told, how if texts.has("metrics", told, how) else "other", name=field, entity=entity)
     if not rest and texts.has("metrics", kind) and kind in {"volume", "revenue", "average_order", "conformity"}:
         return texts("metrics", kind, entity=entity)
     return texts("metrics", "other", entity=entity)
