@@ -39,7 +39,8 @@ def rules(rows: Sequence[RuleCount], trends: Mapping[tuple[str, str], Sequence[i
     }
     if trends is not None:
         frame["Trend"] = [list(trends.get((row.entity, row.rule), ())) for row in rows]
-    frame["Meaning"] = _texts(row.impact or row.message for row in rows)
+    frame["Meaning"] = _texts(row.message for row in rows)
+    frame["Why it matters"] = _texts(row.impact or "" for row in rows)
     return pd.DataFrame(frame)
 
 

@@ -118,8 +118,8 @@ class _Template:
         if self._value("all.at_risk") > 0:
             items += self.say("impact_total_change", "impact_total")
         for prefix in [one for one in self.facts.rules if self._matters(one)][:MOST]:
-            unknown = ["impact_rule_unknown"] if self._is_worth(prefix) else []
-            items += self.say("impact_rule", "impact_rule_text", "impact_rule_value", *unknown, p=prefix)
+            both, unknown = (["impact_rule_both"], ["impact_rule_unknown"]) if self._is_worth(prefix) else ([], [])
+            items += self.say("impact_rule", *both, "impact_rule_text", "impact_rule_value", *unknown, p=prefix)
         return items[: MOST + 1] or self.say("impact_none")
 
     def _is_worth(self, prefix: str) -> bool:

@@ -123,3 +123,28 @@ def test_quality_of_type_text_is_for_people_and_compiles_to_nothing(tmp_path: Pa
     plain = contract_of(tmp_path / "plain", "- {name: a, logicalType: integer}")
     told = contract_of(tmp_path / "told", "- {name: a, logicalType: integer}", "quality:\n  - {type: text, description: Nice.}")
     assert set(plain.rules) == set(told.rules)
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_every_rule_of_the_shipped_shops_that_rejects_says_what_it_costs(name: str) -> None:
+    silent = [
+        f"{contract.entity}: {rule.id}"
+        for contract in shop(name).contracts.values()
+        for rule in contract.rules.values()
+        if rule.severity is not Severity.INFO and rule.id != "record.unknownField" and not rule.impact
+    ]
+
+    assert silent == []
+
+
+def test_the_impact_of_a_field_is_that_of_every_rule_that_follows_from_its_declaration() -> None:
+    rules = shop("built-in").contracts["orders"].rules
+    impacts = {
+        name: {rules[rule].impact for rule in rules if rule.rpartition(".")[0] == name} for name in ("order_id", "customer_id")
+    }
+
+    assert {*impacts["order_id"]} == {"An order that cannot be told from others is shipped twice or not at all."}
+    assert {rule for rule in rules if rule.startswith("order_id.")} >= {"order_id.unique", "order_id.contradiction"}
+    assert rules["customer_id.reference"].impact == rules["customer_id.required"].impact is not None
+    assert rules["record.syntax"].impact == "An order that nobody can read is neither shipped nor counted."
+    assert rules["record.unknownField"].impact is None

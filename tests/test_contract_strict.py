@@ -122,6 +122,13 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant(folder: Path, old
     assert f"did you mean {meant!r}?" in message
 
 
+@pytest.mark.parametrize("text", ["''", "[late]", "3", "{required: late}"])
+def test_an_impact_that_is_no_text_is_refused(folder: Path, text: str) -> None:
+    old = "        customProperties:\n          - property: clean\n            value: [strip]"
+    message = refusal_of(folder, old, f"{old}\n          - property: businessImpact\n            value: {text}")
+    assert "businessImpact is a text" in message
+
+
 def test_an_unknown_key_that_resembles_nothing_is_refused_too(folder: Path) -> None:
     message = refusal_of(folder, "status: active", "status: active\nqqqqzzzz: 1", marker="qqqqzzzz")
     assert "customProperties" in message

@@ -118,6 +118,9 @@ def test_the_quality_page_shows_the_stores_figures(shop: ReadModel, chosen: Time
     }
     assert list(zip(rules["Rule"], rules["Findings"], strict=True)) == [(row.rule, row.count) for row in view.rules]
     assert [sum(trend) for trend in rules["Trend"]] == list(rules["Findings"])
+    assert list(zip(rules["Meaning"], rules["Why it matters"], strict=True)) == [
+        (row.message, row.impact or "") for row in view.rules
+    ]
 
 
 def test_the_quality_page_of_one_entity_counts_only_its_records(shop: ReadModel) -> None:

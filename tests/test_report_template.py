@@ -14,7 +14,7 @@ from reporter.material import Health, Material
 from reporter.texts import LANGUAGES, texts
 from stream_app.store.read_period import PeriodCounts
 from stream_app.store.read_values import Counts
-from tests.support.report_facts import AnIncident, material
+from tests.support.report_facts import AnIncident, contracts, material
 
 EN = texts("en")
 CALM = Health(workers=1, lag=0, waiting=0, stream=None)
@@ -68,6 +68,20 @@ def test_a_day_like_the_one_before_has_no_news() -> None:
 
 def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
     told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
+
+    assert told == [
+        "Rule order_id.unique (orders): An order that cannot be told from others is shipped twice or not at all.",
+        "Rule price.required (orders): 90 findings; what these records are worth cannot be read. The order cannot be invoiced "
+        "as it stands, and its revenue is missing.",
+    ]
+
+
+def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
+    silent = {
+        entity: replace(one, rules={rule_id: replace(rule, impact=None) for rule_id, rule in one.rules.items()})
+        for entity, one in contracts().items()
+    }
+    told = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
 
     assert told == ["Rule price.required (orders): 90 findings; what these records are worth cannot be read."]
 

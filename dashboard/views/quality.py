@@ -170,7 +170,8 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
                 width="small",
             ),
             "Trend": st.column_config.AreaChartColumn("Trend", y_min=0, width="small"),
-            "Meaning": st.column_config.TextColumn(width="large"),
+            "Meaning": st.column_config.TextColumn(width="medium"),
+            "Why it matters": st.column_config.TextColumn(width="large"),
         },
         placeholder=formats.NOTHING,
     )

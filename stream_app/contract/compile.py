@@ -43,12 +43,15 @@ def compile_contract(document: Document) -> Contract:
     _refuse_promises(draft, data)
     custom = draft.custom_properties(draft.schema, draft.at, SCHEMA_PROPERTIES)
     unknown = unknown_fields(draft, custom)
+    impact = draft.impact(custom, draft.at)
     for rule_id, (dimension, severity, message) in RECORD_RULES.items():
         if rule_id == "record.unknownField":
             if unknown is None:
                 continue
             severity = unknown
-        draft.add(Rule(rule_id, dimension, severity, "$", message, "record"), draft.at)
+        # What a record costs that is refused; one that is only marked costs nothing yet.
+        costs = impact if severity is Severity.ERROR else None
+        draft.add(Rule(rule_id, dimension, severity, "$", message, "record", impact=costs), draft.at)
     properties = compile_fields(draft)
     roles = compile_roles(draft, custom)
     draft.key = roles.key

@@ -54,6 +54,8 @@ class Draft:
         self.before: list[Before] = []
         self.windows: list[WindowRule] = []
         self.key: str | None = None
+        #: Field → what it costs the business when one of its structural rules is broken.
+        self.impacts: dict[str, str] = {}
 
     def error(self, place: Path_, message: str) -> DocumentError:
         """The error to raise: ``file:line: message`` for the line of ``place``."""
@@ -95,7 +97,7 @@ class Draft:
     ) -> Rule:
         """Add a rule that follows from how a field is declared; such rules reject."""
         path = f"$.{field}" if path is None else path
-        return self.add(Rule(rule_id, dimension, Severity.ERROR, path, message, kind, field), place)
+        return self.add(Rule(rule_id, dimension, Severity.ERROR, path, message, kind, field, self.impacts.get(field)), place)
 
     def quality(
         self, quality: dict[str, Any], place: Path_, field: str | None, kind: RuleKind, severity: Severity | None = None
@@ -119,6 +121,13 @@ class Draft:
             raise self.error(place, f"the rule id {rule.id!r} is taken; ids are unique within a contract")
         self.rules[rule.id] = rule
         return rule
+
+    def impact(self, custom: dict[str, Any], place: Path_) -> str | None:
+        """The custom property ``businessImpact``, of an entity's record rules or of a field's structural ones."""
+        text = custom.get("businessImpact")
+        if text is not None and not (isinstance(text, str) and text.strip()):
+            raise self.error((*place, "customProperties"), "businessImpact is a text: what a broken rule costs the business")
+        return text
 
     def custom_properties(self, node: dict[str, Any], place: Path_, known: tuple[str, ...]) -> dict[str, Any]:
         """The custom properties of a node by name; one that Headrace does not know is refused."""

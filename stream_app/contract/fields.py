@@ -38,7 +38,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "timestamp": _MOMENTS | {"format": "", "timezone": "", "defaultTimezone": ""},
     "date": _MOMENTS | {"format": ""},
 }
-FIELD_PROPERTIES = ("clean", "spellings")
+FIELD_PROPERTIES = ("clean", "spellings", "businessImpact")
 
 
 def compile_fields(draft: Draft) -> list[tuple[Path_, dict[str, Any]]]:
@@ -71,6 +71,9 @@ def _field(draft: Draft, place: Path_, declared: dict[str, Any]) -> None:
         raise draft.error((*place, "logicalType"), f"logicalType {kind!r} is not supported; use {supported}")
     required = bool(declared.get("required", False) or declared.get("primaryKey", False))
     options = declared.get("logicalTypeOptions") or {}
+    custom = draft.custom_properties(declared, place, FIELD_PROPERTIES)
+    if impact := draft.impact(custom, place):
+        draft.impacts[name] = impact
     if required:
         draft.structure(f"{name}.required", Dimension.COMPLETENESS, f"{name} is missing", name, place)
     draft.structure(f"{name}.type", Dimension.CONFORMITY, f"{name} is not {a(kind)}", name, place)
@@ -79,7 +82,6 @@ def _field(draft: Draft, place: Path_, declared: dict[str, Any]) -> None:
     for option, value in options.items():
         _option(draft, place, name, kind, option, value)
     draft.refuse(bounds_problem(kind, options) or options_problem(options), (*place, "logicalTypeOptions"))
-    custom = draft.custom_properties(declared, place, FIELD_PROPERTIES)
     clean = custom.get("clean", list(_DEFAULT_CLEANING[kind]))
     draft.refuse(cleaning_problem(kind, clean), (*place, "customProperties"))
     spellings = custom.get("spellings", {})

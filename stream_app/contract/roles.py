@@ -9,7 +9,7 @@ from stream_app.contract.draft import Draft
 from stream_app.contract.formats import currencies
 from stream_app.contract.model import Revenue, Severity
 
-SCHEMA_PROPERTIES = ("recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields")
+SCHEMA_PROPERTIES = ("recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "businessImpact")
 
 
 @dataclass(frozen=True, slots=True)
