@@ -11,7 +11,7 @@ from stream_app.store.read_figures import RuleCount
 from stream_app.store.read_quality import QualityView
 
 #: Why a rule may have no value at risk although its records have prices.
-WORTHLESS = "Rules that doubt quantity or price themselves, find a repeated record or only count put no known value at risk."
+WORTHLESS = "rules that doubt quantity or price themselves, find a repeated record or only count put no known value at risk"
 #: Recent findings shown of one rule.
 RECENT = 50
 
@@ -59,9 +59,9 @@ def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
     if not contract.revenue:
         return None
     if not has_worth(rule_id, contract.rules[rule_id]):
-        return f"{formats.NOTHING} {WORTHLESS}"
+        return f"{formats.NOTHING} ({WORTHLESS})"
     if counted is None or not counted.at_risk:
-        return f"{formats.NOTHING} No quantity and price of its records could be read."
+        return f"{formats.NOTHING} (no quantity and price of its records could be read)"
     return formats.money(counted.at_risk, view.currency)
 
 

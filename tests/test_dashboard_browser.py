@@ -336,7 +336,7 @@ def test_what_a_change_is_compared_with_is_readable_on_a_phone(browser: Browser,
 
 def test_a_printed_report_is_the_report_and_nothing_else(page: Page, address: str) -> None:
     page.goto(f"{address}/report")
-    page.locator(".st-key-card-report").wait_for()
+    page.locator(".st-key-card-report section").last.wait_for()
     page.emulate_media(media="print")
 
     assert page.locator(".st-key-card-report section").last.is_visible()

@@ -195,8 +195,8 @@ def test_a_rule_says_why_it_puts_nothing_at_risk(shop: ReadModel) -> None:
         return at_risk_of(view, entity, rule, by_id.get(rule))
 
     assert said("orders", "quantity.minimum") == formats.money(by_id["quantity.minimum"].at_risk, "USD")
-    assert said("orders", "order_id.unique") == f"{formats.NOTHING} {WORTHLESS}"
-    assert said("orders", "price.type") == f"{formats.NOTHING} No quantity and price of its records could be read."
+    assert said("orders", "order_id.unique") == f"{formats.NOTHING} ({WORTHLESS})"
+    assert said("orders", "price.type") == f"{formats.NOTHING} (no quantity and price of its records could be read)"
     assert said("customers", "email.format") is None
 
 

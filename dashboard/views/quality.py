@@ -109,7 +109,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
             formats.money(kpis.at_risk.value, view.currency),
             kpis.at_risk,
             before,
-            f"Quantity × price of the records with findings. A record counts under each rule. {WORTHLESS}",
+            f"Quantity × price of the records with findings. A record counts under each rule; {WORTHLESS}.",
             less_is_better=True,
             beside=None
             if kpis.at_risk.value is not None
@@ -165,7 +165,7 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
             "Before": st.column_config.NumberColumn(help="In the range before", format="localized", width="small"),
             "Value at risk": st.column_config.NumberColumn(
                 f"At risk ({currency})" if currency else "At risk",
-                help=f"{formats.NOTHING}: the records do not say what they are worth. {WORTHLESS}",
+                help=f"{formats.NOTHING}: the records do not say what they are worth; {WORTHLESS}.",
                 format="accounting",
                 width="small",
             ),
