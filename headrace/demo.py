@@ -175,9 +175,10 @@ class Demo:
         moved = time.monotonic()
         while not self._stop:
             self._check()
-            status = model.status()
+            unread = lag(self._settings, self._shop)
+            status = model.status()  # after it: what is committed is counted by now
             self._progress(line.of(status))
-            left = lag(self._settings, self._shop), sum(row["pending"] for row in status["entities"].values())
+            left = unread, sum(row["pending"] for row in status["entities"].values())
             if left == (0, 0) and not any(status["lag"].values()):
                 return status
             if left != seen:

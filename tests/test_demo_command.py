@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,9 +20,12 @@ import redis
 from click.testing import CliRunner
 
 from headrace.commands.demo import command
-from headrace.demo import STAGED, Plan, StatusLine, lively, open_browser
+from headrace.demo import STAGED, Demo, Plan, StatusLine, lively, open_browser
 from headrace.embedded import EmbeddedStack
+from headrace.sending import Stop
 from producers.incidents import parse
+from stream_app.contract import load_shop
+from stream_app.settings import load_settings
 from stream_app.store.keys import Keys
 from tests.support.processes import clean_environment, descendants, describe, headrace_command, is_running, kill, run_headrace
 from tests.support.waiting import eventually
@@ -258,3 +262,22 @@ def test_a_machine_without_a_browser_is_no_problem(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(webbrowser, "get", none)
     open_browser("http://127.0.0.1:1")
+
+
+def test_the_status_of_a_one_shot_run_is_not_older_than_the_look_at_what_is_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0}
+
+    class Model:
+        def status(self) -> dict[str, Any]:
+            return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"quality_score": None}}
+
+    def look(*_: object) -> int:
+        row.update({"in": 40, "clean": 40})  # what was unread is through by the time that the broker has told
+        return 0
+
+    monkeypatch.setattr("headrace.demo.lag", look)
+    demo = Demo(Plan(once=True), Stop(), say=print, progress=print)
+    demo._settings, demo._shop = load_settings(), load_shop(None)
+    status = demo._drain(Model(), StatusLine())  # type: ignore[arg-type]
+    assert status is not None
+    assert status["entities"]["orders"]["in"] == 40

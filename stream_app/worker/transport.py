@@ -14,7 +14,7 @@ from typing import Any
 
 import aiokafka.consumer.fetcher as fetcher
 import faust
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -135,7 +135,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         while not self.should_stop:
             try:
                 await super().on_start()
-            except KafkaConnectionError as error:
+            except KafkaError as error:
                 log.info("no broker to join the group at (%s); again in %.0f s", error, _AGAIN)
                 await self._ensure_consumer().stop()
                 await asyncio.sleep(_AGAIN)
