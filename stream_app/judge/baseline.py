@@ -42,9 +42,9 @@ Bounds = tuple[float, float]
 
 
 @lru_cache(65_536)
-def bucket(value: float) -> int | None:
-    """The bucket of a number; ``None`` where there is no logarithm."""
-    return round(math.log(value) / _GAMMA) if value > 0 and math.isfinite(value) else None
+def bucket(value: float | None) -> int | None:
+    """The bucket of a number; ``None`` where there is none, or no logarithm of it."""
+    return round(math.log(value) / _GAMMA) if value is not None and value > 0 and math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +86,19 @@ def learned(
     """
     step = -(-len(places) // LEARNED_A_BATCH) if places and so_far >= YOUNG else 1
     sample = places[::step]
+    whole = len(sample) == len(verdicts)
     found: dict[str, Counter[tuple[str, int]]] = {}
     for outlier in contract.outliers:
         finest = learned_by(outlier)
         numbers = verdicts.column(outlier.field)
-        groups = verdicts.column(finest) if finest else None
-        pairs = [("" if groups is None else groups[index], numbers[index]) for index in sample]
-        found[outlier.rule.id] = Counter(
-            [
-                (str(group), place)
-                for group, value in pairs
-                if value is not None and group is not None and (place := bucket(value)) is not None
-            ]
-        )
+        groups = verdicts.column(finest) if finest else [""] * len(numbers)
+        if not whole:
+            numbers, groups = [numbers[index] for index in sample], [groups[index] for index in sample]
+        counts = Counter(zip(groups, map(bucket, numbers), strict=True))
+        into = found[outlier.rule.id] = Counter()
+        for (group, place), count in counts.items():
+            if group is not None and place is not None:
+                into[str(group), place] += count
     return found
 
 

@@ -14,6 +14,9 @@ from stream_app.judge.related import Known
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import PROMOTE, pack
 
+#: Names that a look into a histogram asks for at a time: Redis answers nobody else meanwhile.
+_PAGE = 2_000
+
 
 class LearnedStore:
     """Reads and writes baselines. Methods raise what ``redis`` raises when it is away."""
@@ -61,11 +64,20 @@ class LearnedStore:
 
     async def _histograms(self, entity: str, rule: str, weeks: list[int]) -> dict[str, dict[int, int]]:
         merged: dict[str, dict[int, int]] = {}
+        found: dict[bytes, bytes] = {}
         for week in weeks:
-            async for name, count in self._redis.hscan_iter(self._keys.learned(entity, rule, week), count=1000):
+            key, cursor = self._keys.learned(entity, rule, week), 0
+            while True:  # a page may repeat names: within a week the last one counts
+                answer: Any = await self._redis.hscan(key, cursor, count=_PAGE)
+                cursor, page = answer
+                found.update(page)
+                if not cursor:
+                    break
+            for name, count in found.items():
                 group, _, place = name.decode().rpartition("|")
                 into = merged.setdefault(group, {})
                 into[int(place)] = into.get(int(place), 0) + int(count)
+            found.clear()
         return merged
 
     async def _parents(self, contract: Contract, histograms: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:

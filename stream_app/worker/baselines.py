@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from stream_app.errors import SettingsError
-from stream_app.judge.baseline import LEARNED_A_BATCH, YOUNG, Baseline
+from stream_app.judge.baseline import Baseline
 from stream_app.store.write import UNAVAILABLE, Store
 from stream_app.worker.engine import Engine
 
 log = logging.getLogger("headrace.worker")
 #: Seconds between two looks: a replay at full speed learns a week in less than a second.
 _EVERY = 0.25
+#: Records of a batch after which the next one waits for a baseline that is due.
+_LARGE = 1_000
+#: Values of which a baseline is made until it counts as one, and records of a portion till then.
+_LITTLE, _PORTION = 20_000, 2_000
 
 
 def pinned(file: Path) -> dict[str, Baseline]:
@@ -38,10 +42,14 @@ class Learning:
 
     def __init__(self, engine: Engine, store: Store) -> None:
         self._engine, self._store = engine, store
-        self._one = asyncio.Lock()
+        self._one, self._turn = asyncio.Lock(), asyncio.Lock()
 
     async def renew(self) -> None:
         """Make a new version where enough was learned, and take over the one in force."""
+        async with self._one:
+            await self._renew()
+
+    async def _renew(self) -> None:
         entity, look_ups = self._engine.entity, self._engine.look_ups
         try:
             await self._store.learned.renew(self._engine.contract)
@@ -52,18 +60,29 @@ class Learning:
             log.info("%s: the baseline stays as it is (%s)", entity, type(error).__name__)
 
     async def process(self, partition: int, records: list[Any]) -> None:
-        """Process a batch; a large one, while little has been learned, in portions of which each learns from those before.
+        """Process a batch; a large one learns from those before it: a version that is due by then is made before the next.
 
-        Else a topic that is read from its start at full speed would be through before anything is known to be usual.
+        Else a topic that is read from its start at full speed would be through before anything is known to be usual. At its
+        very beginning portions of all partitions are taken one after the other.
         """
+        while records:
+            if self._knows_little() and len(records) > _LARGE:
+                async with self._turn:
+                    portion = _PORTION if self._knows_little() else len(records)
+                    await self._step(partition, records[:portion])
+            else:
+                portion = len(records)
+                await self._step(partition, records)
+            records = records[portion:]
+
+    async def _step(self, partition: int, records: list[Any]) -> None:
+        await self._engine.process(partition, records)
+        if len(records) > _LARGE:
+            await self.renew()
+
+    def _knows_little(self) -> bool:
         baseline = self._engine.look_ups.baseline
-        if len(records) <= LEARNED_A_BATCH or (baseline is not None and baseline.learned >= YOUNG):
-            await self._engine.process(partition, records)
-            return
-        async with self._one:
-            for begin in range(0, len(records), LEARNED_A_BATCH):
-                await self._engine.process(partition, records[begin : begin + LEARNED_A_BATCH])
-                await self.renew()
+        return baseline is None or baseline.learned < _LITTLE
 
 
 async def keep_current(learning: Iterable[Learning], stopping: Callable[[], bool]) -> None:
