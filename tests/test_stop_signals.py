@@ -16,7 +16,7 @@ from headrace import interrupts, sending
 from headrace.sending import Stop
 from stream_app.settings import Settings
 from stream_app.worker.process import end
-from tests.support.stream import Worker, await_workers, make_topics
+from tests.support.stream import await_workers, make_topics, scripted_worker
 
 #: A worker that gets a signal in the middle of an import that takes any exception for a missing module.
 INTERRUPTED = """
@@ -123,26 +123,16 @@ def test_a_signal_that_came_before_the_command_listened_is_not_lost(monkeypatch:
 @pytest.mark.stack
 def test_a_worker_that_is_stopped_in_the_middle_of_an_import_stops(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
-    script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED)
-    worker = Worker(settings, tmp_path / "worker.log", script=script)
-    try:
+    with scripted_worker(settings, tmp_path, INTERRUPTED) as worker:
         assert worker.process.wait(30) == 128 + signal.SIGTERM, worker.output()
-    finally:
-        worker.kill()
 
 
 @pytest.mark.stack
 def test_a_worker_stops_although_a_cancellation_was_swallowed(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
-    script = tmp_path / "deaf.py"
-    script.write_text(DEAF)
-    worker = Worker(settings, tmp_path / "worker.log", script=script)
-    try:
+    with scripted_worker(settings, tmp_path, DEAF) as worker:
         await_workers(settings, [worker])
         assert worker.terminate(20) == 0, worker.output()
-    finally:
-        worker.kill()
 
 
 def test_tasks_that_go_on_are_cancelled_again() -> None:

@@ -16,7 +16,7 @@ from headrace.embedded import EmbeddedStack
 from headrace.embedded.kafka import ApacheKafka
 from stream_app.settings import Settings, load_settings
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
-from tests.support.stream import Books, Worker, assert_exact, await_settled, make_topics, produce
+from tests.support.stream import Books, Worker, assert_exact, await_settled, make_topics, produce, scripted_worker
 from tests.support.waiting import eventually
 
 
@@ -158,31 +158,21 @@ cli(["worker"])
 def test_a_broker_that_is_away_for_a_moment_as_the_worker_joins_is_waited_for(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
     produce(settings, [*REFERENCES, *orders(1, 101)])
-    script = tmp_path / "gone.py"
-    script.write_text(GONE.replace("TRIES", "3"))
-    worker = Worker(settings, tmp_path / "worker.log", script=script)
-    try:
+    with scripted_worker(settings, tmp_path, GONE.replace("TRIES", "3")) as worker:
         await_settled(settings, {"orders": 100}, [worker])
         assert worker.terminate() == 0
         assert "Traceback" not in worker.output()
-    finally:
-        worker.kill()
 
 
 @pytest.mark.stack
 def test_a_worker_that_waits_for_a_broker_to_join_at_can_be_stopped(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
-    script = tmp_path / "gone.py"
-    script.write_text(GONE.replace("TRIES", "1000"))
-    worker = Worker(settings, tmp_path / "worker.log", script=script)
-    try:
+    with scripted_worker(settings, tmp_path, GONE.replace("TRIES", "1000")) as worker:
         books = Books(settings)
         eventually(lambda: books.client.exists(books.keys.contracts()), "the worker has begun")
         time.sleep(1)
         assert worker.terminate() == 0
         assert "Traceback" not in worker.output()
-    finally:
-        worker.kill()
 
 
 def ended(worker: Worker) -> int:

@@ -64,9 +64,9 @@ class LearnedStore:
 
     async def _histograms(self, entity: str, rule: str, weeks: list[int]) -> dict[str, dict[int, int]]:
         merged: dict[str, dict[int, int]] = {}
-        found: dict[bytes, bytes] = {}
         for week in weeks:
             key, cursor = self._keys.learned(entity, rule, week), 0
+            found: dict[bytes, bytes] = {}
             while True:  # a page may repeat names: within a week the last one counts
                 answer: Any = await self._redis.hscan(key, cursor, count=_PAGE)
                 cursor, page = answer
@@ -77,7 +77,6 @@ class LearnedStore:
                 group, _, place = name.decode().rpartition("|")
                 into = merged.setdefault(group, {})
                 into[int(place)] = into.get(int(place), 0) + int(count)
-            found.clear()
         return merged
 
     async def _parents(self, contract: Contract, histograms: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from stream_app.errors import SettingsError
-from stream_app.judge.baseline import Baseline
+from stream_app.judge.baseline import YOUNG, Baseline
 from stream_app.store.write import UNAVAILABLE, Store
 from stream_app.worker.engine import Engine
 
 log = logging.getLogger("headrace.worker")
 #: Seconds between two looks: a replay at full speed learns a week in less than a second.
 _EVERY = 0.25
-#: Records of a batch after which the next one waits for a baseline that is due.
+#: More records than these are a large batch.
 _LARGE = 1_000
 #: Values of which a baseline is made until it counts as one, and records of a portion till then.
 _LITTLE, _PORTION = 20_000, 2_000
@@ -60,29 +60,26 @@ class Learning:
             log.info("%s: the baseline stays as it is (%s)", entity, type(error).__name__)
 
     async def process(self, partition: int, records: list[Any]) -> None:
-        """Process a batch; a large one learns from those before it: a version that is due by then is made before the next.
+        """Process a batch; while little is known, a large one learns from those before it.
 
-        Else a topic that is read from its start at full speed would be through before anything is known to be usual. At its
-        very beginning portions of all partitions are taken one after the other.
+        Else a topic that is read from its start at full speed would be through before anything is known to be usual. A
+        version that is due is made before the next large batch; at the very beginning large batches are taken in portions,
+        those of all partitions one after the other. Later on nothing waits: ``keep_current`` renews.
         """
-        while records:
-            if self._knows_little() and len(records) > _LARGE:
-                async with self._turn:
-                    portion = _PORTION if self._knows_little() else len(records)
-                    await self._step(partition, records[:portion])
-            else:
-                portion = len(records)
-                await self._step(partition, records)
-            records = records[portion:]
-
-    async def _step(self, partition: int, records: list[Any]) -> None:
+        while len(records) > _LARGE and self._learned() < _LITTLE:
+            async with self._turn:
+                await self._engine.process(partition, records[:_PORTION])
+                await self.renew()
+            records = records[_PORTION:]
+        if not records:
+            return
         await self._engine.process(partition, records)
-        if len(records) > _LARGE:
+        if len(records) > _LARGE and self._learned() < YOUNG:
             await self.renew()
 
-    def _knows_little(self) -> bool:
+    def _learned(self) -> int:
         baseline = self._engine.look_ups.baseline
-        return baseline is None or baseline.learned < _LITTLE
+        return baseline.learned if baseline is not None else 0
 
 
 async def keep_current(learning: Iterable[Learning], stopping: Callable[[], bool]) -> None:

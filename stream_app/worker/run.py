@@ -76,9 +76,9 @@ def run(
     """Run one worker until SIGTERM or SIGINT; returns the exit code. ``early``: a signal that came before."""
     quieten()
     ours = HeadraceApp(shop, settings, topic_ids or {})
-    code: object = 0
+    code = 0
     try:
         _Worker(ours, early).execute_from_commandline()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
-    return 1 if ours.failure is not None else int(code)
+    return 1 if ours.failure is not None else code

@@ -280,6 +280,17 @@ def workers(settings: Settings, folder: Path, count: int = 1) -> Iterator[list[W
                 worker.kill()
 
 
+@contextmanager
+def scripted_worker(settings: Settings, folder: Path, script: str) -> Iterator[Worker]:
+    """A worker that Python text runs, such as one with a part replaced; killed at the end."""
+    (folder / "worker.py").write_text(script)
+    worker = Worker(settings, folder / "worker.log", script=folder / "worker.py")
+    try:
+        yield worker
+    finally:
+        worker.kill()
+
+
 # --- the store, looked at from outside -------------------------------------------------------------------------------
 
 
