@@ -14,20 +14,8 @@ from headrace.embedded import EmbeddedStack
 from stream_app.names import AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings, load_settings
 from tests.support.crew import crew_at_work
-from tests.support.stream import (
-    BEGIN,
-    Books,
-    Raw,
-    Recount,
-    Seen,
-    assert_exact,
-    await_settled,
-    customer,
-    order,
-    produce,
-    product,
-    rules_of,
-)  # fmt: skip
+from tests.support.recount import Recount, assert_exact, recount, rules_of
+from tests.support.stream import BEGIN, Books, Raw, Seen, await_settled, customer, order, produce, product  # fmt: skip
 
 #: When these records were sent, in ms: in the past, so that it cannot be the time of anything else.
 SENT = int(time.time() * 1000) - 3_600_000
@@ -126,22 +114,17 @@ def outcome(
 
 def assert_exact_but_oversized(settings: Settings) -> dict[str, Recount]:
     """The promise; only of what the broker refuses together with our headers less than all is kept."""
-    from tests.support import stream
-
-    original = stream.recount
 
     def forgiving(settings: Settings, entity: str) -> Recount:
-        counts = original(settings, entity)
+        counts = recount(settings, entity)
         for source, record in list(counts.dead.items()):
             if any(header.startswith("headrace.truncated") for header, _ in record.headers):
                 raw = counts.raw[source]
                 counts.dead[source] = replace(record, key=raw.key, value=raw.value)
         return counts
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream, "recount", forgiving)
-        assert_exact(settings)
-    return {entity: original(settings, entity) for entity in ("orders", "customers", "products")}
+    assert_exact(settings, count=forgiving)
+    return {entity: recount(settings, entity) for entity in ("orders", "customers", "products")}
 
 
 REASONS = {

@@ -11,7 +11,8 @@ import pytest
 
 from stream_app.settings import Settings
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
-from tests.support.stream import Books, Shopping, Worker, assert_exact, await_settled
+from tests.support.recount import assert_exact
+from tests.support.stream import Books, Shopping, Worker, await_settled
 from tests.support.waiting import eventually, soon
 
 pytestmark = pytest.mark.stack

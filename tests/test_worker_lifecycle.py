@@ -28,7 +28,8 @@ from stream_app.worker.engine import Engine
 from stream_app.worker.health import GaveUp, Health
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
 from tests.support.processes import as_environment
-from tests.support.stream import Books, Raw, assert_exact, await_settled, make_topics, produce, workers
+from tests.support.recount import assert_exact
+from tests.support.stream import Books, Raw, await_settled, make_topics, produce, workers
 from tests.support.waiting import eventually
 
 

@@ -16,7 +16,8 @@ from headrace.embedded import EmbeddedStack
 from headrace.embedded.kafka import ApacheKafka
 from stream_app.settings import Settings, load_settings
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
-from tests.support.stream import Books, Worker, assert_exact, await_settled, make_topics, produce, scripted_worker
+from tests.support.recount import assert_exact
+from tests.support.stream import Books, Worker, await_settled, make_topics, produce, scripted_worker
 from tests.support.waiting import eventually
 
 

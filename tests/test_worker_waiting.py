@@ -15,18 +15,8 @@ from stream_app.settings import Settings
 from stream_app.store.write import close_input
 from stream_app.worker.waiting import WaitingRoom
 from tests.support.crew import changed, crew_at_work
-from tests.support.stream import (
-    Books,
-    Worker,
-    assert_exact,
-    await_settled,
-    customer,
-    order,
-    produce,
-    product,
-    read_topic,
-    rules_of,
-)  # fmt: skip
+from tests.support.recount import assert_exact, rules_of
+from tests.support.stream import Books, Worker, await_settled, customer, order, produce, product, read_topic  # fmt: skip
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.stack

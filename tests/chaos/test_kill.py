@@ -12,7 +12,8 @@ import pytest
 from stream_app.settings import Settings
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
 from tests.support.fragile import PLACES, TRANSACTIONAL
-from tests.support.stream import Shopping, Worker, assert_exact, await_settled
+from tests.support.recount import assert_exact
+from tests.support.stream import Shopping, Worker, await_settled
 from tests.support.waiting import soon
 
 pytestmark = [pytest.mark.chaos, pytest.mark.kafka]

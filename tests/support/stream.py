@@ -1,4 +1,4 @@
-"""Driving a stream in tests: topics, generated records, workers as processes, and a recount of what became of it all."""
+"""Driving a stream in tests: topics, generated records, workers as processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from stream_app.contract import load_shop
 from stream_app.contract.model import Shop
-from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
+from stream_app.names import SOURCE, Topics
 from stream_app.settings import Settings
 from stream_app.store.keys import Grain, Keys
 from stream_app.topics import ensure_topics
@@ -353,77 +353,3 @@ def await_settled(settings: Settings, counts: dict[str, int], crew: Sequence[Wor
         raise AssertionError(
             f"{error}\nwanted {counts}, found {found}\n" + "\n".join(w.output()[-1500:] for w in crew)
         ) from None
-
-
-# --- the recount -----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Recount:
-    """What the topics of one entity hold, by unique source."""
-
-    raw: dict[str, Seen]
-    clean: dict[str, Seen]
-    dead: dict[str, Seen]
-    repeated: int
-
-
-def recount(settings: Settings, entity: str) -> Recount:
-    """Read an entity's topics; fails on a record that is delivered twice with different bytes."""
-    topics = Topics(entity, settings.topic_prefix)
-    raw = {record.place: record for record in read_topic(settings, topics.raw)}
-    outcomes: list[dict[str, Seen]] = []
-    repeated = 0
-    for topic in (topics.clean, topics.dead_letter):
-        found: dict[str, Seen] = {}
-        for record in read_topic(settings, topic):
-            first = found.setdefault(record.source, record)
-            if first is not record:
-                repeated += 1
-                assert first.content() == record.content(), f"{record.source} was delivered twice, and not the same"
-        outcomes.append(found)
-    return Recount(raw, *outcomes, repeated)
-
-
-def rules_of(record: Seen, name: str) -> list[str]:
-    """The rule ids in a findings or warnings header."""
-    value = record.header(name)
-    return [] if value is None else [finding["rule"] for finding in json.loads(value)]
-
-
-def assert_exact(settings: Settings, entities: Iterable[str] = ("orders", "customers", "products")) -> dict[str, Recount]:
-    """The delivery promise: each raw record in exactly one of clean and dead letter, and Redis counts just that."""
-    books = Books(settings)
-    counted = {}
-    for entity in entities:
-        counts = counted[entity] = recount(settings, entity)
-        clean, dead = counts.clean.keys(), counts.dead.keys()
-        both = clean & dead
-        assert not both, f"{entity}: {len(both)} records are clean and dead-lettered: {sorted(both)[:5]}"
-        lost = counts.raw.keys() - clean - dead
-        assert not lost, f"{entity}: {len(lost)} records are lost: {sorted(lost)[:5]}"
-        strange = (clean | dead) - counts.raw.keys()
-        assert not strange, f"{entity}: {len(strange)} records come from nowhere: {sorted(strange)[:5]}"
-        for source, record in counts.dead.items():
-            original = counts.raw[source]
-            assert (record.key, record.value or b"") == (original.key, original.value or b""), source
-        wanted = Counter({"in": len(counts.raw), "clean": len(clean), "rejected": len(dead)})
-        for record in counts.dead.values():
-            wanted.update(f"f:{rule}" for rule in rules_of(record, FINDINGS))
-        for record in counts.clean.values():
-            wanted.update(f"f:{rule}" for rule in rules_of(record, WARNINGS))
-        if entity == "orders":
-            bodies = [json.loads(record.value or b"") for record in counts.clean.values()]
-            wanted["rev"] = sum(round(body["quantity"] * body["price"] * 100) for body in bodies)
-            ids = [body["order_id"] for body in bodies]
-            assert len(ids) == len(set(ids)), "an order id is clean twice"
-        total = books.total(entity)
-        found = {name: n for name, n in total.items() if n and (name in wanted or name.startswith("f:"))}
-        assert found == {name: n for name, n in wanted.items() if n}, f"{entity}: Redis and the topics differ"
-        assert total.get("pending", 0) == 0, f"{entity}: {total['pending']} pending"
-        assert books.waiting(entity) == 0, f"{entity}: {books.waiting(entity)} wait"
-        everything = {name: n for name, n in total.items() if n and name not in ("et", "at")}
-        for grain in Grain:
-            windows = {name: n for name, n in books.windows(entity, grain).items() if n}
-            assert windows == everything, f"{entity}: the {grain} windows do not add up to the totals"
-    return counted
