@@ -16,7 +16,7 @@ from dashboard import formats
 from headrace.embedded import EmbeddedStack
 from stream_app.store.read import ReadModel
 from stream_app.store.read_ranges import TimeRange
-from tests.support.browsing import click_row, served, settled, tile
+from tests.support.browsing import click_row, says, served, settled, tile
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
 from tests.support.waiting import eventually
@@ -241,13 +241,13 @@ def test_a_rule_opens_what_it_says_and_stays_open_while_figures_change(
     panel.wait_for()
 
     opened = view.rules[2]
-    assert opened.rule in panel.inner_text()
-    assert view.contracts[opened.entity].rules[opened.rule].message in panel.inner_text()
+    says(panel, opened.rule)
+    says(panel, view.contracts[opened.entity].rules[opened.rule].message)
     last = view.span.end - 86_400 if view.span else 0
     store.hincrby(f"headrace:win:{view.rules[5].entity}:d:{last}", f"f:{view.rules[5].rule}", 100_000)
     total = formats.count(sum(row.count for row in ReadModel(store, "headrace").quality(TimeRange.LAST_30_DAYS).rules))
     eventually(lambda: tile(page, "findings") == total, "the new findings are counted", timeout=30)
-    assert opened.rule in panel.inner_text()
+    says(panel, opened.rule)
 
 
 def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
@@ -265,8 +265,8 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     shop.recent(3)
     table.get_by_text("newer ones come when the record is closed").wait_for()
 
-    assert source in panel.inner_text()
-    assert "error" in page.locator(".st-key-finding-severity").inner_text()
+    says(panel, source)
+    says(page.locator(".st-key-finding-severity"), "error")
 
 
 def test_what_a_viewer_downloads_is_what_the_page_shows(page: Page, address: str, store: redis.Redis) -> None:
@@ -285,7 +285,7 @@ def test_what_a_viewer_downloads_is_what_the_page_shows(page: Page, address: str
         shown.get_by_role("button", name="Download as CSV").click()
     rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8-sig"))))
     assert [row["Source"] for row in rows] == [row.source for row in ReadModel(store, "headrace").findings()]
-    assert shown.get_by_text(f"{len(rows)} findings").count() == 1
+    says(shown, f"{len(rows)} findings")
 
 
 def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store: redis.Redis) -> None:
@@ -294,8 +294,8 @@ def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store
     figure = page.locator(".report table.figures details").first
     figure.locator("summary").click()
 
-    assert report.report["figures"][0]["now"] in figure.inner_text()
-    assert report.report["figures"][0]["id"] in figure.inner_text()
+    says(figure, report.report["figures"][0]["now"])
+    says(figure, report.report["figures"][0]["id"])
 
 
 @pytest.mark.parametrize("width", [390, 1440])

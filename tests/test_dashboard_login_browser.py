@@ -137,7 +137,7 @@ server_metadata_url = "{provider.address}/.well-known/openid-configuration"
         page.get_by_role("button", name="Log in").click()
         page.get_by_text("No access").wait_for()
         assert provider.client == f"{CLIENT}:{SECRET}"
-        assert page.get_by_text("bob@example.org").count() == 1
+        page.get_by_text("bob@example.org").wait_for()
         assert page.get_by_text("No records yet").count() == 0
         page.get_by_role("button", name="Log out").click()
 

@@ -14,7 +14,7 @@ from tests.support.processes import clean_environment, headrace_command
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 
 def free_port() -> int:
@@ -55,6 +55,11 @@ def tile(page: Page, name: str) -> str:
     found = page.locator(f".st-key-tile-{name} [data-testid='stMetricValue']")
     found.wait_for()
     return str(found.inner_text())
+
+
+def says(part: Locator, text: str) -> None:
+    """Wait until a part of the page has this text: what is drawn comes piece by piece."""
+    eventually(lambda: text in part.inner_text(), f"the text {text!r}", timeout=30)
 
 
 def settled(page: Page) -> None:

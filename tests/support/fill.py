@@ -82,6 +82,8 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.recents = random.Random(self.seed)  # of its own: how much ``fill`` draws depends on the hour
+        self.written = 0
         self.summaries: dict[str, ContractSummary] = {
             entity: describe(contract) for entity, contract in load_shop(None).contracts.items()
         }
@@ -232,11 +234,13 @@ class Shop:
             self.client.hincrby(f"{self.prefix}:total:{entity}", name, by)
 
     def recent(self, number: int = 60) -> None:
-        """The lists of recent findings and of clean records."""
+        """More findings and clean records on the lists of recent ones, whatever the hour the same."""
+        draw, first = self.recents, self.written
+        self.written += number
         faults = [("orders", rule) for rule in ORDER_FAULTS] + [("customers", rule) for rule in CUSTOMER_FAULTS]
         weights = [*ORDER_FAULTS.values(), *CUSTOMER_FAULTS.values()]
         for index in range(number):
-            entity, rule = self.random.choices(faults, weights)[0]
+            entity, rule = draw.choices(faults, weights)[0]
             summary = self.summaries[entity].rules[rule]
             at = self.until * 1_000 - (number - index) * 7_300
             row = {
@@ -246,24 +250,24 @@ class Shop:
                 "dimension": summary.dimension,
                 "path": summary.path,
                 "message": summary.message,
-                "source": f"{entity}:{index % 4}:{88_000 + index}",
+                "source": f"{entity}:{index % 4}:{88_000 + first + index}",
                 "event_time": at,
                 "at": self.now_ms - (number - index) * 900,
-                "segments": {"country": self.random.choice(COUNTRIES)} if entity == "customers" else {},
+                "segments": {"country": draw.choice(COUNTRIES)} if entity == "customers" else {},
             }
             self.client.lpush(f"{self.prefix}:findings", json.dumps(row))
         for index in range(number):
             at = self.until - (number - index) * 11
             record = {
                 "order_id": 540_000 + index,
-                "customer_id": self.random.randrange(1, self.customers),
-                "product_id": self.random.randrange(1, 180),
-                "quantity": self.random.choice((1, 1, 2, 3, 6, 12)),
-                "price": round(self.random.lognormvariate(2.2, 0.6), 2),
+                "customer_id": draw.randrange(1, self.customers),
+                "product_id": draw.randrange(1, 180),
+                "quantity": draw.choice((1, 1, 2, 3, 6, 12)),
+                "price": round(draw.lognormvariate(2.2, 0.6), 2),
                 "order_date": _iso(at),
             }
             entry = {
-                "source": f"orders:{index % 4}:{120_000 + index}",
+                "source": f"orders:{index % 4}:{120_000 + first + index}",
                 "event_time": at * 1_000,
                 "record": record,
                 "repairs": ["order_date.utc"] if index % 9 == 0 else [],
