@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-import queue
+import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -29,20 +30,22 @@ class Stop:
     """Set by SIGINT or SIGTERM; a second signal ends the process at once."""
 
     def __init__(self) -> None:
-        # A handler runs in the middle of the main thread's work, its waiting included. Of what wakes a waiting thread only
-        # this queue may be used there: an Event's lock would be held by the very thread that the handler interrupts.
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.signal: int | None = None
         self._at = 0.0
+        self._woken: int | None = None
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
     def wait(self, seconds: float) -> None:
         """Sleep, at most until the stop."""
+        # A handler runs in the middle of the main thread's work, its waiting included: an Event's lock would be held by the
+        # very thread that it interrupts, and a SimpleQueue of Python 3.11 may wait for ever when its time is over at once.
+        # A byte in a pipe ends the wait also when the signal comes just before it.
         if self.signal is None:
-            with suppress(queue.Empty):
-                self._wake.get(timeout=max(0.0, seconds))
+            woken, _, _ = select.select([] if self._woken is None else [self._woken], [], [], max(0.0, seconds))
+            if woken and not self:  # by a signal that somebody else takes
+                os.read(woken[0], 4096)
 
     @property
     def exit_code(self) -> int:
@@ -59,8 +62,12 @@ class Stop:
                     return
                 raise KeyboardInterrupt
             self.signal, self._at = number, now
-            self._wake.put(None)
+            with suppress(BlockingIOError):  # full: it wakes as it is
+                os.write(wake, b"\0")
 
+        self._woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        before_wake = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         if (early := interrupts.received()) is not None and self.signal is None:
             handle(early, None)
@@ -69,6 +76,10 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            signal.set_wakeup_fd(before_wake)
+            os.close(self._woken)
+            os.close(wake)
+            self._woken = None
 
 
 def spare_garbage_collection() -> None:

@@ -52,7 +52,7 @@ from headrace.cli import cli
 cli(["worker"])
 """
 
-#: Signals that come from outside while a wait begins, lasts or ends. With an Event in the place of the queue it hangs at once.
+#: Signals that come from outside while a wait begins, lasts or ends. With an Event in the place of the pipe it hangs at once.
 ROUNDS = """
 import random, signal
 from headrace import sending
@@ -67,6 +67,33 @@ for _ in range(3000):
             stop.wait(0.00001)
 print("done")
 """
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seconds", [0.000_001, 0.0, -1.0])
+def test_a_wait_of_hardly_any_time_ends(seconds: float) -> None:
+    began = time.monotonic()
+    stop = Stop()
+    with stop.listening():
+        for _ in range(100):
+            stop.wait(seconds)
+    for _ in range(100):
+        Stop().wait(seconds)
+    assert time.monotonic() - began < 10
+
+
+def test_a_signal_that_somebody_else_takes_shortens_one_wait_at_most() -> None:
+    previous = signal.signal(signal.SIGUSR1, lambda *_: None)
+    stop = Stop()
+    try:
+        with stop.listening():
+            signal.raise_signal(signal.SIGUSR1)
+            stop.wait(0.05)
+            began = time.monotonic()
+            stop.wait(0.2)
+            assert time.monotonic() - began >= 0.2
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
 
 
 def test_a_signal_in_the_middle_of_a_wait_never_hangs() -> None:
