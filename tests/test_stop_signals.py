@@ -70,16 +70,14 @@ print("done")
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("seconds", [0.000_001, 0.0, -1.0])
+@pytest.mark.parametrize("seconds", [1e-9, 0.0, -1.0])
 def test_a_wait_of_hardly_any_time_ends(seconds: float) -> None:
-    began = time.monotonic()
     stop = Stop()
     with stop.listening():
-        for _ in range(100):
+        for _ in range(20_000):
             stop.wait(seconds)
-    for _ in range(100):
+    for _ in range(20_000):
         Stop().wait(seconds)
-    assert time.monotonic() - began < 10
 
 
 def test_a_signal_that_somebody_else_takes_shortens_one_wait_at_most() -> None:
