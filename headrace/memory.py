@@ -60,7 +60,7 @@ class Learner:
     def __init__(self, contract: Contract, baseline: Baseline | None, *, learn: bool) -> None:
         self.contract, self.baseline = contract, baseline
         self._learns = learn and bool(contract.outliers)
-        self._weeks: dict[int, dict[str, Counter[tuple[str, int]]]] = {}
+        self._weeks: dict[int, dict[str, Counter[tuple[Any, Any]]]] = {}
         self._learned = self._made_of = 0
 
     def learn(self, verdicts: Verdicts, usual: list[int], known: Mapping[str, Mapping[str, bytes]], week: int) -> None:
@@ -82,8 +82,8 @@ class Learner:
         for found in self._weeks.values():
             for rule, counter in found.items():
                 groups = histograms.setdefault(rule, {})
-                for (group, place), count in counter.items():
-                    histogram = groups.setdefault(group, {})
+                for (value, place), count in counter.items():
+                    histogram = groups.setdefault(str(value), {})
                     histogram[place] = histogram.get(place, 0) + count
         parents: dict[str, dict[str, str]] = {}
         for level, entity, name, groups_of in parent_levels(self.contract, histograms):

@@ -200,6 +200,7 @@ def test_once_much_is_known_a_large_batch_teaches_by_a_sample() -> None:
     assert learned(replace(ORDERS, outliers=()), rows, range(10_000)) == {}
 
 
-def test_a_new_version_is_due_when_a_quarter_more_was_learned_or_a_week_began() -> None:
-    assert [enough(now, 1_000, new_week=False) for now in (1_449, 1_450)] == [False, True]
+def test_a_new_version_is_due_when_twice_as_much_or_later_a_quarter_more_was_learned_or_a_week_began() -> None:
+    assert [enough(now, 1_000, new_week=False) for now in (2_199, 2_200)] == [False, True]
+    assert [enough(now, YOUNG, new_week=False) for now in (YOUNG * 5 // 4, YOUNG * 5 // 4 + 200)] == [False, True]
     assert [enough(now, 1_000, new_week=True) for now in (1_000, 1_001)] == [False, True]

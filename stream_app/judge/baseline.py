@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from stream_app.contract.model import Contract, Outlier
@@ -33,8 +35,9 @@ MOST_GROUPS = 20_000
 #: Weeks of event time that a baseline is made of.
 WEEKS = 8
 WEEK_MS = 7 * 86_400_000
-#: A new version is made once this much more has been learned than the last one was made of, and at least so many values.
-_GROWTH = 1.25
+#: A new version is made once this much more has been learned than the last one was made of (first while less than YOUNG has
+#: been), and at least so many values.
+_GROWTHS = (2, 1.25)
 _LEAST = 200
 
 #: A group's bounds: (low, high), both still usual.
@@ -79,26 +82,28 @@ class Baseline:
 
 def learned(
     contract: Contract, verdicts: Verdicts, places: Sequence[int], so_far: int = 0
-) -> dict[str, Counter[tuple[str, int]]]:
+) -> dict[str, Counter[tuple[Any, Any]]]:
     """Rule id → (group of the finest level, bucket) → how often, among the records at ``places``.
 
-    Once much has been learned (``so_far`` values), a sample of a large batch is enough.
+    A group is a value of its field. Once much has been learned (``so_far`` values), a sample of a large batch is enough.
     """
     step = -(-len(places) // LEARNED_A_BATCH) if places and so_far >= YOUNG else 1
     sample = places[::step]
     whole = len(sample) == len(verdicts)
-    found: dict[str, Counter[tuple[str, int]]] = {}
+    columns: dict[str | None, list[Any]] = {None: [""] * len(sample)}
+
+    def column(name: str | None) -> list[Any]:
+        if name is not None and name not in columns:
+            values = verdicts.column(name)
+            columns[name] = values if whole else [values[index] for index in sample]
+        return columns[name]
+
+    found: dict[str, Counter[tuple[Any, Any]]] = {}
     for outlier in contract.outliers:
-        finest = learned_by(outlier)
-        numbers = verdicts.column(outlier.field)
-        groups = verdicts.column(finest) if finest else [""] * len(numbers)
-        if not whole:
-            numbers, groups = [numbers[index] for index in sample], [groups[index] for index in sample]
-        counts = Counter(zip(groups, map(bucket, numbers), strict=True))
-        into = found[outlier.rule.id] = Counter()
-        for (group, place), count in counts.items():
-            if group is not None and place is not None:
-                into[str(group), place] += count
+        counts = Counter(zip(column(learned_by(outlier)), map(bucket, column(outlier.field)), strict=True))
+        for key in [key for key in counts if None in key]:
+            del counts[key]
+        found[outlier.rule.id] = counts
     return found
 
 
@@ -109,7 +114,8 @@ def learned_by(outlier: Outlier) -> str | None:
 
 def enough(now: int, made_of: int, *, new_week: bool) -> bool:
     """Whether a new version is due: ``now`` values have been learned, and the last one was made of ``made_of``."""
-    return now >= made_of * _GROWTH + _LEAST or (new_week and now > made_of)
+    growth = _GROWTHS[made_of >= YOUNG]
+    return now >= made_of * growth + _LEAST or (new_week and now > made_of)
 
 
 def parent_levels(contract: Contract, histograms: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str, str, list[str]]]:
@@ -180,16 +186,14 @@ def _set(groups: dict[str, Bounds], group: str, histogram: Mapping[int, int], ou
 
 def usual(histogram: Mapping[int, int], threshold: float) -> Bounds:
     """The bounds ``threshold`` robust standard deviations away from the median; the histogram must not be empty."""
-    low, middle, high = (_quantile(histogram, share) * _GAMMA for share in (0.05, 0.5, 0.95))
+    low, middle, high = (place * _GAMMA for place in _quantiles(histogram, (0.05, 0.5, 0.95)))
     below = max((middle - low) / _Z95, _LEAST_SPREAD)
     above = max((high - middle) / _Z95, _LEAST_SPREAD)
     return math.exp(middle - threshold * below), math.exp(min(middle + threshold * above, 700.0))
 
 
-def _quantile(histogram: Mapping[int, int], share: float) -> int:
-    rank, seen = share * (sum(histogram.values()) - 1), 0
-    for place in sorted(histogram):
-        seen += histogram[place]
-        if seen > rank:
-            return place
-    return max(histogram)
+def _quantiles(histogram: Mapping[int, int], shares: Sequence[float]) -> list[int]:
+    """The buckets in which these shares of all values are reached; ``shares`` ascend."""
+    places = sorted(histogram)
+    reached = list(accumulate(histogram[place] for place in places))
+    return [places[bisect_right(reached, share * (reached[-1] - 1))] for share in shares]

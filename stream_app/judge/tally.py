@@ -44,7 +44,7 @@ class Tally:
         self.findings: list[dict[str, Any]] = []
         self.previews: list[dict[str, Any]] = []
         self.stream_ms = 0
-        self._learned: dict[str, Counter[tuple[str, int]]] = {}
+        self._learned: dict[str, Counter[tuple[Any, Any]]] = {}
         self._revenue = contract.revenue
         self._order = None if order_is_unique(contract) else contract.order
         self._optional = tuple(field.name for field in contract.fields if not field.required)
@@ -80,8 +80,10 @@ class Tally:
             if outcome == "clean" and is_usual(verdict):
                 usual.append(index)
         kept = sorted({*range(len(verdicts))}.difference(apart)) if apart else list(range(len(verdicts)))
-        for rule_id, counter in learned(self.contract, verdicts, usual + kept, self._so_far).items():
-            self._learned.setdefault(rule_id, Counter()).update(counter)
+        found = learned(self.contract, verdicts, usual + kept, self._so_far)
+        for rule_id, counter in self._learned.items():
+            found[rule_id].update(counter)
+        self._learned = found
         if not kept:
             return
         minutes = self._minutes(verdicts, kept)

@@ -105,6 +105,10 @@ class Keys:
         ``week`` the version was made of."""
         return f"{self.prefix}:baseline:{entity}"
 
+    def baseline_turn(self, entity: str) -> str:
+        """String with an expiry: there while a worker makes a new version of what is usual."""
+        return f"{self.prefix}:baseline-turn:{entity}"
+
     def segments(self, entity: str, field: str) -> str:
         """Set of the values that a segment field is counted by; the rest is counted under OTHER."""
         return f"{self.prefix}:seg:{entity}:{field}"

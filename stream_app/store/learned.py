@@ -14,8 +14,10 @@ from stream_app.judge.related import Known
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import PROMOTE, pack
 
-#: Names that a look into a histogram asks for at a time: Redis answers nobody else meanwhile.
-_PAGE = 2_000
+#: Names that a look into a histogram asks for at a time: Redis answers nobody else meanwhile (some 10 ms).
+_PAGE = 20_000
+#: Milliseconds after which a worker that began a new version and has not finished it is taken for dead.
+_TURN = 10_000
 
 
 class LearnedStore:
@@ -25,45 +27,49 @@ class LearnedStore:
         self._redis, self._prefix, self._keys = client, prefix, Keys(prefix)
         self._promote = client.register_script(PROMOTE)
 
-    async def version(self, entity: str) -> int:
-        """The version in force; 0 when there is none yet."""
-        return int(await self._redis.hget(self._keys.baseline(entity), "version") or 0)
-
     async def baseline(self, entity: str) -> Baseline | None:
         """The baseline in force; ``None`` when there is none yet."""
         document = await self._redis.hget(self._keys.baseline(entity), "document")
         return None if document is None else Baseline.from_json(document)
 
-    async def renew(self, contract: Contract) -> bool:
-        """Make and put in force a new version where enough has been learned since the last; says whether it did."""
-        entity = contract.entity
-        names = ("version", "learned", "from", "week")
-        version, learned, made_of, week = (
-            int(value or 0) for value in await self._redis.hmget(self._keys.baseline(entity), names)
-        )
-        weeks = {rule: await self._weeks(entity, rule) for rule in (one.rule.id for one in contract.outliers)}
-        newest = max((max(found, default=0) for found in weeks.values()), default=0)
-        if not enough(learned, made_of, new_week=newest > week):
-            return False
-        histograms = {rule: await self._histograms(entity, rule, found[-WEEKS:]) for rule, found in weeks.items()}
-        parents = await self._parents(contract, histograms)
-        made = await asyncio.to_thread(build, version + 1, contract.outliers, histograms, parents, learned)
-        payload = {
-            "entity": entity, "expected": version, "version": made.version, "document": made.to_json(),
-            "learned": learned, "week": newest,
-        }  # fmt: skip
-        done = bool(await self._promote(args=[self._prefix, pack(payload)]))
-        for rule, found in weeks.items():
-            for old in found[:-WEEKS]:
-                await self._redis.unlink(self._keys.learned(entity, rule, old))
-                await self._redis.hdel(self._keys.learned_weeks(entity, rule), str(old))
-        return done
+    async def renew(self, contract: Contract) -> int:
+        """Make and put in force a new version where enough has been learned since the last; returns the one in force.
 
-    async def _weeks(self, entity: str, rule: str) -> list[int]:
-        return sorted(int(week) for week in await self._redis.hkeys(self._keys.learned_weeks(entity, rule)))
+        One worker makes a version; others that come meanwhile go on with the last.
+        """
+        entity, rules = contract.entity, [one.rule.id for one in contract.outliers]
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hmget(self._keys.baseline(entity), ("version", "learned", "from", "week"))
+        for rule in rules:
+            pipe.hkeys(self._keys.learned_weeks(entity, rule))
+        (version, learned, made_of, week), *found = await pipe.execute()
+        version, learned, made_of = int(version or 0), int(learned or 0), int(made_of or 0)
+        weeks = {rule: sorted(map(int, some)) for rule, some in zip(rules, found, strict=True)}
+        newest = max((max(some, default=0) for some in weeks.values()), default=0)
+        turn = self._keys.baseline_turn(entity)
+        if not enough(learned, made_of, new_week=newest > int(week or 0)) or not await self._redis.set(
+            turn, "1", nx=True, px=_TURN
+        ):
+            return version
+        try:
+            histograms = {rule: await self._histograms(entity, rule, some[-WEEKS:]) for rule, some in weeks.items()}
+            parents = await self._parents(contract, histograms)
+            made = await asyncio.to_thread(build, version + 1, contract.outliers, histograms, parents, learned)
+            payload = {
+                "entity": entity, "expected": version, "version": made.version, "document": made.to_json(),
+                "learned": learned, "week": newest,
+            }  # fmt: skip
+            done = bool(await self._promote(args=[self._prefix, pack(payload)]))
+            for rule, some in weeks.items():
+                for old in some[:-WEEKS]:
+                    await self._redis.unlink(self._keys.learned(entity, rule, old))
+                    await self._redis.hdel(self._keys.learned_weeks(entity, rule), str(old))
+        finally:
+            await self._redis.unlink(turn)
+        return made.version if done else version
 
     async def _histograms(self, entity: str, rule: str, weeks: list[int]) -> dict[str, dict[int, int]]:
-        merged: dict[str, dict[int, int]] = {}
+        merged: dict[bytes, dict[int, int]] = {}
         for week in weeks:
             key, cursor = self._keys.learned(entity, rule, week), 0
             found: dict[bytes, bytes] = {}
@@ -74,10 +80,13 @@ class LearnedStore:
                 if not cursor:
                     break
             for name, count in found.items():
-                group, _, place = name.decode().rpartition("|")
-                into = merged.setdefault(group, {})
-                into[int(place)] = into.get(int(place), 0) + int(count)
-        return merged
+                group, _, place = name.rpartition(b"|")
+                into = merged.get(group)
+                if into is None:
+                    into = merged[group] = {}
+                bucket = int(place)
+                into[bucket] = into.get(bucket, 0) + int(count)
+        return {group.decode(): histogram for group, histogram in merged.items()}
 
     async def _parents(self, contract: Contract, histograms: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
         """Level → group of the finest level → its group there, by what is known of the records that groups refer to."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_app.errors import SettingsError
-from stream_app.judge.baseline import YOUNG, Baseline
+from stream_app.judge.baseline import YOUNG, Baseline, enough
 from stream_app.store.write import UNAVAILABLE, Store
 from stream_app.worker.engine import Engine
 
@@ -19,7 +19,7 @@ log = logging.getLogger("headrace.worker")
 _EVERY = 0.25
 #: More records than these are a large batch.
 _LARGE = 1_000
-#: Values of which a baseline is made until it counts as one, and records of a portion till then.
+#: Values of which a baseline is made until it counts as one, and the least records of a portion till then.
 _LITTLE, _PORTION = 20_000, 2_000
 
 
@@ -43,19 +43,27 @@ class Learning:
     def __init__(self, engine: Engine, store: Store) -> None:
         self._engine, self._store = engine, store
         self._one, self._turn = asyncio.Lock(), asyncio.Lock()
+        self._taught = 0
 
     async def renew(self) -> None:
         """Make a new version where enough was learned, and take over the one in force."""
         async with self._one:
             await self._renew()
 
+    async def _renew_if_due(self) -> None:
+        """Renew when this worker alone has taught enough; what others taught, ``keep_current`` sees."""
+        async with self._one:
+            known = self._learned()
+            if enough(known + self._engine.taught - self._taught, known, new_week=False):
+                await self._renew()
+
     async def _renew(self) -> None:
         entity, look_ups = self._engine.entity, self._engine.look_ups
         try:
-            await self._store.learned.renew(self._engine.contract)
             held = look_ups.baseline.version if look_ups.baseline is not None else 0
-            if await self._store.learned.version(entity) != held:
+            if await self._store.learned.renew(self._engine.contract) != held:
                 look_ups.baseline = await self._store.learned.baseline(entity)
+                self._taught = self._engine.taught
         except UNAVAILABLE as error:
             log.info("%s: the baseline stays as it is (%s)", entity, type(error).__name__)
 
@@ -68,14 +76,15 @@ class Learning:
         """
         while len(records) > _LARGE and self._learned() < _LITTLE:
             async with self._turn:
-                await self._engine.process(partition, records[:_PORTION])
-                await self.renew()
-            records = records[_PORTION:]
+                portion = max(_PORTION, self._learned())
+                await self._engine.process(partition, records[:portion])
+                await self._renew_if_due()
+            records = records[portion:]
         if not records:
             return
         await self._engine.process(partition, records)
         if len(records) > _LARGE and self._learned() < YOUNG:
-            await self.renew()
+            await self._renew_if_due()
 
     def _learned(self) -> int:
         baseline = self._engine.look_ups.baseline

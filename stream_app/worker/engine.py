@@ -53,6 +53,8 @@ class Engine:
         self._applied: dict[int, int] = {}
         #: Partition → event time (ms) up to which it has been applied.
         self.reached: dict[int, int] = {}
+        #: Values that this worker has taught since it started.
+        self.taught = 0
 
     @property
     def topic_id(self) -> str:
@@ -144,6 +146,7 @@ class Engine:
         changes.learned = tally.learned()
         changes.release = self.look_ups.releases((verdicts[index], sources[index]) for index in settled.touched)
         await self.patiently("apply the counts", lambda: self.store.apply(changes))
+        self.taught += sum(sum(counts.values()) for _, _, counts in changes.learned)
         self.reached[partition] = max(tally.stream_ms, self.reached.get(partition, 0))
 
     def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
