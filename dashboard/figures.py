@@ -14,6 +14,9 @@ from dashboard.formats import percent
 from stream_app.judge.summary import Quality
 from stream_app.store.read_figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
 
+# What costs most of a refresh is Altair looking things up in its schema and copying charts. Therefore channels are objects
+# here where it would have to guess them (``X2``, ``YValue``), and layers share data that only the chart of them all holds.
+
 #: An Altair chart of any kind; its own types do not survive its methods.
 Figure = Any
 
@@ -132,13 +135,13 @@ def sales(
         alt.Tooltip("orders:Q", title="Orders", format=",d"),
         alt.Tooltip("state:N", title="State"),
     ]
-    opacity = alt.condition("datum.state == 'complete'", alt.value(1.0), alt.value(0.4))
+    opacity = alt.OpacityValue(0.4, condition={"test": "datum.state == 'complete'", "value": 1.0})
 
     def panel(y: alt.Y, height: int, *, labels: bool) -> Figure:
         return (
             alt.Chart(frame, height=height)
             .mark_bar(aria=False)
-            .encode(x=x_axis(bar_seconds, labels=labels), x2="end:T", y=y, opacity=opacity, tooltip=tooltip)
+            .encode(x=x_axis(bar_seconds, labels=labels), x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
         )
 
     revenue = panel(y_axis("revenue", unit), 215, labels=False)
@@ -151,6 +154,8 @@ def sales(
 
 #: Which way the triangle points, so that nobody has to tell colours apart.
 _SHAPES = {"high": "triangle-up", "low": "triangle-down", "changed": "diamond"}
+#: Where it stands: pixels from the top.
+_HIGH = alt.YValue(6)  # type: ignore[no-untyped-call]
 
 
 def _marks(marks: Sequence[SalesMark], low: int, high: int) -> tuple[Figure, Figure]:
@@ -169,10 +174,8 @@ def _marks(marks: Sequence[SalesMark], low: int, high: int) -> tuple[Figure, Fig
     bands = alt.Chart(frame).mark_rect(color=MARK, opacity=0.17, aria=False)
     points = alt.Chart(frame).mark_point(filled=True, size=95, opacity=1, color=MARK, aria=False)
     return (
-        bands.encode(x=alt.X("start:T"), x2="end:T", tooltip=tooltip),
-        points.encode(
-            x=alt.X("middle:T"), y=alt.value(6), shape=alt.Shape("direction:N", scale=scale, legend=None), tooltip=tooltip
-        ),
+        bands.encode(x=alt.X("start:T"), x2=alt.X2("end:T"), tooltip=tooltip),
+        points.encode(x=alt.X("middle:T"), y=_HIGH, shape=alt.Shape("direction:N", scale=scale, legend=None), tooltip=tooltip),
     )
 
 
@@ -186,7 +189,7 @@ def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: 
             "text": [percent(point.quality.score, 2) for point in series],
         }
     )
-    base = alt.Chart(frame, height=height).encode(
+    base = alt.Chart(height=height).encode(
         x=x_axis(bar_seconds, bars=False),
         y=y_axis(
             "score",
@@ -198,7 +201,7 @@ def quality_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: 
         tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Quality score")],
     )
     line = base.mark_line(strokeWidth=2.2, aria=False)
-    return alt.layer(line, base.mark_circle(size=26, opacity=1, aria=False))
+    return alt.layer(line, base.mark_circle(size=26, opacity=1, aria=False), data=frame)
 
 
 def quality_by_dimension(measured: Quality) -> Figure:
@@ -225,11 +228,12 @@ def quality_by_dimension(measured: Quality) -> Figure:
         alt.Tooltip("share:N", title="Quality"),
         alt.Tooltip("shortfall:Q", title="Failed checks", format=".3%"),
     ]
-    base = alt.Chart(frame, height=alt.Step(34)).encode(y=y, x=x, tooltip=tooltip)
+    base = alt.Chart(height=alt.Step(34)).encode(y=y, x=x, tooltip=tooltip)
     return alt.layer(
         base.mark_bar(height=10, cornerRadiusEnd=5, aria=False),
-        base.mark_point(opacity=0, aria=False).encode(x="room:Q"),
-        base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text="share:N"),
+        base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q")),
+        base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text=alt.Text("share:N")),
+        data=frame,
     )
 
 
@@ -297,7 +301,7 @@ def findings_over_time(
         .mark_bar(aria=False)
         .encode(
             x=x_axis(bar_seconds),
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=number_axis("findings", "Findings", stack="zero"),
             color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain, legend=_LEGEND),
             order=alt.Order("rank:Q"),

@@ -35,7 +35,7 @@ def outcomes(series: Sequence[ConformityPoint], bar_seconds: int) -> Figure:
         .mark_bar(aria=False, color=MARK)
         .encode(
             x=x_axis(bar_seconds),
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=y_axis("rejected", "Rejected (% of records judged)", axis={"labelExpr": "format(datum.value * 100, '~r')"}),
             tooltip=[
                 alt.Tooltip("period:N", title="Period"),
@@ -63,7 +63,7 @@ def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, star
         .mark_bar(aria=False)
         .encode(
             x=x_axis(bar_seconds),
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=number_axis("findings", "Findings"),
             tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("findings:Q", title="Findings", format=",d")],
         )
@@ -92,11 +92,11 @@ def dimensions(now: Quality, before: Quality | None) -> Figure:
         alt.Tooltip("share:N", title="Quality"),
         alt.Tooltip("share_before:N", title="Range before"),
     ]
-    base = alt.Chart(frame, height=alt.Step(36)).encode(y=y, tooltip=tooltip)
+    base = alt.Chart(height=alt.Step(36)).encode(y=y, tooltip=tooltip)
     bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False).encode(x=alt.X("shortfall:Q", title=title, axis=axis))
     tick = base.mark_tick(thickness=2.5, size=22, color=MARK, aria=False).encode(x=alt.X("before:Q", title=title, axis=axis))
     room = base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=title, axis=axis))
-    return alt.layer(room, bar, tick)
+    return alt.layer(room, bar, tick, data=frame)
 
 
 def from_zero(values: Sequence[float]) -> alt.Scale:
@@ -125,9 +125,10 @@ def segments(frame: pd.DataFrame, counted: str) -> Figure:
         alt.Tooltip("counted:Q", title="Number", format=",d"),
         alt.Tooltip("records:Q", title="Records in", format=",d"),
     ]
-    base = alt.Chart(top, height=alt.Step(26)).encode(y=y, x=x, tooltip=tooltip)
+    base = alt.Chart(height=alt.Step(26)).encode(y=y, x=x, tooltip=tooltip)
     return alt.layer(
         base.mark_bar(height=11, cornerRadiusEnd=4, aria=False),
-        base.mark_point(opacity=0, aria=False).encode(x="room:Q"),
-        base.mark_text(aria=False, align="left", dx=7, fontSize=11.5).encode(text="text:N"),
+        base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q")),
+        base.mark_text(aria=False, align="left", dx=7, fontSize=11.5).encode(text=alt.Text("text:N")),
+        data=top,
     )

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import streamlit as st
 from altair.utils import schemapi
 
@@ -26,50 +27,50 @@ def apply() -> None:
 
 def chart(figure: Any, *, key: str, alt_text: str) -> None:
     """Show a figure in the page's colours; ``alt_text`` says in words what it shows."""
-    st.altair_chart(_unchecked(configure(figure)), width="stretch", theme="streamlit", key=key, alt=alt_text)
+    _show(figure, key, alt_text, **_config())
 
 
 def spark(figure: Any, *, key: str, alt_text: str) -> None:
     """Show a small line that has no axes."""
-    edge = {"left": 1, "right": 1, "top": 2, "bottom": 2}
-    bare = figure.properties(background="transparent", padding=edge).configure_view(strokeWidth=0)
-    st.altair_chart(_unchecked(bare), width="stretch", theme="streamlit", key=key, alt=alt_text)
+    figure.padding = {"left": 1, "right": 1, "top": 2, "bottom": 2}
+    _show(figure, key, alt_text, view={"strokeWidth": 0})
 
 
-def _unchecked(figure: Any) -> Any:
-    """The same chart, that does not check itself against its schema when it is drawn."""
+def _show(figure: Any, key: str, alt_text: str, **config: Any) -> None:
+    """Show a figure, which nobody else has: each ``configure_…`` and ``properties`` of Altair would copy it, data and all."""
+    figure.background, figure.config = "transparent", alt.Config(**config)
+    # It does not check itself against its schema when it is drawn.
     object.__setattr__(figure, "to_dict", partial(figure.to_dict, validate=False))
-    return figure
+    st.altair_chart(figure, width="stretch", theme="streamlit", key=key, alt=alt_text)
 
 
-def configure(figure: Any) -> Any:
+def _config() -> dict[str, Any]:
     """Axes and legends as all charts have them. Colours come from Streamlit's theme, but for words on marks."""
     ink, quiet = _INK.get(st.context.theme.type, _INK[None])
-    return (
-        figure.properties(background="transparent")
-        .configure_view(strokeWidth=0)
-        .configure_text(color=ink)
-        .configure_axis(
-            labelColor=quiet,
-            titleColor=quiet,
-            labelFontSize=11.5,
-            titleFontSize=11.5,
-            titleFontWeight="normal",
-            titlePadding=8,
-            labelPadding=5,
-            gridOpacity=0.6,
-            domain=False,
-            ticks=False,
-            labelOverlap=True,
-        )
-        .configure_legend(
-            orient="bottom",
-            direction="horizontal",
-            columns=1,
-            title=None,
-            labelColor=quiet,
-            labelFontSize=11.5,
-            labelLimit=260,
-            symbolType="square",
-        )
-    )
+    return {
+        "view": {"strokeWidth": 0},
+        "text": {"color": ink},
+        "axis": {
+            "labelColor": quiet,
+            "titleColor": quiet,
+            "labelFontSize": 11.5,
+            "titleFontSize": 11.5,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "labelPadding": 5,
+            "gridOpacity": 0.6,
+            "domain": False,
+            "ticks": False,
+            "labelOverlap": True,
+        },
+        "legend": {
+            "orient": "bottom",
+            "direction": "horizontal",
+            "columns": 1,
+            "title": None,
+            "labelColor": quiet,
+            "labelFontSize": 11.5,
+            "labelLimit": 260,
+            "symbolType": "square",
+        },
+    }

@@ -12,6 +12,7 @@ from stream_app.contract.model import Contract, Dimension, Severity
 #: What each dimension weighs in a quality score. All the same: a shop that wants otherwise splits its rules.
 WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
 
+_INFO = Severity.INFO.value
 #: Minor units in one unit of currency (ISO 4217, two minor digits).
 MINOR = 100
 
@@ -30,7 +31,7 @@ class RuleSummary:
     @property
     def counts(self) -> bool:
         """Whether findings of this rule lower the quality score: those of ``info`` rules do not."""
-        return self.severity != Severity.INFO.value
+        return self.severity != _INFO
 
 
 @dataclass(frozen=True, slots=True)

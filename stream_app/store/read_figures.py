@@ -127,13 +127,21 @@ class Figures:
         self._totals = totals
         self._windows = windows
         self._distinct = distinct
+        self._held: dict[Span, dict[str, dict[int, Counts]]] = {}
 
-    def between(self, start: int, end: int) -> dict[str, Counts]:
+    def between(self, start: int, end: int, *, segments: bool = False) -> dict[str, Counts]:
         """The counts of each entity from ``start`` up to ``end``."""
         return {
-            entity: add(one.counts for one in self._windows.get(entity, ()) if start <= one.start < end)
+            entity: add((one.counts for one in self._windows.get(entity, ()) if start <= one.start < end), segments=segments)
             for entity in self._contracts
         }
+
+    def by_bar(self, span: Span) -> dict[str, dict[int, Counts]]:
+        """Entity → start of each bar of the span → its counts, without segments; added up once."""
+        held = self._held.get(span)
+        if held is None:
+            held = self._held[span] = {entity: self._bars(span, self._windows.get(entity, ())) for entity in self._contracts}
+        return held
 
     def quality(self, counts: Mapping[str, Counts]) -> Quality:
         """Over all entities."""
@@ -213,12 +221,12 @@ class Figures:
         """A point for every bar, zeros where nothing was sold."""
         if span is None or self._sales is None:
             return ()
-        held = self._bars(span, self._windows.get(self._sales, ()))
+        held = self.by_bar(span)[self._sales]
         return tuple(
             SalesPoint(
                 start=start,
-                revenue=sum(window.counts.revenue_minor for window in held[start]) / MINOR,
-                orders=self._orders(add(window.counts for window in held[start]), start, end),
+                revenue=held[start].revenue_minor / MINOR,
+                orders=self._orders(held[start], start, end),
                 complete=stream_ms is None or end * 1000 <= stream_ms,
             )
             for start, end in bars(span, BARS)
@@ -228,23 +236,22 @@ class Figures:
         """A point for every bar; one in which no record came has no score."""
         if span is None:
             return ()
-        by_entity = {entity: self._bars(span, self._windows.get(entity, ())) for entity in self._contracts}
-        points = []
-        for start, _ in bars(span, BARS):
-            counts = {entity: add(one.counts for one in held[start]) for entity, held in by_entity.items()}
-            points.append(QualityPoint(start, self.quality(counts)))
-        return tuple(points)
+        held = self.by_bar(span)
+        return tuple(
+            QualityPoint(start, self.quality({entity: counts[start] for entity, counts in held.items()}))
+            for start, _ in bars(span, BARS)
+        )
 
     def findings_series(self, span: Span | None) -> tuple[FindingsPoint, ...]:
         """Sparse: only bars with findings."""
         if span is None:
             return ()
-        points = []
-        for entity in self._contracts:
-            for start, bar in self._bars(span, self._windows.get(entity, ())).items():
-                found = add(one.counts for one in bar).findings
-                points += [FindingsPoint(start, entity, rule, count) for rule, count in sorted(found.items())]
-        return tuple(points)
+        return tuple(
+            FindingsPoint(start, entity, rule, count)
+            for entity, held in self.by_bar(span).items()
+            for start, counts in held.items()
+            for rule, count in sorted(counts.findings.items())
+        )
 
     def rules(self, counts: Mapping[str, Counts], before: Mapping[str, Counts] | None) -> tuple[RuleCount, ...]:
         """Every rule that found something in the range, most findings first."""
@@ -270,11 +277,10 @@ class Figures:
                 )
         return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.rule)))
 
-    def _bars(self, span: Span, windows: tuple[Window, ...]) -> dict[int, list[Window]]:
-        """Windows by the start of their bar, for every bar of the span."""
-        held: dict[int, list[Window]] = {start: [] for start, _ in bars(span, BARS)}
+    def _bars(self, span: Span, windows: tuple[Window, ...]) -> dict[int, Counts]:
+        held: dict[int, list[Counts]] = {start: [] for start, _ in bars(span, BARS)}
         length = bar_seconds(span, BARS)
         for window in windows:
             if span.start <= window.start < span.end:
-                held[bar_start(window.start, length)].append(window)
-        return held
+                held[bar_start(window.start, length)].append(window.counts)
+        return {start: add(some, segments=False) for start, some in held.items()}

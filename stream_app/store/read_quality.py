@@ -170,7 +170,7 @@ def build_quality(
     """Compute the view; pure. ``windows`` include the range before and their segments."""
     sales = next((entity for entity, contract in contracts.items() if contract.revenue), None)
     figures = Figures(contracts, sales, {entity: state.totals for entity, state in states.items()}, windows, {})
-    inside = figures.between(span.start, span.end) if span else {entity: Counts() for entity in contracts}
+    inside = figures.between(span.start, span.end, segments=True) if span else {entity: Counts() for entity in contracts}
     counts: Mapping[str, Counts] = inside
     before = None
     if chosen is TimeRange.ALL or span is None:
@@ -204,9 +204,12 @@ def _conformity(counts: Mapping[str, Counts]) -> float | None:
 
 
 def _outcomes(figures: Figures, span: Span | None) -> tuple[ConformityPoint, ...]:
+    if span is None:
+        return ()
+    by_bar = figures.by_bar(span)
     points = []
-    for start, end in bars(span, BARS) if span else ():
-        held = figures.between(max(start, span.start), min(end, span.end)).values() if span else ()
+    for start, _ in bars(span, BARS):
+        held = [counts[start] for counts in by_bar.values()]
         points.append(ConformityPoint(start, sum(one.clean for one in held), sum(one.rejected for one in held)))
     return tuple(points)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -179,7 +180,7 @@ class Trips:
             for begin, end in sorted(cuts):
                 # A bar may stick out of the span; its distinct values must not come from the range before.
                 outer = span.start if end > span.start else begin
-                inside = [start for start in starts if max(begin, outer) <= start < min(end, span.end)]
+                inside = starts[bisect_left(starts, max(begin, outer)) : bisect_left(starts, min(end, span.end))]
                 if inside:
                     pipe.pfcount(*(self._keys.sketch(sales, what, span.grain, start) for start in inside))
                     wanted.append((what, begin, end))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from stream_app.errors import StoreError
@@ -144,21 +145,34 @@ def counts(key: str, raw: Mapping[Any, Any], *, segments: bool = True) -> Counts
     mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
     split: dict[str, dict[str, dict[str, int]]] = {}
     for raw_name, raw_value in raw.items():
-        name = text(raw_name)
-        kind = _KINDS.get(name[:2])
-        if kind is not None:
-            number = integer(key, name, raw_value)
+        kind, name, segment = _place(raw_name)
+        if not kind or (segment is not None and not segments):
+            continue
+        try:
+            number = int(raw_value)
+        except ValueError:
+            number = integer(key, text(raw_name), raw_value)
+        if segment is not None:
             if number:
-                mapped[kind][name[2:]] = number
-        elif name in _PLAIN:
-            plain[_PLAIN[name]] = integer(key, name, raw_value)
-        elif segments and name.startswith("s|"):
-            # A rule's id has no bar in it; a segment's value may have any.
-            _, field_name, what, value = (*name.split("|", 3), "", "")[:4]
-            number = integer(key, name, raw_value)
-            if number:
-                split.setdefault(field_name, {}).setdefault(value, {})[what] = number
+                split.setdefault(segment[0], {}).setdefault(segment[1], {})[name] = number
+        elif kind == "plain":
+            plain[name] = number
+        elif number:
+            mapped[kind][name] = number
     return _counts(plain, mapped, split)
+
+
+@lru_cache(16_384)
+def _place(raw: Any) -> tuple[str, str, tuple[str, str] | None]:
+    """Where a hash field belongs: (mapping of ``Counts``, ``plain`` or nothing; name there; (field, value) of a segment)."""
+    name = text(raw)
+    if (kind := _KINDS.get(name[:2])) is not None:
+        return kind, name[2:], None
+    if name.startswith("s|"):
+        # A rule's id has no bar in it; a segment's value may have any.
+        _, field_name, what, value = (*name.split("|", 3), "", "")[:4]
+        return "segments", what, (field_name, value)
+    return ("plain", _PLAIN[name], None) if name in _PLAIN else ("", "", None)
 
 
 def _counts(plain: dict[str, int], mapped: dict[str, dict[str, int]], split: dict[str, dict[str, dict[str, int]]]) -> Counts:
@@ -191,8 +205,8 @@ def freshness(key: str, raw: Mapping[Any, Any]) -> Freshness:
     return Freshness(times.get("et"), times.get("at"))
 
 
-def add(parts: Iterable[Counts]) -> Counts:
-    """The sum of several counts."""
+def add(parts: Iterable[Counts], *, segments: bool = True) -> Counts:
+    """The sum of several counts; that of their segments only where it is wanted."""
     plain = dict.fromkeys(_PLAIN.values(), 0)
     mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
     split: dict[str, dict[str, dict[str, int]]] = {}
@@ -201,7 +215,7 @@ def add(parts: Iterable[Counts]) -> Counts:
             plain[name] += getattr(part, name)
         for name, into in mapped.items():
             _add(into, getattr(part, name))
-        for field_name, values in part.segments.items():
+        for field_name, values in part.segments.items() if segments else ():
             held = split.setdefault(field_name, {})
             for value, numbers in values.items():
                 _add(held.setdefault(value, {}), numbers)
