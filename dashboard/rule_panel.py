@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard import data, figures_quality, formats, grid, markup, tables, theme
 from dashboard.advice import what_to_do
-from stream_app.judge.worth import has_worth
 from stream_app.store.read_figures import RuleCount
 from stream_app.store.read_quality import QualityView
 
@@ -58,7 +57,7 @@ def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
     contract = view.contracts[entity]
     if not contract.revenue:
         return None
-    if not has_worth(rule_id, contract.rules[rule_id]):
+    if not contract.rules[rule_id].worth:
         return f"{formats.NOTHING} ({WORTHLESS})"
     if counted is None or not counted.at_risk:
         return f"{formats.NOTHING} (no quantity and price of its records could be read)"

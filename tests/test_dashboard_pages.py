@@ -184,7 +184,7 @@ def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: ReadModel)
 
     assert tiles(page)["Value at risk"] == formats.money(facts.all["all.at_risk"].value / 100, "USD")
     # A record that comes a second time is worth nothing, whatever it says.
-    assert pd.isna(rules["order_id.unique"]) and rules["quantity.minimum"] > 0
+    assert pd.isna(rules["order_id.unique"]) and rules["order_date.type"] > 0
 
 
 def test_a_rule_says_why_it_puts_nothing_at_risk(shop: ReadModel) -> None:
@@ -194,9 +194,10 @@ def test_a_rule_says_why_it_puts_nothing_at_risk(shop: ReadModel) -> None:
     def said(entity: str, rule: str) -> str | None:
         return at_risk_of(view, entity, rule, by_id.get(rule))
 
-    assert said("orders", "quantity.minimum") == formats.money(by_id["quantity.minimum"].at_risk, "USD")
+    assert said("orders", "order_date.type") == formats.money(by_id["order_date.type"].at_risk, "USD")
+    assert said("orders", "quantity.minimum") == f"{formats.NOTHING} ({WORTHLESS})"
     assert said("orders", "order_id.unique") == f"{formats.NOTHING} ({WORTHLESS})"
-    assert said("orders", "price.type") == f"{formats.NOTHING} (no quantity and price of its records could be read)"
+    assert said("orders", "record.syntax") == f"{formats.NOTHING} (no quantity and price of its records could be read)"
     assert said("customers", "email.format") is None
 
 

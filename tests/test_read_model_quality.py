@@ -90,7 +90,7 @@ def test_key_numbers_come_with_those_of_the_range_before(
     ]
     shares = [part["clean"] / (part["clean"] + part["rejected"]) for part in counted]
     assert [kpis.conformity.value, kpis.conformity.previous] == pytest.approx(shares)
-    risks = [part["v:quantity.minimum"] + part["v:customer_id.reference"] for part in counted]
+    risks = [part["v:order_date.type"] + part["v:customer_id.reference"] for part in counted]
     assert [kpis.at_risk.value, kpis.at_risk.previous] == (
         [None, None] if entity == "customers" else pytest.approx([risk / 100 for risk in risks])
     )

@@ -57,7 +57,8 @@ def test_rules_come_with_share_trend_and_value_at_risk() -> None:
     assert shown(f"{prefix}.findings.change") == "+62 findings"
     assert shown(f"{prefix}.share") == "1.7 %"
     assert shown(f"{prefix}.part") == "49.3 %"
-    assert shown(f"{prefix}.at_risk") == "1,234.56 USD"
+    assert shown("rule.orders.customer_id.reference.at_risk") == "2,114.56 USD"
+    assert f"{prefix}.at_risk" not in some_facts().all, "a quantity that is doubted is worth nothing known"
     assert shown(f"{prefix}.meaning") == contracts()["orders"].rules["quantity.minimum"].message
 
 

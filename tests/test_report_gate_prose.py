@@ -155,7 +155,7 @@ NATURAL = {
                       "{{segment.1.there}} of records are affected versus {{segment.1.elsewhere}} elsewhere."),
         ("hypotheses", "The drop in volume may be caused by an outage of an upstream system, since only orders are affected."),
         ("hypotheses", "A supplier feed for {{segment.2.name}} might have switched to another price format."),
-        ("impact", "Orders worth {{rule.orders.quantity.minimum.at_risk}} cannot be shipped until they are corrected."),
+        ("impact", "Orders worth {{rule.orders.customer_id.reference.at_risk}} cannot be shipped until they are corrected."),
         ("impact", "Customers with invalid addresses get no confirmations, which may increase support requests."),
         ("recommendations", "Contact the team responsible for the checkout and validate quantities before submission."),
         ("recommendations", "Set up a daily review of the dead-letter queue until findings fall back to the usual level."),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_app.contract.model import Contract, Dimension, Severity
+from stream_app.judge.worth import tells_worth
 
 #: What each dimension weighs in a quality score. All the same: a shop that wants otherwise splits its rules.
 WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
@@ -19,7 +20,7 @@ MINOR = 100
 
 @dataclass(frozen=True, slots=True)
 class RuleSummary:
-    """What a finding of this rule means."""
+    """What a finding of this rule means. ``worth``: what its records are worth is known (``judge.worth``)."""
 
     dimension: str
     severity: str
@@ -27,6 +28,7 @@ class RuleSummary:
     message: str = ""
     impact: str | None = None
     kind: str = "structure"
+    worth: bool = False
 
     @property
     def counts(self) -> bool:
@@ -91,6 +93,7 @@ class ContractSummary:
                     "message": rule.message,
                     "impact": rule.impact,
                     "kind": rule.kind,
+                    "worth": rule.worth,
                 }
                 for rule_id, rule in self.rules.items()
             },
@@ -130,6 +133,7 @@ class ContractSummary:
                         message=rule["message"],
                         impact=rule["impact"],
                         kind=rule["kind"],
+                        worth=bool(rule.get("worth", False)),
                     )
                     for rule_id, rule in plain["rules"].items()
                 },
@@ -184,7 +188,15 @@ def describe(contract: Contract) -> ContractSummary:
         references=tuple(dict.fromkeys(reference.to_entity for reference in contract.references)),
         fields=tuple(FieldSummary(one.name, one.type, one.personal) for one in contract.fields),
         rules={
-            rule_id: RuleSummary(rule.dimension.value, rule.severity.value, rule.path, rule.message, rule.impact, rule.kind)
+            rule_id: RuleSummary(
+                rule.dimension.value,
+                rule.severity.value,
+                rule.path,
+                rule.message,
+                rule.impact,
+                rule.kind,
+                tells_worth(contract, rule),
+            )
             for rule_id, rule in contract.rules.items()
         },
     )

@@ -13,7 +13,7 @@ from stream_app.contract.model import Contract, Severity
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts, milliseconds
 from stream_app.judge.verdict import Verdict
-from stream_app.judge.worth import DOUBTING_KINDS
+from stream_app.judge.worth import tells_worth
 
 Outcome = Literal["clean", "rejected", "pending"]
 MASK = "•••"
@@ -49,11 +49,7 @@ class Tally:
         self._order = None if order_is_unique(contract) else contract.order
         self._optional = tuple(field.name for field in contract.fields if not field.required)
         self._priced = self._revenue is not None and not {self._revenue.quantity, self._revenue.price} & {*self._optional}
-        # A rule that doubts the amount itself puts no known value at risk.
-        money = {self._revenue.quantity, self._revenue.price} if self._revenue is not None else set()
-        self._doubting = frozenset(
-            rule.id for rule in contract.rules.values() if rule.field in money or rule.kind in DOUBTING_KINDS
-        )
+        self._telling = frozenset(rule.id for rule in contract.rules.values() if tells_worth(contract, rule))
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
 
     def add_all(
@@ -216,7 +212,7 @@ class Tally:
         risk = abs(self._amount(verdict.values))
         for rule in verdict.findings:
             window[f"f:{rule.id}"] += 1
-            if risk and rule.id not in self._doubting:
+            if risk and rule.id in self._telling:
                 window[f"v:{rule.id}"] += risk
             if rule.severity is not Severity.INFO:
                 self.findings.append(

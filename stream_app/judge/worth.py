@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from stream_app.judge.summary import ContractSummary, RuleSummary
+from stream_app.contract.model import Contract, Rule, Severity
 
-#: Rules that find what quantity or price themselves are too high: what such a record says it is worth, it is not.
-DOUBTING_KINDS = frozenset({"condition", "outlier", "deviation"})
-#: Ends of the ids of more of them. A record that comes a second time, word for word, is worth nothing (one that says
-#: something else is a contradiction).
-_WORTHLESS = ("maximum", ".unique")
+if TYPE_CHECKING:
+    from stream_app.judge.summary import ContractSummary
+
+#: Rules that may doubt the amount whatever fields they name.
+_DOUBTING_KINDS = frozenset({"condition", "outlier", "deviation"})
+#: A record that comes a second time, word for word, is worth nothing (one that says something else is a contradiction).
+_REPEATED = ".unique"
 
 
-def has_worth(rule_id: str, rule: RuleSummary) -> bool:
-    """Whether quantity × price of the records that this rule finds says what is at risk."""
-    return rule.counts and rule.kind not in DOUBTING_KINDS and not rule_id.lower().endswith(_WORTHLESS)
+def tells_worth(contract: Contract, rule: Rule) -> bool:
+    """Whether quantity × price of the records that this rule finds says what is at risk: it doubts neither of them."""
+    revenue = contract.revenue
+    return (
+        revenue is not None
+        and rule.severity is not Severity.INFO
+        and rule.field not in (revenue.quantity, revenue.price)
+        and rule.kind not in _DOUBTING_KINDS
+        and not rule.id.endswith(_REPEATED)
+    )
 
 
 def at_risk(contract: ContractSummary, rule_id: str, at_risk_minor: Mapping[str, int]) -> int | None:
-    """Minor units at risk in the findings of a rule; None where the rule has no worth or the entity no revenue."""
+    """Minor units at risk in the findings of a rule; None where it tells no worth."""
     rule = contract.rules.get(rule_id)
-    if rule is None or not contract.revenue or not has_worth(rule_id, rule):
-        return None
-    return at_risk_minor.get(rule_id, 0)
+    return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth else None
 
 
 def value_at_risk(contract: ContractSummary, at_risk_minor: Mapping[str, int]) -> int:

@@ -157,7 +157,7 @@ class Shop:
                 if draw() * 1_000 < share:
                     counts[f"f:{rule}"] += 1
                     rejected = rejected or self.summaries["orders"].rules[rule].severity == "error"
-                    if rule in {"quantity.minimum", "customer_id.reference", "order_id.unique"}:
+                    if rule in {"order_date.type", "customer_id.reference", "order_id.unique"}:
                         counts[f"v:{rule}"] += minor
             if rejected:
                 counts["rejected"] += 1
