@@ -29,7 +29,7 @@ demo: install ## Run everything on this machine: broker, Redis, simulated shop, 
 	@$(BIN)/headrace demo
 
 test: install ## Run the tests (real Kafka and a browser where they are to be had)
-	$(BIN)/python -m pytest -m "$(MARKS)" -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m "$(MARKS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 chaos: install ## Run the long crash tests
 	$(BIN)/python -m pytest -m chaos

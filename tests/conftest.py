@@ -27,6 +27,21 @@ for name in [name for name in os.environ if name.startswith("HEADRACE_") and not
     del os.environ[name]  # whoever runs the tests may have a cluster of their own configured
 
 
+#: The files that take longest are begun first: one that begins last would be waited for alone.
+LONGEST = (
+    "test_online_retail", "test_dashboard_browser", "test_worker_outages", "test_dashboard_states_browser",
+    "test_evaluate_command", "test_judge_properties", "test_worker_lifecycle", "test_broker_contract", "test_stop_signals",
+    "test_demo_command", "test_monitor_incidents", "test_dashboard_page", "test_report_property", "test_worker_exactly_once",
+    "test_worker_kill", "test_replay_delivery", "test_worker_waiting",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_process_is_left_behind() -> Iterator[None]:
     """Fails the session when a test leaves a process running, and ends it."""
