@@ -23,6 +23,7 @@ from stream_app.settings import Settings
 from stream_app.store.read import ReadModel, open_read_model
 from stream_app.store.read_client import connect
 from stream_app.store.read_period import PeriodCounts
+from stream_app.store.read_pulse import Pulse
 from stream_app.store.reports import ReportStore, StoredReport
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,10 @@ class Reporter:
     def stream(self) -> tuple[int | None, int | None]:
         """The start of the stream (s) and its time (ms); None where nothing came yet."""
         return self._model.began(), self._model.pulse().stream_ms
+
+    def pulse(self) -> Pulse:
+        """How the pipeline stands."""
+        return self._model.pulse()
 
     def suggested(self) -> Period:
         """The longest usual period up to now, a day at most, that has one before it to compare with.

@@ -47,6 +47,9 @@ class Watch:
         self._said: set[str] = set()
         self._closed: set[str] | None = None
         self._waiting: deque[Period] = deque(maxlen=MOST_WAITING)
+        #: The clock (ms) and the stream's time when it was last read, and how far the stream is known to be read.
+        self._seen: tuple[int, int] | None = None
+        self._read: int | None = None
 
     def step(self) -> Outcome | None:
         """At most one report; None when none was due or it could not be written, which is tried again."""
@@ -65,7 +68,7 @@ class Watch:
     def _step(self) -> Outcome | None:
         if self._last_report is not None and self._clock() - self._last_report < self._pause:
             return None
-        _, stream_ms = self._reporter.stream()
+        stream_ms = self._read_until()
         if stream_ms is None:
             return None
         self._look_for_closed()
@@ -82,6 +85,23 @@ class Watch:
         if outcome.written_here:
             self._last_report = self._clock()
         return outcome
+
+    def _read_until(self) -> int | None:
+        """The event time (ms) up to which all was read; None while that is not known.
+
+        Partitions are read side by side, in a replay days of event time apart. So the stream's time counts only once every
+        worker has reported after it was read, and only as far as all partitions with unread records have come.
+        """
+        pulse = self._reporter.pulse()
+        if pulse.stream_ms is None or not pulse.workers:
+            return pulse.stream_ms
+        if self._seen is None:
+            self._seen = pulse.read_at, pulse.stream_ms
+        read_at, stream_ms = self._seen
+        if min(worker.at for worker in pulse.workers) > read_at:
+            self._seen = pulse.read_at, pulse.stream_ms
+            self._read = min([stream_ms, *(worker.behind for worker in pulse.workers if worker.behind is not None)])
+        return self._read
 
     def _due(self, over: tuple[Period, ...], stream_ms: int) -> Period | None:
         """The period to report now, of those that are over: the regular one, or of a young stream the longest it covers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import redis
 
@@ -176,6 +178,31 @@ def test_a_report_is_written_as_each_period_ends_and_only_of_the_newest(settings
     assert len(open_read_model(settings).reports()) == 2
     # Another reporter, or this one after a restart, finds what is there.
     assert Watched(settings, shop, HOUR).step() == "60 again"
+
+
+@pytest.mark.stack
+def test_no_period_is_reported_before_all_workers_have_read_it(settings: Settings, shop: Shop) -> None:
+    watched = Watched(settings, shop, HOUR)
+
+    def beat(worker: str, behind: int | None = None) -> None:
+        shop.beat(worker=worker, at=time.time_ns() // 1_000_000 + 1, behind=None if behind is None else at(behind))
+
+    beat("w-1")
+    beat("w-2")
+    assert watched.step(2 * HOUR) is None, "no worker has reported since the stream was looked at"
+    beat("w-1")
+    beat("w-2", behind=HOUR - 600)
+    assert watched.step() == "15", "what the second worker has read, a young stream's first report"
+    beat("w-1")
+    beat("w-2", behind=HOUR + 600)
+    assert watched.step() == "60"
+    beat("w-1")
+    assert watched.step(3 * HOUR) is None, "one of them has not reported"
+    beat("w-1")
+    beat("w-2")
+    assert watched.step() == "60"
+    newest, *_ = open_read_model(settings).reports()
+    assert (newest.start, newest.end) == (MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR)
 
 
 @pytest.mark.stack

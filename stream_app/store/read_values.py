@@ -59,7 +59,8 @@ class Freshness:
 class Worker:
     """A worker's last heartbeat: times in ms since the epoch, ``rate`` in records per second, ``lag`` in records.
 
-    ``latency_ms``: from a record's arrival in Kafka to its count, lately; None where the worker does not say.
+    ``latency_ms``: from a record's arrival in Kafka to its count, lately; None where the worker does not say. ``behind``: the
+    least event time (ms) that one of its partitions with unread records has reached; None where there is none.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Worker:
     state: str
     error: str | None = None
     latency_ms: float | None = None
+    behind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,7 @@ def workers(raw: Mapping[Any, Any], now_ms: int) -> tuple[Worker, ...]:
                 state=str(beat.get("state") or "running"),
                 error=None if beat.get("error") is None else str(beat["error"]),
                 latency_ms=None if beat.get("latency_ms") is None else float(beat["latency_ms"]),
+                behind=None if beat.get("behind") is None else int(beat["behind"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue

@@ -106,6 +106,7 @@ class Shop:
         error: str | None = None,
         at: int | None = None,
         latency_ms: float | None = 38.4,
+        behind: int | None = None,
     ) -> None:
         """A worker's heartbeat."""
         row = {
@@ -118,6 +119,7 @@ class Shop:
             "state": state,
             "error": error,
             "latency_ms": latency_ms,
+            "behind": behind,
         }
         self.client.hset(f"{self.prefix}:workers", worker, json.dumps(row))
 
