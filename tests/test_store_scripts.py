@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -16,6 +16,7 @@ from stream_app.judge.tally import Outcome, Tally
 from stream_app.store import keys, write
 from stream_app.store.keys import Grain, Keys
 from stream_app.store.write import GONE, KNOWN, REJECTED, WAITS, Changes, Claim, Found, Moved, SettledAlready, Store, Wanted
+from tests.support.stores import with_store
 from tests.support.stream import BEGIN, Raw, customer, order
 
 pytestmark = pytest.mark.stack
@@ -35,18 +36,7 @@ def client(redis_url: str) -> Any:
 @pytest.fixture
 def run(redis_url: str) -> Callable[[Callable[[Store], Awaitable[T]]], T]:
     """Calls a function with a store."""
-
-    def call(action: Callable[[Store], Awaitable[T]]) -> T:
-        async def body() -> T:
-            store = Store(redis_url, "headrace")
-            try:
-                return await action(store)
-            finally:
-                await store.close()
-
-        return asyncio.run(body())
-
-    return call
+    return partial(with_store, redis_url)
 
 
 def changes(records: list[tuple[Raw, Outcome]], *, entity: str = "orders", waited: bool = False, **more: Any) -> Changes:
