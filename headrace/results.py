@@ -22,15 +22,17 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._files: dict[Path, IO[bytes]] = {}
+        #: None: about to be opened. A stop may come before it is.
+        self._files: dict[Path, IO[bytes] | None] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for path, file in self._files.items():
-            with suppress(OSError):
-                file.close()
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
             with suppress(OSError):
                 _part(path).unlink(missing_ok=True)
         if isinstance(error, OSError) and self._files:
@@ -42,6 +44,7 @@ class Results:
         path = self.folder / name
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._files[path] = None
             file = self._files[path] = _part(path).open("wb")
         except OSError as error:
             raise self._problem(error) from None
@@ -51,7 +54,8 @@ class Results:
         """Everything is written: give the files their names, in place of earlier ones."""
         try:
             for file in self._files.values():
-                file.close()
+                if file is not None:
+                    file.close()
             for path in self._files:
                 _part(path).replace(path)
         except OSError as error:

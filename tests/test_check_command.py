@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headrace.cli import cli
+from headrace.results import Results
 
 HEADER = "product_id,category,unit_price\n"
 LINE = "1,Toys,2.5\n"
@@ -112,6 +113,19 @@ def test_a_file_without_records_is_told(tmp_path: Path) -> None:
     assert (done.exit_code, done.stdout) == (0, "nothing was judged: there is no record in what was read\n")
     done = check(path, "--min-conformity", "0%")
     assert done.exit_code == 1
+
+
+def test_a_stop_in_the_moment_in_which_a_file_begins_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+
+    def begin(path: Path, mode: str) -> None:
+        real(path, mode).close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "open", begin)
+    with pytest.raises(KeyboardInterrupt), Results(tmp_path / "out") as results:
+        results.open("products.clean.jsonl")
+    assert (tmp_path / "out").exists() and not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

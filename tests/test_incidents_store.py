@@ -212,6 +212,17 @@ def test_windows_are_not_final_before_every_partition_has_passed_them(client: An
     assert IncidentStore(client, "headrace").place("orders", Grain.HOUR)[0] == MONDAY + 9 * HOUR
 
 
+def test_customers_of_today_make_nothing_final_of_orders_of_another_year(client: Any, redis_url: str) -> None:
+    client.hset(KEYS.total("customers"), mapping={"et": 4_102_444_000_000, "at": 4_102_444_000_000})
+    beat(client)
+    watch = watcher(redis_url)
+    rounds(watch)
+    fill(client)
+    rounds(watch)
+    assert IncidentStore(client, "headrace").place("orders", Grain.HOUR)[0] == MONDAY + (HOURS - 1) * HOUR
+    assert [one.state for one in ReadModel(client, "headrace").incidents()] == ["closed"]
+
+
 def test_nothing_is_final_while_no_worker_reports(client: Any, redis_url: str) -> None:
     fill(client)
     client.delete(KEYS.workers())

@@ -101,3 +101,10 @@ def test_silence_of_a_live_stream_goes_on_by_the_clock() -> None:
     # A replay of another year that falls silent is over.
     assert final_until({"orders": last - DAY * 1000}, {"orders"}, later, last, idle=True) == last - DAY * 1000
     assert final_until({}, {"orders"}, later, None, idle=True) is None
+
+
+def test_what_carries_no_time_makes_nothing_final_before_the_first_record_that_does() -> None:
+    now = MONDAY * 1000
+    assert final_until({"customers": now}, {"orders"}, now, now, idle=True) is None
+    assert final_until({"customers": now, "orders": 5}, {"orders"}, now, now, idle=True) == 5
+    assert final_until({"customers": now}, set(), now, now, idle=False) == now

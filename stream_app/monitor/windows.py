@@ -62,13 +62,16 @@ def final_until(
 ) -> int | None:
     """The stream's time (ms) by which windows are final; None before the first record.
 
+    A shop whose records carry a time has none before the first of those: customers that arrive today say nothing of orders
+    of another year that are still to be read.
+
     It is ``stream_time``, with two exceptions that look at the clock. A stream that is ahead of the clock by up to 26 hours
     is taken to be as late as the clock: one record dated tomorrow must not close today's windows. And where the stream
     runs on the clock, nothing is left to read (``idle``) and nothing has been processed since ``processed_ms`` for a
     minute, its time goes on by the clock: otherwise an outage would be seen only when it is over.
     """
     stream = stream_time(times, clocked)
-    if stream is None:
+    if stream is None or (clocked and not times.keys() & set(clocked)):
         return None
     if now_ms < stream <= now_ms + _AHEAD_MS:
         stream = now_ms
