@@ -19,7 +19,7 @@ ORDERS = 10_000
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)
 def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(7)
     settings = changed(settings, kafka=kafka, grace=2.0, session_timeout=3.0, exactly_once="on")
@@ -42,7 +42,7 @@ def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, setting
         for number, worker in enumerate(crew):
             worker.kill()
             crew[number] = Worker(settings, tmp_path / f"last-{number}.log")
-        await_settled(settings, {"orders": ORDERS}, crew, timeout=150)
+        await_settled(settings, {"orders": ORDERS}, crew, timeout=60)
     counted = assert_exact(settings)
     assert {entity: counts.repeated for entity, counts in counted.items()} == {"orders": 0, "customers": 0, "products": 0}
 
