@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from stream_app.settings import Settings
+from stream_app.worker import transactions
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
 from tests.support.recount import assert_exact
 from tests.support.stream import Books, Shopping, Worker, await_settled, make_topics
@@ -45,6 +48,19 @@ def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, setting
         await_settled(settings, {"orders": ORDERS}, crew, timeout=60)
     counted = assert_exact(settings)
     assert {entity: counts.repeated for entity, counts in counted.items()} == {"orders": 0, "customers": 0, "products": 0}
+
+
+def test_a_producer_that_never_starts_is_not_waited_for_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_: AIOKafkaProducer) -> None:
+        await asyncio.sleep(3_600)
+
+    async def place() -> None:
+        with pytest.raises(TimeoutError):
+            await transactions.Transactions(settings).place("orders", 0)
+
+    monkeypatch.setattr(AIOKafkaProducer, "start", hang)
+    monkeypatch.setattr(transactions, "_PATIENCE", 0.2)
+    asyncio.run(asyncio.wait_for(place(), 30))
 
 
 @pytest.mark.stack

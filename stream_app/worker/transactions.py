@@ -58,16 +58,19 @@ class Transactions:
         Raises:
             SettingsError: the broker knows no transactions.
             KafkaError: it cannot be reached.
+            TimeoutError: it does not answer in time.
         """
         at = TopicPartition(topic, partition)
         found = self._places.get(at)
         if found is None:
-            producer = await self._producer(f"{self._group}-{topic}-{partition}")
-            try:
-                note = await self._note(at)
-            except BaseException:
-                await _stop(producer)
-                raise
+            # Neither of the two waits has an end of its own.
+            async with asyncio.timeout(_PATIENCE):
+                producer = await self._producer(f"{self._group}-{topic}-{partition}")
+                try:
+                    note = await self._note(at)
+                except BaseException:
+                    await _stop(producer)
+                    raise
             known = note is not None and note.offset > 0
             found = Place(at, producer, note.offset if known else 0, note.metadata if known else "")  # type: ignore[union-attr]
             self._places[at] = found
