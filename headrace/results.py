@@ -22,45 +22,44 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        #: None: about to be opened. A stop may come before it is.
-        self._files: dict[Path, IO[bytes] | None] = {}
+        self._paths: list[Path] = []  # of files that are open, or about to be: a stop may come in that moment
+        self._files: list[IO[bytes]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for path, file in self._files.items():
-            if file is not None:
-                with suppress(OSError):
-                    file.close()
+        for file in self._files:
+            with suppress(OSError):
+                file.close()
+        for path in self._paths:
             with suppress(OSError):
                 _part(path).unlink(missing_ok=True)
-        if isinstance(error, OSError) and self._files:
+        if isinstance(error, OSError) and self._paths:
             raise self._problem(error) from None
-        self._files = {}
+        self._paths, self._files = [], []
 
     def open(self, name: str) -> IO[bytes]:
         """A new file, under another name until ``keep``."""
         path = self.folder / name
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._files[path] = None
-            file = self._files[path] = _part(path).open("wb")
+            self._paths.append(path)
+            self._files.append(_part(path).open("wb"))
         except OSError as error:
             raise self._problem(error) from None
-        return file
+        return self._files[-1]
 
     def keep(self) -> None:
         """Everything is written: give the files their names, in place of earlier ones."""
         try:
-            for file in self._files.values():
-                if file is not None:
-                    file.close()
-            for path in self._files:
+            for file in self._files:
+                file.close()
+            for path in self._paths:
                 _part(path).replace(path)
         except OSError as error:
             raise self._problem(error) from None
-        self._files = {}
+        self._paths, self._files = [], []
 
     def _problem(self, error: OSError) -> SettingsError:
         return SettingsError(f"{self.folder}: cannot be written ({error.strerror}); name another folder with --write")

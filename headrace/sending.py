@@ -8,7 +8,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -41,7 +41,7 @@ class Stop:
         """Sleep, at most until the stop."""
         # A handler runs in the middle of the main thread's work, its waiting included: an Event's lock would be held by the
         # very thread that it interrupts, and a SimpleQueue of Python 3.11 may wait for ever when its time is over at once.
-        # A byte in a pipe ends the wait also when the signal comes just before it.
+        # The byte that the interpreter writes for a signal ends the wait also when it comes just before it.
         if self.signal is None:
             woken, _, _ = select.select([] if self._woken is None else [self._woken], [], [], max(0.0, seconds))
             if woken and not self:  # by a signal that somebody else takes
@@ -62,8 +62,6 @@ class Stop:
                     return
                 raise KeyboardInterrupt
             self.signal, self._at = number, now
-            with suppress(BlockingIOError):  # full: it wakes as it is
-                os.write(wake, b"\0")
 
         self._woken, wake = os.pipe()
         os.set_blocking(wake, False)

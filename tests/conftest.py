@@ -18,7 +18,7 @@ from stream_app.errors import EmbeddedError
 from stream_app.settings import Settings, load_settings
 from tests.support.brokers import Broker
 from tests.support.processes import descendants, describe, kill
-from tests.support.waiting import PATIENCE, soon
+from tests.support.waiting import soon
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache"
@@ -37,12 +37,9 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first, and have the same patience with a whole test as with what it waits for."""
+    """Put the tests of the longest files first."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
-    for item in items:
-        if (limit := item.get_closest_marker("timeout")) is not None:
-            item.add_marker(pytest.mark.timeout(limit.args[0] * PATIENCE), append=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

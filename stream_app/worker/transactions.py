@@ -63,7 +63,7 @@ class Transactions:
         at = TopicPartition(topic, partition)
         found = self._places.get(at)
         if found is None:
-            # Neither of the two waits has an end of its own.
+            # A producer waits for its id without an end of its own.
             async with asyncio.timeout(_PATIENCE):
                 producer = await self._producer(f"{self._group}-{topic}-{partition}")
                 try:

@@ -8,16 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: How many times longer than a quiet machine needs tests wait: a deadline is for what never comes, not for what comes late.
-PATIENCE = 3.0
-
 
 def eventually(probe: Callable[[], T], what: str, timeout: float = 20.0, every: float = 0.05) -> T:
-    """The first truthy value of ``probe()``; fails the test, saying ``what`` never came.
-
-    ``timeout``: the seconds after which it would be there on a quiet machine, however busy that is.
-    """
-    timeout *= PATIENCE
+    """The first truthy value of ``probe()``; fails the test after ``timeout`` seconds, saying ``what`` never came."""
     deadline = time.monotonic() + timeout
     while True:
         value = probe()
