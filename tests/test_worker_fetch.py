@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import aiokafka.consumer.fetcher as fetcher
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
@@ -14,6 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP as TP_
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mode.utils.logging import CompositeLogger
 
 from stream_app.worker.header_names import Records
 from stream_app.worker.transport import BatchConsumer, _Fetched, _RawRecords
@@ -148,30 +154,60 @@ def test_a_broken_batch_is_refused_and_the_position_stays() -> None:
     assert state.position == 0
 
 
-def test_a_partition_of_which_nothing_is_committed_is_read_from_its_beginning_after_a_rebalance(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its batches were handed on to streams that are gone, and the client's position is behind them."""
+class Reading(BatchConsumer):
+    """A worker's consumer without a client: of one partition an offset is committed, of the other none."""
+
     committed, fresh = TP_(topic="t", partition=0), TP_(topic="t", partition=1)
-    sought: dict[TP_, int] = {}
 
-    class Reading(BatchConsumer):
-        def __init__(self) -> None:
-            self._first, self._next = {fresh: {9: 0}}, {fresh: 10}
-            self._committed_offset = {committed: 5}
+    def __init__(self, assigned: set[TP_]) -> None:
+        self._first, self._next = {self.fresh: {9: 0}}, {self.fresh: 10}
+        self._committed_offset, self._read_offset = {self.committed: 5}, {}
+        self._assigned, self.log = assigned, CompositeLogger(logging.getLogger())
+        self.thread = ClientThread()
+        self._thread: Any = self.thread
 
-        def assignment(self) -> set[TP_]:
-            return {committed, fresh}
+    def assignment(self) -> set[TP_]:
+        return self._assigned
 
-        async def earliest_offsets(self, *partitions: TP_) -> dict[TP_, int]:
-            return dict.fromkeys(partitions, 3)
+    async def earliest_offsets(self, *partitions: TP_) -> dict[TP_, int]:
+        return dict.fromkeys(partitions, 3)
 
-        async def seek(self, partition: TP_, offset: int) -> None:
-            sought[partition] = offset
 
+class ClientThread:
+    """The thread that the client lives in; ``taken`` is a partition that a rebalance has just taken away."""
+
+    def __init__(self) -> None:
+        self.sought: dict[TP_, int] = {}
+        self.taken: TP_ | None = None
+
+    async def call_thread(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await asyncio.to_thread(lambda: asyncio.run(function()))
+
+    def seek(self, partition: TP_, offset: int) -> None:
+        assert threading.current_thread() is not threading.main_thread(), "in the middle of a fetch"
+        if partition == self.taken:
+            raise IllegalStateError(f"No current assignment for partition {partition}")
+        self.sought[partition] = offset
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
     async def faust_goes_back(self: Reading) -> None:
-        sought[committed] = 5
+        assert self._assigned, "aiokafka: no partitions are currently assigned"
 
     monkeypatch.setattr(driver.Consumer, "perform_seek", faust_goes_back)
-    asyncio.run(Reading().perform_seek())
-    assert sought == {committed: 5, fresh: 3}
+    return Reading({Reading.committed, Reading.fresh})
+
+
+def test_a_partition_of_which_nothing_is_committed_is_read_from_its_beginning_after_a_rebalance(reading: Reading) -> None:
+    """Its batches were handed on to streams that are gone, and the client's position is behind them."""
+    asyncio.run(reading.perform_seek())
+    assert reading.thread.sought == {Reading.fresh: 3}
+
+
+def test_a_partition_that_is_taken_away_meanwhile_is_left_to_the_rebalance_that_took_it(reading: Reading) -> None:
+    reading.thread.taken = Reading.fresh
+    asyncio.run(reading.perform_seek())
+    reading._assigned = set()
+    asyncio.run(reading.perform_seek())
+    assert reading.thread.sought == {}

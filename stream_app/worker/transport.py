@@ -14,7 +14,7 @@ from typing import Any
 
 import aiokafka.consumer.fetcher as fetcher
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -154,6 +154,14 @@ class BatchConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
+    async def _seek(self, partition: TP, offset: int) -> None:
+        # In the thread that the client lives in. Faust does it from here, perhaps in the middle of a fetch, which then moves
+        # the position on, or stumbles over records that are gone.
+        async def seek() -> None:
+            self._thread.seek(partition, offset)
+
+        await self._thread.call_thread(seek)
+
     # A full stream must not drop its partition from the fetch: getmany would sleep out its timeout on the others.
     # Memory is bounded by the small stream buffer instead.
     def on_buffer_full(self, tp: TP) -> None:
@@ -171,11 +179,17 @@ class BatchConsumer(driver.Consumer):
 
         What had been handed on before a rebalance, and was not acknowledged by then, would never be read again.
         """
-        await super().perform_seek()
-        self._forget(list(self._committed_offset))
-        fresh = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
-        for tp, offset in (await self.earliest_offsets(*fresh)).items() if fresh else ():
-            await self.seek(tp, offset)
+        if not self.assignment():
+            return
+        try:
+            await super().perform_seek()
+            self._forget(list(self._committed_offset))
+            fresh = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
+            for tp, offset in (await self.earliest_offsets(*fresh)).items() if fresh else ():
+                await self.seek(tp, offset)
+        except IllegalStateError as error:
+            # Partitions were taken away in the middle: the rebalance that did it ends here again.
+            log.info("went back to what is committed while a rebalance began (%s)", error)
 
     def ack(self, message: Any) -> bool:
         """Take note of a settled batch, unless it was fetched before the last rebalance.
