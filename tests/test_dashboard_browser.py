@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -286,6 +287,29 @@ def test_what_a_viewer_downloads_is_what_the_page_shows(page: Page, address: str
     rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8-sig"))))
     assert [row["Source"] for row in rows] == [row.source for row in ReadModel(store, "headrace").findings()]
     says(shown, f"{len(rows)} findings")
+
+
+def test_a_file_that_was_clicked_is_still_there_when_the_page_has_drawn_itself_again(
+    page: Page, address: str, store: redis.Redis, shop: Shop
+) -> None:
+    """Between the click and the download there is a moment, and a live page uses it."""
+    page.goto(f"{address}/anomalies?range=30d")
+    shown = page.locator(".st-key-finding-foot")
+    with page.expect_download() as waiting:
+        shown.get_by_role("button", name="Download as CSV").click()
+    clicked = Path(waiting.value.path()).read_bytes()
+    before = len(ReadModel(store, "headrace").findings())
+    shop.recent(3)
+    now = len(ReadModel(store, "headrace").findings())
+    assert now > before
+    says(shown, f"{now} findings")
+
+    with urllib.request.urlopen(waiting.value.url) as answer:
+        assert answer.read() == clicked
+    assert not shown.get_by_text("Before").is_visible()
+    with page.expect_download() as waiting:
+        shown.get_by_role("button", name="Download as CSV").click()
+    assert Path(waiting.value.path()).read_bytes() != clicked
 
 
 def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store: redis.Redis) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, grid, incidents, markup, tables
+from dashboard import data, downloads, formats, grid, incidents, markup, tables
 from dashboard.frame import Frame
 from dashboard.live import live, quiet, waiting_for_records
 from dashboard.record_panel import record_panel
@@ -110,7 +108,7 @@ def _incidents(view: View) -> None:
         },
         rows=6,
     )
-    _export(frame, "incidents")
+    downloads.offer_csv("Download as CSV", frame, "incidents")
     with st.container(key="incident"):
         if opened is not None:
             _incident(opened, currency)
@@ -192,7 +190,7 @@ def _findings(view: View) -> None:
     seen = {(row.source, row.rule, row.path) for row in shown} if opened is not None else set()
     newer = sum((row.source, row.rule, row.path) not in seen for row in rows) if opened is not None else 0
     with st.container(key="finding-foot", horizontal=True, vertical_alignment="center"):
-        _export(frame, "findings")
+        downloads.offer_csv("Download as CSV", frame, "findings")
         st.caption(
             f"{newer:,} newer ones come when the record is closed" if newer else f"{len(shown):,} findings", width="content"
         )
@@ -226,19 +224,3 @@ def _mark(view: View, *filters: Sequence[str]) -> str:
 
 def _currency(pulse: Pulse) -> str | None:
     return next((contract.currency for contract in pulse.contracts.values() if contract.currency), None)
-
-
-def _export(frame: pd.DataFrame, name: str) -> None:
-    def made() -> Any:
-        return tables.to_csv(frame)
-
-    st.download_button(
-        "Download as CSV",
-        made,
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key=f"{name}-csv",
-        help="In UTF-8. No cell can run as a formula in a spreadsheet.",
-    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, grid, markup, subscribe, tables
+from dashboard import data, downloads, grid, markup, subscribe, tables
 from dashboard.live import live, quiet, waiting_for_records
 from dashboard.words import plain
 from stream_app.names import Topics
@@ -73,15 +73,7 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
     }
     frame = tables.clean(rows, contract)
     grid.grid(frame, f"clean-{entity}", columns, rows=15)
-    st.download_button(
-        "Download these as CSV",
-        lambda: tables.to_csv(frame),
-        file_name=f"clean-{entity}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key="clean-csv",
-    )
+    downloads.offer_csv("Download these as CSV", frame, f"clean-{entity}")
 
 
 def _subscribe(entity: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, markup, report_body
+from dashboard import data, downloads, markup, report_body
 from dashboard.live import live
 from dashboard.words import visible
 from stream_app.store.reports import StoredReport
@@ -63,13 +63,4 @@ def _label(report: StoredReport | None, report_id: str) -> str:
 
 def _download(name: str, text: str, file: str, mime: str) -> None:
     safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in file)
-    st.download_button(
-        name,
-        text.encode("utf-8", "replace"),
-        file_name=safe,
-        mime=mime,
-        icon=":material/download:",
-        on_click="ignore",
-        key=f"report-{name}",
-        disabled=not text,
-    )
+    downloads.offer(name, text.encode("utf-8", "replace"), safe, mime, key=f"report-{name}")
