@@ -1,4 +1,4 @@
-"""What the worker commits: the end of the acknowledged batches that join onto what is committed, and never more."""
+"""What the worker reads and commits: the end of the acknowledged batches that join onto what is committed, and never more."""
 
 from __future__ import annotations
 
@@ -48,6 +48,26 @@ def fetch(consumer: Any, *offsets: int) -> Any:
 
     consumer._wait_next_records = arrived
     return consumer.loop.run_until_complete(first())
+
+
+def test_a_topic_that_waits_for_another_is_not_in_its_way(consumer: Any) -> None:
+    customers, asked = TP("customers", 0), []
+
+    async def getmany(partitions: set[TP], timeout: float) -> dict[TP, list[object]]:
+        asked.append(partitions)
+        return {}
+
+    def read() -> None:
+        consumer.loop.run_until_complete(consumer._getmany({RAW, customers}, 1.0))
+
+    consumer._thread.getmany = getmany
+    consumer.transport.held = lambda: {"orders"}
+    read()
+    consumer.transport.held = lambda: {"orders", "customers"}
+    read()
+    consumer.transport.held = set
+    read()
+    assert asked == [{customers}, {RAW, customers}]
 
 
 def test_a_batch_is_committed_up_to_its_end(consumer: BatchConsumer) -> None:

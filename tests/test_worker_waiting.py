@@ -21,10 +21,12 @@ from tests.support.stream import (
     Worker,
     await_settled,
     customer,
+    make_topics,
     order,
     produce,
     product,
     read_topic,
+    workers,
 )  # fmt: skip
 from tests.support.waiting import eventually
 
@@ -66,6 +68,18 @@ def test_an_order_waits_for_its_customer_and_blocks_no_one(shop: Settings, crew:
     [settled] = [record for record in counted.clean.values() if json.loads(record.value or b"")["order_id"] == 1]
     raw = counted.raw[settled.source]
     assert (settled.key, settled.timestamp, settled.partition) == (raw.key, raw.timestamp, raw.partition)
+
+
+def test_no_order_waits_for_a_customer_that_is_there_when_a_shop_is_read_from_its_start(
+    settings: Settings, tmp_path: Path
+) -> None:
+    customers, count = 2_000, 8_000
+    make_topics(settings)
+    produce(settings, (order(number, number % customers) for number in range(count)))
+    produce(settings, [product(1), *map(customer, range(customers))])
+    with workers(settings, tmp_path) as crew:
+        await_settled(settings, {"orders": count, "customers": customers}, crew)
+    assert read_topic(settings, Topics("orders", settings.topic_prefix).pending) == []
 
 
 def test_a_reference_that_never_comes_is_named_when_the_input_is_closed(shop: Settings, crew: list[Worker]) -> None:

@@ -54,14 +54,8 @@ Process = Callable[[int, list[Any]], Awaitable[None]]
 class Lanes:
     """One task per partition: batches of a partition in order, partitions side by side, bounded everywhere."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        process: Process,
-        fail: Callable[[BaseException], Awaitable[None]],
-        before: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self.engine, self.process, self.fail, self.before = engine, process, fail, before
+    def __init__(self, process: Process, fail: Callable[[BaseException], Awaitable[None]]) -> None:
+        self.process, self.fail = process, fail
         self._queues: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -77,11 +71,10 @@ class Lanes:
         try:
             while True:
                 events = [await queue.get()]
-                await self.before(self.engine.entity)
                 records = list(events[0].message.value)
                 while not queue.empty() and len(records) < BATCH:
                     events.append(queue.get_nowait())
-                    records += events[-1].message.value
+                    records += _beyond(records[-1].offset, events[-1].message.value)
                 await self.process(partition, records)
                 # 5. Acknowledge the batch to Faust, which commits it.
                 for event in events:
@@ -93,6 +86,11 @@ class Lanes:
 
     async def close(self) -> None:
         await end(self._tasks.values())
+
+
+def _beyond(offset: int, records: list[Any]) -> list[Any]:
+    """Those behind an offset. A rebalance has the partition read again from what is committed, behind what waits here."""
+    return records if records[0].offset > offset else [record for record in records if record.offset > offset]
 
 
 class HeadraceApp:
@@ -149,7 +147,7 @@ class HeadraceApp:
             stream_wait_empty=False,
             **options,
         )
-        install(app)
+        install(app, self._held)
         entities = list(self.shop.contracts)
         for entity in entities:
             self._agents(app, entity)
@@ -215,7 +213,7 @@ class HeadraceApp:
             if self.pinned is None and engine.contract.outliers:
                 self.learning.append(Learning(engine, self.store))
                 process = self.learning[-1].process
-            self.lanes[entity] = Lanes(engine, process, self._fail, self._references_first)
+            self.lanes[entity] = Lanes(process, self._fail)
             self.rooms[entity] = WaitingRoom(engine)
         self.engines.update(engines)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
@@ -267,17 +265,19 @@ class HeadraceApp:
         logging.shutdown()
         os._exit(1)
 
-    async def _references_first(self, entity: str) -> None:
-        """Right after partitions were assigned, wait a little while those that others refer to have a backlog here.
+    def _held(self) -> set[str]:
+        """The raw topics that wait: right after partitions were assigned, while those they refer to have a backlog here.
 
-        A shop that is read from its start would otherwise let every order wait for its customer.
+        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic.
         """
-        entities = {reference.to_entity for reference in self.shop.contracts[entity].references}
-        while entities and time.monotonic() < self._warm_until:
-            lag = self.heartbeat.lag()
-            if not any(lag.get(one) for one in entities):
-                return
-            await asyncio.sleep(0.02)
+        if time.monotonic() >= self._warm_until or not self.engines:
+            return set()
+        behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
+        return {
+            engine.topics.raw
+            for entity, engine in self.engines.items()
+            if behind & {one.to_entity for one in engine.contract.references if one.to_entity != entity}
+        }
 
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         self._warm_until = time.monotonic() + _WARM_UP

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, cast
 
 import aiokafka.consumer.fetcher as fetcher
 import faust
@@ -24,6 +24,8 @@ from stream_app.worker import header_names
 log = logging.getLogger("headrace.worker")
 #: Seconds between two attempts to reach the broker at the start.
 _AGAIN = 1.0
+#: Seconds between two looks whether a topic still has to wait for others.
+_HELD = 0.02
 
 
 class _Chunk(list[Any]):
@@ -151,6 +153,16 @@ class BatchConsumer(driver.Consumer):
         self._first: dict[TP, dict[int, int]] = {}
         self._next: dict[TP, int] = {}
 
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """The next records, but for the topics that wait for others: handed on, they would be in the way of those."""
+        held = cast("BatchTransport", self.transport).held()
+        if held and active_partitions:
+            active_partitions, timeout = {tp for tp in active_partitions if tp.topic not in held}, _HELD
+            if not active_partitions:
+                await asyncio.sleep(_HELD)
+                return {}
+        return await super()._getmany(active_partitions, timeout)
+
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
@@ -261,13 +273,16 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchTransport(driver.Transport):
-    """Faust's aiokafka transport with the batch consumer."""
+    """Faust's aiokafka transport with the batch consumer; ``held`` tells the topics that wait for others at the moment."""
 
     Consumer = BatchConsumer
+    held: Callable[[], set[str]]
 
 
-def install(app: faust.App) -> None:
-    """Make ``app`` consume batches."""
+def install(app: faust.App, held: Callable[[], set[str]] = set) -> None:
+    """Make ``app`` consume batches; ``held`` tells the topics that wait for others at the moment."""
     header_names.install()
     fetcher.PartitionRecords, fetcher.FetchResult = _RawRecords, _Fetched
-    app.transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
+    transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
+    transport.held = held
+    app.transport = transport

@@ -1,0 +1,67 @@
+"""A lane hands the batches of a partition on in order, several at a time when they have piled up, and each record once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stream_app.worker.app import Lanes
+
+
+class Event:
+    """A fetched batch with these offsets."""
+
+    def __init__(self, offsets: Iterable[int]) -> None:
+        self.message = SimpleNamespace(partition=0, value=[SimpleNamespace(offset=offset) for offset in offsets])
+        self.acked = False
+
+    def ack(self) -> None:
+        self.acked = True
+
+
+def handed_on(*events: Event) -> list[list[int]]:
+    """The offsets that each pass gets; all but the first event come while the first pass is under way."""
+    passes: list[list[int]] = []
+
+    async def run() -> None:
+        begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def process(partition: int, records: list[Any]) -> None:
+            passes.append([record.offset for record in records])
+            begun.set()
+            await go_on.wait()
+            if len(passes) == 2:
+                done.set()
+
+        async def fail(error: BaseException) -> None:
+            raise error
+
+        lanes = Lanes(process, fail)
+        await lanes.put(events[0])
+        await begun.wait()
+        for event in events[1:]:
+            await lanes.put(event)
+        go_on.set()
+        await done.wait()
+        await asyncio.sleep(0)
+        await lanes.close()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    return passes
+
+
+def test_batches_that_piled_up_are_taken_together_and_acknowledged() -> None:
+    events = [Event(range(3)), Event(range(3, 6)), Event([7, 9])]
+    assert handed_on(*events) == [[0, 1, 2], [3, 4, 5, 7, 9]]
+    assert all(event.acked for event in events)
+
+
+@pytest.mark.parametrize("again", [range(9), range(2, 6), range(4, 9)])
+def test_what_is_read_again_after_a_rebalance_is_not_taken_again_with_what_waited(again: range) -> None:
+    """The first two batches were read before it; as nothing of them is committed, they are read again behind them."""
+    first, waiting, anew = Event(range(3)), Event(range(3, 6)), Event(again)
+    assert handed_on(first, waiting, anew) == [[0, 1, 2], [*range(3, max(6, again.stop))]]
