@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
 
 #: Seconds of delay that are made up for after a stall; a longer one is not, so that no burst follows it.
 CATCH_UP = 1.0
+#: Seconds between two portions of records, for whoever sends to a broker: a batch of the log for each record would cost it
+#: more than the records.
+TICK = 0.2
 _UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -43,14 +47,20 @@ class Pacer:
     Args:
         rate: records per second, or None.
         speed: seconds of event time per second, or None.
+        tick: records that are due within the same so many seconds go together, at their end; 0: each at its time.
         now: a clock in seconds.
     """
 
     def __init__(
-        self, rate: float | None = None, speed: float | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        rate: float | None = None,
+        speed: float | None = None,
+        tick: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._step = 1.0 / rate if rate else 0.0
         self._speed = speed
+        self._tick = tick
         self._now = now
         self._due: float | None = None
         self._origin: tuple[float, int] | None = None
@@ -76,4 +86,6 @@ class Pacer:
             behind = now - timed
             self._origin = (start + behind if behind > CATCH_UP else start, first)
             due = max(due, timed)
+        if self._tick and due > now:
+            due = math.ceil(due / self._tick) * self._tick
         return due - now

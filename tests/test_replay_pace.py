@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from producers.pace import CATCH_UP, Pacer, parse_rate, parse_speed
@@ -57,6 +59,15 @@ def test_a_late_record_is_sent_at_once_and_delays_nobody() -> None:
 def test_rate_and_speed_together_mean_whichever_is_slower() -> None:
     clock = Clock()
     assert sent(Pacer(rate=2, speed=1, now=clock), clock, [0, 100, 2000]) == [0, 0.5, 2.0]
+
+
+def test_records_go_in_portions_at_the_same_rate() -> None:
+    clock = Clock()
+    times = sent(Pacer(rate=50, tick=0.2, now=clock), clock, [None] * 501)
+    assert times[-1] == pytest.approx(10.0)
+    assert sorted(Counter(times).values())[1:] == [10] * 50
+    late = sent(Pacer(speed=1, tick=0.2, now=clock), clock, [0, 100, 110, 1_050])
+    assert [late[1] == late[2], late[1] < 0.35, 1.05 <= late[3] < 1.3] == [True, True, True]
 
 
 def test_nothing_is_waited_for_without_a_pace() -> None:

@@ -50,6 +50,18 @@ def fetch(consumer: Any, *offsets: int) -> Any:
     return consumer.loop.run_until_complete(first())
 
 
+@pytest.mark.parametrize("refusal", [AssertionError("Partition is not assigned"), AttributeError("highwater")])
+def test_the_end_of_a_partition_that_has_just_been_taken_away_is_not_known(consumer: Any, refusal: Exception) -> None:
+    """The client changes its assignment in a thread of its own, between two lines of whoever asks."""
+
+    def refuse(tp: TP) -> int:
+        raise refusal
+
+    del consumer.highwater
+    consumer._thread.highwater = refuse
+    assert consumer.highwater(RAW) is None
+
+
 def test_a_topic_that_waits_for_another_is_not_in_its_way(consumer: Any) -> None:
     customers, asked = TP("customers", 0), []
 

@@ -20,7 +20,7 @@ from headrace.sending import (
     undelivered,
 )
 from producers.delivery import Sender
-from producers.pace import Pacer
+from producers.pace import TICK, Pacer
 from producers.record import RawRecord
 from producers.resume import Checkpoint, Position, file_identity
 from producers.sources import Source, merged, open_sources
@@ -63,7 +63,7 @@ def command(
     try:
         with stop.listening(), Meter("replay", quiet=quiet, total=_total(sources)) as meter:
             ensure_topics(settings, loaded)
-            replay.run(sources, Pacer(rate, speed), meter, stop, loop=loop, resume=resume)
+            replay.run(sources, Pacer(rate, speed, TICK), meter, stop, loop=loop, resume=resume)
     except DeliveryError as error:
         raise undelivered(error) from None
     if stop:

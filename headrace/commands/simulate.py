@@ -16,7 +16,7 @@ from headrace.sending import STOP_SECONDS, Meter, Stop, rate_option, speed_optio
 from producers.convert import instant, milliseconds
 from producers.delivery import Sender
 from producers.incidents import parse, span
-from producers.pace import Pacer
+from producers.pace import TICK, Pacer
 from producers.simulator import Event, Simulation
 from producers.truth import TruthFile
 from stream_app.contract import Shop, load_shop
@@ -131,7 +131,7 @@ def command(
                 )
             if out is None:
                 ensure_topics(settings, loaded)
-                _to_kafka(settings, plan, Pacer(speed=speed), history, known, meter, stop)
+                _to_kafka(settings, plan, Pacer(speed=speed, tick=TICK), history, known, meter, stop)
             else:
                 _to_files(out, plan, known, meter, stop)
     except DeliveryError as error:

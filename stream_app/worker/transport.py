@@ -174,6 +174,16 @@ class BatchConsumer(driver.Consumer):
 
         await self._thread.call_thread(seek)
 
+    def highwater(self, tp: TP) -> Any:
+        """The end of a partition as far as it is known; ``None`` when nothing has been fetched of it yet.
+
+        ``None`` also of one that the client, in its own thread, has just let go of: it refuses to say.
+        """
+        try:
+            return super().highwater(tp)
+        except (AssertionError, AttributeError):
+            return None
+
     # A full stream must not drop its partition from the fetch: getmany would sleep out its timeout on the others.
     # Memory is bounded by the small stream buffer instead.
     def on_buffer_full(self, tp: TP) -> None:
