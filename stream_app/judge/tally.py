@@ -9,6 +9,8 @@ from datetime import date
 from itertools import pairwise
 from typing import Any, Literal
 
+import msgspec
+
 from stream_app.contract.model import Contract, Severity
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts, milliseconds
@@ -279,29 +281,32 @@ class Tally:
         clean = [{"verdict": verdict, "source": source} for verdict, source in rows if verdict.body is not None]
         self.previews = [*self.previews, *clean][-_PREVIEWS_A_BATCH:]
 
-    def preview_json(self) -> list[str]:
+    def preview_json(self) -> list[bytes]:
         """The newest clean records as JSON, newest last, personal fields masked."""
         rows = []
         for preview in self.previews[-_PREVIEWS_A_BATCH:]:
             verdict: Verdict = preview["verdict"]
-            record = json.loads(verdict.body or b"{}")
-            for name in self._personal:
-                if record.get(name) is not None:
-                    record[name] = MASK
             rows.append(
-                json.dumps(
+                msgspec.json.encode(
                     {
                         "source": preview["source"],
                         "event_time": verdict.event_ms,
-                        "record": record,
+                        "record": msgspec.Raw(self._masked(verdict.body or b"{}")),
                         "repairs": list(verdict.repairs),
                         "warnings": [rule.id for rule in verdict.findings],
-                    },
-                    ensure_ascii=False,
-                    separators=(",", ":"),
+                    }
                 )
             )
         return rows
+
+    def _masked(self, body: bytes) -> bytes:
+        if not self._personal:
+            return body
+        record = json.loads(body)
+        for name in self._personal:
+            if record.get(name) is not None:
+                record[name] = MASK
+        return json.dumps(record, separators=(",", ":")).encode()
 
 
 def is_usual(verdict: Verdict) -> bool:
