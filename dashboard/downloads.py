@@ -10,9 +10,12 @@ from dashboard import tables
 
 def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
     """A button, with the key ``{name}-csv``, that downloads a table as CSV in UTF-8."""
+    made: tuple[pd.DataFrame, bytes] | None = st.session_state.get(f"made-{name}")
+    if made is None or not made[0].equals(frame):
+        made = st.session_state[f"made-{name}"] = frame, tables.to_csv(frame)
     offer(
         label,
-        tables.to_csv(frame),
+        made[1],
         f"{name}.csv",
         "text/csv",
         key=f"{name}-csv",
@@ -23,7 +26,7 @@ def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
 def offer(label: str, content: bytes, file: str, mime: str, *, key: str, help: str | None = None) -> None:
     """A button that downloads ``content`` as ``file``; without content it cannot be pressed.
 
-    Streamlit lets go of a file as soon as a refresh offers another in its place, whoever has just clicked. A second button,
+    Streamlit lets go of a file soon after a refresh offers another in its place, whoever has just clicked. A second button,
     which nobody sees, holds the file of the refresh before. (Streamlit's own way to make the file at the click has the same
     gap, and forgets the file at each refresh, changed or not.)
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 import redis
 
-from dashboard import formats
+from dashboard import data, formats
 from headrace.embedded import EmbeddedStack
 from stream_app.store.read import ReadModel
 from stream_app.store.read_ranges import TimeRange
@@ -303,6 +303,7 @@ def test_a_file_that_was_clicked_is_still_there_when_the_page_has_drawn_itself_a
     now = len(ReadModel(store, "headrace").findings())
     assert now > before
     says(shown, f"{now} findings")
+    page.wait_for_timeout(3_000 * data.EVERY)  # what is no longer offered goes at the refreshes after
 
     with urllib.request.urlopen(waiting.value.url) as answer:
         assert answer.read() == clicked

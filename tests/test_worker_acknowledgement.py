@@ -30,6 +30,7 @@ def consumer() -> Iterator[BatchConsumer]:
     )
     made.flow_active = True
     made.highwater = lambda tp: 1_000
+    made._thread.positions = dict
     yield made
     asyncio.set_event_loop(None)
     for opened in {loop, made._thread.thread_loop}:  # a Faust consumer makes the loop of its thread at once
@@ -97,6 +98,41 @@ def test_a_batch_that_is_done_before_the_one_ahead_of_it_waits_for_it(consumer: 
     assert consumer._new_offset(RAW) is None
     consumer.ack(first)
     assert consumer._new_offset(RAW) == 5
+
+
+def test_where_nothing_is_committed_yet_a_batch_waits_for_the_one_ahead_of_it_too(consumer: BatchConsumer) -> None:
+    """Records of the pending topic settle in any order: what lies before one that is done may still wait."""
+    first, second, third = fetch(consumer, 0, 1, 2), fetch(consumer, 3, 4), fetch(consumer, 5)
+    consumer.ack(second)
+    assert consumer._new_offset(RAW) is None
+    consumer.ack(first)
+    assert consumer._new_offset(RAW) == 5
+    consumer.ack(third)
+    assert consumer._new_offset(RAW) == 6
+
+
+def test_what_is_acknowledged_while_a_rebalance_goes_on_does_not_hold_the_commit_up_after_it(consumer: Any) -> None:
+    waiting = fetch(consumer, 0, 1, 2)
+    consumer._forget([RAW])  # revoked; the new generation comes with the assignment
+    consumer.ack(waiting)
+    consumer.app.consumer_generation_id = 2
+    again = fetch(consumer, 0, 1, 2, 3, 4)
+    consumer.ack(again)
+    assert consumer._new_offset(RAW) == 5
+
+
+def test_offsets_without_a_record_are_no_lag_once_they_are_read_over(consumer: Any) -> None:
+    """The log ends with the marker of a transaction, or its last records were compacted away: the end is 1,000."""
+    batch = fetch(consumer, 997, 998)
+    consumer._thread.positions = lambda: {RAW: 999}
+    fetch(consumer, 997)
+    assert (consumer.lag(RAW, 996), consumer.lag(RAW, 998)) == (3, 1), "the client has not got to the end"
+    consumer._next[RAW] = batch.offset + 1
+    consumer._positions = {RAW: 1_000}
+    assert consumer.lag(RAW, 998) == 0
+    assert consumer.lag(RAW, 996) == 3, "handed on, not applied"
+    consumer.highwater = lambda tp: None
+    assert consumer.lag(RAW, 998) == 1, "nothing was fetched yet: it may hold something"
 
 
 def test_gaps_in_the_log_do_not_hold_the_commit_up(consumer: BatchConsumer) -> None:

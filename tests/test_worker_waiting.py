@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from confluent_kafka import Producer
 
 from stream_app.names import FINDINGS, WARNINGS, Topics
 from stream_app.settings import Settings
@@ -80,6 +81,31 @@ def test_no_order_waits_for_a_customer_that_is_there_when_a_shop_is_read_from_it
     with workers(settings, tmp_path) as crew:
         await_settled(settings, {"orders": count, "customers": customers}, crew)
     assert read_topic(settings, Topics("orders", settings.topic_prefix).pending) == []
+
+
+@pytest.mark.kafka
+def test_a_reference_is_missing_although_the_log_ends_with_the_marker_of_a_transaction(
+    kafka: str, settings: Settings, tmp_path: Path
+) -> None:
+    """The marker is an offset without a record, and no backlog."""
+    settings = changed(settings, kafka=kafka, grace=1.0)
+    raw = Topics("customers", settings.topic_prefix).raw
+    with crew_at_work(settings, tmp_path, 1, [product(1)]) as crew:
+        producer = Producer({"bootstrap.servers": kafka, "transactional.id": settings.topic_prefix, "log_level": 0})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for number in range(1, 21):
+            producer.produce(raw, customer(number).value, customer(number).key)
+        producer.commit_transaction(30)
+        produce(settings, [order(1, 1), order(2, 99)])
+        await_settled(settings, {"orders": 2, "customers": 20}, crew)
+        books = Books(settings)
+        assert books.total("orders")["f:customer_id.reference"] == 1
+
+        def lag() -> set[int]:
+            return {json.loads(row)["lag"]["customers"] for row in books.client.hvals(books.keys.workers())}
+
+        eventually(lambda: lag() == {0}, "no lag")
 
 
 def test_a_reference_that_never_comes_is_named_when_the_input_is_closed(shop: Settings, crew: list[Worker]) -> None:

@@ -212,9 +212,8 @@ class _Replay:
     @staticmethod
     def _wait(seconds: float, sender: Sender, stop: Stop) -> None:
         """Sleep until a record is due, settling what is acknowledged meanwhile."""
-        if seconds > 0.2:
-            sender.settle()
         if seconds > 0.001:
+            sender.settle()
             stop.wait(seconds)
 
 

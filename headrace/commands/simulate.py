@@ -179,8 +179,7 @@ def _to_kafka(
         for event in plan.events():
             delay = pacer.delay(event.at_ms) if event.at_ms - plan.start_ms >= history else 0.0
             if delay > 0.001:
-                if delay > 0.2:
-                    sender.settle()
+                sender.settle()
                 stop.wait(delay)
             if stop:
                 break

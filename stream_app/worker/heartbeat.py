@@ -43,10 +43,8 @@ class Heartbeat:
         for tp in consumer.assignment():
             for entity, engine in self._engines.items():
                 if tp.topic == engine.topics.raw:
-                    highwater = consumer.highwater(tp)
                     applied = engine._applied.get(tp.partition, (consumer._committed_offset.get(tp) or 0) - 1)
-                    # Not fetched from yet: it may hold something.
-                    yield entity, tp.partition, 1 if highwater is None else max(0, highwater - applied - 1)
+                    yield entity, tp.partition, consumer.lag(tp, applied)
 
     async def beat(self, store: Store, producer: Producer) -> None:
         """Tell the store; when that is away, not."""

@@ -8,6 +8,7 @@ are joined for the commit, so that gaps in the log (transaction markers, compact
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, cast
@@ -144,6 +145,13 @@ class _Thread(driver.AIOKafkaConsumerThread):
             else:
                 return
 
+    def positions(self) -> dict[TP, int]:
+        """Partition → offset that the client reads on from; to be asked while no fetch is under way."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription and subscription.assignment
+        states = assignment._tp_state.items() if assignment is not None else ()
+        return {TP(tp.topic, tp.partition): state.position for tp, state in states if state.has_valid_position}
+
 
 class BatchConsumer(driver.Consumer):
     """Faust's consumer with batches for messages."""
@@ -152,6 +160,8 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._first: dict[TP, dict[int, int]] = {}
         self._next: dict[TP, int] = {}
+        self._positions: dict[TP, int] = {}
+        self._rebalance = 0
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """The next records, but for the topics that wait for others: handed on, they would be in the way of those."""
@@ -173,6 +183,18 @@ class BatchConsumer(driver.Consumer):
             self._thread.seek(partition, offset)
 
         await self._thread.call_thread(seek)
+
+    def lag(self, tp: TP, applied: int) -> int:
+        """How many records of a partition lie beyond the last one that is applied; 1 where nothing has been fetched yet.
+
+        Offsets without a record (transaction markers, what compaction or retention took) count until they are read over.
+        """
+        end = self.highwater(tp)
+        if end is None:
+            return 1
+        if self._positions.get(tp, -1) >= end and self._next.get(tp, 0) <= applied + 1:
+            return 0
+        return max(0, int(end) - applied - 1)
 
     def highwater(self, tp: TP) -> Any:
         """The end of a partition as far as it is known; ``None`` when nothing has been fetched of it yet.
@@ -196,22 +218,30 @@ class BatchConsumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
         self._forget(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._rebalance = self.app.rebalancing_count
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def perform_seek(self) -> None:
         """Go back to what is committed, and to the beginning of a partition of which nothing is: Faust leaves those alone.
 
         What had been handed on before a rebalance, and was not acknowledged by then, would never be read again.
+
+        Raises:
+            IllegalStateError: another rebalance has begun, and will end here again. (Faust then waits for it, instead of
+                reading on in the middle of it.)
         """
-        if not self.assignment():
-            return
         try:
             await super().perform_seek()
-            self._forget(list(self._committed_offset))
-            fresh = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
-            for tp, offset in (await self.earliest_offsets(*fresh)).items() if fresh else ():
-                await self.seek(tp, offset)
-        except IllegalStateError as error:
-            # Partitions were taken away in the middle: the rebalance that did it ends here again.
-            log.info("went back to what is committed while a rebalance began (%s)", error)
+        except AssertionError as error:  # the client has nothing assigned any more
+            raise IllegalStateError(str(error)) from error
+        self._forget(list(self._committed_offset))
+        self._positions = {}
+        fresh = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
+        for tp, offset in (await self.earliest_offsets(*fresh)).items() if fresh else ():
+            await self.seek(tp, offset)
+        if self.app.rebalancing_count != self._rebalance:
+            raise IllegalStateError("another rebalance has begun")
 
     def ack(self, message: Any) -> bool:
         """Take note of a settled batch, unless it was fetched before the last rebalance.
@@ -230,20 +260,21 @@ class BatchConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         """The offset to commit: the end of the acknowledged intervals that join onto what is committed."""
-        acked = self._acked[tp]
-        first = self._first.get(tp)
-        if not acked or first is None:
-            return None
+        acked, first = self._acked[tp], self._first.get(tp, {})
         acked.sort()
-        committed = self._committed_offset[tp]
+        reached = self._committed_offset[tp]
+        if reached is None:  # nothing is committed: the first that was handed on begins
+            reached = min(first.values(), default=0)
         done, new = 0, None
         for last in acked:
             start = first.get(last)
-            if start is None or (committed is not None and start > committed):
-                break
-            committed = new = last + 1
+            if start is not None:
+                if start > reached:
+                    break
+                reached = new = last + 1
+                del first[last]
+            # Else it was acknowledged while a rebalance went on: it is not known any more, and read again.
             done += 1
-            del first[last]
         self._acked_index[tp].difference_update(acked[:done])
         del acked[:done]
         return new
@@ -251,13 +282,16 @@ class BatchConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Yield one message per partition that has records."""
         generation = self.app.consumer_generation_id
+        if self.flow_active:
+            self._positions = self._thread.positions()  # type: ignore[attr-defined]
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
         if not self.flow_active or self.app.consumer_generation_id != generation:
             # Fetched across a rebalance: perhaps from where reading stood before it. What is handed on must join onto what
             # is committed, or the records between would be committed with it.
-            await self.perform_seek()
+            with contextlib.suppress(IllegalStateError):
+                await self.perform_seek()
             return
         for partition, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
