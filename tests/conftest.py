@@ -17,11 +17,9 @@ from headrace.embedded.kafka import ApacheKafka, apache_kafka, assemble, java_ru
 from stream_app.errors import EmbeddedError
 from stream_app.settings import Settings, load_settings
 from tests.support.brokers import Broker
+from tests.support.paths import CACHE, ROOT
 from tests.support.processes import descendants, describe, kill
 from tests.support.waiting import soon
-
-ROOT = Path(__file__).parent.parent
-CACHE = ROOT / ".cache"
 
 for name in [name for name in os.environ if name.startswith("HEADRACE_") and not name.startswith("HEADRACE_TEST_")]:
     del os.environ[name]  # whoever runs the tests may have a cluster of their own configured
@@ -29,17 +27,30 @@ for name in [name for name in os.environ if name.startswith("HEADRACE_") and not
 
 #: The files that take longest are begun first: one that begins last would be waited for alone.
 LONGEST = (
-    "test_online_retail", "test_dashboard_browser", "test_worker_outages", "test_dashboard_states_browser",
-    "test_evaluate_command", "test_judge_properties", "test_worker_lifecycle", "test_broker_contract", "test_stop_signals",
-    "test_demo_command", "test_monitor_incidents", "test_dashboard_page", "test_report_property", "test_worker_exactly_once",
-    "test_worker_kill", "test_replay_delivery", "test_worker_waiting",
-)  # fmt: skip
+    "integration/headrace/test_online_retail.py",
+    "browser/dashboard/test_live_pages.py",
+    "integration/worker/test_outages.py",
+    "browser/dashboard/test_states.py",
+    "integration/headrace/test_evaluate_command.py",
+    "unit/judge/test_properties.py",
+    "integration/worker/test_lifecycle.py",
+    "integration/kafka/test_broker_contract.py",
+    "integration/worker/test_stop_signals.py",
+    "integration/headrace/test_demo_command.py",
+    "unit/monitor/test_incidents.py",
+    "integration/dashboard/test_overview_page.py",
+    "unit/reporter/test_property.py",
+    "integration/worker/test_exactly_once.py",
+    "integration/worker/test_kill.py",
+    "integration/producers/test_delivery.py",
+    "integration/worker/test_waiting.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest files first."""
     places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    items.sort(key=lambda item: places.get(item.path.relative_to(ROOT / "tests").as_posix(), len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,160 @@
+"""docker-compose.yml: what it starts, that nothing of it can be reached from another machine, and who may do what in Redis."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import yaml
+from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
+from redis.retry import Retry
+
+from headrace.cli import COMMANDS
+from headrace.embedded import EmbeddedStack
+from headrace.embedded.child import Child, free_port
+from headrace.embedded.readiness import is_listening, wait_until
+from headrace.embedded.redis_server import binary
+from stream_app.settings import Settings, load_settings
+from stream_app.store.keys import Keys
+from stream_app.store.read import open_read_model
+from stream_app.store.write import close_input
+from tests.support.paths import ROOT
+from tests.support.processes import headrace_command
+from tests.support.waiting import eventually
+
+#: The services that are made of this project's image.
+OURS = ("worker", "reporter", "simulator", "dashboard")
+#: ``${NAME:-default}``
+VARIABLE = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The file, with the defaults of its variables filled in."""
+    text = VARIABLE.sub(r"\1", (ROOT / "docker-compose.yml").read_text())
+    parsed: dict[str, Any] = yaml.safe_load(text)
+    return parsed
+
+
+def test_it_starts_kafka_redis_and_the_parts_of_headrace_the_simulator_only_when_asked(compose: dict[str, Any]) -> None:
+    profiles = {name: service.get("profiles", []) for name, service in compose["services"].items()}
+    assert profiles == {
+        "kafka": [], "redis": [], "worker": [], "reporter": [], "dashboard": [], "simulator": ["simulator"],
+    }  # fmt: skip
+
+
+def test_every_port_is_bound_to_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_its_commands_and_settings_are_headraces(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["command"].split()[0] in COMMANDS
+        for variable in service["environment"]:
+            assert variable.removeprefix("HEADRACE_").lower() in Settings.model_fields, variable
+
+
+def test_the_image_holds_every_package_of_the_project() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    ignored = (ROOT / ".dockerignore").read_text()
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    for name in packages:
+        assert f"\nCOPY {name} {name}\n" in dockerfile
+        assert f"\n!{name}\n" in ignored
+
+
+@pytest.fixture(scope="module")
+def secured(compose: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Redis with the users of the file."""
+    folder = tmp_path_factory.mktemp("redis")
+    port = free_port()
+    arguments = shlex.split(compose["services"]["redis"]["command"])[1:]
+    command = [binary(), "-", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, *arguments]
+    child = Child.start("Redis", command, folder / "log")
+    try:
+        wait_until(child, lambda: is_listening(port))
+        yield port
+    finally:
+        child.stop()
+
+
+def url_of(compose: dict[str, Any], service: str, port: int) -> str:
+    return str(compose["services"][service]["environment"]["HEADRACE_REDIS"]).replace("@redis:6379", f"@127.0.0.1:{port}")
+
+
+def test_the_worker_may_write_and_the_dashboard_may_read(compose: dict[str, Any], secured: int) -> None:
+    url = url_of(compose, "worker", secured)
+    close_input(url, "headrace")
+    with redis.Redis.from_url(url) as worker:
+        assert worker.eval("return redis.call('PFADD', ARGV[1], 'a')", 0, "headrace:hll:orders:customers:m:0") == 1
+        assert worker.hset(Keys("headrace").total("orders"), "in", 3) == 1
+    model = open_read_model(load_settings(redis=url_of(compose, "dashboard", secured)))
+    assert model.status()["entities"] == {}
+
+
+def test_the_dashboard_may_not_write(compose: dict[str, Any], secured: int) -> None:
+    with redis.Redis.from_url(url_of(compose, "dashboard", secured)) as dashboard:
+        assert dashboard.pfcount("headrace:hll:orders:customers:m:0") >= 0
+        for write in (
+            lambda: dashboard.set("headrace:input", "closed"),
+            lambda: dashboard.delete("headrace:input"),
+            lambda: dashboard.flushdb(),
+            lambda: dashboard.eval("return redis.call('SET', 'headrace:input', 'x')", 0),
+            lambda: dashboard.get("somebody:else"),
+        ):
+            with pytest.raises(NoPermissionError):
+                write()
+
+
+def test_nobody_gets_in_without_a_password(secured: int) -> None:
+    with redis.Redis(port=secured, retry=Retry(NoBackoff(), 0)) as stranger, pytest.raises(redis.RedisError, match=r"(?i)auth"):
+        stranger.get("headrace:input")
+
+
+@pytest.mark.stack
+def test_every_service_runs_with_its_command_and_environment(
+    compose: dict[str, Any], secured: int, stack: EmbeddedStack, topic_prefix: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    places = {"kafka:19092": stack.kafka, "@redis:6379": f"@127.0.0.1:{secured}", "--port=8501": f"--port={port}"}
+    running: dict[str, Child] = {}
+
+    def start(name: str) -> None:
+        service = compose["services"][name]
+        command, environment = service["command"], {n: v for n, v in service["environment"].items() if v is not None}
+        for inside, outside in places.items():
+            command = command.replace(inside, outside)
+            environment = {variable: value.replace(inside, outside) for variable, value in environment.items()}
+        environment |= {"HEADRACE_TOPIC_PREFIX": topic_prefix, "HEADRACE_SESSION_TIMEOUT": "3"}
+        running[name] = Child.start(name, headrace_command(*command.split()), tmp_path / f"{name}.log", environment)
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    settings = load_settings(redis=url_of(compose, "dashboard", secured))
+    try:
+        for name in OURS:
+            start(name)
+        model = open_read_model(settings)
+        eventually(lambda: model.status()["entities"].get("orders", {}).get("clean", 0) > 0, "orders are judged", timeout=40)
+        eventually(answers, "the dashboard answers", timeout=40)
+        assert {name: child.exit_code for name, child in running.items()} == dict.fromkeys(OURS), running["reporter"].tail()
+        assert "Traceback" not in running["reporter"].tail(100)
+    finally:
+        for child in running.values():
+            child.stop()

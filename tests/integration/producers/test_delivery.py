@@ -1,0 +1,172 @@
+"""`headrace replay` delivers every record with its key, header and partition, or says how many it could not."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import errors
+from kafka.partitioner.default import murmur2
+
+from producers.delivery import Sender
+from producers.record import RawRecord
+from stream_app.contract import load_shop
+from stream_app.errors import DeliveryError
+from stream_app.names import AS_OF, Topics
+from stream_app.settings import Settings, load_settings
+from stream_app.topics import ensure_topics, kafka_options, topic_ids
+from tests.support.brokers import Broker
+from tests.support.order_files import orders
+from tests.support.processes import as_environment, run_headrace
+from tests.support.stream import read_topic
+
+
+def topics_of(settings: Settings, broker: Broker) -> dict[str, int]:
+    admin = broker.admin()
+    try:
+        described = admin.describe_topics()
+    finally:
+        admin.close()
+    return {t["name"]: len(t["partitions"]) for t in described if t["name"].startswith(settings.topic_prefix)}
+
+
+@pytest.mark.stack
+def test_every_record_arrives_with_key_partition_and_as_of(settings: Settings, tmp_path: Path) -> None:
+    path = orders(tmp_path / "orders.csv", 3000)
+    done = run_headrace("replay", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert "3,000 records delivered" in done.stderr
+    assert done.stdout == ""
+    seen = read_topic(settings, f"{settings.topic_prefix}orders")
+    assert len(seen) == 3000
+    assert len({record.value for record in seen}) == 3000
+    first = next(record for record in seen if record.value and b'"order_id":1,' in record.value)
+    assert first.header(AS_OF) == b"1767571201000"
+    for record in seen:
+        assert record.key is not None
+        assert record.partition == (murmur2(record.key) & 0x7FFFFFFF) % settings.partitions
+    assert not list((tmp_path / ".cache").rglob("*.json")), "nothing is left of a completed run"
+
+
+@pytest.mark.stack
+def test_quiet_says_nothing(settings: Settings, tmp_path: Path) -> None:
+    path = orders(tmp_path / "orders.csv", 10)
+    done = run_headrace("replay", "--quiet", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_missing_topics_are_created_by_any_number_of_processes_at_once(broker: Broker, topic_prefix: str) -> None:
+    settings = load_settings(kafka=broker.bootstrap, topic_prefix=topic_prefix, partitions=3)
+    shop = load_shop(None)
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(ensure_topics, settings, shop) for _ in range(4)]:
+            future.result()
+    expected = {name for entity in shop.contracts for name in Topics(entity, topic_prefix).all}
+    assert topics_of(settings, broker) == dict.fromkeys(expected, 3) | {f"{topic_prefix}anomalies": 1}
+    assert set(topic_ids(settings, shop)) == {f"{topic_prefix}{entity}" for entity in shop.contracts}
+
+
+def test_an_entitys_topics_get_as_many_partitions_as_its_raw_topic_has(broker: Broker, topic_prefix: str) -> None:
+    settings = load_settings(kafka=broker.bootstrap, topic_prefix=topic_prefix, partitions=3)
+    broker.create_topic(5, f"{topic_prefix}orders")
+    ensure_topics(settings, load_shop(None))
+    counts = topics_of(settings, broker)
+    assert {counts[name] for name in Topics("orders", topic_prefix).all} == {5}
+    assert counts[f"{topic_prefix}customers"] == 3
+
+
+def test_topics_that_do_not_match_are_refused_by_name(broker: Broker, topic_prefix: str) -> None:
+    settings = load_settings(kafka=broker.bootstrap, topic_prefix=topic_prefix, partitions=3)
+    broker.create_topic(2, f"{topic_prefix}orders.dlq")
+    with pytest.raises(DeliveryError, match=rf"{topic_prefix}orders\.dlq has 2 partitions"):
+        ensure_topics(settings, load_shop(None))
+
+
+def test_a_broker_that_is_down_exits_with_1(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        done = run_headrace("replay", str(orders(tmp_path / "orders.csv", 3)), settings={"HEADRACE_KAFKA": address})
+    assert done.returncode == 1
+    assert address in done.stderr
+    assert "HEADRACE_KAFKA" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_path_exits_with_2(tmp_path: Path) -> None:
+    done = run_headrace("replay", str(tmp_path / "no.csv"), settings={})
+    assert done.returncode == 2
+    assert "no such file" in done.stderr
+
+
+@pytest.mark.stack
+def test_acknowledgements_come_in_the_order_of_sending_with_their_offsets(settings: Settings) -> None:
+    ensure_topics(settings, load_shop(None))
+    heard: list[tuple[Any, Any, Any]] = []
+    sender = Sender(settings, lambda *args: heard.append(args))
+    try:
+        for number in range(5000):
+            sender.send(RawRecord("orders", b"%d" % (number % 50), b"%d" % number, None), number)
+        sender.finish()
+    finally:
+        sender.close()
+    assert [tag for tag, _, _ in heard] == list(range(5000))
+    stored = {(r.partition, r.offset): r.value for r in read_topic(settings, f"{settings.topic_prefix}orders")}
+    assert {(partition, offset): b"%d" % tag for tag, partition, offset in heard} == stored
+
+
+class RefusingProducer:
+    """Stands for KafkaProducer: refuses what it is told to."""
+
+    def __init__(self, refuse: dict[bytes, Exception]) -> None:
+        self.refuse = refuse
+
+    def partitions_for(self, topic: str) -> set[int]:
+        return {0}
+
+    def send(self, topic: str, value: bytes, key: Any, headers: Any, partition: Any) -> Any:
+        future = type("Future", (), {"is_done": True, "exception": self.refuse.get(value)})()
+        future.value = type("Metadata", (), {"partition": 0, "offset": 0})()
+        return future
+
+    def flush(self, timeout: float) -> None: ...
+
+    def close(self, timeout: float) -> None: ...
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, refuse: dict[bytes, Exception]) -> Sender:
+    monkeypatch.setattr("producers.delivery.KafkaProducer", lambda **_: RefusingProducer(refuse))
+    return Sender(load_settings())
+
+
+def test_a_record_that_kafka_never_takes_is_counted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = refusing(monkeypatch, {b"3": errors.MessageSizeTooLargeError(), b"7": errors.MessageSizeTooLargeError()})
+    for number in range(10):
+        sender.send(RawRecord("orders", None, b"%d" % number, None))
+    with pytest.raises(DeliveryError, match="2 of 10 records were not delivered.*MessageSizeTooLargeError"):
+        sender.finish()
+    assert (sender.settled, sender.failed) == (10, 2)
+
+
+def test_a_record_that_was_not_taken_in_time_ends_the_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = refusing(monkeypatch, {b"3": errors.KafkaTimeoutError()})
+    for number in range(10):
+        sender.send(RawRecord("orders", None, b"%d" % number, None))
+    with pytest.raises(DeliveryError, match="7 of 10 records were not delivered.*KafkaTimeoutError"):
+        sender.finish()
+    assert sender.settled == 3, "the first that is missing bounds what counts as delivered"
+
+
+def test_credentials_reach_kafka_python_and_no_message() -> None:
+    settings = load_settings(
+        kafka="h:1", kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism="SCRAM-SHA-512", kafka_username="u",
+        kafka_password="p4ss",
+    )  # fmt: skip
+    options = kafka_options(settings)
+    assert options["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert options["sasl_plain_password"] == "p4ss"
+    assert options["ssl_context"].check_hostname
+    assert "p4ss" not in repr(settings)
