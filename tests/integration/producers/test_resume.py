@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from producers.resume import Checkpoint, Position
 from stream_app.settings import Settings
 from tests.support.order_files import orders
 from tests.support.processes import as_environment, clean_environment, headrace_command, run_headrace
@@ -119,55 +118,6 @@ def test_a_loop_moves_event_times_on_by_the_span_of_the_file(settings: Settings,
     seen = [json.loads(record.value or b"") for record in read_topic(settings, f"{settings.topic_prefix}orders")]
     times = sorted(record["order_date"] for record in seen if record["order_id"] == 1)
     assert times[:3] == ["2026-01-05T00:00:01Z", "2026-01-05T00:01:01Z", "2026-01-05T00:02:01Z"]
-
-
-def test_a_position_survives_only_whole(tmp_path: Path) -> None:
-    checkpoint = Checkpoint({"a": 1}, tmp_path)
-    assert checkpoint.read() is None
-    checkpoint.write(Position(7, 2, 60_000), now=True)
-    assert checkpoint.read() == Position(7, 2, 60_000)
-    assert Checkpoint({"a": 2}, tmp_path).read() is None
-    for text in ("", "[]", '{"records": -1}', '{"records": "7"}', '{"other": 1}', "null"):
-        checkpoint.file.write_text(text)
-        assert checkpoint.read() is None
-    checkpoint.remove()
-    checkpoint.remove()
-    assert not checkpoint.file.exists()
-
-
-def test_a_cache_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    checkpoint = Checkpoint({}, blocked)
-    checkpoint.write(Position(1), now=True)
-    assert checkpoint.read() is None
-    checkpoint.remove()
-    assert not checkpoint.kept
-
-
-def test_a_disk_that_is_full_leaves_no_half_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    checkpoint = Checkpoint({}, tmp_path)
-    checkpoint.write(Position(1), now=True)
-    assert checkpoint.kept
-    monkeypatch.setattr(json, "dump", full)
-    checkpoint.write(Position(2), now=True)
-    assert not checkpoint.kept
-    assert [file.name for file in tmp_path.iterdir()] == [checkpoint.file.name]
-
-
-def test_a_user_without_a_home_folder_is_no_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def homeless(path: Path) -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    checkpoint = Checkpoint({})
-    checkpoint.write(Position(1), now=True)
-    assert not list(tmp_path.iterdir())
-    assert not checkpoint.kept
 
 
 @pytest.mark.stack

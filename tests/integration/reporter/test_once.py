@@ -371,13 +371,6 @@ def test_what_cannot_be_a_period_is_refused_with_a_cure(
         CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["--once", "--every", "1h"], ["--every", "1h", "--anew"], ["--once", "--to", "2026-01-01"]]
-)
-def test_options_that_do_not_go_together_are_refused(arguments: list[str]) -> None:
-    assert CliRunner().invoke(command, arguments).exit_code == 2
-
-
 def test_the_stream_never_waits_for_the_model(settings: Settings, shop: Shop) -> None:
     """While a report is written, readers read and another period is reported."""
     author = Slow()

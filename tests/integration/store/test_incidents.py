@@ -14,7 +14,7 @@ from stream_app.contract import load_shop
 from stream_app.monitor import Change, Incident
 from stream_app.settings import Settings, load_settings
 from stream_app.store import incidents as module
-from stream_app.store.incidents import IncidentStore, change_from_json, incidents
+from stream_app.store.incidents import IncidentStore, change_from_json
 from stream_app.store.keys import Grain, Keys
 from stream_app.store.read import ReadModel
 from stream_app.worker.monitoring import Watch
@@ -96,16 +96,6 @@ def test_the_newest_incidents_are_kept(store: IncidentStore, client: Any, monkey
         at, _ = store.place("orders", Grain.HOUR)
         commit(store, at, (at or 0) + 1, [Change("opened", incident(start))])
     assert [one.start for one in ReadModel(client, "headrace").incidents()] == [5, 4, 3]
-
-
-def test_incidents_are_read_by_time_and_state() -> None:
-    rows = [incident(start, state).to_json() for start, state in ((0, "closed"), (HOUR, "open"), (9 * HOUR, "closed"))]
-    rows.append("{}")
-    assert [one.start for one in incidents(rows)] == [9 * HOUR, HOUR, 0]
-    assert [one.start for one in incidents(rows, state="open")] == [HOUR]
-    assert [one.start for one in incidents(rows, since=HOUR)] == [9 * HOUR, HOUR]
-    assert [one.start for one in incidents(rows, since=5 * HOUR, until=9 * HOUR)] == [HOUR]
-    assert [one.start for one in incidents(rows, limit=1)] == [9 * HOUR]
 
 
 def test_one_worker_leads_until_it_falls_silent(store: IncidentStore, client: Any) -> None:

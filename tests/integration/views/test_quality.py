@@ -9,12 +9,8 @@ import pytest
 import redis
 
 from headrace.embedded import EmbeddedStack
-from stream_app.judge.summary import ContractSummary
-from stream_app.store.keys import Grain
 from stream_app.store.read import ReadModel
-from stream_app.store.read_quality import build_quality
-from stream_app.store.read_ranges import MOST_WINDOWS, Custom, Span, TimeRange, span_of, span_of_custom
-from stream_app.store.read_values import Window, add, counts
+from stream_app.store.read_ranges import Custom, TimeRange
 from tests.support.fill import Recount, Shop, a_live_shop
 
 NOW = 1_790_000_123_000
@@ -99,17 +95,6 @@ def test_key_numbers_come_with_those_of_the_range_before(
     assert before is not None and (kpis.score.value, kpis.score.previous) == (now.score, before.score)
 
 
-def test_a_rule_that_found_something_only_before_counts_among_the_findings_before() -> None:
-    window = [Window(start, counts("k", {"in": "10", f"f:{rule}": "2"})) for start, rule in ((0, "a.type"), (60, "b.type"))]
-    view = build_quality(
-        chosen=Custom(60, 120), span=Span(Grain.MINUTE, 60, 120, 0), read_at=0, first=0,
-        contracts={"orders": ContractSummary("o", "1")}, states={}, windows={"orders": tuple(window)},
-    )  # fmt: skip
-
-    assert [row.previous for row in view.rules] == [0]
-    assert (view.kpis().findings.value, view.kpis().findings.previous) == (2, 2)
-
-
 def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[ReadModel, dict[str, Recount]]) -> None:
     model, recounts = filled
     view = model.quality(TimeRange.ALL)
@@ -125,36 +110,3 @@ def test_a_store_without_records_has_an_empty_view(redis_url: str) -> None:
         view = ReadModel(client, "t").quality(TimeRange.LAST_DAY)
 
     assert view.span is None and view.received == 0 and view.rules == ()
-
-
-def test_a_segments_value_may_have_any_letter_in_it() -> None:
-    raw = {"in": "2", "s|country|in|a|b|": "2", "s|country|f:name.required|a|b|": "1", "u:x|y": "1", "n:email": "3", "et": "9"}
-    read = add([counts("k", raw), counts("k", raw)])
-
-    assert read.segments == {"country": {"a|b|": {"in": 4, "f:name.required": 2}}}
-    assert (read.unknown, read.nulls) == ({"x|y": 2}, {"email": 6})
-    assert counts("k", raw, segments=False).segments == {}
-
-
-def test_a_custom_range_takes_the_finest_windows_that_are_few_and_kept() -> None:
-    stream = float(NOW // 1000)
-    now = NOW // 1000
-    assert span_of_custom(Custom(now - 3_600, now), stream).grain is Grain.MINUTE
-    assert span_of_custom(Custom(now - 3 * DAY, now), stream).grain is Grain.HOUR
-    assert span_of_custom(Custom(now - 90 * DAY, now), stream).grain is Grain.DAY
-    # An hour of last month: its minutes are gone.
-    assert span_of_custom(Custom(now - 30 * DAY, now - 30 * DAY + 3_600), stream).grain is Grain.HOUR
-    long = span_of_custom(Custom(now - 3_000 * DAY, now), stream)
-    assert (long.windows, long.previous) == (MOST_WINDOWS, None)
-    for length in (60, 3_600, 86_400, 10 * DAY, 150 * DAY, 190 * DAY):
-        span = span_of(Custom(now - length, now), None, stream)
-        assert span.start <= now - length and span.end >= now
-        assert (span.end - (span.previous or span.start)) // span.grain.seconds <= MOST_WINDOWS
-
-
-def test_a_custom_range_reads_back_from_an_address() -> None:
-    assert Custom.parse("2010-12-01T08:00_2010-12-02T08:00") == Custom(1_291_190_400, 1_291_276_800)
-    assert Custom.parse(CUSTOM.value) == CUSTOM
-    for text in ("", "x", "2010-12-01T08:00", "2010-12-02T08:00_2010-12-01T08:00", "9999-12-31T23:59_99999-01-01T00:00"):
-        with pytest.raises(ValueError):
-            Custom.parse(text)

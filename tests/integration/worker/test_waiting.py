@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import Producer
@@ -14,7 +13,6 @@ from confluent_kafka import Producer
 from stream_app.names import FINDINGS, WARNINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.write import close_input
-from stream_app.worker.waiting import WaitingRoom
 from tests.support.crew import changed, crew_at_work
 from tests.support.recount import assert_exact, rules_of
 from tests.support.stream import (
@@ -174,12 +172,3 @@ def test_what_was_found_before_an_order_waited_stands_on_it_when_it_is_clean(
     found = {json.loads(record.value or b"")["order_id"]: rules_of(record, WARNINGS) for record in counted.clean.values()}
     assert found == {1: [], 2: ["repeated_line"]}
     assert books.total("orders")["f:repeated_line"] == 1
-
-
-def test_partitions_may_be_taken_away_while_records_are_being_settled() -> None:
-    room = WaitingRoom(None)  # type: ignore[arg-type]
-    held = [SimpleNamespace(batch=SimpleNamespace(event=SimpleNamespace(message=SimpleNamespace(partition=n)))) for n in (0, 1)]
-    settled = SimpleNamespace(batch=None)
-    room.held = [held[0], settled, held[1]]  # type: ignore[list-item]
-    room.dismiss({0})
-    assert room.held == [held[1]]

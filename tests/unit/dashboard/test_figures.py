@@ -12,14 +12,11 @@ import pytest
 
 from dashboard import figures, figures_pipeline, figures_quality, formats, incidents, tables
 from dashboard.data import Sample
-from dashboard.health import health
 from dashboard.words import plain, sentence
 from stream_app.judge.summary import Quality
 from stream_app.store.incidents import Incident
-from stream_app.store.read import ReadModel
 from stream_app.store.read_figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
 from stream_app.store.read_quality import ConformityPoint, SegmentRow
-from tests.support.fill import Shop
 
 NOW = 1_790_000_123_000
 
@@ -117,51 +114,6 @@ def test_text_from_elsewhere_is_no_markdown() -> None:
 def test_tables_of_nothing_are_empty() -> None:
     assert tables.rules(()).empty
     assert tables.findings(()).empty
-
-
-class TestHealth:
-    @pytest.fixture
-    def shop(self, redis_url: str) -> Shop:
-        import redis
-
-        with redis.Redis.from_url(redis_url) as client:
-            shop = Shop(client, "t", until=NOW // 1000, now_ms=NOW)
-            shop.announce()
-            shop.fill(20)
-            return shop
-
-    def state(self, shop: Shop, after_ms: int = 0) -> tuple[str, str]:
-        found = health(ReadModel(shop.client, "t", now=lambda: NOW).pulse(), NOW + after_ms)
-        return found.level, found.label
-
-    def test_records_flowing_are_live(self, shop: Shop) -> None:
-        shop.beat()
-        assert self.state(shop) == ("live", "Live")
-
-    def test_nothing_new_and_nothing_to_read_is_caught_up(self, shop: Shop) -> None:
-        shop.beat()
-        assert self.state(shop, 60_000) == ("idle", "Caught up")
-
-    def test_a_stream_that_went_silent_is_no_longer_green(self, shop: Shop) -> None:
-        shop.beat()
-        shop.beat(at=NOW + 20 * 60_000)
-        found = health(ReadModel(shop.client, "t", now=lambda: NOW + 20 * 60_000).pulse(), NOW + 20 * 60_000)
-        assert (found.level, found.label) == ("quiet", "No new records for 20 min")
-
-    def test_records_to_read_and_none_processed_is_stale(self, shop: Shop) -> None:
-        shop.beat({"orders": 12})
-        assert self.state(shop, 60_000) == ("trouble", "Stale")
-
-    def test_much_to_read_is_catching_up(self, shop: Shop) -> None:
-        shop.beat({"orders": 120_000})
-        assert self.state(shop) == ("behind", "Catching up")
-
-    def test_a_retrying_worker_is_said(self, shop: Shop) -> None:
-        shop.beat(state="retrying", error="ConnectionError")
-        assert self.state(shop)[0] == "trouble"
-
-    def test_no_worker_is_said(self, shop: Shop) -> None:
-        assert self.state(shop) == ("stopped", "No worker running")
 
 
 #: What readers without one kind of cone see of linear RGB (Machado, Oliveira and Fernandes 2009, severity 1).
@@ -291,15 +243,6 @@ def test_anomalies_of_sales_are_marked_with_their_direction_and_others_are_not()
     assert rows[0]["text"] == "Revenue low: $1,200.00 instead of $4,800.00"
     assert points["encoding"]["shape"]["scale"]["range"] == ["triangle-up", "triangle-down", "diamond"]
     assert bands["mark"]["type"] == "rect"
-
-
-def test_an_error_is_not_hidden_behind_newer_warnings(redis_url: str) -> None:
-    import redis
-
-    with redis.Redis.from_url(redis_url) as client:
-        made = Shop(client, "t", until=NOW // 1000, now_ms=NOW).incidents()
-
-    assert [one.severity for one in incidents.gravest(made)] == ["error", "error", "warning", "warning", "warning"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +21,6 @@ from stream_app.judge.summary import RuleSummary
 from stream_app.store.read_period import PeriodCounts
 from stream_app.store.read_values import Counts
 from stream_app.store.reports import StoredReport
-from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.report_facts import contracts, material, reply, some_facts
 
 BAD = '<script>alert(1)</script> [click](javascript:x) **bold** | `code` & "quotes" ![i](http://e.example/i.png)'
@@ -125,23 +120,3 @@ def test_the_schema_is_one_that_structured_output_takes() -> None:
         assert sorted(one["required"]) == sorted(one["properties"])
     assert "default" not in json.dumps(schema())
     assert SHAPES[0]["response_format"]["json_schema"]["strict"] is True
-
-
-@pytest.mark.browser
-def test_the_page_prints_on_a_few_sheets(tmp_path: Path) -> None:
-    browser = chromium()
-    if browser is None:
-        pytest.skip("no Chromium on PATH")
-    say, facts = texts("en"), some_facts()
-    report = render.sections(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
-    page, sheet = tmp_path / "report.html", tmp_path / "report.pdf"
-    page.write_text(render.html(report, facts, say), "utf-8")
-    subprocess.run(
-        [browser, *ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}", "--no-pdf-header-footer",
-         f"--print-to-pdf={sheet}", page.as_uri()],
-        capture_output=True, timeout=60, check=True,
-    )  # fmt: skip
-
-    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", sheet.read_bytes()))
-    assert 1 <= pages <= 3
-    shutil.rmtree(tmp_path / "profile", ignore_errors=True)
