@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 import redis
-import yaml
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError
 from redis.retry import Retry
@@ -24,22 +22,14 @@ from stream_app.settings import load_settings
 from stream_app.store.keys import Keys
 from stream_app.store.read import open_read_model
 from stream_app.store.write import close_input
-from tests.support.paths import ROOT
+from tests.support.compose import OURS, compose_file
 from tests.support.processes import headrace_command
 from tests.support.waiting import eventually
-
-#: The services that are made of this project's image.
-OURS = ("worker", "reporter", "simulator", "dashboard")
-#: ``${NAME:-default}``
-VARIABLE = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The file, with the defaults of its variables filled in."""
-    text = VARIABLE.sub(r"\1", (ROOT / "docker-compose.yml").read_text())
-    parsed: dict[str, Any] = yaml.safe_load(text)
-    return parsed
+    return compose_file()
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,14 @@ import pytest
 import redis
 
 from stream_app.contract import load_shop
-from stream_app.monitor import Change, Incident
+from stream_app.monitor import Change
 from stream_app.settings import Settings, load_settings
 from stream_app.store import incidents as module
 from stream_app.store.incidents import IncidentStore, change_from_json
 from stream_app.store.keys import Grain, Keys
 from stream_app.store.read import ReadModel
 from stream_app.worker.monitoring import Watch
+from tests.support.incidents import incident
 from tests.support.windows import HOUR, MONDAY, between, shop_windows
 
 pytestmark = pytest.mark.stack
@@ -34,15 +35,6 @@ def client(redis_url: str) -> Iterator[Any]:
 @pytest.fixture
 def store(client: Any) -> IncidentStore:
     return IncidentStore(client, "headrace")
-
-
-def incident(start: int, state: str = "open", **more: Any) -> Incident:
-    fields: dict[str, Any] = {
-        "id": f"orders.volume.{start}", "entity": "orders", "metric": "volume", "severity": "error", "state": state,
-        "start": start, "end": start + HOUR, "grain": "h", "windows": 1, "observed": 0.0, "expected": 40.0, "low": 20.0,
-        "high": 70.0, "unit": "records", "direction": "low", "segment": ("country", "Japan", 0.1, 1.0), "updated": start + HOUR,
-    }  # fmt: skip
-    return Incident(**fields | more)
 
 
 def commit(store: IncidentStore, before: int | None, after: int, changes: Sequence[Change] = ()) -> bool:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import Any
 
 import pytest
-import yaml
 
 from headrace.cli import COMMANDS
 from stream_app.settings import Settings
+from tests.support.compose import OURS, compose_file
 from tests.support.paths import ROOT
-
-#: The services that are made of this project's image.
-OURS = ("worker", "reporter", "simulator", "dashboard")
-#: ``${NAME:-default}``
-VARIABLE = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The file, with the defaults of its variables filled in."""
-    text = VARIABLE.sub(r"\1", (ROOT / "docker-compose.yml").read_text())
-    parsed: dict[str, Any] = yaml.safe_load(text)
-    return parsed
+    return compose_file()
 
 
 def test_it_starts_kafka_redis_and_the_parts_of_headrace_the_simulator_only_when_asked(compose: dict[str, Any]) -> None:

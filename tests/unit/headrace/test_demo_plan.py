@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import webbrowser
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,29 +15,6 @@ from headrace.sending import Stop
 from producers.incidents import parse
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> list[str]:
-    """Options for three small files: 40 orders, two of them with a customer that nobody knows, one without a quantity."""
-    orders = [f"{n},{n % 2 + 1},1,2,5.00,2024-01-01T10:{n:02d}:00Z" for n in range(1, 38)]
-    orders += [
-        "38,77,1,2,5.00,2024-01-01T11:00:00Z",
-        "39,78,1,2,5.00,2024-01-01T11:00:00Z",
-        "40,1,1,,5.00,2024-01-01T11:00:00Z",
-    ]
-    files = {
-        "products": ["product_id,category,unit_price", "1,Books,5.00"],
-        "customers": [
-            "customer_id,name,email,country",
-            "1,Ann Example,ann@example.com,France",
-            "2,Bob Example,bob@example.com,France",
-        ],
-        "orders": ["order_id,customer_id,product_id,quantity,price,order_date", *orders],
-    }
-    for name, lines in files.items():
-        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
-    return [option for name in files for option in ("--data", str(tmp_path / f"{name}.csv"))]
 
 
 @pytest.mark.parametrize(

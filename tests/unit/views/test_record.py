@@ -8,8 +8,7 @@ from dashboard.masking import RAW_SHOWN, content, reasons
 from stream_app.contract import load_shop
 from stream_app.judge.summary import describe
 
-SHOP = load_shop(None)
-CUSTOMERS, ORDERS = (describe(SHOP.contracts[entity]) for entity in ("customers", "orders"))
+CUSTOMERS, ORDERS = (describe(load_shop(None).contracts[entity]) for entity in ("customers", "orders"))
 
 
 def test_personal_fields_are_masked_and_say_only_what_they_are() -> None:
