@@ -6,11 +6,11 @@ import runpy
 
 import pytest
 
-from headrace.cli import COMMANDS
+from headrace.cli.main import COMMANDS
 from stream_app import names
 from stream_app.contract.compile import RECORD_RULES
 from stream_app.contract.values import STEPS
-from stream_app.worker.delivery import NULL_VALUE, TRUNCATED
+from stream_app.kafka.headers import NULL_VALUE, TRUNCATED
 from tests.support.paths import DOCS, ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
