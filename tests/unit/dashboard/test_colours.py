@@ -14,8 +14,6 @@ DASHBOARD = ROOT / "dashboard"
 THEMES = tomllib.loads((DASHBOARD / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 STYLE = (DASHBOARD / "parts" / "style.css").read_text(encoding="utf-8")
 PAIRS = dict(re.findall(r"--([a-z]+): light-dark\((#\w{6}, #\w{6})\)", STYLE))
-    re.findall(r"--([a-z]+): light-dark\((#\w{6}, #\w{6})\)", (DASHBOARD / "parts" / "style.css").read_text(encoding="utf-8"))
-)
 SCHEMES = ("light", "dark")
 Colour = tuple[float, float, float]
 
