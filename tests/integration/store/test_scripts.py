@@ -19,7 +19,6 @@ from stream_app.store.write import GONE, KNOWN, REJECTED, WAITS, Changes, Claim,
 from tests.support.stores import with_store
 from tests.support.stream import BEGIN, Raw, customer, order
 
-pytestmark = pytest.mark.stack
 SHOP = load_shop(None)
 KEYS = Keys("headrace")
 T = TypeVar("T")
