@@ -23,7 +23,6 @@ jose_jwt = pytest.importorskip("joserfc.jwt", reason="Authlib is not installed")
 jose_jwk = pytest.importorskip("joserfc.jwk", reason="Authlib is not installed")
 
 pytestmark = [
-    pytest.mark.browser,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install chromium"),
     pytest.mark.timeout(180),
 ]

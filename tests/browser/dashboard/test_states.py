@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 driver = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
 pytestmark = [
-    pytest.mark.browser,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: install chromium"),
     pytest.mark.timeout(240),
 ]

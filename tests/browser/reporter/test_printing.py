@@ -15,7 +15,6 @@ from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.report_facts import some_facts
 
 
-@pytest.mark.browser
 def test_the_page_prints_on_a_few_sheets(tmp_path: Path) -> None:
     browser = chromium()
     if browser is None:

@@ -16,7 +16,6 @@ from tests.support.recount import assert_exact
 from tests.support.stream import Shopping, Worker, await_settled
 from tests.support.waiting import soon
 
-pytestmark = [pytest.mark.chaos, pytest.mark.kafka]
 ORDERS = 100_000
 KILLS = 21
 

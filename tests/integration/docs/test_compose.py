@@ -81,7 +81,6 @@ def test_nobody_gets_in_without_a_password(secured: int) -> None:
         stranger.get("headrace:input")
 
 
-@pytest.mark.stack
 def test_every_service_runs_with_its_command_and_environment(
     compose: dict[str, Any], secured: int, stack: EmbeddedStack, topic_prefix: str, tmp_path: Path
 ) -> None:

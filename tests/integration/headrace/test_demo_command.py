@@ -20,8 +20,6 @@ from stream_app.store.keys import Keys
 from tests.support.processes import clean_environment, descendants, describe, headrace_command, is_running, kill, run_headrace
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.stack
-
 
 @pytest.fixture(autouse=True)
 def _temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

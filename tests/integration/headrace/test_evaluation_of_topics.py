@@ -6,14 +6,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from stream_app.settings import Settings
 from tests.support.processes import as_environment, run_headrace
 from tests.support.stream import await_settled, workers
 
 
-@pytest.mark.stack
 def test_workers_find_every_fault_of_a_simulated_stream(settings: Settings, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
     settings = settings.model_copy(update={"grace": 1.0})

@@ -60,7 +60,6 @@ def demo(*arguments: str, **settings: str) -> dict[str, Any]:
     return status
 
 
-@pytest.mark.stack
 def test_the_stream_says_the_same_as_the_check(tmp_path: Path) -> None:
     file = tmp_path / "online-retail-sample.csv"
     file.write_text(HEADER + ROWS, encoding="utf-8")
@@ -81,7 +80,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     return file, pinned, check(SHOP, file, **pinned)
 
 
-@pytest.mark.kafka
 def test_the_stream_says_the_same_on_real_kafka(judged: tuple[Path, dict[str, str], dict[str, Any]], kafka: str) -> None:
     file, pinned, checked = judged
     run = uuid.uuid4().hex[:8]
@@ -92,7 +90,6 @@ def test_the_stream_says_the_same_on_real_kafka(judged: tuple[Path, dict[str, st
 
 
 @pytest.mark.skipif(not DATA, reason="HEADRACE_TEST_RETAIL does not name the UCI file")
-@pytest.mark.stack
 def test_the_facts_of_the_real_file_come_out_exactly(judged: tuple[Path, dict[str, str], dict[str, Any]]) -> None:
     file, pinned, checked = judged
     streamed = demo("--shop", str(SHOP), "--data", str(file), **pinned)

@@ -9,7 +9,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 
 from headrace.cli.simulate import command
@@ -46,7 +45,6 @@ def test_a_shop_of_other_fields_is_refused(tmp_path: Path) -> None:
     assert "orders lacks order_date, order_id" in done.stderr
 
 
-@pytest.mark.stack
 def test_the_truth_joins_with_the_topic_by_partition_and_offset(settings: Settings, tmp_path: Path) -> None:
     truth_file = tmp_path / "truth.jsonl"
     done = run_headrace(
@@ -73,7 +71,6 @@ def test_the_truth_joins_with_the_topic_by_partition_and_offset(settings: Settin
             assert str(json.loads(raw)["customer_id"]) == line["key"]
 
 
-@pytest.mark.stack
 def test_a_live_simulation_runs_until_stopped_and_delivers_all_it_sent(settings: Settings, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
     process = subprocess.Popen(
@@ -97,7 +94,6 @@ def test_a_live_simulation_runs_until_stopped_and_delivers_all_it_sent(settings:
     assert f"{sent:,} records delivered" in said
 
 
-@pytest.mark.stack
 def test_history_is_sent_at_once_and_what_follows_at_its_pace(settings: Settings) -> None:
     # A day holds some 430 orders at this rate; the next order comes 20 seconds after them.
     pace = ["--start", "2026-01-05", "--history", "1d", "--rate", "0.05/s", "--speed", "10x", "--faults", "0"]

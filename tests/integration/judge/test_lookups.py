@@ -18,7 +18,6 @@ from stream_app.store.writer import Changes, Store
 from tests.support.records import AS_OF, judge_of, order, shop
 
 SHOP = shop("built-in")
-pytestmark = pytest.mark.stack
 
 
 class Room:

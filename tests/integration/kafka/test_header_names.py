@@ -46,7 +46,6 @@ async def headers_of(settings: Settings, topic: str) -> list[tuple[str, bytes | 
         await consumer.stop()
 
 
-@pytest.mark.stack
 def test_the_worker_hands_them_on_to_dead_letter_and_pending(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,6 @@ from tests.support.brokers import Broker
 from tests.support.crew import changed
 
 
-@pytest.mark.kafka
 def test_after_a_gap_in_the_sequence_another_producer_goes_on(kafka: str, settings: Settings) -> None:
     broker = Broker("kafka", kafka)
     topic = broker.create_topic()

@@ -32,7 +32,6 @@ def topics_of(settings: Settings, broker: Broker) -> dict[str, int]:
     return {t["name"]: len(t["partitions"]) for t in described if t["name"].startswith(settings.topic_prefix)}
 
 
-@pytest.mark.stack
 def test_every_record_arrives_with_key_partition_and_as_of(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 3000)
     done = run_headrace("replay", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
@@ -50,7 +49,6 @@ def test_every_record_arrives_with_key_partition_and_as_of(settings: Settings, t
     assert not list((tmp_path / ".cache").rglob("*.json")), "nothing is left of a completed run"
 
 
-@pytest.mark.stack
 def test_quiet_says_nothing(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 10)
     done = run_headrace("replay", "--quiet", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
@@ -101,7 +99,6 @@ def test_a_wrong_path_exits_with_2(tmp_path: Path) -> None:
     assert "no such file" in done.stderr
 
 
-@pytest.mark.stack
 def test_acknowledgements_come_in_the_order_of_sending_with_their_offsets(settings: Settings) -> None:
     ensure_topics(settings, load_shop(None).contracts)
     heard: list[tuple[Any, Any, Any]] = []

@@ -47,7 +47,6 @@ def stop_midway(settings: Settings, home: Path, number: signal.Signals, *argumen
     return process.returncode, said
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_replay_goes_on_and_repeats_nothing(settings: Settings, tmp_path: Path, number: signal.Signals) -> None:
     path = orders(tmp_path / "orders.csv", 2000)
@@ -65,7 +64,6 @@ def test_a_stopped_replay_goes_on_and_repeats_nothing(settings: Settings, tmp_pa
     assert not list((tmp_path / ".cache").rglob("*.json"))
 
 
-@pytest.mark.stack
 def test_a_killed_replay_loses_nothing_and_repeats_little(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 4000)
     process = start(settings, tmp_path, "--rate", "600/s", str(path))
@@ -82,7 +80,6 @@ def test_a_killed_replay_loses_nothing_and_repeats_little(settings: Settings, tm
     assert sum(seen.values()) - 4000 < 2000, "at most what was sent since the last note is repeated"
 
 
-@pytest.mark.stack
 def test_no_resume_starts_over(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 2000)
     stop_midway(settings, tmp_path, signal.SIGINT, "--rate", "600/s", str(path))
@@ -92,7 +89,6 @@ def test_no_resume_starts_over(settings: Settings, tmp_path: Path) -> None:
     assert sum(numbers(settings).values()) == before + 2000
 
 
-@pytest.mark.stack
 def test_a_changed_file_starts_over(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 2000)
     stop_midway(settings, tmp_path, signal.SIGINT, "--rate", "600/s", str(path))
@@ -102,7 +98,6 @@ def test_a_changed_file_starts_over(settings: Settings, tmp_path: Path) -> None:
     assert "50 records delivered" in done.stderr
 
 
-@pytest.mark.stack
 def test_a_loop_moves_event_times_on_by_the_span_of_the_file(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 60)
     process = start(settings, tmp_path, "--loop", "--rate", "200/s", str(path))
@@ -120,7 +115,6 @@ def test_a_loop_moves_event_times_on_by_the_span_of_the_file(settings: Settings,
     assert times[:3] == ["2026-01-05T00:00:01Z", "2026-01-05T00:01:01Z", "2026-01-05T00:02:01Z"]
 
 
-@pytest.mark.stack
 def test_nothing_is_not_repeated_for_ever(settings: Settings, tmp_path: Path) -> None:
     path = orders(tmp_path / "orders.csv", 0)
     done = run_headrace("replay", "--loop", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})

@@ -11,8 +11,6 @@ from stream_app.settings import Settings
 from stream_app.store.connection import connect
 from stream_app.store.reports import ReportStore
 
-pytestmark = pytest.mark.stack
-
 NOW = 1_790_000_000_000
 
 

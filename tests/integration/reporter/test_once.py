@@ -39,8 +39,6 @@ from tests.support.llm import Handler, Llm, says, sends, serving
 from tests.support.processes import as_environment, clean_environment, headrace_command
 from tests.support.report_facts import reply
 
-pytestmark = pytest.mark.stack
-
 NOW = 1_790_000_000_000
 
 

@@ -38,7 +38,6 @@ def shop(redis_url: str) -> Shop:
         return shop
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize(("start", "end"), [(0, 3 * HOUR), (60, 2 * HOUR + 120), (300, 360), (HOUR, 2 * HOUR)])
 def test_what_is_read_of_a_period_equals_a_recount(settings: Settings, shop: Shop, start: int, end: int) -> None:
     read = open_queries(settings).period(MIDNIGHT + start, MIDNIGHT + end)
@@ -51,7 +50,6 @@ def test_what_is_read_of_a_period_equals_a_recount(settings: Settings, shop: Sho
         assert counts.findings == {name[2:]: n for name, n in counted.items() if name.startswith("f:")}
 
 
-@pytest.mark.stack
 def test_a_period_whose_fine_windows_are_gone_is_refused_with_a_cure(
     settings: Settings, shop: Shop, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +89,6 @@ class Watched:
         return f"{minutes}{'' if outcome.written_here else ' again'}"
 
 
-@pytest.mark.stack
 def test_a_report_is_written_as_each_period_ends_and_only_of_the_newest(settings: Settings, shop: Shop) -> None:
     watched = Watched(settings, shop, HOUR)
 
@@ -104,7 +101,6 @@ def test_a_report_is_written_as_each_period_ends_and_only_of_the_newest(settings
     assert Watched(settings, shop, HOUR).step() == "60 again"
 
 
-@pytest.mark.stack
 def test_no_period_is_reported_before_all_workers_have_read_it(settings: Settings, shop: Shop) -> None:
     watched = Watched(settings, shop, HOUR)
 
@@ -129,7 +125,6 @@ def test_no_period_is_reported_before_all_workers_have_read_it(settings: Setting
     assert (newest.start, newest.end) == (MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR)
 
 
-@pytest.mark.stack
 def test_however_fast_the_streams_time_runs_reports_keep_their_distance(settings: Settings, shop: Shop) -> None:
     watched = Watched(settings, shop, HOUR)
     assert watched.step(2 * HOUR) == "60"
@@ -139,7 +134,6 @@ def test_however_fast_the_streams_time_runs_reports_keep_their_distance(settings
     assert watched.step(4 * HOUR) == "60"
 
 
-@pytest.mark.stack
 def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, redis_url: str) -> None:
     watched = Watched(settings, shop, HOUR)
     assert watched.step(2 * HOUR) == "60"
@@ -169,7 +163,6 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
     assert "volume of orders" in about.markdown
 
 
-@pytest.mark.stack
 def test_a_failing_store_is_survived_and_told_of_once(settings: Settings, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     gone = connect(settings.model_copy(update={"redis": type(settings.redis)("redis://127.0.0.1:1/0")}))
     reporter = Reporter(settings, TemplateAuthor(), queries=Queries(gone, "headrace"))
@@ -179,7 +172,6 @@ def test_a_failing_store_is_survived_and_told_of_once(settings: Settings, shop: 
     assert len(caplog.messages) == 1
 
 
-@pytest.mark.stack
 def test_a_young_stream_is_reported_in_shorter_periods_first(settings: Settings, shop: Shop) -> None:
     watched = Watched(settings, shop, HOUR)
     minutes = (0, 1, 2, 5, 7, 14, 15, 45, 60, 61)
@@ -187,7 +179,6 @@ def test_a_young_stream_is_reported_in_shorter_periods_first(settings: Settings,
     assert [watched.step(minute * 60) for minute in minutes] == [None, "1", None, "5", None, None, "15", None, "60", None]
 
 
-@pytest.mark.stack
 def test_an_empty_period_is_no_report_until_there_has_been_one(settings: Settings, shop: Shop, redis_url: str) -> None:
     watched = Watched(settings, shop, HOUR)
     with redis.Redis.from_url(redis_url) as client:

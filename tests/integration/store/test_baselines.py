@@ -14,8 +14,6 @@ from stream_app.store import baselines as learned
 from stream_app.store.keys import Keys
 from tests.support.stores import with_store
 
-pytestmark = pytest.mark.stack
-
 KEYS = Keys("headrace")
 ORDERS = load_shop().contracts["orders"]
 RULE = "quantity_outlier"

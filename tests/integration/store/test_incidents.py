@@ -22,7 +22,6 @@ from stream_app.worker.watch import Watch
 from tests.support.incidents import incident
 from tests.support.windows import HOUR, MONDAY, between, shop_windows
 
-pytestmark = pytest.mark.stack
 KEYS = Keys("headrace")
 HOURS, FIRST, LAST = 100, 82, 88
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 import redis
 
 from stream_app.contract import load_shop
@@ -43,7 +42,6 @@ def written(redis_url: str, entity: str, records: list[tuple[bytes | None, Outco
     asyncio.run(apply())
 
 
-@pytest.mark.stack
 def test_status_and_overview_read_what_workers_write(redis_url: str) -> None:
     written(redis_url, "customers", [(customer(number).value, "clean") for number in range(1, 5)])
     written(

@@ -23,7 +23,6 @@ from stream_app.windows.grain import Grain
 from tests.support.stores import with_store
 from tests.support.stream import BEGIN, Raw, customer, order
 
-pytestmark = pytest.mark.stack
 SHOP = load_shop(None)
 KEYS = Keys("headrace")
 T = TypeVar("T")

@@ -21,7 +21,6 @@ from tests.support.waiting import eventually, soon
 ORDERS = 10_000
 
 
-@pytest.mark.kafka
 @pytest.mark.timeout(180)
 def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(7)
@@ -63,7 +62,6 @@ def test_a_producer_that_never_starts_is_not_waited_for_for_ever(settings: Setti
     asyncio.run(asyncio.wait_for(place(), 30))
 
 
-@pytest.mark.stack
 def test_a_broker_without_transactions_is_refused_at_the_start(settings: Settings, tmp_path: Path) -> None:
     settings = changed(settings, exactly_once="on")
     make_topics(settings)

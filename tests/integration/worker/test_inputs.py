@@ -82,7 +82,7 @@ class Outcome:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param("embedded", marks=pytest.mark.stack), pytest.param("kafka", marks=pytest.mark.kafka)],
+    params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)],
 )
 def outcome(
     request: pytest.FixtureRequest, stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory

@@ -15,7 +15,6 @@ from tests.support.recount import assert_exact
 from tests.support.stream import Books, Shopping, Worker, await_settled
 from tests.support.waiting import eventually, soon
 
-pytestmark = pytest.mark.stack
 ORDERS = 20_000
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from stream_app.settings import Settings
 from tests.support.stream import Books, Raw, await_settled, make_topics, order, produce, product, workers
 from tests.support.stream import customer as buyer
@@ -19,7 +17,6 @@ def placed(number: int) -> Raw:
     return order(number, number % 50 + 1, quantity=1_000 if number in STRANGE else 2)
 
 
-@pytest.mark.stack
 def test_a_topic_that_is_read_at_full_speed_teaches_before_it_is_through(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
     produce(settings, [product(1), *(buyer(number) for number in range(1, 51))])

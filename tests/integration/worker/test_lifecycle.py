@@ -34,7 +34,6 @@ from tests.support.stream import Books, Raw, await_settled, make_topics, produce
 from tests.support.waiting import eventually
 
 
-@pytest.mark.stack
 def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Settings, tmp_path: Path) -> None:
     books = Books(settings)
     with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew:
@@ -58,7 +57,6 @@ def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Set
     assert counted.repeated < 6_000
 
 
-@pytest.mark.stack
 def test_a_redis_that_is_away_at_the_start_and_in_the_middle_costs_nothing(settings: Settings, tmp_path: Path) -> None:
     own = OwnRedis(tmp_path)
     settings = changed(settings, redis=own.url)
@@ -81,7 +79,6 @@ def test_a_redis_that_is_away_at_the_start_and_in_the_middle_costs_nothing(setti
         own.stop()
 
 
-@pytest.mark.stack
 def test_a_broker_that_hangs_for_a_while_costs_nothing(redis_url: str, tmp_path: Path) -> None:
     with EmbeddedStack(redis=False) as own:
         settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=3.0)
@@ -97,7 +94,6 @@ def test_a_broker_that_hangs_for_a_while_costs_nothing(redis_url: str, tmp_path:
         assert_exact(settings)
 
 
-@pytest.mark.stack
 def test_a_redis_that_stays_away_ends_the_worker_which_says_so(settings: Settings, tmp_path: Path) -> None:
     settings = changed(settings, redis=f"redis://127.0.0.1:{free_port()}/0", give_up_after=0.5)
     make_topics(settings)
@@ -115,7 +111,6 @@ def engine_of(settings: Settings, **changes: Any) -> Engine:
     )  # fmt: skip
 
 
-@pytest.mark.stack
 def test_what_stays_away_longer_than_the_setting_is_given_up(settings: Settings) -> None:
     engine = engine_of(settings, give_up_after=0.2)
 
@@ -127,7 +122,6 @@ def test_what_stays_away_longer_than_the_setting_is_given_up(settings: Settings)
     assert engine.health.error == "could not deliver: KafkaConnectionError"
 
 
-@pytest.mark.stack
 def test_what_comes_back_is_reported_as_recovered(settings: Settings) -> None:
     engine = engine_of(settings)
     left = 2
@@ -143,7 +137,6 @@ def test_what_comes_back_is_reported_as_recovered(settings: Settings) -> None:
     assert engine.health.error is None
 
 
-@pytest.mark.kafka
 def test_a_topic_that_is_created_anew_is_judged_from_its_beginning(kafka: str, settings: Settings, tmp_path: Path) -> None:
     from tests.support.brokers import Broker
 
@@ -195,14 +188,12 @@ def two_processes(settings: Settings, log: Path) -> Iterator[tuple[subprocess.Po
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
-@pytest.mark.stack
 def test_several_processes_share_the_work_and_stop_together(settings: Settings, tmp_path: Path) -> None:
     with two_processes(settings, tmp_path / "log") as (both, _):
         both.terminate()
         assert both.wait(15) == 0
 
 
-@pytest.mark.stack
 def test_when_one_of_several_processes_dies_the_others_stop_and_it_is_no_success(settings: Settings, tmp_path: Path) -> None:
     with two_processes(settings, tmp_path / "log") as (both, pids):
         os.kill(pids[0], signal.SIGKILL)

@@ -21,7 +21,6 @@ from stream_app.store.queries import open_queries
 from tests.support.stream import BEGIN, Raw, customer, make_topics, order, produce, product, read_topic, workers
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.stack
 HOUR = 3_600
 #: Hours of trade, an outage of six of them, and hours of trade again.
 BEFORE, OUTAGE, AFTER = 80, 6, 6

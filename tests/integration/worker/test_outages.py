@@ -58,7 +58,6 @@ def busy(client: Any) -> Callable[[], None]:
     return lambda: client.script_kill()
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize("refuse", [full, replica, unsaved, busy])
 def test_a_redis_that_refuses_writes_is_asked_again_until_it_takes_them(
     refuse: Callable[[Any], Callable[[], None]], settings: Settings, own_redis: OwnRedis, tmp_path: Path
@@ -76,7 +75,6 @@ def test_a_redis_that_refuses_writes_is_asked_again_until_it_takes_them(
     assert_exact(settings)
 
 
-@pytest.mark.stack
 def test_scripts_that_redis_has_forgotten_are_sent_again(settings: Settings, own_redis: OwnRedis, tmp_path: Path) -> None:
     settings = changed(settings, redis=own_redis.url)
     with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
@@ -90,7 +88,6 @@ def test_scripts_that_redis_has_forgotten_are_sent_again(settings: Settings, own
     assert_exact(settings)
 
 
-@pytest.mark.kafka
 def test_a_broker_that_is_started_again_with_its_data_costs_nothing(
     own_kafka: ApacheKafka, settings: Settings, tmp_path: Path
 ) -> None:
@@ -106,7 +103,6 @@ def test_a_broker_that_is_started_again_with_its_data_costs_nothing(
     assert_exact(settings)
 
 
-@pytest.mark.stack
 def test_a_broker_that_stays_away_ends_the_worker_even_when_it_has_nothing_to_do(redis_url: str, tmp_path: Path) -> None:
     with EmbeddedStack(redis=False) as own:
         settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=3.0, give_up_after=2.0)
@@ -118,7 +114,6 @@ def test_a_broker_that_stays_away_ends_the_worker_even_when_it_has_nothing_to_do
             assert "Traceback" not in crew[0].output()
 
 
-@pytest.mark.stack
 def test_a_broker_that_goes_away_before_the_worker_has_joined_ends_it_too(redis_url: str, tmp_path: Path) -> None:
     with EmbeddedStack(redis=False) as own:
         settings = load_settings(kafka=own.kafka, redis=redis_url, session_timeout=3.0, give_up_after=2.0)
@@ -155,7 +150,6 @@ cli(["worker"])
 """
 
 
-@pytest.mark.stack
 def test_a_broker_that_is_away_for_a_moment_as_the_worker_joins_is_waited_for(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
     produce(settings, [*REFERENCES, *orders(1, 101)])
@@ -165,7 +159,6 @@ def test_a_broker_that_is_away_for_a_moment_as_the_worker_joins_is_waited_for(se
         assert "Traceback" not in worker.output()
 
 
-@pytest.mark.stack
 def test_a_worker_that_waits_for_a_broker_to_join_at_can_be_stopped(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
     with scripted_worker(settings, tmp_path, GONE.replace("TRIES", "1000")) as worker:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
-
 from stream_app.settings import Settings
 from tests.support.stream import await_workers, make_topics, scripted_worker
 
@@ -45,14 +43,12 @@ cli(["worker"])
 """
 
 
-@pytest.mark.stack
 def test_a_worker_that_is_stopped_in_the_middle_of_an_import_stops(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
     with scripted_worker(settings, tmp_path, INTERRUPTED) as worker:
         assert worker.process.wait(30) == 128 + signal.SIGTERM, worker.output()
 
 
-@pytest.mark.stack
 def test_a_worker_stops_although_a_cancellation_was_swallowed(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
     with scripted_worker(settings, tmp_path, DEAF) as worker:

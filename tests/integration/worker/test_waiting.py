@@ -29,8 +29,6 @@ from tests.support.stream import (
 )  # fmt: skip
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.stack
-
 
 @pytest.fixture
 def shop(settings: Settings) -> Settings:
@@ -81,7 +79,6 @@ def test_no_order_waits_for_a_customer_that_is_there_when_a_shop_is_read_from_it
     assert read_topic(settings, Topics("orders", settings.topic_prefix).pending) == []
 
 
-@pytest.mark.kafka
 def test_a_reference_is_missing_although_the_log_ends_with_the_marker_of_a_transaction(
     kafka: str, settings: Settings, tmp_path: Path
 ) -> None:
