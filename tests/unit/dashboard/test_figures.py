@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from stream_app.counts.summary import Quality
 from stream_app.store.incidents import Incident
 from stream_app.views.figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
 from stream_app.views.quality import ConformityPoint, SegmentRow
+from tests.support.paths import ROOT
 
 NOW = 1_790_000_123_000
 
@@ -159,7 +159,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.fixture(params=["light", "dark"])
 def colours(request: pytest.FixtureRequest) -> dict[str, Any]:
-    config = tomllib.loads((Path(figures.__file__).parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    config = tomllib.loads((ROOT / "dashboard" / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     chosen: dict[str, Any] = config["theme"][request.param]
     return chosen
 
