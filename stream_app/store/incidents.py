@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import redis
@@ -20,8 +19,9 @@ from stream_app.settings import Settings
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import pack
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Progress
 
-__all__ = ["INCIDENTS_KEPT", "Box", "Incident", "IncidentStore", "Times", "incidents"]
+__all__ = ["INCIDENTS_KEPT", "Box", "Incident", "IncidentStore", "incidents"]
 
 #: The newest incidents that are kept.
 INCIDENTS_KEPT = 1_000
@@ -67,24 +67,6 @@ return 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """When things happened: ``event`` and ``processed`` by entity, ms since the epoch.
-
-    ``reported``: when the worker that reported longest ago did, ms of the clock; None without workers, and while
-    partitions move between them: what nobody holds may be unread, and nobody would say so. ``behind``: the
-    least event time (ms) that a partition with unread records has reached; None where there is none.
-    ``caught_up``: workers are there, none has anything left to read or is retrying. ``closed``: no more input will come.
-    """
-
-    event: Mapping[str, int]
-    processed: Mapping[str, int]
-    reported: int | None
-    behind: int | None
-    caught_up: bool
-    closed: bool
-
-
 class IncidentStore:
     """The write side, for one thread. Methods raise what ``redis`` raises when it is away."""
 
@@ -101,7 +83,7 @@ class IncidentStore:
         """Whether this owner is the one to look at windows for so long. It saves work; nothing depends on it."""
         return bool(self._lease(keys=[self._keys.monitor_lease()], args=[owner, int(seconds * 1000)]))
 
-    def times(self, entities: Sequence[str], alive_since_ms: int) -> Times:
+    def progress(self, entities: Sequence[str], alive_since_ms: int) -> Progress:
         """How far the stream is. Workers that have not reported since ``alive_since_ms`` do not count."""
         pipe = self._redis.pipeline(transaction=False)
         for entity in entities:
@@ -112,7 +94,7 @@ class IncidentStore:
         alive = [beat for beat in (json.loads(text(beat)) for beat in beats) if beat["at"] >= alive_since_ms]
         held = sum(int(beat.get("held") or 0) for beat in alive)
         whole = held == max((int(beat.get("partitions") or 0) for beat in alive), default=0)
-        return Times(
+        return Progress(
             event={entity: int(row[0]) for entity, row in zip(entities, rows, strict=True) if row[0]},
             processed={entity: int(row[1]) for entity, row in zip(entities, rows, strict=True) if row[1]},
             reported=min((int(beat["at"]) for beat in alive), default=None) if whole else None,

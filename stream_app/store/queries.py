@@ -24,6 +24,7 @@ from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
 from stream_app.store.period import PeriodCounts, read_period
 from stream_app.store.reports import ReportStore, StoredReport
 from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
+from stream_app.windows.watermark import stream_time
 
 DAY = 86_400
 #: What distinct values were counted of: customers or orders, from, up to (s).
@@ -314,18 +315,9 @@ def _sales_first(contracts: Mapping[str, ContractSummary]) -> list[tuple[str, Co
 
 
 def stream_ms(contracts: Mapping[str, ContractSummary], states: Mapping[str, EntityState]) -> int | None:
-    """The stream's time: the largest event time of the entities that carry one.
-
-    Entities without an event time are counted as they arrive. Where that is on the same clock (within a day) they may
-    move it; beside a replay of another year they may not.
-    """
-    times = {entity: _newest(state) for entity, state in states.items()}
-    known = {entity: at for entity, at in times.items() if at is not None}
-    clocked = [at for entity, at in known.items() if contracts[entity].event_time]
-    if not clocked:
-        return max(known.values(), default=None)
-    stream = max(clocked)
-    return max([stream, *(at for at in known.values() if at <= stream + DAY * 1000)])
+    """Return the stream's time (ms): ``windows.watermark.stream_time`` of all entities."""
+    times = {entity: at for entity, state in states.items() if (at := _newest(state)) is not None}
+    return stream_time(times, [entity for entity, contract in contracts.items() if contract.event_time])
 
 
 def _newest(state: EntityState) -> int | None:

@@ -277,4 +277,4 @@ def test_no_window_is_final_while_partitions_move_between_workers(
     for number, count in enumerate(held):
         beat = {"at": 5_000 + number, "lag": {}, "held": count, "partitions": 12}
         client.hset(KEYS.workers(), f"w{number}", json.dumps(beat))
-    assert store.times(["orders"], 0).reported == (5_000 if final else None)
+    assert store.progress(["orders"], 0).reported == (5_000 if final else None)
