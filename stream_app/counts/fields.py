@@ -73,6 +73,7 @@ def unknown(name: str) -> str:
     return _UNKNOWN + name
 
 
+@lru_cache(16_384)
 def segment(name: str, what: str, text: str) -> str:
     """Return the field that counts ``what`` (a plain field or a finding's) of one value of a segment field.
 
