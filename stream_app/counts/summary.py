@@ -114,7 +114,7 @@ def sales_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
 
 
 def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals]) -> dict[str, Any]:
-    """Return the parts ``entities`` and ``kpis`` of ``headrace status --json``; an entity without totals has counted nothing."""
+    """Return the parts ``entities`` and ``kpis`` of ``headrace status --json``; an entity without totals has zeros."""
     entities: dict[str, Any] = {}
     parts: list[tuple[int, Quality]] = []
     for entity, contract in contracts.items():

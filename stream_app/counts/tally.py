@@ -285,7 +285,7 @@ class _Rows:
 
 
 class _Amounts:
-    """What records are worth: quantity × price in minor units, at most MOST of them. Not ``known`` of every entity."""
+    """Worth of records: quantity × price in minor units, at most MOST; ``known`` is False if the contract has no revenue."""
 
     def __init__(self, contract: Contract) -> None:
         self.known = contract.revenue is not None
