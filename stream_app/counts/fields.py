@@ -26,7 +26,7 @@ NONE, OTHER = "(none)", "(other)"
 #: Characters of a segment value that are kept.
 _VALUE_LENGTH = 80
 
-#: What a HyperLogLog or a set counts distinct values of.
+#: Kinds of distinct values, each counted by a HyperLogLog a window and a set for all time.
 Distinct = Literal["customers", "orders"]
 
 _FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
@@ -73,6 +73,7 @@ def unknown(name: str) -> str:
     return _UNKNOWN + name
 
 
+@lru_cache(16_384)
 def segment(name: str, what: str, text: str) -> str:
     """Return the field that counts ``what`` (a plain field or a finding's) of one value of a segment field.
 
@@ -91,7 +92,7 @@ def segment_value(of: Any) -> str:
 
 
 class SegmentCounts(msgspec.Struct, frozen=True):
-    """What was counted of one value of a segment field; ``findings``: rule → findings."""
+    """Counts of one value of a segment field; ``findings``: rule → findings."""
 
     received: int = 0
     clean: int = 0
@@ -102,7 +103,7 @@ class SegmentCounts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred.
+    """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
@@ -124,7 +125,7 @@ class Counts:
 
 
 class CounterField(NamedTuple):
-    """What a field counts: an attribute of ``Counts``, or of ``SegmentCounts`` where ``segment`` is set.
+    """The meaning of a field: an attribute of ``Counts``, or of ``SegmentCounts`` if ``segment`` is set.
 
     ``attribute``: empty if the field is not a counter; ``name``: what follows the prefix, None of a plain field;
     ``segment``: (segment field, value).
@@ -136,7 +137,7 @@ class CounterField(NamedTuple):
 
 
 def split(raw: str | bytes) -> CounterField:
-    """Say what a field counts; the writers' opposite."""
+    """Return the meaning of a field: the inverse of the writers."""
     return CounterField(*_split(raw))
 
 

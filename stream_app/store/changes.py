@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -81,7 +80,6 @@ class Changes:
                 for minutes in (tally.customers, tally.orders)
             ]
             grains.append({"kept": grain.kept, "windows": list(windows.items()), "sketches": sketches})
-        findings = [json.dumps(row | {"at": self.now_ms}, ensure_ascii=False, separators=(",", ":")) for row in tally.findings]
         body = {
             "applied": self.applied,
             "settle": self.settle,
@@ -94,9 +92,9 @@ class Changes:
             "refs": [part for row in self.references.items() for part in row],
             "learned": [(week, histogram) for _, week, histogram in self.learned],
             "release": self.release,
-            "findings": findings[-FINDINGS_KEPT:],
+            "findings": tally.samples.encoded_findings(self.now_ms),
             "findings_kept": FINDINGS_KEPT,
-            "clean": tally.preview_json(),
+            "clean": tally.samples.encoded_clean(),
             "clean_kept": CLEAN_KEPT,
             "event_time": (EVENT_TIME, tally.stream_ms),
             "applied_at": (APPLIED_AT, self.now_ms),
