@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from stream_app.counts.fields import text
 from stream_app.store.states import Freshness
+from stream_app.windows.watermark import Progress
 
 #: A worker that has not reported for this long is gone (seconds).
 WORKER_GONE_AFTER = 15.0
@@ -46,24 +46,6 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How far the stream is: ``event`` and ``processed`` by entity, ms since the epoch.
-
-    ``reported``: the oldest of the workers' last reports (ms); None without workers, and while partitions move between
-    them: nobody reports what is unread in a partition that nobody has. ``behind``: the smallest event time (ms) that a
-    partition with unread records has reached; None where there is none. ``caught_up``: there are workers, and none has
-    anything left to read or is retrying. ``closed``: the producers are done for good.
-    """
-
-    event: Mapping[str, int]
-    processed: Mapping[str, int]
-    reported: int | None
-    behind: int | None
-    caught_up: bool
-    closed: bool
-
-
 def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:
     """Return the workers that reported lately, by id; one without a readable heartbeat is left out.
 
@@ -89,11 +71,11 @@ def total_lag(beats: Iterable[Heartbeat]) -> dict[str, int]:
     return lag
 
 
-def progress(beats: Sequence[Heartbeat], totals: Mapping[str, Freshness], *, closed: bool) -> Times:
+def progress(beats: Sequence[Heartbeat], totals: Mapping[str, Freshness], *, closed: bool) -> Progress:
     """Return how far the stream is, from the heartbeats of the workers that are alive and the totals of the entities."""
     # While a partition moves between workers the sum differs from the number of partitions.
     complete = sum(beat.assigned for beat in beats) == max((beat.partitions for beat in beats), default=0)
-    return Times(
+    return Progress(
         event={entity: one.event_time for entity, one in totals.items() if one.event_time is not None},
         processed={entity: one.processed_at for entity, one in totals.items() if one.processed_at is not None},
         reported=min((beat.at for beat in beats), default=None) if complete else None,

@@ -17,14 +17,15 @@ from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, text
 from stream_app.monitor.incident import Change, Incident
 from stream_app.settings import Settings
 from stream_app.store.connection import connect_writer
-from stream_app.store.heartbeat import Times, alive, progress
+from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
 from stream_app.store.states import Freshness
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Progress
 
 __all__ = [
-    "INCIDENTS_KEPT", "Checkpoint", "Incident", "IncidentStore", "Recipient", "Times", "change_from_json", "change_to_json",
+    "INCIDENTS_KEPT", "Checkpoint", "Incident", "IncidentStore", "Recipient", "change_from_json", "change_to_json",
     "incidents", "open_incident_store",
 ]  # fmt: skip
 
@@ -64,7 +65,7 @@ class IncidentStore:
         """
         return bool(self._lead(keys=[self._keys.monitor_lease()], args=[owner, int(seconds * 1000)]))
 
-    def progress(self, entities: Sequence[str], now_ms: int) -> Times:
+    def progress(self, entities: Sequence[str], now_ms: int) -> Progress:
         """Return how far the stream is, by the workers that are alive at ``now_ms``."""
         pipe = self._redis.pipeline(transaction=False)
         for entity in entities:

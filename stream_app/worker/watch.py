@@ -23,14 +23,15 @@ from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Shop
 from stream_app.kafka.producer import Producer
-from stream_app.monitor import Change, Monitor, Tuning, Window, final_until
+from stream_app.monitor import Change, Monitor, Tuning, Window
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
 from stream_app.settings import Settings
-from stream_app.store.incidents import Times, change_from_json, open_incident_store
+from stream_app.store.incidents import change_from_json, open_incident_store
 from stream_app.store.writer import UNAVAILABLE
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Watermark
 
 log = logging.getLogger("headrace.worker")
 #: Windows of an entity in one round.
@@ -55,10 +56,8 @@ class Watch:
         tuning = Tuning.of(settings.anomaly_sensitivity)
         self.notifier = Notifier.of(settings.notify)
         self._monitors = {entity: Monitor(contract, self.grain.value, tuning) for entity, contract in shop.contracts.items()}
-        self._clocked = {entity for entity, contract in shop.contracts.items() if contract.event_time}
-        #: How far the stream was, and when (ms) that was read; up to where (s) windows are final.
-        self._seen: tuple[int, Times] | None = None
-        self._until: int | None = None
+        clocked = frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time)
+        self._watermark = Watermark(clocked)
         self._more = False
         self._places: dict[str, tuple[int | None, dict[str, Any] | None]] = {}
         self.store = open_incident_store(settings)
@@ -70,33 +69,12 @@ class Watch:
     def round(self) -> bool:
         """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; whether there are more."""
         if not self._more:
-            self._look()
-        self._more = self._until is not None and any([self._advance(entity, self._until) for entity in self._monitors])
+            now_ms = int(self._now() * 1000)
+            progress = self.store.progress(list(self._monitors), now_ms)
+            self._watermark = self._watermark.advance(progress, now_ms)
+        until = self._watermark.final_before(self.grain, self.settings.window_grace)
+        self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])
         return self._more
-
-    def _look(self) -> None:
-        """How far windows are final.
-
-        Partitions are read side by side, in a replay days of event time apart. So the stream's time counts only once every
-        worker has reported after it was read, and only as far as all partitions with unread records have come.
-        """
-        now_ms = int(self._now() * 1000)
-        times = self.store.progress(list(self._monitors), now_ms)
-        if self._seen is None:
-            self._seen = now_ms, times
-            return
-        read_at, seen = self._seen
-        if times.reported is None or times.reported <= read_at:
-            return
-        self._seen = now_ms, times
-        processed = max(seen.processed.values(), default=None)
-        idle = times.caught_up and not times.closed and seen.processed == times.processed
-        stream = final_until(seen.event, self._clocked, now_ms, processed, idle=idle)
-        if stream is None:
-            return
-        if times.behind is not None:
-            stream = min(stream, times.behind)
-        self._until = int(stream / 1000 - self.settings.window_grace) // self.grain.seconds * self.grain.seconds
 
     def _advance(self, entity: str, until: int) -> bool:
         """Look at the windows of an entity that end by ``until``."""
