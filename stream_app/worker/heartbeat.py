@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from stream_app.kafka.producer import Producer
+from stream_app.store.heartbeat import Heartbeat as Report
 from stream_app.store.writer import UNAVAILABLE, Store
 from stream_app.worker.health import Health
 from stream_app.worker.pipeline import Engine
@@ -58,13 +59,13 @@ class Heartbeat:
         now = time.time()
         rate = health.records / max(0.001, now - self._last)
         health.records, self._last = 0, now
-        row = {
-            "at": int(now * 1000), "started": int(self._started * 1000), "pid": os.getpid(), "host": socket.gethostname(),
-            "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(),
-            "held": sum(1 for _ in self._lags()), "partitions": partitions, "error": health.error,
-            "state": "retrying" if health.error else "running",
-            "latency_ms": round(health.waited / health.batches, 1) if health.batches else None,
-        }  # fmt: skip
+        report = Report(
+            id=self._worker, at=int(now * 1000), started=int(self._started * 1000), pid=os.getpid(), host=socket.gethostname(),
+            rate=round(rate, 1), lag=self.lag(), behind=self.behind(),
+            assigned=sum(1 for _ in self._lags()), partitions=partitions, error=health.error,
+            state="retrying" if health.error else "running",
+            latency_ms=round(health.waited / health.batches, 1) if health.batches else None,
+        )  # fmt: skip
         health.waited, health.batches = 0.0, 0
         with contextlib.suppress(*UNAVAILABLE):
-            await store.beat(self._worker, row)
+            await store.beat(report)

@@ -26,7 +26,7 @@ from stream_app.kafka.transactions import Transactions
 from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, TOPIC_ID, WARNINGS, Topics
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
-from stream_app.store.writer import UNAVAILABLE, Changes, Moved, Store
+from stream_app.store.writer import UNAVAILABLE, Changes, Moved, Store, applied_field, waiting_field
 from stream_app.worker.health import Health
 
 log = logging.getLogger("headrace.worker")
@@ -65,7 +65,7 @@ class Engine:
 
     def applied_field(self, partition: int, topic_id: str | None = None) -> str:
         """The name under which the partition's applied offset is kept."""
-        return f"{self.topics.raw}/{self.topic_id if topic_id is None else topic_id}/{partition}"
+        return applied_field(self.topics.raw, self.topic_id if topic_id is None else topic_id, partition)
 
     def forget(self, partitions: set[int]) -> None:
         """Read the applied offsets afresh: the partitions may have been elsewhere."""
@@ -139,8 +139,6 @@ class Engine:
         baseline = self.look_ups.baseline
         tally = Tally(self.contract, baseline.learned if baseline is not None else 0)
         tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
-        newest = [index for index in range(max(0, len(records) - 100), len(records)) if index not in pending]
-        tally.show((verdicts[index], sources[index].decode()) for index in newest)
         changes = Changes(tally, now, applied=(*place, offsets[-1]), references=settled.references)
         for index in sorted(pending):
             waiting = {"since": now, "decision": None, "rules": marks(verdicts[index])}
@@ -153,8 +151,7 @@ class Engine:
 
     def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
         """The name under which a record that waits is registered."""
-        topic_id = self.topic_id if topic_id is None else topic_id
-        return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
+        return waiting_field(partition, offset, self.topic_id if topic_id is None else topic_id)
 
     async def send(
         self, partition: int, records: list[Any], verdicts: Verdicts, sources: list[bytes], pending: Collection[int]

@@ -28,7 +28,6 @@ from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
 from stream_app.settings import Settings
-from stream_app.store.heartbeat import WORKER_GONE_AFTER
 from stream_app.store.incidents import change_from_json, open_incident_store
 from stream_app.store.writer import UNAVAILABLE
 from stream_app.windows.grain import Grain
@@ -71,7 +70,7 @@ class Watch:
         """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; whether there are more."""
         if not self._more:
             now_ms = int(self._now() * 1000)
-            progress = self.store.progress(list(self._monitors), now_ms - int(WORKER_GONE_AFTER * 1000))
+            progress = self.store.progress(list(self._monitors), now_ms)
             self._watermark = self._watermark.advance(progress, now_ms)
         until = self._watermark.final_before(self.grain, self.settings.window_grace)
         self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])
@@ -80,7 +79,7 @@ class Watch:
     def _advance(self, entity: str, until: int) -> bool:
         """Look at the windows of an entity that end by ``until``."""
         if entity not in self._places:
-            self._places[entity] = self.store.place(entity, self.grain)
+            self._places[entity] = self.store.checkpoint(entity, self.grain)
         at, state = self._places[entity]
         seconds = self.grain.seconds
         since = self._first(entity, until) if at is None else at + seconds
@@ -117,20 +116,20 @@ class Watch:
         if not self.notifier:
             return
         hour, limit = int(self._now() // 3600), self.settings.notify_per_hour
-        while waiting := self.store.waiting("people", 1_000):
-            left = limit - self.store.told(hour)
+        while waiting := self.store.unsent("people", 1_000):
+            left = limit - self.store.messages_sent(hour)
             if left <= 0:
                 return
             # The last message of an hour is kept for summing up what comes thick and fast.
             several = waiting[: len(waiting) if len(waiting) > left else 1]
             changes = [change_from_json(one) for one in several]
             # Counted before it is sent: a worker that dies in between sends again, but never beyond the limit.
-            self.store.told(hour, 1)
+            self.store.messages_sent(hour, 1)
             if len(changes) == 1:
                 self.notifier.send(title(changes[0]), body(changes[0]), level=_level(changes))
             else:
                 self.notifier.send(f"Headrace: {len(changes)} changes of incidents", summary(changes), level=_level(changes))
-            self.store.sent("people", several)
+            self.store.remove_sent("people", several)
 
 
 def summary(changes: list[Change], lines: int = 20) -> str:
@@ -176,7 +175,7 @@ class Monitoring:
     async def publish(self, producer: Producer) -> None:
         """Step 4 for the topic: send what waits, and take it off the list once the broker has acknowledged it."""
         store = self.watch.store
-        while waiting := await asyncio.to_thread(store.waiting, "topic", _SEND):
+        while waiting := await asyncio.to_thread(store.unsent, "topic", _SEND):
             for text in waiting:
                 incident = change_from_json(text).incident
                 message = {
@@ -184,7 +183,7 @@ class Monitoring:
                     "headers": [(INCIDENT_STATE, incident.state.encode())],
                 }  # fmt: skip
                 await producer.using(lambda now, message=message: now.send_and_wait(**message))  # type: ignore[misc]
-            await asyncio.to_thread(store.sent, "topic", waiting)
+            await asyncio.to_thread(store.remove_sent, "topic", waiting)
 
     def _say(self, trouble: str, error: BaseException | None) -> None:
         if trouble != self._trouble:
