@@ -355,7 +355,7 @@ class LookUps:
         fresh = self._related.find(verdicts, skip, known, self.baseline)
         broken, note = before.broken, None
         if offsets[-1] > upto:
-            broken = broken | {offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}
+            broken = {**broken, **{offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}}
             waiting = {*before.waiting, *(offsets[index] for index in pending)}
             note = Note(upto, offsets[-1], _Noted(offsets[-1], broken, waiting).encode())
         rules = self.contract.rules
@@ -421,7 +421,7 @@ def _claim(
     if unique.contradiction is not None:
         contents = map(crc32, [bodies[index] or b"" for index in rows])
         holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
-    return Claim(unique.rule.id, claim, ids if whole else [ids[index] for index in rows], holders)  # type: ignore[arg-type]
+    return Claim(unique.rule.id, claim, ids if whole else [ids[index] for index in rows], holders)  # type: ignore[arg-type, misc]
 
 
 def lookup_rule_ids(verdict: Verdict) -> list[str]:
