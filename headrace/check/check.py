@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, Protocol
 
 from headrace.check.results import Results
 from stream_app.contract.model import Contract, Reference, Rule, Shop
-from stream_app.contract.summary import describe
+from stream_app.contract.summary import describe, order_is_unique
+from stream_app.counts.fields import parse
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.counts.tally import Outcome, Tally, is_usual
 from stream_app.judge import Judge, Verdict
@@ -25,6 +26,9 @@ from stream_app.windows.calendar import moment
 _BATCH = 2_000
 #: Record numbers that are kept of each finding.
 EXAMPLES = 3
+
+#: Gets a final verdict: entity, number of the record (from 1), verdict.
+Observer = Callable[[str, int, Verdict], None]
 
 
 class Record(Protocol):
@@ -56,7 +60,15 @@ class EntityCheck:
     """
 
     def __init__(
-        self, shop: Shop, name: str, max_bytes: int, known: KnownIds, baseline: Baseline | None, *, learns: bool
+        self,
+        shop: Shop,
+        name: str,
+        max_bytes: int,
+        known: KnownIds,
+        baseline: Baseline | None,
+        observer: Observer | None,
+        *,
+        learns: bool,
     ) -> None:
         self.contract: Contract = shop.contracts[name]
         self.judge = Judge(self.contract, max_bytes)
@@ -66,6 +78,7 @@ class EntityCheck:
         self.seen = 0
         self.waiting: dict[int, _Row] = {}
         self.examples: dict[str, list[int]] = {}
+        self._observer = observer
         self._clean: IO[bytes] | None = None
         self._rejected: IO[bytes] | None = None
 
@@ -103,6 +116,8 @@ class EntityCheck:
     def count(self, row: _Row) -> None:
         """Count a record whose verdict is final, and write it to its file."""
         verdict = row.verdict
+        if self._observer is not None:
+            self._observer(self.contract.entity, row.number, verdict)
         outcome: Outcome = "rejected" if verdict.rejected else "clean"
         self.tally.add(verdict, outcome, f"{self.contract.entity}:{row.number}", segments=row.segments)
         for rule in verdict.findings:
@@ -120,8 +135,12 @@ class EntityCheck:
             self._rejected.write(json.dumps(plain, ensure_ascii=False).encode() + b"\n")
 
     def totals(self, known: int) -> EntityTotals:
-        """What was counted; ``known``: distinct clean records that others may refer to."""
-        return self.tally.entity_totals(known)
+        """Return what was counted; ``known``: distinct clean records that others may refer to."""
+        counts = parse(self.tally.totals())
+        customers: set[str] = set().union(*self.tally.customers.values())
+        orders: set[str] = set().union(*self.tally.orders.values())
+        seen = counts.clean if order_is_unique(self.contract) else len(orders)
+        return EntityTotals.of(counts, active_customers=len(customers), orders=seen, known=known)
 
 
 def file_names(entity: str) -> tuple[str, str]:
@@ -134,7 +153,7 @@ class Check:
 
     ``now_ms`` stands in for the Kafka timestamp of records without a time of their own. ``results`` gets
     ``<entity>.clean.jsonl`` and ``<entity>.rejected.jsonl``. ``baselines`` pins what outliers are compared with, by entity;
-    otherwise it is learned on the way.
+    otherwise it is learned on the way. ``observer`` gets every final verdict, in the order in which they become final.
     """
 
     def __init__(
@@ -145,6 +164,7 @@ class Check:
         max_bytes: int,
         results: Results | None = None,
         baselines: Mapping[str, Baseline] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.shop, self.now_ms = shop, now_ms
         self._results = results
@@ -152,7 +172,7 @@ class Check:
         known: KnownIds = {}
         pinned = baselines or {}
         self.entities = {
-            name: EntityCheck(shop, name, max_bytes, known, pinned.get(name), learns=baselines is None)
+            name: EntityCheck(shop, name, max_bytes, known, pinned.get(name), observer, learns=baselines is None)
             for name in shop.contracts
         }
         #: (entity, id) that is not known yet → the records that wait for it: entity and number.
@@ -198,9 +218,7 @@ class Check:
         usual = [
             index
             for index, body in enumerate(verdicts.bodies)
-            if body is not None
-            and index not in pending
-            and (index not in verdicts.marked or is_usual(verdicts.marked[index]))
+            if body is not None and index not in pending and (index not in verdicts.marked or is_usual(verdicts.marked[index]))
         ]
         entity.learning.learn(verdicts, usual, self._memory.known, entity.tally.stream_ms // WEEK_MS)
         self._arrived(name, settled.references)
