@@ -1,4 +1,4 @@
-"""What workers made of a simulated stream is compared with its truth: the real thing finds what it is said to find."""
+"""Compare what workers made of a simulated stream with its truth."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def bend_id(rng: random.Random, text: str) -> str:
 
 
 def resolve(rng: random.Random, text: str) -> str:
-    """What a model does that writes the figure itself."""
+    """Write a figure into the text, as a model may."""
     facts = some_facts()
     return re.sub(
         r"\{\{([^}]*)\}\}", lambda found: facts.all[found[1]].rendering if found[1] in facts.all else "x", text, count=1
