@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 import redis
 
-from dashboard import data, formats
+from dashboard import data
+from dashboard.text import formats
 from headrace.embedded import EmbeddedStack
-from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import TimeRange
+from stream_app.store.queries import Queries
+from stream_app.views.overview import read_overview
+from stream_app.views.quality import read_quality
+from stream_app.views.ranges import TimeRange
 from tests.support.browsing import click_row, says, served, settled, tile
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
@@ -71,7 +74,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_the_page_shows_the_stores_numbers(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
     page.goto(f"{address}/?range=30d")
-    kpis = ReadModel(store, "headrace").overview(TimeRange.LAST_30_DAYS).kpis
+    kpis = read_overview(Queries(store, "headrace"), TimeRange.LAST_30_DAYS).kpis
 
     assert tile(page, "revenue") == formats.money(kpis.revenue.value, "USD")
     assert tile(page, "total-orders") == formats.count(kpis.orders.value)
@@ -84,7 +87,7 @@ def test_choosing_a_range_changes_the_numbers_and_the_address(page: Page, addres
     page.goto(f"{address}/?range=30d")
     tile(page, "revenue")
     page.get_by_role("radio", name="7 d").click()
-    week = formats.money(ReadModel(store, "headrace").overview(TimeRange.LAST_WEEK).kpis.revenue.value, "USD")
+    week = formats.money(read_overview(Queries(store, "headrace"), TimeRange.LAST_WEEK).kpis.revenue.value, "USD")
 
     eventually(lambda: tile(page, "revenue") == week, "the week's revenue", timeout=30)
     assert "range=7d" in page.url
@@ -105,14 +108,14 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
             .map(text => text.textContent)""")  # type: ignore[no-any-return]
 
     def worst_first(chosen: TimeRange) -> list[str]:
-        shares = ReadModel(store, "headrace").overview(chosen).quality.dimensions
+        shares = read_overview(Queries(store, "headrace"), chosen).quality.dimensions
         return [name.capitalize() for _, name in sorted((share, name) for name, share in shares.items() if share is not None)]
 
     page.goto(f"{address}/?range=30d")
     eventually(lambda: dimensions() == worst_first(TimeRange.LAST_30_DAYS), "the dimensions, worst first", timeout=30)
     assert not [text for text in axes() if text == "0k"]
     # Other figures come into the same chart: first such as turn the order around, then some minutes with hardly an order.
-    span = ReadModel(store, "headrace").overview(TimeRange.LAST_30_DAYS).span
+    span = read_overview(Queries(store, "headrace"), TimeRange.LAST_30_DAYS).span
     assert span is not None
     last = f"headrace:win:orders:d:{span.end - 86_400}"
     best = worst_first(TimeRange.LAST_30_DAYS)[-1].lower()
@@ -234,7 +237,7 @@ def test_a_rule_opens_what_it_says_and_stays_open_while_figures_change(
 ) -> None:
     page.goto(f"{address}/quality?range=30d")
     page.locator(".st-key-card-drift").wait_for()
-    view = ReadModel(store, "headrace").quality(TimeRange.LAST_30_DAYS)
+    view = read_quality(Queries(store, "headrace"), TimeRange.LAST_30_DAYS)
     assert tile(page, "findings") == formats.count(sum(row.count for row in view.rules))
     click_row(page, ".st-key-card-rules", 2)
     panel = page.locator(".st-key-panel-rule")
@@ -245,7 +248,7 @@ def test_a_rule_opens_what_it_says_and_stays_open_while_figures_change(
     says(panel, view.contracts[opened.entity].rules[opened.rule].message)
     last = view.span.end - 86_400 if view.span else 0
     store.hincrby(f"headrace:win:{view.rules[5].entity}:d:{last}", f"f:{view.rules[5].rule}", 100_000)
-    total = formats.count(sum(row.count for row in ReadModel(store, "headrace").quality(TimeRange.LAST_30_DAYS).rules))
+    total = formats.count(sum(row.count for row in read_quality(Queries(store, "headrace"), TimeRange.LAST_30_DAYS).rules))
     eventually(lambda: tile(page, "findings") == total, "the new findings are counted", timeout=30)
     says(panel, opened.rule)
 
@@ -258,7 +261,7 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     page.get_by_role("option", name="error").click()
     page.keyboard.press("Escape")
     page.wait_for_timeout(1_000)
-    source = next(row.source for row in ReadModel(store, "headrace").findings() if row.severity == "error")
+    source = next(row.source for row in Queries(store, "headrace").findings() if row.severity == "error")
     click_row(page, ".st-key-card-findings", 0)
     panel = page.locator(".st-key-panel-record")
     panel.get_by_text("no Kafka broker answers").wait_for()
@@ -270,7 +273,7 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
 
 
 def test_what_a_viewer_downloads_is_what_the_page_shows(page: Page, address: str, store: redis.Redis) -> None:
-    report = ReadModel(store, "headrace").reports()[0]
+    report = Queries(store, "headrace").reports()[0]
     page.goto(f"{address}/report")
     for name, text in (("Markdown", report.markdown), ("HTML", report.html)):
         with page.expect_download() as waiting:
@@ -284,7 +287,7 @@ def test_what_a_viewer_downloads_is_what_the_page_shows(page: Page, address: str
     with page.expect_download() as waiting:
         shown.get_by_role("button", name="Download as CSV").click()
     rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8-sig"))))
-    assert [row["Source"] for row in rows] == [row.source for row in ReadModel(store, "headrace").findings()]
+    assert [row["Source"] for row in rows] == [row.source for row in Queries(store, "headrace").findings()]
     says(shown, f"{len(rows)} findings")
 
 
@@ -297,9 +300,9 @@ def test_a_file_that_was_clicked_is_still_there_when_the_page_has_drawn_itself_a
     with page.expect_download() as waiting:
         shown.get_by_role("button", name="Download as CSV").click()
     clicked = Path(waiting.value.path()).read_bytes()
-    before = len(ReadModel(store, "headrace").findings())
+    before = len(Queries(store, "headrace").findings())
     shop.recent(3)
-    now = len(ReadModel(store, "headrace").findings())
+    now = len(Queries(store, "headrace").findings())
     assert now > before
     says(shown, f"{now} findings")
     page.wait_for_timeout(3_000 * data.EVERY)  # what is no longer offered goes at the refreshes after
@@ -313,7 +316,7 @@ def test_a_file_that_was_clicked_is_still_there_when_the_page_has_drawn_itself_a
 
 
 def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store: redis.Redis) -> None:
-    report = ReadModel(store, "headrace").reports()[0]
+    report = Queries(store, "headrace").reports()[0]
     page.goto(f"{address}/report")
     figure = page.locator(".report table.figures details").first
     figure.locator("summary").click()

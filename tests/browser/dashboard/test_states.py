@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from dashboard.words import visible
+from dashboard.text.words import visible
 from headrace.embedded import EmbeddedStack
 from stream_app.store.keys import Keys
 from tests.support.browsing import cells, click_row, served

@@ -11,8 +11,9 @@ import streamlit as st
 
 from dashboard import data
 from headrace.embedded import EmbeddedStack
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.read_ranges import MOST_WINDOWS, Custom, TimeRange
+from stream_app.store.keys import Keys
+from stream_app.views.ranges import Custom, TimeRange
+from stream_app.windows.grain import MOST_WINDOWS, Grain
 from tests.support.fill import Shop
 from tests.support.paths import ROOT
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard import incidents
-from dashboard.health import health
-from stream_app.store.read import ReadModel
+from dashboard.text import incidents
+from dashboard.text.health import health
+from stream_app.store.queries import Queries
+from stream_app.views.pulse import read_pulse
 from tests.support.fill import Shop
 
 NOW = 1_790_000_123_000
@@ -24,7 +25,7 @@ class TestHealth:
             return shop
 
     def state(self, shop: Shop, after_ms: int = 0) -> tuple[str, str]:
-        found = health(ReadModel(shop.client, "t", now=lambda: NOW).pulse(), NOW + after_ms)
+        found = health(read_pulse(Queries(shop.client, "t", now=lambda: NOW)), NOW + after_ms)
         return found.level, found.label
 
     def test_records_flowing_are_live(self, shop: Shop) -> None:
@@ -38,7 +39,7 @@ class TestHealth:
     def test_a_stream_that_went_silent_is_no_longer_green(self, shop: Shop) -> None:
         shop.beat()
         shop.beat(at=NOW + 20 * 60_000)
-        found = health(ReadModel(shop.client, "t", now=lambda: NOW + 20 * 60_000).pulse(), NOW + 20 * 60_000)
+        found = health(read_pulse(Queries(shop.client, "t", now=lambda: NOW + 20 * 60_000)), NOW + 20 * 60_000)
         assert (found.level, found.label) == ("quiet", "No new records for 20 min")
 
     def test_records_to_read_and_none_processed_is_stale(self, shop: Shop) -> None:

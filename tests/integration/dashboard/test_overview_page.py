@@ -11,10 +11,11 @@ import redis
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import formats
+from dashboard.text import formats
 from headrace.embedded import EmbeddedStack
-from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import TimeRange
+from stream_app.store.queries import Queries
+from stream_app.views.overview import read_overview
+from stream_app.views.ranges import TimeRange
 from tests.support.fill import Shop, a_live_shop
 from tests.support.paths import ROOT
 
@@ -64,7 +65,7 @@ def words(page: AppTest) -> str:
 @pytest.mark.parametrize("chosen", list(TimeRange))
 def test_the_tiles_equal_the_store(shop: redis.Redis, chosen: TimeRange) -> None:
     page = open_page(range=chosen.value)
-    kpis = ReadModel(shop, "headrace").overview(chosen).kpis
+    kpis = read_overview(Queries(shop, "headrace"), chosen).kpis
 
     assert [(tile.label, tile.value.replace("\\", "")) for tile in page.metric] == [
         ("Revenue", formats.money(kpis.revenue.value, "USD")),
@@ -84,7 +85,7 @@ def test_the_page_opens_with_a_range_that_has_one_before_it(shop: redis.Redis) -
 
 def test_the_top_rules_are_those_of_the_store(shop: redis.Redis) -> None:
     page = open_page(range="30d")
-    overview = ReadModel(shop, "headrace").overview(TimeRange.LAST_30_DAYS)
+    overview = read_overview(Queries(shop, "headrace"), TimeRange.LAST_30_DAYS)
     (rules,) = (table.value for table in page.dataframe)
 
     assert list(zip(rules["Rule"], rules["Findings"], strict=True)) == [(one.rule, one.count) for one in overview.rules[:8]]
@@ -99,7 +100,7 @@ def test_open_incidents_are_listed_and_closed_ones_are_not(shop: redis.Redis) ->
 
 
 def test_the_latest_report_is_summed_up(shop: redis.Redis) -> None:
-    (report,) = ReadModel(shop, "headrace").reports()
+    (report,) = Queries(shop, "headrace").reports()
     shown = words(open_page())
     headline = next(fact for fact in ("all.conformity", "all.records") if fact in report.facts)
 

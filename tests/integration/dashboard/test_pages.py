@@ -16,15 +16,18 @@ import streamlit as st
 from streamlit.proto.Metric_pb2 import Metric as MetricProto
 from streamlit.testing.v1 import AppTest
 
-from dashboard import formats, tables
-from dashboard.rule_panel import WORTHLESS, at_risk_of
+from dashboard.parts import tables
+from dashboard.parts.rule_panel import WORTHLESS, at_risk_of
+from dashboard.text import formats
 from headrace.embedded import EmbeddedStack
 from reporter.compute import compute
 from reporter.material import Health, Material
 from reporter.texts import texts
-from stream_app.judge.summary import quality
-from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import Custom, TimeRange
+from stream_app.counts.summary import quality
+from stream_app.store.queries import Queries
+from stream_app.views.pulse import read_pulse
+from stream_app.views.quality import read_quality
+from stream_app.views.ranges import Custom, TimeRange
 from tests.support.fill import Shop, a_live_shop
 
 PAGES = ("quality", "anomalies", "clean_orders", "report", "pipeline")
@@ -32,7 +35,7 @@ NOW = time.time_ns() // 1_000_000
 #: Scripts as app.py makes them, without the navigation: AppTest cannot follow it.
 SCRIPT = """
 from dashboard import frame, theme
-from dashboard.views import {name} as view
+from dashboard.screens import {name} as view
 theme.apply()
 frame.header("{name}")
 view.page()
@@ -57,12 +60,12 @@ def fresh(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def shop(filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadModel]:
+def shop(filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queries]:
     """The filled shop, with a worker that is there now."""
     monkeypatch.setenv("HEADRACE_REDIS", filled)
     with redis.Redis.from_url(filled) as client:
         Shop(client, "headrace", until=0, now_ms=time.time_ns() // 1_000_000).beat()
-        yield ReadModel(client, "headrace")
+        yield Queries(client, "headrace")
 
 
 def open_page(name: str, **query: str) -> AppTest:
@@ -103,9 +106,9 @@ def test_without_redis_each_page_says_where_and_what_to_do(name: str, monkeypatc
 
 
 @pytest.mark.parametrize("chosen", [TimeRange.LAST_DAY, TimeRange.LAST_30_DAYS, TimeRange.ALL])
-def test_the_quality_page_shows_the_stores_figures(shop: ReadModel, chosen: TimeRange) -> None:
+def test_the_quality_page_shows_the_stores_figures(shop: Queries, chosen: TimeRange) -> None:
     page = open_page("quality", range=chosen.value)
-    view = shop.quality(chosen)
+    view = read_quality(shop, chosen)
     rules = frames(page)[0]
 
     assert tiles(page)["Quality score"] == formats.percent(view.quality()[0].score, 2)
@@ -123,9 +126,9 @@ def test_the_quality_page_shows_the_stores_figures(shop: ReadModel, chosen: Time
     ]
 
 
-def test_the_quality_page_of_one_entity_counts_only_its_records(shop: ReadModel) -> None:
+def test_the_quality_page_of_one_entity_counts_only_its_records(shop: Queries) -> None:
     page = open_page("quality", range="30d", entity="customers")
-    view = shop.quality(TimeRange.LAST_30_DAYS)
+    view = read_quality(shop, TimeRange.LAST_30_DAYS)
     counts = view.counts["customers"]
 
     assert tiles(page)["Records in"] == formats.count(counts.received)
@@ -136,9 +139,9 @@ def test_the_quality_page_of_one_entity_counts_only_its_records(shop: ReadModel)
 
 
 @pytest.mark.parametrize("entity", ["", "orders", "customers"])
-def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: ReadModel, entity: str) -> None:
+def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: Queries, entity: str) -> None:
     page = open_page("quality", range="30d", entity=entity)
-    kpis = shop.quality(TimeRange.LAST_30_DAYS).kpis(entity or None)
+    kpis = read_quality(shop, TimeRange.LAST_30_DAYS).kpis(entity or None)
     deltas = {tile.label: tile.delta for tile in page.metric}
 
     assert deltas["Quality score"] == formats.points(kpis.score.difference)
@@ -172,8 +175,8 @@ def test_a_tile_says_by_sign_arrow_and_colour_whether_it_fell_and_whether_that_i
     ]
 
 
-def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: ReadModel) -> None:
-    span = shop.quality(TimeRange.LAST_30_DAYS).span
+def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: Queries) -> None:
+    span = read_quality(shop, TimeRange.LAST_30_DAYS).span
     assert span is not None
     health = Health(workers=1, lag=0, waiting=0, stream=span.end)
     facts = compute(
@@ -187,8 +190,8 @@ def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: ReadModel)
     assert pd.isna(rules["order_id.unique"]) and rules["order_date.type"] > 0
 
 
-def test_a_rule_says_why_it_puts_nothing_at_risk(shop: ReadModel) -> None:
-    view = shop.quality(TimeRange.LAST_30_DAYS)
+def test_a_rule_says_why_it_puts_nothing_at_risk(shop: Queries) -> None:
+    view = read_quality(shop, TimeRange.LAST_30_DAYS)
     by_id = {row.rule: row for row in view.rules}
 
     def said(entity: str, rule: str) -> str | None:
@@ -201,7 +204,7 @@ def test_a_rule_says_why_it_puts_nothing_at_risk(shop: ReadModel) -> None:
     assert said("customers", "email.format") is None
 
 
-def test_the_quality_page_tells_unknown_fields_and_empty_ones(shop: ReadModel) -> None:
+def test_the_quality_page_tells_unknown_fields_and_empty_ones(shop: Queries) -> None:
     unknown, nulls = frames(open_page("quality", range="30d"))[2:4]
 
     assert list(unknown["Field"]) == ["coupon_code", "utm source"]
@@ -209,7 +212,7 @@ def test_the_quality_page_tells_unknown_fields_and_empty_ones(shop: ReadModel) -
     assert 20 < nulls["Empty"][0] < 40
 
 
-def test_incidents_and_findings_are_those_of_the_store(shop: ReadModel) -> None:
+def test_incidents_and_findings_are_those_of_the_store(shop: Queries) -> None:
     found, findings = frames(open_page("anomalies", range="30d"))
 
     assert len(found) == 5
@@ -217,7 +220,7 @@ def test_incidents_and_findings_are_those_of_the_store(shop: ReadModel) -> None:
     assert list(findings["Source"]) == [row.source for row in shop.findings()]
 
 
-def test_filters_meet(shop: ReadModel) -> None:
+def test_filters_meet(shop: Queries) -> None:
     page = open_page("anomalies", range="30d")
     page.multiselect(key="finding-entity").set_value(["customers"]).run()
     page.multiselect(key="finding-rule").set_value(["email.format"]).run()
@@ -234,26 +237,26 @@ def test_filters_meet(shop: ReadModel) -> None:
     assert list(narrowed["Source"]) == list(findings["Source"][findings["Segment"] == segment])
 
 
-def test_a_range_without_findings_says_so_and_keeps_the_filters(shop: ReadModel) -> None:
+def test_a_range_without_findings_says_so_and_keeps_the_filters(shop: Queries) -> None:
     page = open_page("anomalies", range="1990-01-01T00:00_1990-01-02T00:00")
 
     assert "None of the newest findings matches" in words(page)
     assert page.multiselect(key="finding-rule").value == []
 
 
-def test_a_custom_range_shows_what_lies_in_it(shop: ReadModel) -> None:
-    stream = shop.pulse().stream_ms
+def test_a_custom_range_shows_what_lies_in_it(shop: Queries) -> None:
+    stream = read_pulse(shop).stream_ms
     assert stream is not None
     day = stream // 86_400_000 * 86_400
     chosen = Custom(day - 20 * 86_400, day - 10 * 86_400)
     page = open_page("quality", range=chosen.value)
 
-    assert tiles(page)["Records in"] == formats.count(shop.quality(chosen).received)
-    assert shop.quality(chosen).received > 0
+    assert tiles(page)["Records in"] == formats.count(read_quality(shop, chosen).received)
+    assert read_quality(shop, chosen).received > 0
     assert page.query_params["range"] == chosen.value
 
 
-def test_clean_records_can_be_searched(shop: ReadModel) -> None:
+def test_clean_records_can_be_searched(shop: Queries) -> None:
     page = open_page("clean_orders")
     newest = shop.clean("orders")
     assert list(frames(page)[0]["order_id"]) == [row.record["order_id"] for row in newest]
@@ -275,7 +278,7 @@ def test_clean_records_can_be_searched(shop: ReadModel) -> None:
     assert "The next clean records stand here" in words(page)
 
 
-def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: Queries, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "KAFKA": "kafka.example.org:9093",
         "TOPIC_PREFIX": "eu-",
@@ -294,7 +297,7 @@ def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: ReadModel,
     compile(confluent, "confluent", "exec")
 
 
-def test_snippets_read_committed_records_where_each_is_written_once(shop: ReadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets_read_committed_records_where_each_is_written_once(shop: Queries, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADRACE_EXACTLY_ONCE", "on")
     python, _, shell = (block.value for block in open_page("clean_orders").code)
 
@@ -302,7 +305,7 @@ def test_snippets_read_committed_records_where_each_is_written_once(shop: ReadMo
     assert shell.count("read_committed") == 2
 
 
-def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: ReadModel) -> None:
+def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Queries) -> None:
     page = open_page("report")
     reports = shop.reports()
     shown = words(page)
@@ -317,9 +320,9 @@ def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Rea
     assert formats.span(reports[2].start, reports[2].end) in words(page)
 
 
-def test_the_pipeline_page_shows_counts_contracts_and_workers(shop: ReadModel) -> None:
+def test_the_pipeline_page_shows_counts_contracts_and_workers(shop: Queries) -> None:
     page = open_page("pipeline")
-    pulse = shop.pulse()
+    pulse = read_pulse(shop)
     entities = frames(page)[0]
 
     assert tiles(page)["Throughput"] == "1,840 /s"

@@ -20,8 +20,9 @@ from headrace.embedded.readiness import is_listening, wait_until
 from headrace.embedded.redis_server import binary
 from stream_app.settings import load_settings
 from stream_app.store.keys import Keys
-from stream_app.store.read import open_read_model
-from stream_app.store.write import close_input
+from stream_app.store.queries import open_queries
+from stream_app.store.writer import close_input
+from stream_app.views.pulse import read_status
 from tests.support.compose import OURS, compose_file
 from tests.support.processes import headrace_command
 from tests.support.waiting import eventually
@@ -57,8 +58,8 @@ def test_the_worker_may_write_and_the_dashboard_may_read(compose: dict[str, Any]
     with redis.Redis.from_url(url) as worker:
         assert worker.eval("return redis.call('PFADD', ARGV[1], 'a')", 0, "headrace:hll:orders:customers:m:0") == 1
         assert worker.hset(Keys("headrace").total("orders"), "in", 3) == 1
-    model = open_read_model(load_settings(redis=url_of(compose, "dashboard", secured)))
-    assert model.status()["entities"] == {}
+    model = open_queries(load_settings(redis=url_of(compose, "dashboard", secured)))
+    assert read_status(model)["entities"] == {}
 
 
 def test_the_dashboard_may_not_write(compose: dict[str, Any], secured: int) -> None:
@@ -107,8 +108,10 @@ def test_every_service_runs_with_its_command_and_environment(
     try:
         for name in OURS:
             start(name)
-        model = open_read_model(settings)
-        eventually(lambda: model.status()["entities"].get("orders", {}).get("clean", 0) > 0, "orders are judged", timeout=40)
+        model = open_queries(settings)
+        eventually(
+            lambda: read_status(model)["entities"].get("orders", {}).get("clean", 0) > 0, "orders are judged", timeout=40
+        )
         eventually(answers, "the dashboard answers", timeout=40)
         assert {name: child.exit_code for name, child in running.items()} == dict.fromkeys(OURS), running["reporter"].tail()
         assert "Traceback" not in running["reporter"].tail(100)

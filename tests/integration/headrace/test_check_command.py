@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from headrace.cli import cli
+from headrace.cli.main import cli
 
 HEADER = "product_id,category,unit_price\n"
 LINE = "1,Toys,2.5\n"

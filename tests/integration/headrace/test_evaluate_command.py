@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from headrace.commands.evaluate import command
-from headrace.commands.simulate import command as simulate
+from headrace.cli.evaluate import command
+from headrace.cli.simulate import command as simulate
 from headrace.evaluation.run import Trial, run
 from headrace.evaluation.table import BEGIN, END
 from stream_app.errors import SourceError

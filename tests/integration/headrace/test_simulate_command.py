@@ -11,7 +11,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from headrace.commands.simulate import command
+from headrace.cli.simulate import command
 from stream_app.settings import Settings
 from tests.support.paths import RETAIL
 from tests.support.processes import as_environment, clean_environment, headrace_command, run_headrace

@@ -9,7 +9,7 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from headrace.commands.status import command
+from headrace.cli.status import command
 from stream_app.errors import StoreError
 from tests.support.fill import Shop
 

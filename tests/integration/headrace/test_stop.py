@@ -8,8 +8,7 @@ import sys
 #: Signals that come from outside while a wait begins, lasts or ends. With an Event in the place of the pipe it hangs at once.
 ROUNDS = """
 import random, signal
-from headrace import sending
-from headrace.sending import Stop
+from headrace.interrupts import Stop
 
 for _ in range(3000):
     stop = Stop()

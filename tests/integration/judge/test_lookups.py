@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from headrace.memory import MemoryStore, at_once
+from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.tally import Tally
-from stream_app.store.write import Changes, Store
-from stream_app.worker.lookups import Batch, LookUps, Settled
+from stream_app.judge.lookups import Batch, LookUps, Settled
+from stream_app.store.memory import MemoryStore, at_once
+from stream_app.store.writer import Changes, Store
 from tests.support.records import AS_OF, judge_of, order, shop
 
 SHOP = shop("built-in")

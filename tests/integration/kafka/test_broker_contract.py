@@ -20,8 +20,8 @@ from aiokafka import AIOKafkaProducer
 from kafka import OffsetAndMetadata, TopicPartition
 
 from headrace.embedded import Child
-from headrace.offsets import end_offsets, lag
 from stream_app.contract import Shop, load_shop
+from stream_app.kafka.admin import end_offsets, lag
 from stream_app.settings import load_settings
 from tests.support import member
 from tests.support.brokers import Broker
@@ -353,12 +353,12 @@ def test_the_lag_is_what_the_group_has_not_committed(broker: Broker) -> None:
     contract = replace(load_shop(None).contracts["products"], entity=topic)
     shop = Shop(folder=Path(), contracts={topic: contract})
     settings = load_settings(kafka=broker.bootstrap, group=f"group-of-{topic}")
-    assert lag(settings, shop) == 0
+    assert lag(settings, shop.contracts) == 0
     fill(broker, topic, 100, 2)
-    assert lag(settings, shop) == 100
+    assert lag(settings, shop.contracts) == 100
     consumer = broker.consumer(group_id=settings.group)
     places = TopicPartition(topic, 0), TopicPartition(topic, 1)
     consumer.assign(places)
     consumer.commit({places[0]: OffsetAndMetadata(50, "", -1), places[1]: OffsetAndMetadata(20, "", -1)})
     consumer.close()
-    assert lag(settings, shop) == 30
+    assert lag(settings, shop.contracts) == 30

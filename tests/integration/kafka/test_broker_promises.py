@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.broker import Broker, _ask
 from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
+from stream_app.kafka.admin import ensure_topics
+from stream_app.kafka.broker import Broker, describe
 from stream_app.settings import Settings, load_settings
-from stream_app.topics import ensure_topics
 
 SHOP = load_shop(None)
 
@@ -18,8 +18,8 @@ def promises(broker: Broker, holds: bool) -> str:
 
 
 def test_the_topics_are_those_that_the_broker_has(settings: Settings) -> None:
-    ensure_topics(settings, SHOP)
-    found = _ask(settings, ("orders", "products"))
+    ensure_topics(settings, SHOP.contracts)
+    found = describe(settings, ("orders", "products"))
 
     assert found.brokers == 1
     assert [topic.name.removeprefix(settings.topic_prefix) for topic in found.topics] == [
@@ -31,4 +31,4 @@ def test_the_topics_are_those_that_the_broker_has(settings: Settings) -> None:
 
 def test_a_broker_that_is_away_is_said() -> None:
     with pytest.raises(DeliveryError, match="no Kafka broker answers"):
-        _ask(load_settings(kafka="127.0.0.1:1"), ("orders",))
+        describe(load_settings(kafka="127.0.0.1:1"), ("orders",))

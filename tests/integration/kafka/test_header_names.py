@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from stream_app.kafka.batches import header_names
+from stream_app.kafka.batches.header_names import BatchBuilder, Records
 from stream_app.names import Topics
 from stream_app.settings import Settings
-from stream_app.worker import header_names
-from stream_app.worker.header_names import BatchBuilder, Records
 from tests.support.crew import changed, crew_at_work
 from tests.support.stream import Books, customer, order, product
 from tests.support.waiting import eventually

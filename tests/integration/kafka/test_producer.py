@@ -8,8 +8,8 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OutOfOrderSequenceNumber
 
+from stream_app.kafka.producer import Producer
 from stream_app.settings import Settings
-from stream_app.worker.producer import Producer
 from tests.support.brokers import Broker
 from tests.support.crew import changed
 

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 import pytest
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 
-from dashboard.records import find
 from stream_app.contract import load_shop
+from stream_app.contract.summary import describe
 from stream_app.errors import DeliveryError
-from stream_app.judge.summary import describe
+from stream_app.kafka.admin import ensure_topics
+from stream_app.kafka.search import find
 from stream_app.names import ATTEMPTS, CONTRACT, FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
-from stream_app.topics import ensure_topics
+from stream_app.views.record import opened as masked
 
 SHOP = load_shop(None)
 ORDERS = describe(SHOP.contracts["orders"])
@@ -29,7 +30,7 @@ BEGIN = 1_291_191_960_000
 
 @pytest.fixture
 def shop_topics(settings: Settings) -> Settings:
-    ensure_topics(settings, SHOP)
+    ensure_topics(settings, SHOP.contracts)
     return settings
 
 
@@ -57,7 +58,7 @@ def produce(settings: Settings, entity: str, offsets: Iterable[int], dead: Itera
 def test_a_dead_letter_is_found_by_the_source_of_its_raw_record(shop_topics: Settings) -> None:
     produce(shop_topics, "orders", range(3_000), range(0, 3_000, 3))
     source = f"{shop_topics.topic_prefix}orders:1:1500"
-    opened = find(shop_topics, "orders", source, ORDERS)
+    opened = masked(find(shop_topics, "orders", source), ORDERS)
 
     assert (opened.outcome, opened.timestamp) == ("dead letter", BEGIN + 15_000)
     assert opened.contract == "headrace-shop-orders:1.0.0"
@@ -73,7 +74,7 @@ def test_a_dead_letter_is_found_by_the_source_of_its_raw_record(shop_topics: Set
 
 def test_a_record_that_had_waited_stands_behind_later_ones_and_is_found(shop_topics: Settings) -> None:
     produce(shop_topics, "orders", range(600), range(600), late=7)
-    opened = find(shop_topics, "orders", f"{shop_topics.topic_prefix}orders:1:7", ORDERS)
+    opened = find(shop_topics, "orders", f"{shop_topics.topic_prefix}orders:1:7")
 
     assert (opened.outcome, opened.offset) == ("dead letter", 599)
 
@@ -86,22 +87,22 @@ def test_a_warning_opens_the_clean_record_and_what_is_in_neither_the_raw_one(sho
     producer.send(topics.clean, b'{"order_id":3,"quantity":1}', partition=1, timestamp_ms=BEGIN + 30, headers=headers)
     producer.close()
 
-    assert find(shop_topics, "orders", f"{topics.raw}:1:3", ORDERS).outcome == "clean"
-    assert find(shop_topics, "orders", f"{topics.raw}:1:4", ORDERS).outcome == "raw"
+    assert find(shop_topics, "orders", f"{topics.raw}:1:3").outcome == "clean"
+    assert find(shop_topics, "orders", f"{topics.raw}:1:4").outcome == "raw"
 
 
 def test_a_record_that_is_gone_and_a_source_that_is_none_are_said(shop_topics: Settings) -> None:
     topics = Topics("orders", shop_topics.topic_prefix)
 
     with pytest.raises(DeliveryError, match="any more"):
-        find(shop_topics, "orders", f"{topics.raw}:0:77", ORDERS)
+        find(shop_topics, "orders", f"{topics.raw}:0:77")
     for odd in ("", "orders", "orders:x:1", f"{topics.raw}:1:-1", "other:0:1"):
         with pytest.raises(DeliveryError):
-            find(shop_topics, "orders", odd, ORDERS)
+            find(shop_topics, "orders", odd)
 
 
 def test_without_a_broker_it_says_what_to_do() -> None:
     from stream_app.settings import load_settings
 
     with pytest.raises(DeliveryError, match="HEADRACE_KAFKA"):
-        find(load_settings(kafka="127.0.0.1:1"), "orders", "orders:0:1", ORDERS)
+        find(load_settings(kafka="127.0.0.1:1"), "orders", "orders:0:1")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from kafka.partitioner.default import murmur2
 
-from producers.delivery import Sender
 from producers.record import RawRecord
+from producers.sending.delivery import Sender
 from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
+from stream_app.kafka.admin import ensure_topics, topic_ids
 from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings, load_settings
-from stream_app.topics import ensure_topics, topic_ids
 from tests.support.brokers import Broker
 from tests.support.order_files import orders
 from tests.support.processes import as_environment, run_headrace
@@ -59,17 +59,17 @@ def test_missing_topics_are_created_by_any_number_of_processes_at_once(broker: B
     settings = load_settings(kafka=broker.bootstrap, topic_prefix=topic_prefix, partitions=3)
     shop = load_shop(None)
     with ThreadPoolExecutor(4) as pool:
-        for future in [pool.submit(ensure_topics, settings, shop) for _ in range(4)]:
+        for future in [pool.submit(ensure_topics, settings, shop.contracts) for _ in range(4)]:
             future.result()
     expected = {name for entity in shop.contracts for name in Topics(entity, topic_prefix).all}
     assert topics_of(settings, broker) == dict.fromkeys(expected, 3) | {f"{topic_prefix}anomalies": 1}
-    assert set(topic_ids(settings, shop)) == {f"{topic_prefix}{entity}" for entity in shop.contracts}
+    assert set(topic_ids(settings, shop.contracts)) == {f"{topic_prefix}{entity}" for entity in shop.contracts}
 
 
 def test_an_entitys_topics_get_as_many_partitions_as_its_raw_topic_has(broker: Broker, topic_prefix: str) -> None:
     settings = load_settings(kafka=broker.bootstrap, topic_prefix=topic_prefix, partitions=3)
     broker.create_topic(5, f"{topic_prefix}orders")
-    ensure_topics(settings, load_shop(None))
+    ensure_topics(settings, load_shop(None).contracts)
     counts = topics_of(settings, broker)
     assert {counts[name] for name in Topics("orders", topic_prefix).all} == {5}
     assert counts[f"{topic_prefix}customers"] == 3
@@ -79,7 +79,7 @@ def test_topics_that_do_not_match_are_refused_by_name(broker: Broker, topic_pref
     settings = load_settings(kafka=broker.bootstrap, topic_prefix=topic_prefix, partitions=3)
     broker.create_topic(2, f"{topic_prefix}orders.dlq")
     with pytest.raises(DeliveryError, match=rf"{topic_prefix}orders\.dlq has 2 partitions"):
-        ensure_topics(settings, load_shop(None))
+        ensure_topics(settings, load_shop(None).contracts)
 
 
 def test_a_broker_that_is_down_exits_with_1(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_wrong_path_exits_with_2(tmp_path: Path) -> None:
 
 
 def test_acknowledgements_come_in_the_order_of_sending_with_their_offsets(settings: Settings) -> None:
-    ensure_topics(settings, load_shop(None))
+    ensure_topics(settings, load_shop(None).contracts)
     heard: list[tuple[Any, Any, Any]] = []
     sender = Sender(settings, lambda *args: heard.append(args))
     try:

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from producers.http_api import ATTEMPTS, HttpReader
-from producers.mapping import Pages, SourceSpec
-from producers.sources import open_sources
+from producers.sources.http_api import ATTEMPTS, HttpReader
+from producers.sources.mapping import Pages, SourceSpec
+from producers.sources.sources import open_sources
 from stream_app.contract import load_shop
 from stream_app.errors import SourceError
 

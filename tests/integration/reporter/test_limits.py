@@ -8,7 +8,7 @@ from reporter.answer import Failure, Reply, estimate
 from reporter.limits import FAILURES, LimitedCall
 from reporter.prompt import MOST_TOKENS
 from stream_app.settings import Settings
-from stream_app.store.read_client import connect
+from stream_app.store.connection import connect
 from stream_app.store.reports import ReportStore
 
 NOW = 1_790_000_000_000

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from kafka import TopicPartition
 from pydantic import SecretStr
 
-from headrace.commands.report import command
+from headrace.cli.report import command
 from reporter.author import TemplateAuthor, Written
 from reporter.build import author_of, reporter_of
 from reporter.facts import Facts
@@ -29,9 +29,10 @@ from stream_app.errors import DeliveryError, SettingsError, StoreError
 from stream_app.names import reports_topic
 from stream_app.settings import Settings
 from stream_app.store import reports
-from stream_app.store.read import open_read_model
-from stream_app.store.read_client import connect
+from stream_app.store.connection import connect
+from stream_app.store.queries import open_queries
 from stream_app.store.reports import ReportStore, StoredReport
+from stream_app.views.pulse import read_status
 from tests.support.brokers import Broker
 from tests.support.fill import Shop
 from tests.support.llm import Handler, Llm, says, sends, serving
@@ -127,8 +128,8 @@ def test_the_report_says_what_was_counted(settings: Settings, shop: Shop, store:
     assert f"{counted['in']:,} records" in report.facts["entity.orders.records"]["rendering"]
     assert report.facts["all.records"]["rendering"] in report.markdown
     assert report.facts["all.records"]["rendering"] in report.html
-    assert open_read_model(settings).report(report.id) == report
-    assert [one.id for one in open_read_model(settings).reports()] == [report.id]
+    assert open_queries(settings).report(report.id) == report
+    assert [one.id for one in open_queries(settings).reports()] == [report.id]
     assert store.counters() == {"reports": 1, "by_template": 1, "why:off": 1}
 
 
@@ -168,7 +169,7 @@ def test_two_processes_publish_one_report(environment: dict[str, str], settings:
     printed = [json.loads(process.communicate(timeout=60)[0]) for process in running]
 
     assert printed[0] == printed[1]
-    assert len(open_read_model(settings).reports()) == 1
+    assert len(open_queries(settings).reports()) == 1
     (record,) = everything_on(settings)
     assert record.key.decode() == printed[0]["id"]
     assert json.loads(record.value) == printed[0]
@@ -308,7 +309,7 @@ def test_a_models_report_is_published_with_its_verdict_and_without_its_key(
     with serving(from_the_facts) as server:
         variables = {"HEADRACE_LLM_MODEL": "m", "HEADRACE_LLM_BASE_URL": server.url, "HEADRACE_LLM_KEY": "sk-secret"}
         printed = CliRunner().invoke(command, ["--once", "--period", "1h", "--no-topic"], env=variables, catch_exceptions=False)
-    (report,) = open_read_model(settings).reports()
+    (report,) = open_queries(settings).reports()
 
     assert printed.stdout == report.markdown
     assert (report.written_by, report.model, report.verdict["outcome"]) == ("model", "m", "passed")
@@ -376,7 +377,7 @@ def test_the_stream_never_waits_for_the_model(settings: Settings, shop: Shop) ->
     writing.start()
     assert author.began.wait(20)
     began = time.monotonic()
-    assert open_read_model(settings).status()["entities"]
+    assert read_status(open_queries(settings))["entities"]
     assert reporter_of(settings, topic=False).report(Period(PERIOD.start, PERIOD.end - 60)).written_here
     assert time.monotonic() - began < 15
     author.go.set()

@@ -14,9 +14,10 @@ from reporter.watch import Watch
 from stream_app.errors import StoreError
 from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.read import ReadModel, open_read_model
-from stream_app.store.read_client import connect
+from stream_app.store.connection import connect
+from stream_app.store.keys import Keys
+from stream_app.store.queries import Queries, open_queries
+from stream_app.windows.grain import Grain
 from tests.support.fill import Shop
 
 MIDNIGHT = 1_790_035_200
@@ -39,7 +40,7 @@ def shop(redis_url: str) -> Shop:
 
 @pytest.mark.parametrize(("start", "end"), [(0, 3 * HOUR), (60, 2 * HOUR + 120), (300, 360), (HOUR, 2 * HOUR)])
 def test_what_is_read_of_a_period_equals_a_recount(settings: Settings, shop: Shop, start: int, end: int) -> None:
-    read = open_read_model(settings).period(MIDNIGHT + start, MIDNIGHT + end)
+    read = open_queries(settings).period(MIDNIGHT + start, MIDNIGHT + end)
 
     for entity, recount in shop.recounts.items():
         counted = recount.between(MIDNIGHT + start, MIDNIGHT + end)
@@ -52,19 +53,19 @@ def test_what_is_read_of_a_period_equals_a_recount(settings: Settings, shop: Sho
 def test_a_period_whose_fine_windows_are_gone_is_refused_with_a_cure(
     settings: Settings, shop: Shop, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_app.store.keys._KEPT", {Grain.MINUTE: 60, Grain.HOUR: 100, Grain.DAY: 100})
+    monkeypatch.setattr("stream_app.windows.grain._KEPT", {Grain.MINUTE: 60, Grain.HOUR: 100, Grain.DAY: 100})
     keys = Keys("headrace")
     with redis.Redis.from_url(redis_url) as client:
         client.zremrangebyrank(keys.windows("orders", Grain.MINUTE), 0, -61)
 
     with pytest.raises(StoreError, match="the period needs older ones.*full hours"):
-        open_read_model(settings).period(MIDNIGHT + 60, MIDNIGHT + HOUR)
+        open_queries(settings).period(MIDNIGHT + 60, MIDNIGHT + HOUR)
     # Its own minutes are all there, those of the period before are not.
     with pytest.raises(StoreError, match="the period before, .* needs older ones.*full hours"):
         Reporter(settings, TemplateAuthor()).facts(Period(MIDNIGHT + 2 * HOUR + 600, MIDNIGHT + 2 * HOUR + 3_000))
-    assert open_read_model(settings).period(MIDNIGHT, MIDNIGHT + HOUR)["orders"].counts.received > 0
+    assert open_queries(settings).period(MIDNIGHT, MIDNIGHT + HOUR)["orders"].counts.received > 0
     # The stream is no younger for it.
-    assert MIDNIGHT <= (open_read_model(settings).began() or 0) < MIDNIGHT + HOUR
+    assert MIDNIGHT <= (open_queries(settings).began() or 0) < MIDNIGHT + HOUR
 
 
 class Watched:
@@ -93,9 +94,9 @@ def test_a_report_is_written_as_each_period_ends_and_only_of_the_newest(settings
 
     assert [watched.step(2 * HOUR), watched.step(), watched.step(2 * HOUR + 3_000)] == ["60", None, None]
     assert watched.step(9 * HOUR + 5) == "60"
-    newest, *_ = open_read_model(settings).reports()
+    newest, *_ = open_queries(settings).reports()
     assert (newest.start, newest.end) == (MIDNIGHT + 8 * HOUR, MIDNIGHT + 9 * HOUR)
-    assert len(open_read_model(settings).reports()) == 2
+    assert len(open_queries(settings).reports()) == 2
     # Another reporter, or this one after a restart, finds what is there.
     assert Watched(settings, shop, HOUR).step() == "60 again"
 
@@ -120,7 +121,7 @@ def test_no_period_is_reported_before_all_workers_have_read_it(settings: Setting
     beat("w-1")
     beat("w-2")
     assert watched.step() == "60"
-    newest, *_ = open_read_model(settings).reports()
+    newest, *_ = open_queries(settings).reports()
     assert (newest.start, newest.end) == (MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR)
 
 
@@ -156,7 +157,7 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
         client.hset(Keys("headrace").incidents(), revenue.id, revenue.to_json())
     assert watched.step() == "120"  # whole hours around it
     assert watched.step() is None
-    reports = open_read_model(settings).reports()
+    reports = open_queries(settings).reports()
     (about,) = [one for one in reports if one.end - one.start == 2 * HOUR]
     assert about.facts["incident.1.observed"]["rendering"] == "5 records"
     assert "volume of orders" in about.markdown
@@ -164,7 +165,7 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
 
 def test_a_failing_store_is_survived_and_told_of_once(settings: Settings, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     gone = connect(settings.model_copy(update={"redis": type(settings.redis)("redis://127.0.0.1:1/0")}))
-    reporter = Reporter(settings, TemplateAuthor(), model=ReadModel(gone, "headrace"))
+    reporter = Reporter(settings, TemplateAuthor(), queries=Queries(gone, "headrace"))
 
     watch = Watch(reporter, HOUR, 0)
     assert [watch.step() for _ in range(3)] == [None, None, None]
@@ -192,5 +193,5 @@ def test_an_empty_period_is_no_report_until_there_has_been_one(settings: Setting
     assert watched.step(5) is None
     assert watched.reporter.suggested().length == 15 * 60  # nothing to compare with, whatever the stray record says
     assert watched.step(HOUR) == "60"
-    assert open_read_model(settings).reports()[0].start == MIDNIGHT
+    assert open_queries(settings).reports()[0].start == MIDNIGHT
     assert watched.step(9 * HOUR) == "60"

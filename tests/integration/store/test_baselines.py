@@ -10,7 +10,7 @@ import redis
 
 from stream_app.contract import load_shop
 from stream_app.judge.baseline import WEEKS, Baseline, build
-from stream_app.store import learned
+from stream_app.store import baselines as learned
 from stream_app.store.keys import Keys
 from tests.support.stores import with_store
 

@@ -15,9 +15,10 @@ from stream_app.monitor import Change
 from stream_app.settings import Settings, load_settings
 from stream_app.store import incidents as module
 from stream_app.store.incidents import IncidentStore, change_from_json
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.read import ReadModel
-from stream_app.worker.monitoring import Watch
+from stream_app.store.keys import Keys
+from stream_app.store.queries import Queries
+from stream_app.windows.grain import Grain
+from stream_app.worker.watch import Watch
 from tests.support.incidents import incident
 from tests.support.windows import HOUR, MONDAY, between, shop_windows
 
@@ -59,7 +60,7 @@ def test_only_who_stands_where_the_store_stands_may_go_on(store: IncidentStore, 
 
 def test_an_incident_comes_back_as_it_was_and_the_last_change_counts(store: IncidentStore, client: Any) -> None:
     commit(store, None, 1, [Change("opened", incident(1)), Change("closed", incident(1, "closed", outcome="recovered"))])
-    (found,) = ReadModel(client, "headrace").incidents()
+    (found,) = Queries(client, "headrace").incidents()
     assert found == incident(1, "closed", outcome="recovered")
 
 
@@ -86,7 +87,7 @@ def test_the_newest_incidents_are_kept(store: IncidentStore, client: Any, monkey
     for start in (5, 1, 4, 2, 3):
         at, _ = store.place("orders", Grain.HOUR)
         commit(store, at, (at or 0) + 1, [Change("opened", incident(start))])
-    assert [one.start for one in ReadModel(client, "headrace").incidents()] == [5, 4, 3]
+    assert [one.start for one in Queries(client, "headrace").incidents()] == [5, 4, 3]
 
 
 def test_one_worker_leads_until_it_falls_silent(store: IncidentStore, client: Any) -> None:
@@ -131,7 +132,7 @@ def rounds(watch: Watch, times: int = 6) -> None:
 def test_an_outage_is_found_in_rounds_of_windows(client: Any, redis_url: str) -> None:
     fill(client)
     rounds(watcher(redis_url))
-    (found,) = ReadModel(client, "headrace").incidents()
+    (found,) = Queries(client, "headrace").incidents()
     assert (found.metric, found.state, found.observed) == ("volume", "closed", 0)
     assert found.end == MONDAY + LAST * HOUR
     at, state = IncidentStore(client, "headrace").place("orders", Grain.HOUR)
@@ -201,7 +202,7 @@ def test_customers_of_today_make_nothing_final_of_orders_of_another_year(client:
     fill(client)
     rounds(watch)
     assert IncidentStore(client, "headrace").place("orders", Grain.HOUR)[0] == MONDAY + (HOURS - 1) * HOUR
-    assert [one.state for one in ReadModel(client, "headrace").incidents()] == ["closed"]
+    assert [one.state for one in Queries(client, "headrace").incidents()] == ["closed"]
 
 
 def test_nothing_is_final_while_no_worker_reports(client: Any, redis_url: str) -> None:
@@ -217,7 +218,7 @@ def test_a_long_hole_is_no_history(client: Any, redis_url: str) -> None:
     client.hset(KEYS.window("orders", Grain.HOUR, early), mapping={"in": 1, "clean": 1})
     client.zadd(KEYS.windows("orders", Grain.HOUR), {str(early): early})
     rounds(watcher(redis_url))
-    assert len(ReadModel(client, "headrace").incidents()) == 1
+    assert len(Queries(client, "headrace").incidents()) == 1
 
 
 @pytest.fixture

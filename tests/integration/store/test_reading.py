@@ -7,11 +7,13 @@ import asyncio
 import redis
 
 from stream_app.contract import load_shop
+from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
-from stream_app.judge.tally import Outcome, Tally
-from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import TimeRange
-from stream_app.store.write import Changes, Store
+from stream_app.store.queries import Queries
+from stream_app.store.writer import Changes, Store
+from stream_app.views.overview import read_overview
+from stream_app.views.pulse import read_status
+from stream_app.views.ranges import TimeRange
 from tests.support.stream import BEGIN, customer, order
 
 SHOP = load_shop(None)
@@ -49,8 +51,8 @@ def test_status_and_overview_read_what_workers_write(redis_url: str) -> None:
         + [(order(9, quantity=-1).value, "rejected"), (order(10).value, "pending")],
     )
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        model = ReadModel(client, "headrace", now=lambda: NOW)
-        status, overview = model.status(), model.overview(TimeRange.ALL)
+        model = Queries(client, "headrace", now=lambda: NOW)
+        status, overview = read_status(model), read_overview(model, TimeRange.ALL)
 
     orders = status["entities"]["orders"]
     assert {name: orders[name] for name in ("in", "clean", "rejected", "pending")} == {

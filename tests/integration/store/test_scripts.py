@@ -11,11 +11,15 @@ import pytest
 import redis
 
 from stream_app.contract import load_shop
+from stream_app.counts import fields
+from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
-from stream_app.judge.tally import Outcome, Tally
-from stream_app.store import keys, write
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.write import GONE, KNOWN, REJECTED, WAITS, Changes, Claim, Found, Moved, SettledAlready, Store, Wanted
+from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.store import keys, writer
+from stream_app.store.keys import Keys
+from stream_app.store.writer import GONE, KNOWN, REJECTED, WAITS, Changes, Moved, SettledAlready, Store
+from stream_app.windows import grain as grains
+from stream_app.windows.grain import Grain
 from tests.support.stores import with_store
 from tests.support.stream import BEGIN, Raw, customer, order
 
@@ -322,7 +326,7 @@ def test_settling_some_that_are_gone_changes_nothing(client: Any, run: Any) -> N
 
 
 def test_the_oldest_windows_are_trimmed(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(keys._KEPT, Grain.MINUTE, 3)
+    monkeypatch.setitem(grains._KEPT, Grain.MINUTE, 3)
     for number in range(5):
         batch = changes([(order(60 * number), "clean")], applied=(PLACE, number - 1, number))
         run(lambda store, batch=batch: store.apply(batch))
@@ -338,7 +342,7 @@ def test_the_oldest_windows_are_trimmed(client: Any, run: Any, monkeypatch: pyte
 
 
 def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write, "SEGMENT_VALUES", 2)
+    monkeypatch.setattr(writer, "SEGMENT_VALUES", 2)
     countries = ["France", "Spain", "Italy", "Norway", "France"]
     records: list[tuple[Raw, Outcome]] = [(customer(n, country=name), "clean") for n, name in enumerate(countries, 1)]
     for offset, record in enumerate(records):
@@ -348,7 +352,7 @@ def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: An
     segments = {name: int(value) for name, value in window.items() if name.startswith("s|")}
     assert segments == {
         f"s|country|{what}|{value}": count
-        for value, count in (("France", 2), ("Spain", 1), (keys.OTHER, 2))
+        for value, count in (("France", 2), ("Spain", 1), (fields.OTHER, 2))
         for what in ("in", "clean")
     }
 

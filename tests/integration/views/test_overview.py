@@ -10,9 +10,12 @@ import redis
 
 from headrace.embedded import EmbeddedStack
 from stream_app.errors import StoreError
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import MOST_WINDOWS, TimeRange
+from stream_app.store.keys import Keys
+from stream_app.store.queries import Queries
+from stream_app.views.overview import read_overview, suggested_range
+from stream_app.views.pulse import read_status
+from stream_app.views.ranges import TimeRange
+from stream_app.windows.grain import MOST_WINDOWS, Grain
 from tests.support.fill import Shop, a_live_shop
 
 NOW = 1_790_000_123_000
@@ -31,8 +34,8 @@ def shop(client: redis.Redis) -> Shop:
 
 
 @pytest.fixture
-def model(client: redis.Redis, shop: Shop) -> ReadModel:
-    return ReadModel(client, PREFIX, now=lambda: NOW)
+def model(client: redis.Redis, shop: Shop) -> Queries:
+    return Queries(client, PREFIX, now=lambda: NOW)
 
 
 @pytest.fixture
@@ -41,8 +44,8 @@ def empty(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def test_status_equals_a_recount(model: ReadModel, shop: Shop) -> None:
-    status = model.status()
+def test_status_equals_a_recount(model: Queries, shop: Shop) -> None:
+    status = read_status(model)
     orders = shop.recounts["orders"].total()
 
     shown = status["entities"]["orders"]
@@ -57,8 +60,8 @@ def test_status_equals_a_recount(model: ReadModel, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("chosen", [one for one in TimeRange if one.seconds])
-def test_a_range_equals_a_recount_and_so_does_the_range_before(model: ReadModel, shop: Shop, chosen: TimeRange) -> None:
-    overview = model.overview(chosen)
+def test_a_range_equals_a_recount_and_so_does_the_range_before(model: Queries, shop: Shop, chosen: TimeRange) -> None:
+    overview = read_overview(model, chosen)
     span = overview.span
     assert span is not None and span.previous is not None
     recount = shop.recounts["orders"]
@@ -77,8 +80,8 @@ def test_a_range_equals_a_recount_and_so_does_the_range_before(model: ReadModel,
     assert sum(point.count for point in overview.findings_series) == sum(row.count for row in overview.rules)
 
 
-def test_all_time_equals_the_totals_and_has_nothing_before(model: ReadModel, shop: Shop) -> None:
-    overview = model.overview(TimeRange.ALL)
+def test_all_time_equals_the_totals_and_has_nothing_before(model: Queries, shop: Shop) -> None:
+    overview = read_overview(model, TimeRange.ALL)
     total = shop.recounts["orders"].total()
 
     assert overview.kpis.orders.value == total["clean"]
@@ -90,7 +93,7 @@ def test_all_time_equals_the_totals_and_has_nothing_before(model: ReadModel, sho
 
 @pytest.mark.parametrize("chosen", list(TimeRange))
 def test_no_range_reads_more_windows_than_allowed(
-    client: redis.Redis, model: ReadModel, chosen: TimeRange, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, model: Queries, chosen: TimeRange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[tuple[str, ...]] = []
     trips = 0
@@ -103,23 +106,23 @@ def test_no_range_reads_more_windows_than_allowed(
         return execute(self, *args, **more)
 
     monkeypatch.setattr(redis.client.Pipeline, "execute", counted)
-    model.overview(chosen)
+    read_overview(model, chosen)
 
     windows = [command for command in commands if command[0] == "HGETALL" and ":win:orders:" in command[1]]
     assert 0 < len(windows) <= MOST_WINDOWS
     assert trips <= 6
 
 
-def test_a_window_that_has_not_ended_is_marked(model: ReadModel) -> None:
-    series = model.overview(TimeRange.LAST_DAY).sales_series
+def test_a_window_that_has_not_ended_is_marked(model: Queries) -> None:
+    series = read_overview(model, TimeRange.LAST_DAY).sales_series
 
     assert [point.complete for point in series] == [True] * 23 + [False]
 
 
 def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None:
-    model = ReadModel(empty, PREFIX)
+    model = Queries(empty, PREFIX)
 
-    assert model.status() == {
+    assert read_status(model) == {
         "entities": {},
         "kpis": {
             "active_customers": 0,
@@ -134,14 +137,14 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
         "lag": {},
         "workers": 0,
     }
-    assert model.overview(TimeRange.LAST_HOUR).span is None
-    assert model.suggest_range() is TimeRange.LAST_15_MINUTES
+    assert read_overview(model, TimeRange.LAST_HOUR).span is None
+    assert suggested_range(model) is TimeRange.LAST_15_MINUTES
 
 
 def test_a_worker_without_records_yet_shows_zeros_and_unknown_times(empty: redis.Redis) -> None:
     shop = Shop(empty, PREFIX, until=NOW // 1000, now_ms=NOW)
     shop.announce()
-    status = ReadModel(empty, PREFIX, now=lambda: NOW).status()
+    status = read_status(Queries(empty, PREFIX, now=lambda: NOW))
 
     assert status["entities"]["orders"]["in"] == 0
     assert status["freshness"]["orders"] == {"event_time": None, "processed_at": None}
@@ -154,7 +157,7 @@ def test_a_client_that_does_not_decode_reads_the_same(empty: redis.Redis) -> Non
     shop.fill(30)
     shop.recent(5)
     shop.beat()
-    overview = ReadModel(empty, PREFIX, now=lambda: NOW).overview(TimeRange.ALL)
+    overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.ALL)
 
     assert overview.kpis.orders.value == shop.recounts["orders"].total()["clean"]
     assert len(overview.recent) == 5
@@ -165,7 +168,7 @@ def test_a_short_stream_is_seen_by_the_minute(empty: redis.Redis) -> None:
     shop = Shop(empty, PREFIX, until=NOW // 1000, now_ms=NOW)
     shop.announce()
     shop.fill(45)
-    overview = ReadModel(empty, PREFIX, now=lambda: NOW).overview(TimeRange.ALL)
+    overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.ALL)
 
     assert overview.span is not None and overview.span.grain is Grain.MINUTE
     assert overview.kpis.orders.series
@@ -179,7 +182,7 @@ def test_a_record_rejected_for_its_date_of_1970_does_not_stretch_the_axis(empty:
     for grain in Grain:
         empty.zadd(keys.windows("orders", grain), {"0": 0})
         empty.hset(keys.window("orders", grain, 0), mapping={"in": 1, "rejected": 1, "f:order_date.minimum": 1})
-    overview = ReadModel(empty, PREFIX, now=lambda: NOW).overview(TimeRange.ALL)
+    overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.ALL)
 
     assert overview.first is not None and overview.first > NOW / 1000 - 3_600
 
@@ -192,7 +195,7 @@ def test_a_replay_of_2010_looks_right_beside_customers_that_arrive_today(empty: 
     late = Shop(empty, PREFIX, until=NOW // 1000, now_ms=NOW)
     late.recounts["customers"].minutes[NOW // 60_000 * 60] = shop.recounts["orders"].total()
     late._write("customers", False)
-    overview = ReadModel(empty, PREFIX, now=lambda: NOW).overview(TimeRange.LAST_HOUR)
+    overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.LAST_HOUR)
 
     assert overview.stream_ms is not None and overview.stream_ms // 1000 < then + 60
     assert overview.kpis.orders.value == shop.recounts["orders"].between(overview.span.start, overview.span.end)["clean"]  # type: ignore[union-attr]
@@ -206,7 +209,7 @@ def test_workers_that_stopped_reporting_are_gone(empty: redis.Redis) -> None:
     shop.beat({"orders": 7}, worker="b")
     shop.beat({"orders": 9}, worker="gone", at=NOW - 15_001)
     empty.hset(Keys(PREFIX).workers(), "odd", "no json")
-    status = ReadModel(empty, PREFIX, now=lambda: NOW).status()
+    status = read_status(Queries(empty, PREFIX, now=lambda: NOW))
 
     assert status["workers"] == 2
     assert status["lag"]["orders"] == 12
@@ -216,7 +219,7 @@ def test_no_redis_says_where_and_what_to_do_and_keeps_the_password() -> None:
     client = redis.Redis.from_url("redis://someone:s3cret@127.0.0.1:1/0", socket_connect_timeout=0.5)
 
     with pytest.raises(StoreError, match=r"Redis at 127\.0\.0\.1:1 cannot be reached.*HEADRACE_REDIS") as caught:
-        ReadModel(client, PREFIX).status()
+        read_status(Queries(client, PREFIX))
     assert "s3cret" not in str(caught.value)
     assert "someone" not in str(caught.value)
 
@@ -234,4 +237,4 @@ def test_keys_of_another_program_are_named(empty: redis.Redis, command: tuple[st
     empty.execute_command(*command)  # type: ignore[no-untyped-call]
 
     with pytest.raises(StoreError, match="HEADRACE_REDIS_PREFIX"):
-        ReadModel(empty, PREFIX).status()
+        read_status(Queries(empty, PREFIX))

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from headrace.embedded import EmbeddedStack
-from stream_app.store.read import ReadModel
-from stream_app.store.read_ranges import Custom, TimeRange
+from stream_app.store.queries import Queries
+from stream_app.views.quality import read_quality
+from stream_app.views.ranges import Custom, TimeRange
 from tests.support.fill import Recount, Shop, a_live_shop
 
 NOW = 1_790_000_123_000
@@ -18,19 +19,19 @@ DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def filled() -> Iterator[tuple[ReadModel, dict[str, Recount]]]:
+def filled() -> Iterator[tuple[Queries, dict[str, Recount]]]:
     with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
         shop = a_live_shop(client, "t", NOW, days=20, per_minute=0.4)
-        yield ReadModel(client, "t", now=lambda: NOW), shop.recounts
+        yield Queries(client, "t", now=lambda: NOW), shop.recounts
 
 
 CUSTOM = Custom(NOW // 1000 // DAY * DAY - 9 * DAY, NOW // 1000 // DAY * DAY - 5 * DAY)
 
 
 @pytest.mark.parametrize("chosen", [TimeRange.LAST_HOUR, TimeRange.LAST_WEEK, CUSTOM])
-def test_a_range_equals_a_recount(filled: tuple[ReadModel, dict[str, Recount]], chosen: TimeRange | Custom) -> None:
+def test_a_range_equals_a_recount(filled: tuple[Queries, dict[str, Recount]], chosen: TimeRange | Custom) -> None:
     model, recounts = filled
-    view = model.quality(chosen)
+    view = read_quality(model, chosen)
     assert view.span is not None
     truth = {entity: recount.between(view.span.start, view.span.end) for entity, recount in recounts.items()}
 
@@ -56,9 +57,9 @@ def test_a_range_equals_a_recount(filled: tuple[ReadModel, dict[str, Recount]], 
     }
 
 
-def test_shares_are_compared_with_the_range_before(filled: tuple[ReadModel, dict[str, Recount]]) -> None:
+def test_shares_are_compared_with_the_range_before(filled: tuple[Queries, dict[str, Recount]]) -> None:
     model, recounts = filled
-    view = model.quality(TimeRange.LAST_WEEK)
+    view = read_quality(model, TimeRange.LAST_WEEK)
     assert view.span is not None and view.span.previous is not None
     before = recounts["customers"].between(view.span.previous, view.span.start)
     judged = before["clean"] + before["rejected"]
@@ -69,10 +70,10 @@ def test_shares_are_compared_with_the_range_before(filled: tuple[ReadModel, dict
 
 @pytest.mark.parametrize("entity", [None, "orders", "customers"])
 def test_key_numbers_come_with_those_of_the_range_before(
-    filled: tuple[ReadModel, dict[str, Recount]], entity: str | None
+    filled: tuple[Queries, dict[str, Recount]], entity: str | None
 ) -> None:
     model, recounts = filled
-    view = model.quality(TimeRange.LAST_WEEK)
+    view = read_quality(model, TimeRange.LAST_WEEK)
     assert view.span is not None and view.span.previous is not None
     kpis = view.kpis(entity)
     chosen = [recount for name, recount in recounts.items() if entity in (None, name)]
@@ -95,9 +96,9 @@ def test_key_numbers_come_with_those_of_the_range_before(
     assert before is not None and (kpis.score.value, kpis.score.previous) == (now.score, before.score)
 
 
-def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[ReadModel, dict[str, Recount]]) -> None:
+def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[Queries, dict[str, Recount]]) -> None:
     model, recounts = filled
-    view = model.quality(TimeRange.ALL)
+    view = read_quality(model, TimeRange.ALL)
 
     assert view.counts["customers"].received == recounts["customers"].total()["in"]
     assert sum(row.received for row in view.segments if row.field == "country") == recounts["customers"].total()["in"]
@@ -107,6 +108,6 @@ def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[ReadM
 def test_a_store_without_records_has_an_empty_view(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         Shop(client, "t", until=NOW // 1000, now_ms=NOW).announce()
-        view = ReadModel(client, "t").quality(TimeRange.LAST_DAY)
+        view = read_quality(Queries(client, "t"), TimeRange.LAST_DAY)
 
     assert view.span is None and view.received == 0 and view.rules == ()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from stream_app.kafka import transactions
 from stream_app.settings import Settings
-from stream_app.worker import transactions
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
 from tests.support.recount import assert_exact
 from tests.support.stream import Books, Shopping, Worker, await_settled, make_topics

@@ -23,9 +23,10 @@ from aiokafka.errors import KafkaConnectionError
 from headrace.embedded import EmbeddedStack
 from headrace.embedded.child import free_port
 from stream_app.names import Topics
+from stream_app.retries import GaveUp
 from stream_app.settings import Settings, load_settings
-from stream_app.worker.engine import Engine
-from stream_app.worker.health import GaveUp, Health
+from stream_app.worker.health import Health
+from stream_app.worker.pipeline import Engine
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
 from tests.support.processes import as_environment
 from tests.support.recount import assert_exact

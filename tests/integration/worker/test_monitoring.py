@@ -17,7 +17,7 @@ import pytest
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.settings import Settings, load_settings
 from stream_app.store.incidents import Incident
-from stream_app.store.read import open_read_model
+from stream_app.store.queries import open_queries
 from tests.support.stream import BEGIN, Raw, customer, make_topics, order, produce, product, read_topic, workers
 from tests.support.waiting import eventually
 
@@ -80,7 +80,7 @@ def test_an_outage_is_told_on_the_topic_in_redis_and_at_a_webhook(settings: Sett
         make_topics(settings)
         produce(settings, trade())
         with workers(settings, tmp_path, 2):
-            model = open_read_model(settings)
+            model = open_queries(settings)
             found = eventually(lambda: model.incidents(state="closed"), "the outage is over", timeout=60)
             told = eventually(lambda: len(got) >= 2 and list(got), "people are told", timeout=20)
             seen = eventually(lambda: told_on_topic(settings), "the topic holds both", timeout=20)

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from stream_app.names import FINDINGS, WARNINGS, Topics
 from stream_app.settings import Settings
-from stream_app.store.write import close_input
+from stream_app.store.writer import close_input
 from tests.support.crew import changed, crew_at_work
 from tests.support.recount import assert_exact, rules_of
 from tests.support.stream import (

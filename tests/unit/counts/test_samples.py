@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_app.store.read_values import clean_records
+from stream_app.counts.samples import clean_records
 
 
 def test_personal_fields_are_masked_even_where_the_writer_forgot() -> None:

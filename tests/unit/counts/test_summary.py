@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.contract.read import load_shop
-from stream_app.judge.summary import (
-    ContractSummary,
-    EntityTotals,
-    RuleSummary,
-    conformity,
-    describe,
-    quality,
-    summarise,
-)
+from stream_app.contract.summary import ContractSummary, RuleSummary, describe
+from stream_app.counts.summary import EntityTotals, conformity, quality, summarise
 
 
 def contract(**more: object) -> ContractSummary:

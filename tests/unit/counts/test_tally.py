@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_app.contract.summary import order_is_unique
+from stream_app.counts.tally import MASK, MOST, Tally
 from stream_app.judge import Verdict
-from stream_app.judge.tally import MASK, MOST, Tally, order_is_unique
 from tests.support.records import AS_OF, GOOD, encoded, judge_of, judged, order, shop
 
 RAWS: list[bytes | None] = [

@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
-from dashboard import figures, figures_pipeline, figures_quality, incidents, tables
+from dashboard.charts import figures
+from dashboard.charts import pipeline as figures_pipeline
+from dashboard.charts import quality as figures_quality
+from dashboard.charts.marks import marks as sales_marks
 from dashboard.data import Sample
-from stream_app.judge.summary import Quality
+from dashboard.parts import tables
+from dashboard.text import incidents
+from stream_app.counts.summary import Quality
 from stream_app.store.incidents import Incident
-from stream_app.store.read_figures import FindingsPoint, SalesPoint
-from stream_app.store.read_quality import ConformityPoint, SegmentRow
+from stream_app.views.figures import FindingsPoint, SalesPoint
+from stream_app.views.quality import ConformityPoint, SegmentRow
 
 HOUR = 3_600
 
@@ -38,7 +43,7 @@ def test_the_sales_chart_marks_incidents_of_sales_and_no_others() -> None:
         incident("conformity"),
         incident("revenue", entity="customers"),
     ]
-    marks = incidents.marks(found, "orders", "USD")
+    marks = sales_marks(found, "orders", "USD")
 
     assert [(mark.start, mark.end, mark.direction) for mark in marks] == [
         (2 * HOUR, 4 * HOUR, "low"),

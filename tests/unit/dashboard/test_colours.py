@@ -7,12 +7,13 @@ import tomllib
 
 import pytest
 
-from dashboard.figures import MARK
+from dashboard.charts.figures import MARK
 from tests.support.paths import ROOT
 
 DASHBOARD = ROOT / "dashboard"
 THEMES = tomllib.loads((DASHBOARD / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
-PAIRS = dict(re.findall(r"--([a-z]+): light-dark\((#\w{6}, #\w{6})\)", (DASHBOARD / "style.css").read_text(encoding="utf-8")))
+STYLE = (DASHBOARD / "parts" / "style.css").read_text(encoding="utf-8")
+PAIRS = dict(re.findall(r"--([a-z]+): light-dark\((#\w{6}, #\w{6})\)", STYLE))
 SCHEMES = ("light", "dark")
 Colour = tuple[float, float, float]
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dashboard import figures, figures_pipeline, figures_quality, formats, incidents, tables
+from dashboard.charts import figures
+from dashboard.charts import pipeline as figures_pipeline
+from dashboard.charts import quality as figures_quality
+from dashboard.charts.marks import marks as sales_marks
 from dashboard.data import Sample
-from dashboard.words import plain, sentence
-from stream_app.judge.summary import Quality
+from dashboard.parts import tables
+from dashboard.text import formats
+from dashboard.text.words import plain, sentence
+from stream_app.counts.summary import Quality
 from stream_app.store.incidents import Incident
-from stream_app.store.read_figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
-from stream_app.store.read_quality import ConformityPoint, SegmentRow
+from stream_app.views.figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
+from stream_app.views.quality import ConformityPoint, SegmentRow
+from tests.support.paths import ROOT
 
 NOW = 1_790_000_123_000
 
@@ -154,7 +159,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.fixture(params=["light", "dark"])
 def colours(request: pytest.FixtureRequest) -> dict[str, Any]:
-    config = tomllib.loads((Path(figures.__file__).parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    config = tomllib.loads((ROOT / "dashboard" / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     chosen: dict[str, Any] = config["theme"][request.param]
     return chosen
 
@@ -232,7 +237,7 @@ def test_anomalies_of_sales_are_marked_with_their_direction_and_others_are_not()
         )  # fmt: skip
 
     found = [incident("revenue", "low"), incident("volume", "high"), incident("null:phone", "high")]
-    marks = incidents.marks([*found, incident("volume", "low", "customers")], "orders", "USD")
+    marks = sales_marks([*found, incident("volume", "low", "customers")], "orders", "USD")
     series = [SalesPoint(start, 1.0, 1, True) for start in (0, 60, 120, 180)]
     bands, points, _ = figures.sales(series, 60, "USD", marks)[0].to_dict()["layer"]
     (rows,) = [

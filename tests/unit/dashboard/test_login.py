@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
 from dashboard.gate import refusal
-from headrace.commands.dashboard import command
+from headrace.cli.dashboard import command
 from stream_app.errors import SettingsError
 from tests.support.paths import ROOT
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from dashboard.masking import content, reasons
-from dashboard.record_panel import _content
+from dashboard.parts.record_panel import _content
 from stream_app.contract import load_shop
-from stream_app.judge.summary import describe
+from stream_app.contract.summary import describe
+from stream_app.views.record import content, reasons
 
 CUSTOMERS = describe(load_shop(None).contracts["customers"])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.cli import COMMANDS
+from headrace.cli.main import COMMANDS
 from stream_app.settings import Settings
 from tests.support.compose import OURS, compose_file
 from tests.support.paths import ROOT

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cli import COMMANDS
+from headrace.cli.main import COMMANDS
 from stream_app import names
 from stream_app.contract.compile import RECORD_RULES
 from stream_app.contract.values import STEPS
-from stream_app.worker import delivery
+from stream_app.kafka import headers
 from tests.support.paths import DOCS, ROOT
 
 README = ROOT / "README.md"
@@ -20,7 +20,7 @@ PAGES = (README, *sorted(DOCS.rglob("*.md")))
 HEADERS = sorted(
     {
         value
-        for module in (names, delivery)
+        for module in (names, headers)
         for value in vars(module).values()
         if isinstance(value, str) and re.fullmatch(r"headrace(\.\w+)+", value)
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.commands.evaluate import command
+from headrace.cli.evaluate import command
 from headrace.evaluation.table import BEGIN, END
-from producers.faults import FAULTS
-from producers.incidents import KINDS, Kind
+from producers.simulator.faults import FAULTS
+from producers.simulator.incidents import KINDS, Kind
 from tests.support.paths import DOCS
 
 PAGE = (DOCS / "quality.md").read_text("utf-8")

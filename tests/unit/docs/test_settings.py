@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from headrace.cli import cli
+from headrace.cli.main import cli
 from stream_app.errors import HeadraceError, SettingsError
 from stream_app.monitor.tuning import Tuning
 from stream_app.settings import Settings, load_settings

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 import pytest
 
-from headrace.commands import replay, simulate
-from producers import mapping
-from producers.faults import FAULTS
-from producers.files import COMPRESSIONS
+from headrace.cli import replay, simulate
+from producers.simulator.faults import FAULTS
+from producers.sources import mapping
+from producers.sources.files import COMPRESSIONS
 from tests.support.paths import DOCS
 
 TEXT = (DOCS / "sources.md").read_text("utf-8")

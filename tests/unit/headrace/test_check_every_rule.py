@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from headrace.cli import cli
+from headrace.cli.main import cli
 
 SHOP = """\
 apiVersion: v3.1.0

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from headrace.cli import cli
+from headrace.cli.main import cli
 from stream_app.contract import Dimension, Rule, Severity, WindowRule
 from stream_app.contract.export import asyncapi, json_schema, promise
 from stream_app.contract.thresholds import threshold_bounds

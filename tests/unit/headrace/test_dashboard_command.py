@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from headrace.commands.dashboard import command
+from headrace.cli.dashboard import command
 from stream_app.errors import SettingsError
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from headrace.commands.demo import command
-from headrace.demo import STAGED, Demo, Plan, StatusLine, lively, open_browser
-from headrace.sending import Stop
-from producers.incidents import parse
+from headrace.cli.demo import command
+from headrace.embedded.demo import STAGED, Demo, Plan, StatusLine, lively, open_browser
+from headrace.interrupts import Stop
+from producers.simulator.incidents import parse
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
 
@@ -79,17 +79,17 @@ def test_a_machine_without_a_browser_is_no_problem(monkeypatch: pytest.MonkeyPat
 def test_the_status_of_a_one_shot_run_is_not_older_than_the_look_at_what_is_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0}
 
-    class Model:
-        def status(self) -> dict[str, Any]:
-            return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"quality_score": None}}
+    def counted(_: object) -> dict[str, Any]:
+        return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"quality_score": None}}
 
     def look(*_: object) -> int:
         row.update({"in": 40, "clean": 40})  # what was unread is through by the time that the broker has told
         return 0
 
-    monkeypatch.setattr("headrace.demo.lag", look)
+    monkeypatch.setattr("headrace.embedded.demo.lag", look)
+    monkeypatch.setattr("headrace.embedded.demo.read_status", counted)
     demo = Demo(Plan(once=True), Stop(), say=print, progress=print)
     demo._settings, demo._shop = load_settings(), load_shop(None)
-    status = demo._drain(Model(), StatusLine())  # type: ignore[arg-type]
+    status = demo._drain(None, StatusLine())  # type: ignore[arg-type]
     assert status is not None
     assert status["entities"]["orders"]["in"] == 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
-from headrace.commands.evaluate import command
+from headrace.cli.evaluate import command
 from stream_app.errors import SettingsError
 
 

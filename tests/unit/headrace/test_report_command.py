@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from headrace.commands.report import command
+from headrace.cli.report import command
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from headrace.commands.simulate import command
+from headrace.cli.simulate import command
 
 ENTITIES = ("customers", "products", "orders")
 

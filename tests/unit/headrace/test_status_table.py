@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from headrace.commands.status import table
-from headrace.formats import money, percent
+from headrace.cli.formats import money, percent
+from headrace.cli.status import table
 
 
 def test_a_share_below_all_is_never_shown_as_all() -> None:

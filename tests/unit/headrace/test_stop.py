@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from headrace import interrupts, sending
-from headrace.sending import Stop
+from headrace import interrupts
+from headrace.interrupts import Stop
 
 #: Measured by a thread, because these tests use the signal with which a test is usually ended.
 pytestmark = pytest.mark.timeout(60, method="thread")
@@ -60,7 +60,7 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatc
     stop = Stop()
     with stop.listening():
         signal.raise_signal(signal.SIGTERM)
-        monkeypatch.setattr(sending, "ONE_SIGNAL", 0.0)
+        monkeypatch.setattr(interrupts, "ONE_SIGNAL", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
 

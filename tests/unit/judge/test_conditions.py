@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from stream_app.contract import Condition, Contract, Dimension, Field, Rule, Severity
 from stream_app.judge import Judge
-from stream_app.judge.conditions import by_library, moment, translated
+from stream_app.judge.cel.conditions import by_library, translated
+from stream_app.windows.calendar import moment
 from tests.support.records import AS_OF, SHOPS, broken, contract_of, encoded, shop
 
 FIELDS = (

@@ -11,7 +11,7 @@ import faust
 import pytest
 from faust.types import TP
 
-from stream_app.worker.transport import BatchConsumer, install
+from stream_app.kafka.batches.transport import BatchConsumer, install
 
 RAW = TP("orders", 0)
 

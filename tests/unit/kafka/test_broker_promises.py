@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dashboard.broker import Broker, Topic
+from stream_app.kafka.broker import Broker, Topic
 
 KAFKA = Broker(False, "c", 3, (Topic("orders", 4, 3, 86_400_000), Topic("orders.clean", 4, 2, -1)))
 

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mode.utils.logging import CompositeLogger
 
-from stream_app.worker.header_names import Records
-from stream_app.worker.transport import BatchConsumer, _Fetched, _RawRecords
+from stream_app.kafka.batches.header_names import Records
+from stream_app.kafka.batches.transport import BatchConsumer, _Fetched, _RawRecords
 
 TRUE = (fetcher.PartitionRecords, fetcher.FetchResult, MemoryRecords)
 TP = TopicPartition("t", 0)

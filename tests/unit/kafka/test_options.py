@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from stream_app.kafka.options import sync_options as kafka_options
 from stream_app.settings import load_settings
-from stream_app.topics import kafka_options
 
 
 def test_credentials_reach_kafka_python_and_no_message() -> None:

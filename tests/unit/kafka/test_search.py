@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.records import split
+from stream_app.kafka.search import split
 
 
 def test_a_source_may_have_colons_in_its_topic() -> None:

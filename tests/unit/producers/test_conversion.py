@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.convert import Reading, cell_converter, instant, milliseconds, value_converter, write_instant
 from producers.record import key_bytes, to_bytes
+from producers.sources.convert import Reading, cell_converter, instant, value_converter, write_instant
 from stream_app.contract.model import Field, LogicalType
+from stream_app.windows.calendar import milliseconds
 
 PLAIN = Reading()
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from kafka import errors
 
-from producers.delivery import Sender
 from producers.record import RawRecord
+from producers.sending.delivery import Sender
 from stream_app.errors import DeliveryError
 from stream_app.settings import load_settings
 
@@ -33,7 +33,7 @@ class RefusingProducer:
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, refuse: dict[bytes, Exception]) -> Sender:
-    monkeypatch.setattr("producers.delivery.KafkaProducer", lambda **_: RefusingProducer(refuse))
+    monkeypatch.setattr("producers.sending.delivery.KafkaProducer", lambda **_: RefusingProducer(refuse))
     return Sender(load_settings())
 
 

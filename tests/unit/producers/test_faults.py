@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from headrace.check import Check
+from headrace.check.check import Check
 from headrace.evaluation.run import START_MS
-from producers.faults import FAULTS, Fault
-from producers.simulator import Event, Simulation
+from producers.simulator.faults import FAULTS, Fault
+from producers.simulator.simulator import Event, Simulation
 from stream_app.contract import load_shop
 from stream_app.judge import Verdict
 

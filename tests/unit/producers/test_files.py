@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers import readers
 from producers.record import RawRecord
-from producers.sources import Source, merged, open_sources
+from producers.sources import readers
+from producers.sources.sources import Source, merged, open_sources
 from stream_app.contract import load_shop
 from stream_app.errors import SourceError
 from tests.support.paths import RETAIL

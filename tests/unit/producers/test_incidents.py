@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from headrace.commands.simulate import command
-from producers.incidents import BY_NAME, HOUR_MS, KINDS, Incident, Kind, parse
-from producers.simulator import Event, Simulation
+from headrace.cli.simulate import command
+from producers.simulator.incidents import BY_NAME, HOUR_MS, KINDS, Incident, Kind, parse
+from producers.simulator.simulator import Event, Simulation
 from stream_app.contract import load_shop
 from stream_app.errors import SettingsError
 

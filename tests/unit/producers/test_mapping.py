@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from producers.mapping import read_mapping
-from producers.sources import open_sources
+from producers.sources.mapping import read_mapping
+from producers.sources.sources import open_sources
 from stream_app.contract import load_shop
 from stream_app.errors import DocumentError, SourceError
 from tests.support.paths import ROOT

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from producers.pace import CATCH_UP, Pacer, parse_rate, parse_speed
+from producers.sending.pace import CATCH_UP, Pacer, parse_rate, parse_speed
 
 
 class Clock:

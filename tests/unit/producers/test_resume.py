@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.resume import Checkpoint, Position
+from producers.sending.resume import Checkpoint, Position
 
 
 def test_a_position_survives_only_whole(tmp_path: Path) -> None:

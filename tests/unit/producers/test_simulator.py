@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from producers.simulator import DISCOUNT, Event, Simulation
+from producers.simulator.simulator import DISCOUNT, Event, Simulation
 from stream_app.contract import load_shop
 from stream_app.judge.judge import Judge
 

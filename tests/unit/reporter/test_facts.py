@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from reporter.compute import compute
-from reporter.derive import concentrations, rising_repairs
 from reporter.figures import render
 from reporter.names import NONE, is_harmless
 from reporter.prompt import facts_for_model
 from reporter.texts import LANGUAGES, texts
-from stream_app.store.read_period import PeriodCounts
-from stream_app.store.read_values import Counts
+from stream_app.counts.fields import Counts
+from stream_app.store.period import PeriodCounts
+from stream_app.views.period import concentrations, rising_repairs
 from tests.support.report_facts import AnIncident, contracts, material, some_facts
 
 EN = texts("en")

@@ -6,7 +6,7 @@ import pytest
 
 from reporter.periods import Period, complete, parse_length, parse_moment, suggested, up_to
 from stream_app.errors import SettingsError
-from stream_app.store.read_period import tiles
+from stream_app.windows.grain import tiles
 
 MIDNIGHT = 1_790_035_200
 HOUR, DAY = 3_600, 86_400

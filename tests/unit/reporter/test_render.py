@@ -17,9 +17,9 @@ from reporter.draft import schema
 from reporter.facts import Facts
 from reporter.prompt import SHAPES
 from reporter.texts import LANGUAGES, texts
-from stream_app.judge.summary import RuleSummary
-from stream_app.store.read_period import PeriodCounts
-from stream_app.store.read_values import Counts
+from stream_app.contract.summary import RuleSummary
+from stream_app.counts.fields import Counts
+from stream_app.store.period import PeriodCounts
 from stream_app.store.reports import StoredReport
 from tests.support.report_facts import contracts, material, reply, some_facts
 

@@ -12,8 +12,8 @@ from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import Health, Material
 from reporter.texts import LANGUAGES, texts
-from stream_app.store.read_period import PeriodCounts
-from stream_app.store.read_values import Counts
+from stream_app.counts.fields import Counts
+from stream_app.store.period import PeriodCounts
 from tests.support.report_facts import AnIncident, contracts, material
 
 EN = texts("en")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.store.keys import Grain
-from stream_app.store.read_ranges import MOST_WINDOWS, Custom, span_of, span_of_custom
+from stream_app.views.ranges import Custom, span_of, span_of_custom
+from stream_app.windows.grain import MOST_WINDOWS, Grain
 
 NOW = 1_790_000_123_000
 DAY = 86_400

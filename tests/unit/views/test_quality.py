@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from stream_app.judge.summary import ContractSummary
-from stream_app.store.keys import Grain
-from stream_app.store.read_quality import build_quality
-from stream_app.store.read_ranges import Custom, Span
-from stream_app.store.read_values import Window, counts
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import parse
+from stream_app.counts.window import Window
+from stream_app.views.quality import build_quality
+from stream_app.views.ranges import Custom
+from stream_app.windows.grain import Grain, Span
 
 
 def test_a_rule_that_found_something_only_before_counts_among_the_findings_before() -> None:
-    window = [Window(start, counts("k", {"in": "10", f"f:{rule}": "2"})) for start, rule in ((0, "a.type"), (60, "b.type"))]
+    window = [Window(start, parse({"in": "10", f"f:{rule}": "2"})) for start, rule in ((0, "a.type"), (60, "b.type"))]
     view = build_quality(
         chosen=Custom(60, 120), span=Span(Grain.MINUTE, 60, 120, 0), read_at=0, first=0,
         contracts={"orders": ContractSummary("o", "1")}, states={}, windows={"orders": tuple(window)},

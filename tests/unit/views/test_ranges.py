@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stream_app.store.keys import Grain
-from stream_app.store.read_ranges import MOST_WINDOWS, Span, TimeRange, groups, span_before, span_of_all, suggest_range
+from stream_app.views.ranges import TimeRange, groups, span_before, span_of_all, suggest_range
+from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
 
 
 def test_a_range_ends_with_the_window_that_holds_the_streams_time() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.masking import RAW_SHOWN, content, reasons
 from stream_app.contract import load_shop
-from stream_app.judge.summary import describe
+from stream_app.contract.summary import describe
+from stream_app.views.record import RAW_SHOWN, content, reasons
 
 CUSTOMERS, ORDERS = (describe(load_shop(None).contracts[entity]) for entity in ("customers", "orders"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.store.read_period import LONGEST, tiles
+from stream_app.windows.grain import LONGEST, tiles
 
 MIDNIGHT = 1_790_035_200
 HOUR, DAY = 3_600, 86_400

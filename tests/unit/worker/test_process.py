@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from stream_app.worker.process import end
+from stream_app.process import end
 
 
 def test_tasks_that_go_on_are_cancelled_again() -> None:
