@@ -12,7 +12,7 @@ from headrace import interrupts
 from headrace.interrupts import Stop
 
 #: Measured by a thread, because these tests use the signal with which a test is usually ended.
-pytestmark = pytest.mark.timeout(60, method="thread")
+pytestmark = pytest.mark.timeout(120, method="thread")
 
 
 @pytest.mark.parametrize("seconds", [1e-9, 0.0, -1.0])
