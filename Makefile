@@ -37,8 +37,8 @@ chaos: install ## Run the long crash tests
 bench: install ## Run the benchmarks
 	$(BIN)/python -m benchmarks
 
-quality: install ## Measure precision, recall, delay and false alarms into docs/quality.md (some minutes)
-	$(BIN)/headrace evaluate --markdown docs/quality.md
+quality: install ## Measure precision, recall, delay and false alarms into docs/explanation/quality.md (some minutes)
+	$(BIN)/headrace evaluate --markdown docs/explanation/quality.md
 
 report-eval: install ## Say how well the model of HEADRACE_LLM_* writes reports: grounding, repairs, cost, latency
 	$(BIN)/python -m benchmarks.report_eval

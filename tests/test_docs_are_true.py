@@ -15,12 +15,12 @@ from stream_app.worker.delivery import NULL_VALUE, TRUNCATED
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-CONTRACTS = (ROOT / "docs" / "contracts.md").read_text("utf-8")
+CONTRACTS = (ROOT / "docs" / "reference" / "contracts.md").read_text("utf-8")
 
 
 def test_the_settings_page_is_the_one_the_code_makes() -> None:
     table = runpy.run_path(str(ROOT / "scripts" / "settings_table.py"))["table"]
-    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == table()
+    assert (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8") == table()
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from stream_app.contract.quality import METRICS
 from stream_app.contract.thresholds import OPERATORS, UNITS
 from stream_app.judge.verdict import findings_json
 
-TEXT = (Path(__file__).parent.parent / "docs" / "rules.md").read_text("utf-8")
-CONTRACTS = (Path(__file__).parent.parent / "docs" / "contracts.md").read_text("utf-8")
+TEXT = (Path(__file__).parent.parent / "docs" / "reference" / "rules.md").read_text("utf-8")
+CONTRACTS = (Path(__file__).parent.parent / "docs" / "reference" / "contracts.md").read_text("utf-8")
 HEAD = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": "x", "version": "1", "status": "active"}
 FIELDS: dict[str, list[dict[str, Any]]] = {
     "customers": [{"name": "customer_id", "logicalType": "integer", "required": True}],

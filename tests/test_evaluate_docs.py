@@ -11,8 +11,8 @@ from headrace.evaluation.table import BEGIN, END
 from producers.faults import FAULTS
 from producers.incidents import KINDS, Kind
 
-PAGE = (Path(__file__).parent.parent / "docs" / "quality.md").read_text("utf-8")
-SOURCES = (Path(__file__).parent.parent / "docs" / "sources.md").read_text("utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "explanation" / "quality.md").read_text("utf-8")
+SOURCES = (Path(__file__).parent.parent / "docs" / "reference" / "sources.md").read_text("utf-8")
 
 
 def test_every_option_is_documented() -> None:

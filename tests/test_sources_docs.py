@@ -1,4 +1,4 @@
-"""`docs/sources.md` names every fault, option and key that there is."""
+"""`docs/reference/sources.md` names every fault, option and key that there is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from producers import mapping
 from producers.faults import FAULTS
 from producers.files import COMPRESSIONS
 
-TEXT = (Path(__file__).parent.parent / "docs" / "sources.md").read_text("utf-8")
+TEXT = (Path(__file__).parent.parent / "docs" / "reference" / "sources.md").read_text("utf-8")
 
 
 def test_every_fault_is_documented_with_its_rule() -> None:
