@@ -12,7 +12,7 @@ from producers.faults import FAULTS
 from producers.incidents import KINDS, Kind
 
 PAGE = (Path(__file__).parent.parent / "docs" / "explanation" / "quality.md").read_text("utf-8")
-SOURCES = (Path(__file__).parent.parent / "docs" / "reference" / "sources.md").read_text("utf-8")
+SOURCES = (Path(__file__).parent.parent / "docs" / "reference" / "simulator.md").read_text("utf-8")
 
 
 def test_every_option_is_documented() -> None:

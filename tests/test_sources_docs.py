@@ -1,4 +1,4 @@
-"""`docs/reference/sources.md` names every fault, option and key that there is."""
+"""The pages on sources and the simulator name every fault, option and key that there is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from producers import mapping
 from producers.faults import FAULTS
 from producers.files import COMPRESSIONS
 
-TEXT = (Path(__file__).parent.parent / "docs" / "reference" / "sources.md").read_text("utf-8")
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+TEXT = "".join((REFERENCE / name).read_text("utf-8") for name in ("sources.md", "simulator.md"))
 
 
 def test_every_fault_is_documented_with_its_rule() -> None:
