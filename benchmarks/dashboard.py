@@ -20,7 +20,7 @@ from tests.support.fill import Shop
 
 PAGE = """
 from dashboard import frame
-from dashboard.views import {name} as view
+from dashboard.screens import {name} as view
 frame.header("{name}", ranged={ranged})
 view.page()
 """
@@ -57,7 +57,7 @@ def measure(times: int) -> float:
     from streamlit.testing.v1 import AppTest
 
     from dashboard import data
-    from stream_app.store.read_ranges import TimeRange
+    from stream_app.views.ranges import TimeRange
 
     reads = (data.overview, data.quality, data.findings, data.incidents, data.reports, data.clean, data.pulse)
     worst = 0.0

@@ -24,9 +24,9 @@ from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import Material
 from reporter.texts import texts
+from stream_app.counts.fields import Counts
 from stream_app.settings import Settings, load_settings
-from stream_app.store.read_period import PeriodCounts
-from stream_app.store.read_values import Counts
+from stream_app.store.period import PeriodCounts
 from tests.support.report_facts import WORSE, AnIncident, contracts, material
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import confluent_kafka
 
 from stream_app.contract import load_shop
+from stream_app.kafka.admin import ensure_topics
 from stream_app.names import Topics
 from stream_app.settings import Settings
-from stream_app.topics import ensure_topics
 
 CUSTOMERS, PRODUCTS = 5_000, 500
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -53,7 +53,7 @@ def orders(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
 
 def load(settings: Settings, count: int) -> None:
     """Create the topics and send customers, products and orders."""
-    ensure_topics(settings, load_shop())
+    ensure_topics(settings, load_shop().contracts)
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000}
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import frame, gate, theme
-from dashboard.views import anomalies, clean_orders, overview, pipeline, quality, report
+from dashboard import gate
+from dashboard.parts import frame, theme
+from dashboard.screens import anomalies, clean_orders, overview, pipeline, quality, report
 
 #: Pages that show the newest, whatever the range.
 UNRANGED = {"clean", "pipeline", "report"}

@@ -14,20 +14,25 @@ from typing import TypeVar
 
 import streamlit as st
 
+from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
+from stream_app.kafka.broker import Broker, describe
 from stream_app.settings import Settings, load_settings
 from stream_app.store.incidents import Incident
-from stream_app.store.read import ReadModel, open_read_model
-from stream_app.store.read_overview import Overview
-from stream_app.store.read_pulse import Pulse
-from stream_app.store.read_quality import QualityView
-from stream_app.store.read_ranges import Chosen, TimeRange
-from stream_app.store.read_values import CleanRecord, RecentFinding
+from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import StoredReport
+from stream_app.views import overview as overview_view
+from stream_app.views import pulse as pulse_view
+from stream_app.views.overview import Overview
+from stream_app.views.pulse import Pulse
+from stream_app.views.quality import QualityView, read_quality
+from stream_app.views.ranges import Chosen, TimeRange
 
 #: Seconds between two refreshes of a page, and how long one read serves all viewers.
 EVERY = 3.0
 SHARED_FOR = 2.5
+#: Seconds that one answer of Kafka serves all viewers: brokers and topics change seldom.
+BROKER_SHARED_FOR = 60
 #: How many samples of the pipeline's pace are kept: an hour of refreshes.
 SAMPLES = 1_200
 #: How many of the newest a page can show.
@@ -66,13 +71,13 @@ def settings() -> Settings:
 
 
 @st.cache_resource(show_spinner=False)
-def _model() -> ReadModel:
-    return open_read_model(settings())
+def _queries() -> Queries:
+    return open_queries(settings())
 
 
-def _read(read: Callable[[ReadModel], T]) -> T | Down:
+def _read(read: Callable[[Queries], T]) -> T | Down:
     try:
-        return read(_model())
+        return read(_queries())
     except HeadraceError as error:
         return Down(str(error), now_ms())
 
@@ -80,47 +85,56 @@ def _read(read: Callable[[ReadModel], T]) -> T | Down:
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def overview(chosen: Chosen) -> Overview | Down:
     """The overview of a range."""
-    return _read(lambda model: model.overview(chosen, findings=0, records=0))
+    return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def quality(chosen: Chosen) -> QualityView | Down:
     """The quality of a range in depth."""
-    return _read(lambda model: model.quality(chosen))
+    return _read(lambda queries: read_quality(queries, chosen))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def findings() -> tuple[RecentFinding, ...] | Down:
     """The newest findings."""
-    return _read(lambda model: model.findings())
+    return _read(lambda queries: queries.findings())
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def incidents() -> tuple[Incident, ...] | Down:
     """The newest incidents, open and closed."""
-    return _read(lambda model: model.incidents(limit=INCIDENTS))
+    return _read(lambda queries: queries.incidents(limit=INCIDENTS))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def reports() -> tuple[StoredReport, ...] | Down:
     """The last reports, newest first."""
-    return _read(lambda model: model.reports(limit=REPORTS))
+    return _read(lambda queries: queries.reports(limit=REPORTS))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def clean(entity: str) -> tuple[CleanRecord, ...] | Down:
     """The newest clean records of an entity."""
-    return _read(lambda model: model.clean(entity))
+    return _read(lambda queries: queries.clean(entity))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def pulse() -> Pulse | Down:
     """How the pipeline stands."""
-    read = _read(lambda model: model.pulse())
+    read = _read(pulse_view.read_pulse)
     if isinstance(read, Pulse) and read.contracts:
         known = set(read.lag) >= set(read.contracts)
         _samples().append(Sample(read.read_at, read.received, sum(read.lag.values()) if known else None))
     return read
+
+
+@st.cache_resource(ttl=BROKER_SHARED_FOR, show_spinner=False)
+def broker(entities: tuple[str, ...]) -> Broker | str:
+    """The broker and the topics of these entities, or why it cannot be asked."""
+    try:
+        return describe(settings(), entities)
+    except HeadraceError as error:
+        return str(error)
 
 
 @st.cache_resource(show_spinner=False)
@@ -136,5 +150,5 @@ def samples() -> tuple[Sample, ...]:
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def suggested_range() -> TimeRange | None:
     """The range a new viewer starts with; None while Redis is away."""
-    read = _read(lambda model: model.suggest_range())
+    read = _read(overview_view.suggested_range)
     return None if isinstance(read, Down) else read

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import data, markup
+from dashboard import data
+from dashboard.text import markup
 
 
 def refusal(user: Mapping[str, object], allowed: str) -> str | None:

@@ -10,7 +10,7 @@ from reporter.publish import Channel, People, ReportsTopic
 from reporter.service import Reporter
 from stream_app.notify import Notifier
 from stream_app.settings import Settings
-from stream_app.store.read_client import connect
+from stream_app.store.connection import connect
 from stream_app.store.reports import ReportStore
 
 

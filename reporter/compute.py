@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from reporter import names
 from reporter.book import Book
-from reporter.derive import Whole, concentrations, is_comparable, rising_repairs, whole
 from reporter.facts import Facts
 from reporter.material import Incident, Material
 from reporter.texts import Texts
-from stream_app.judge.summary import ContractSummary, quality, sales_entity
-from stream_app.judge.summary import conformity as share_clean
-from stream_app.judge.worth import at_risk
-from stream_app.store.read_period import PeriodCounts
-from stream_app.store.read_values import Counts
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import Counts
+from stream_app.counts.summary import at_risk, quality, sales_entity
+from stream_app.counts.summary import conformity as share_clean
+from stream_app.store.period import PeriodCounts
+from stream_app.views.period import Whole, concentrations, is_comparable, rising_repairs, whole
 
 #: A report has room for so many of each; facts that no report could hold would only cost tokens.
 MOST_RULES, MOST_SEGMENTS, MOST_INCIDENTS, MOST_REPAIRS, MOST_MISSING = 8, 5, 8, 4, 4

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stream_app.judge.summary import ContractSummary
-from stream_app.store.read_period import PeriodCounts
+from stream_app.contract.summary import ContractSummary
+from stream_app.store.period import PeriodCounts
 
 
 class Incident(Protocol):

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Mapping
 
 from reporter.texts import Texts
-from stream_app.judge.summary import ContractSummary, RuleSummary
-from stream_app.store.keys import OTHER
+from stream_app.contract.summary import ContractSummary, RuleSummary
+from stream_app.counts.fields import OTHER
 
 #: A segment's value that is longer is not shown.
 LONGEST_SEGMENT = 40

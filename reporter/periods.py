@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stream_app.errors import SettingsError
-from stream_app.store.keys import Grain
-from stream_app.store.read_period import LONGEST
+from stream_app.windows.grain import LONGEST, Grain
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 #: Lengths that a young stream is reported in until it covers a whole period, and that ``--once`` chooses from.

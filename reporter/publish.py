@@ -9,11 +9,11 @@ from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untype
 
 from reporter.render import markdown_text
 from stream_app.errors import DeliveryError
+from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options
 from stream_app.names import reports_topic
 from stream_app.notify import Notifier
 from stream_app.settings import Settings
 from stream_app.store.reports import StoredReport
-from stream_app.topics import CONNECT_SECONDS, connection_problem, kafka_options
 
 #: Seconds a report may take to be acknowledged.
 SEND_SECONDS = 15.0
@@ -60,7 +60,7 @@ class ReportsTopic:
         try:
             self._ensure()
             producer = KafkaProducer(
-                **kafka_options(settings),
+                **sync_options(settings),
                 acks="all",
                 enable_idempotence=True,
                 bootstrap_timeout_ms=self._bootstrap,
@@ -81,7 +81,7 @@ class ReportsTopic:
             producer.close(timeout=2)
 
     def _ensure(self) -> None:
-        admin = KafkaAdminClient(**kafka_options(self._settings), bootstrap_timeout_ms=self._bootstrap)
+        admin = KafkaAdminClient(**sync_options(self._settings), bootstrap_timeout_ms=self._bootstrap)
         try:
             if self._topic not in admin.list_topics():
                 admin.create_topics([NewTopic(self._topic, 1, self._settings.replication)])

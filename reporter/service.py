@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from reporter import render
 from reporter.author import Author, Written
 from reporter.compute import compute
-from reporter.derive import COMPARABLE, is_comparable
 from reporter.facts import Facts
 from reporter.material import Health, Material
 from reporter.periods import LADDER, Period, suggested, up_to
@@ -20,11 +19,12 @@ from reporter.texts import Texts, texts
 from stream_app.errors import HeadraceError, StoreError
 from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings
-from stream_app.store.read import ReadModel, open_read_model
-from stream_app.store.read_client import connect
-from stream_app.store.read_period import PeriodCounts
-from stream_app.store.read_pulse import Pulse
+from stream_app.store.connection import connect
+from stream_app.store.period import PeriodCounts
+from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import ReportStore, StoredReport
+from stream_app.views.period import COMPARABLE, is_comparable
+from stream_app.views.pulse import Pulse, read_pulse
 
 log = logging.getLogger(__name__)
 
@@ -55,25 +55,25 @@ class Reporter:
         author: Author,
         channels: Sequence[Channel] = (),
         *,
-        model: ReadModel | None = None,
+        queries: Queries | None = None,
         store: ReportStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._author = author
         self._channels = channels
-        self._model = model or open_read_model(settings)
+        self._queries = queries or open_queries(settings)
         self._store = store or ReportStore(connect(settings), settings.redis_prefix)
         self._clock = clock
         self._texts: Texts = texts(settings.report_language)
 
     def stream(self) -> tuple[int | None, int | None]:
         """The start of the stream (s) and its time (ms); None where nothing came yet."""
-        return self._model.began(), self._model.pulse().stream_ms
+        return self._queries.began(), read_pulse(self._queries).stream_ms
 
     def pulse(self) -> Pulse:
         """How the pipeline stands."""
-        return self._model.pulse()
+        return read_pulse(self._queries)
 
     def suggested(self) -> Period:
         """The longest usual period up to now, a day at most, that has one before it to compare with.
@@ -85,7 +85,7 @@ class Reporter:
         if stream_ms is None:
             raise StoreError(NOTHING_YET)
         for period in suggested(first, stream_ms):
-            if is_comparable(self._model.period(period.start, period.end), self._before(period)):
+            if is_comparable(self._queries.period(period.start, period.end), self._before(period)):
                 return period
         return up_to(stream_ms, LADDER[2])
 
@@ -107,15 +107,15 @@ class Reporter:
         """Records a second; 0 where there is no time between."""
         if start >= end:
             return 0.0
-        return sum(one.counts.received for one in self._model.period(start, end).values()) / (end - start)
+        return sum(one.counts.received for one in self._queries.period(start, end).values()) / (end - start)
 
     def _before(self, period: Period) -> Mapping[str, PeriodCounts]:
         before = period.before
-        return self._model.period(before.start, before.end, called="the period before, to compare with,")
+        return self._queries.period(before.start, before.end, called="the period before, to compare with,")
 
     def closed_incidents(self) -> tuple[Incident, ...]:
         """The newest incidents that are over."""
-        return self._model.incidents(state="closed")
+        return self._queries.incidents(state="closed")
 
     def facts(self, period: Period) -> Facts:
         """The facts of a period.
@@ -123,25 +123,25 @@ class Reporter:
         Raises:
             StoreError: Redis is down, nothing was counted yet, or the period's windows are no longer kept.
         """
-        model = self._model
-        pulse = model.pulse()
-        if not pulse.contracts:
+        queries = self._queries
+        now = read_pulse(queries)
+        if not now.contracts:
             raise StoreError("no worker has announced a contract yet; start one with `headrace worker`")
-        first = model.began()
+        first = queries.began()
         covered = first is not None and first <= period.before.start
         return compute(
             Material(
                 start=period.start,
                 end=period.end,
-                contracts=pulse.contracts,
-                counts=model.period(period.start, period.end),
+                contracts=now.contracts,
+                counts=queries.period(period.start, period.end),
                 before=self._before(period) if covered else None,
-                incidents=model.incidents(since=period.start, until=period.end),
+                incidents=queries.incidents(since=period.start, until=period.end),
                 health=Health(
-                    workers=len(pulse.workers),
-                    lag=sum(pulse.lag.values()) if pulse.lag else None,
-                    waiting=sum(pulse.waiting.values()),
-                    stream=None if pulse.stream_ms is None else pulse.stream_ms // 1000,
+                    workers=len(now.workers),
+                    lag=sum(now.lag.values()) if now.lag else None,
+                    waiting=sum(now.waiting.values()),
+                    stream=None if now.stream_ms is None else now.stream_ms // 1000,
                 ),
             ),
             self._texts,

@@ -156,7 +156,7 @@ def _served(redis_url: str) -> Iterator[str]:
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", "from headrace.cli import main; main()", "dashboard", "--port", str(port)],
+        [sys.executable, "-c", "from headrace.cli.main import main; main()", "dashboard", "--port", str(port)],
         env=environment | {"HEADRACE_REDIS": redis_url},
         cwd=ROOT,
     )

@@ -1,4 +1,4 @@
-"""Find words that are not plain English: ``python scripts/words.py [PATH…]``, by default in everything that Git knows.
+"""Find words that are not plain English: ``python scripts/words.py [PATH…]``, by default in the whole project.
 
 Vale reads the same rules (styles/Headrace/) for prose, comments and docstrings. This script needs Python only, and also reads
 messages, YAML, and names of functions, classes and variables.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import os
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -70,18 +70,25 @@ def rules() -> list[Rule]:
 
 
 def files(paths: list[str]) -> Iterator[Path]:
-    """The files of the paths that Git knows and that are not exempt."""
-    listed = subprocess.run(["git", "ls-files", "--", *paths], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
-    for name in listed.splitlines():
-        if not any(name == one or name.startswith(f"{one}/") for one in EXEMPT) and (ROOT / name).is_file():
-            path = ROOT / name
-            if path.suffix == ".py" or path.suffix in PROSE and path.name not in {"LICENSE", "requirements.lock"}:
-                yield path
+    """Every file of code or prose below the paths; without paths, of the whole project."""
+    ignored = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()} | {".git"}
+    for start in paths or ["."]:
+        for folder, folders, names in os.walk(ROOT / start):
+            folders[:] = sorted(name for name in folders if name not in ignored and not name.endswith(".egg-info"))
+            yield from (path for name in sorted(names) if _is_read(path := Path(folder, name)))
+        if _is_read(ROOT / start):
+            yield ROOT / start
+
+
+def _is_read(path: Path) -> bool:
+    known = path.suffix in {".py", *PROSE} and path.name not in {"LICENSE", "requirements.lock"}
+    relative = path.resolve().relative_to(ROOT).as_posix()
+    return known and path.is_file() and not any(relative == one or relative.startswith(f"{one}/") for one in EXEMPT)
 
 
 def offences(path: Path) -> Iterator[Offence]:
     """Every offence of one file."""
-    name, text = str(path.relative_to(ROOT)), path.read_text("utf-8")
+    name, text = path.resolve().relative_to(ROOT).as_posix(), path.read_text("utf-8")
     if path.suffix == ".py":
         yield from _python(name, text)
     else:

@@ -2,6 +2,10 @@
 
 import warnings
 
+import pytest
+
+pytest.register_assert_rewrite("tests.support")
+
 with warnings.catch_warnings():
     # Warnings are errors here. kafka-python 3.0 reads its message schemas, when it is first imported, through functions
     # that Python 3.11 and 3.12 call deprecated.

@@ -1,50 +1,50 @@
-"""Fixtures that every part's tests share: the embedded stack, real Kafka, fresh databases and unique names."""
+"""Hooks and fixtures of every layer: order by recorded durations, markers by folder, no process left behind."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
-from headrace.embedded import EmbeddedStack
-from headrace.embedded.kafka import ApacheKafka, apache_kafka, assemble, java_runtime
-from stream_app.errors import EmbeddedError
-from stream_app.settings import Settings, load_settings
-from tests.support.brokers import Broker
+from tests.support.durations import Recorder, longest_first
+from tests.support.paths import ROOT
 from tests.support.processes import descendants, describe, kill
 from tests.support.waiting import soon
-
-ROOT = Path(__file__).parent.parent
-CACHE = ROOT / ".cache"
 
 for name in [name for name in os.environ if name.startswith("HEADRACE_") and not name.startswith("HEADRACE_TEST_")]:
     del os.environ[name]  # whoever runs the tests may have a cluster of their own configured
 
-
-#: The files that take longest are begun first: one that begins last would be waited for alone.
-LONGEST = (
-    "test_online_retail", "test_dashboard_browser", "test_worker_outages", "test_dashboard_states_browser",
-    "test_evaluate_command", "test_judge_properties", "test_worker_lifecycle", "test_broker_contract", "test_stop_signals",
-    "test_demo_command", "test_monitor_incidents", "test_dashboard_page", "test_report_property", "test_worker_exactly_once",
-    "test_worker_kill", "test_replay_delivery", "test_worker_waiting",
-)  # fmt: skip
+#: Markers that the tests of a layer have without saying so. A unit test that takes a minute waits for something.
+LAYERS = {"unit": pytest.mark.timeout(60), "browser": pytest.mark.browser, "chaos": pytest.mark.chaos}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-durations", action="store_true", help="write what each file takes to tests/durations.json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record-durations") and not hasattr(config, "workerinput"):  # only one process records
+        config.pluginmanager.register(Recorder())
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    """Give each test the markers of its layer and its fixtures, and put the longest files first."""
+    for item in items:
+        layer = item.path.relative_to(ROOT / "tests").parts[0]
+        if layer in LAYERS and item.get_closest_marker(LAYERS[layer].name) is None:
+            item.add_marker(LAYERS[layer])
+        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+    longest_first(items)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process_is_left_behind() -> Iterator[None]:
-    """Fails the session when a test leaves a process running, and ends it."""
+    """Fail the session when a test leaves a process running, and end that process."""
     before = descendants(os.getpid())
     yield
     soon(lambda: not descendants(os.getpid()) - before, timeout=5)
@@ -53,90 +53,9 @@ def no_process_is_left_behind() -> Iterator[None]:
     assert not left, f"tests left processes running: {left}"
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[EmbeddedStack]:
-    """The embedded broker (``stack.kafka``) and Redis (``stack.redis_url``)."""
-    with EmbeddedStack() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """Bootstrap servers of a real Apache Kafka. Tests that use it are marked ``kafka``."""
-    existing = os.environ.get("HEADRACE_TEST_KAFKA")
-    if existing:
-        yield existing
-        return
-    skip_without_kafka("; or set HEADRACE_TEST_KAFKA to the host:port of one")
-    with apache_kafka(CACHE) as bootstrap:
-        yield bootstrap
-
-
-@pytest.fixture
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
-    """A real Apache Kafka of one test's own, to be stopped and started again."""
-    skip_without_kafka()
-    broker = ApacheKafka(CACHE, tmp_path_factory.mktemp("kafka"))
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()
-
-
-def skip_without_kafka(advice: str = "") -> None:
-    try:
-        java_runtime()
-        assemble(CACHE)
-    except EmbeddedError as error:
-        pytest.skip(f"no real Kafka: {error}{advice}")
-
-
-@pytest.fixture(params=[pytest.param("embedded", marks=pytest.mark.stack), pytest.param("kafka", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest) -> Broker:
-    """Each test runs against the embedded broker, and against real Kafka."""
-    if request.param == "kafka":
-        return Broker("kafka", request.getfixturevalue("kafka"))
-    return Broker("embedded", request.getfixturevalue("stack").kafka)
-
-
-@pytest.fixture(scope="session")
-def _databases() -> Iterator[int]:
-    return itertools.cycle(range(1, 16))
-
-
-@pytest.fixture
-def redis_url(stack: EmbeddedStack, _databases: Iterator[int]) -> Iterator[str]:
-    """URL of an empty Redis database that no other test uses at the moment."""
-    url = stack.redis_url.replace("/0", f"/{next(_databases)}")
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-    yield url
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-
-
-@pytest.fixture
-def topic_prefix() -> str:
-    """Makes topic and group names unique to one test."""
-    return f"t{uuid.uuid4().hex[:8]}-"
-
-
 @pytest.fixture
 def shop_dir(tmp_path: Path) -> Path:
     """A copy of the built-in shop's contracts, to change at will."""
     folder = tmp_path / "shop"
     shutil.copytree(ROOT / "stream_app" / "contracts", folder)
     return folder
-
-
-@pytest.fixture
-def settings(stack: EmbeddedStack, redis_url: str, topic_prefix: str) -> Settings:
-    """Settings of one test: the embedded stack, an empty database, topics and a group of its own."""
-    return load_settings(
-        kafka=stack.kafka,
-        redis=redis_url,
-        topic_prefix=topic_prefix,
-        group=f"{topic_prefix}headrace",
-        session_timeout=3.0,  # the embedded broker lets a member wait half of it
-    )

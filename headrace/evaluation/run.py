@@ -9,16 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from headrace.check import Check
+from headrace.check.check import Check
 from headrace.evaluation.score import FAULTLESS, Alarm, RecordScores, Staged, Truth
-from producers.incidents import KINDS, spread
-from producers.simulator import Event, Simulation
-from producers.truth import truth_of
+from producers.simulator.incidents import KINDS, spread
+from producers.simulator.simulator import Event, Simulation
+from producers.simulator.truth import truth_of
 from stream_app.contract import Shop, load_shop
+from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
-from stream_app.judge.tally import Tally
-from stream_app.monitor import SECONDS, Monitor, State, stream_time, windows_of
-from stream_app.monitor.rhythm import RHYTHMS
+from stream_app.monitor import Monitor, State, stream_time, windows_of
+from stream_app.monitor.tuning import RHYTHMS
+from stream_app.windows.grain import Grain
 
 #: Monday 2026-01-05T00:00:00Z, where every simulated stream begins.
 START_MS = 1_767_571_200_000
@@ -102,7 +103,7 @@ class Watch:
     """Hands final windows of all entities to the monitor and keeps the alarms."""
 
     def __init__(self, shop: Shop, start: int, *, grain: str, grace: float) -> None:
-        self._grain, self._seconds, self._grace = grain, SECONDS[grain], grace
+        self._grain, self._seconds, self._grace = grain, Grain(grain).seconds, grace
         self._monitors = {entity: Monitor(contract) for entity, contract in shop.contracts.items()}
         self._states: dict[str, State | None] = dict.fromkeys(shop.contracts)
         self._clocked = [entity for entity, contract in shop.contracts.items() if contract.event_time is not None]
@@ -144,7 +145,7 @@ def run(trial: Trial) -> Outcome:
         last_ms = events[-1].at_ms
     check.finish()
     outcome.alarms = watch.alarms
-    warm_up = RHYTHMS[trial.grain].warm_up * SECONDS[trial.grain]
+    warm_up = RHYTHMS[trial.grain].warm_up * Grain(trial.grain).seconds
     outcome.seconds = max(0.0, (last_ms - START_MS) / 1000 - warm_up)
     return outcome
 

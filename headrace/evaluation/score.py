@@ -15,7 +15,7 @@ WEEK = 7 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was done to one record: see ``producers.truth``. ``outcome`` None: whatever comes of it is right."""
+    """What was done to one record: see ``producers.simulator.truth``. ``outcome`` None: whatever comes of it is right."""
 
     fault: str | None = None
     rule: str | None = None

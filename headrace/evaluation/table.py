@@ -8,8 +8,8 @@ from statistics import fmean
 
 from headrace.evaluation.report import Report, Targets, shown
 from headrace.evaluation.score import IncidentScore
-from producers.faults import FAULTS
-from producers.incidents import BY_NAME
+from producers.simulator.faults import FAULTS
+from producers.simulator.incidents import BY_NAME
 from stream_app.errors import SourceError
 
 #: What stands between these lines is made by the command; the rest of the page is written by hand.

@@ -10,12 +10,12 @@ from typing import Any
 from headrace.evaluation.compare import lines_of
 from headrace.evaluation.report import Report, of_records
 from headrace.evaluation.score import FAULTLESS, RecordScores, Truth
-from headrace.offsets import TIMEOUT, end_offsets
 from stream_app.contract import Shop
 from stream_app.errors import DeliveryError, SourceError
+from stream_app.kafka.admin import TIMEOUT, end_offsets
+from stream_app.kafka.options import sync_options
 from stream_app.names import FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
-from stream_app.topics import kafka_options
 
 #: What a record that the truth names has become when it stands in no topic: it waits, or was never judged.
 NOWHERE = "nothing yet"
@@ -59,7 +59,7 @@ def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[st
         names = Topics(entity, settings.topic_prefix)
         outcomes |= {names.clean: (entity, "clean"), names.dead_letter: (entity, "rejected")}
     try:
-        consumer = KafkaConsumer(**kafka_options(settings), fetch_max_wait_ms=50, enable_auto_commit=False)
+        consumer = KafkaConsumer(**sync_options(settings), fetch_max_wait_ms=50, enable_auto_commit=False)
         try:
             places = [
                 TopicPartition(topic, number) for topic in outcomes for number in consumer.partitions_for_topic(topic) or ()

@@ -10,7 +10,7 @@ from typing import get_args
 
 from headrace.evaluation.report import Report, report
 from headrace.evaluation.run import Outcome, Trial, What, run
-from producers.faults import PRICE_TIMES, QUANTITY_TIMES
+from producers.simulator.faults import PRICE_TIMES, QUANTITY_TIMES
 from stream_app.contract import load_shop
 from stream_app.errors import SettingsError
 

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule
 from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since the epoch."""
-    return (moment - _EPOCH) // _MILLISECOND
+from stream_app.windows.calendar import milliseconds
 
 
 class Verdicts(Sequence[Verdict]):

@@ -10,7 +10,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from stream_app.contract.model import Contract, Required, Rule, ValueRule
 from stream_app.errors import DocumentError
-from stream_app.judge.conditions import Broken, Everywhere, condition_check, condition_places, holds
+from stream_app.judge.cel.conditions import Broken, Everywhere, condition_check, condition_places, holds
 
 
 @dataclass(frozen=True, slots=True)

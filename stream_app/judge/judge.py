@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from stream_app.contract.model import Contract, Rule, Severity
-from stream_app.judge.batch import Verdicts, milliseconds
+from stream_app.judge.batch import Verdicts
 from stream_app.judge.canonical import Canonical
 from stream_app.judge.checks import checks_of
 from stream_app.judge.cleaning import CONTROL, cleaner
 from stream_app.judge.models import CHECKS, build_models, spelling_keys
 from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
+from stream_app.windows.calendar import milliseconds
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 #: Names of unknown fields that are counted a record.

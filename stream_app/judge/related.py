@@ -16,7 +16,7 @@ from typing import Any
 from stream_app.contract.model import Contract, Deviation, Rule, Shop
 from stream_app.judge.baseline import Baseline, Bounds, learned_by
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.conditions import moment
+from stream_app.windows.calendar import moment
 
 #: What a set of known ids says of one of them where no rule asks for more.
 PLAIN = "1"

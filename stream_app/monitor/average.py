@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import median, short, spread
+from stream_app.monitor.tuning import Rhythm
 
 _KEPT = 168
 _PRIOR = 4

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream_app.monitor.incident import Change, Incident
-from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import median, short
-from stream_app.monitor.tuning import Tuning
+from stream_app.monitor.tuning import Rhythm, Tuning
 
 #: Values of an episode of which the median becomes the new normal.
 _SHIFTS = 24

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import binomial_score, median, short
 from stream_app.monitor.shares import LEAST
-from stream_app.monitor.tuning import Tuning
+from stream_app.monitor.tuning import Rhythm, Tuning
 
 #: Values that are followed one by one; the rest count as one.
 VALUES = 40

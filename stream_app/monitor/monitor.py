@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from stream_app.contract.model import Contract, WindowRule
+from stream_app.counts.window import HashWindow as Window
 from stream_app.monitor import segments
 from stream_app.monitor.average import Average
 from stream_app.monitor.episodes import Episodes, Reading
@@ -13,12 +14,10 @@ from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.mix import Mix
 from stream_app.monitor.rates import Rates
 from stream_app.monitor.readings import Readings
-from stream_app.monitor.rhythm import RHYTHMS
 from stream_app.monitor.robust import poisson_score
 from stream_app.monitor.seasonal import Expected, Seasonal
 from stream_app.monitor.shares import Base, Shares
-from stream_app.monitor.tuning import Tuning
-from stream_app.monitor.windows import Window
+from stream_app.monitor.tuning import RHYTHMS, Tuning
 
 #: What is known of an entity: JSON types only.
 State = dict[str, Any]

@@ -8,7 +8,7 @@ from stream_app.contract.model import Severity
 from stream_app.monitor import segments
 from stream_app.monitor.episodes import Reading
 from stream_app.monitor.shares import Shares
-from stream_app.monitor.window_step import WindowStep
+from stream_app.monitor.step import WindowStep
 
 #: Unknown field names that are followed.
 _UNKNOWN = 40

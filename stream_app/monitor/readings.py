@@ -6,11 +6,10 @@ from math import inf, sqrt
 
 from stream_app.contract.model import WindowRule
 from stream_app.monitor.episodes import Reading
-from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import binomial_score, poisson_score
 from stream_app.monitor.seasonal import BUSY, Expected
 from stream_app.monitor.shares import LEAST
-from stream_app.monitor.tuning import Tuning
+from stream_app.monitor.tuning import Rhythm, Tuning
 
 #: A level this much below the expected is an outage; it never becomes the new normal.
 OUTAGE = 0.05

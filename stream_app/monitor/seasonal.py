@@ -11,8 +11,8 @@ from __future__ import annotations
 from math import log, sqrt
 from typing import Any, NamedTuple
 
-from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import median, short, spread
+from stream_app.monitor.tuning import Rhythm
 
 _RECENT = 8
 #: Residuals kept for the spread.

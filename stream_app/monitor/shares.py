@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from stream_app.monitor.rhythm import Rhythm
 from stream_app.monitor.robust import binomial_score, short, spread
+from stream_app.monitor.tuning import Rhythm
 
 _RESIDUALS = 48
 #: Visits over which an hour of the day is averaged, and after how many it weighs as much as the overall share.

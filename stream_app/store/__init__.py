@@ -1,0 +1,1 @@
+"""Everything Redis. No other package knows a key."""

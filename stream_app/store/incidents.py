@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 import redis
 
+from stream_app.counts.fields import text
 from stream_app.monitor.incident import Change, Incident
-from stream_app.store.keys import Grain, Keys
-from stream_app.store.read_values import text
+from stream_app.settings import Settings
+from stream_app.store.keys import Keys
 from stream_app.store.scripts import pack
+from stream_app.windows.grain import Grain
 
 __all__ = ["INCIDENTS_KEPT", "Box", "Incident", "IncidentStore", "Times", "incidents"]
 
@@ -90,6 +92,10 @@ class IncidentStore:
         self._redis = client
         self._prefix, self._keys = prefix, Keys(prefix)
         self._commit, self._lease, self._sent = (client.register_script(text) for text in (_COMMIT, _LEASE, _SENT))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
 
     def lead(self, owner: str, seconds: float) -> bool:
         """Whether this owner is the one to look at windows for so long. It saves work; nothing depends on it."""
@@ -172,6 +178,12 @@ class IncidentStore:
         pipe.incrby(key, messages)
         pipe.expire(key, 7_200)
         return int(pipe.execute()[0])
+
+
+def open_incident_store(settings: Settings) -> IncidentStore:
+    """The write side on the Redis that the settings name; nothing is sent until it is used."""
+    client = redis.Redis.from_url(settings.redis.get_secret_value(), socket_timeout=10, socket_connect_timeout=5)
+    return IncidentStore(client, settings.redis_prefix)
 
 
 def change_to_json(change: Change) -> str:

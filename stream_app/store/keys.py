@@ -3,47 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
 
-#: What a HyperLogLog or a set counts distinct values of.
-Distinct = Literal["customers", "orders"]
-
-#: Segment values beyond the cap are counted together under this name.
-OTHER = "(other)"
+from stream_app.counts.fields import Distinct
+from stream_app.windows.grain import Grain
 
 #: Newest-first lists are cut to these lengths.
 FINDINGS_KEPT = 1_000
 CLEAN_KEPT = 500
-
-#: A worker that has not reported for this long is gone (seconds).
-WORKER_GONE_AFTER = 15.0
-
-
-class Grain(StrEnum):
-    """The length of a window; the value stands in keys."""
-
-    MINUTE = "m"
-    HOUR = "h"
-    DAY = "d"
-
-    @property
-    def seconds(self) -> int:
-        """The length of one window, in seconds."""
-        return _SECONDS[self]
-
-    @property
-    def kept(self) -> int:
-        """How many windows of this grain are kept."""
-        return _KEPT[self]
-
-    def start(self, seconds: float) -> int:
-        """The start of the window that holds ``seconds`` since the epoch."""
-        return int(seconds // self.seconds) * self.seconds
-
-
-_SECONDS = {Grain.MINUTE: 60, Grain.HOUR: 3_600, Grain.DAY: 86_400}
-_KEPT = {Grain.MINUTE: 10_080, Grain.HOUR: 9_600, Grain.DAY: 3_660}
 
 
 @dataclass(frozen=True, slots=True)

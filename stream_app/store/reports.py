@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import redis
 
+from stream_app.counts.fields import text
+from stream_app.store.connection import reading
 from stream_app.store.keys import Keys
-from stream_app.store.read_client import reading
-from stream_app.store.read_values import text
 
 #: The newest reports that are kept.
 REPORTS_KEPT = 200

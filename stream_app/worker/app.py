@@ -15,25 +15,27 @@ from typing import Any
 
 import faust
 from aiokafka.errors import KafkaConnectionError
+from faust.tables.manager import TableManager
 from faust.types import TP
 
 from stream_app.contract.model import Shop
 from stream_app.errors import SettingsError
+from stream_app.judge.lookups import KnownIds
+from stream_app.kafka.batches.transport import install
+from stream_app.kafka.options import async_options
+from stream_app.kafka.producer import Producer
+from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
+from stream_app.process import end
+from stream_app.retries import GaveUp
 from stream_app.settings import Settings
-from stream_app.store.write import Store
-from stream_app.worker.baselines import Learning, keep_current, pinned
-from stream_app.worker.delivery import kafka_options
-from stream_app.worker.engine import Engine
-from stream_app.worker.health import GaveUp, Health
+from stream_app.store.writer import Store
+from stream_app.worker.health import Health
 from stream_app.worker.heartbeat import Heartbeat
-from stream_app.worker.lookups import KnownIds
-from stream_app.worker.monitoring import Monitoring
-from stream_app.worker.process import NoTables, end
-from stream_app.worker.producer import Producer
-from stream_app.worker.transactions import Transactions
-from stream_app.worker.transport import install
+from stream_app.worker.learning import Learning, keep_current, pinned
+from stream_app.worker.pipeline import Engine
 from stream_app.worker.waiting import WaitingRoom
+from stream_app.worker.watch import Monitoring
 
 log = logging.getLogger("headrace.worker")
 #: Records that one pass through the five steps takes at the most.
@@ -118,7 +120,7 @@ class HeadraceApp:
     def _build(self) -> faust.App:
         settings = self.settings
         options: dict[str, Any] = {}
-        connection = kafka_options(settings)
+        connection = async_options(settings)
         if "sasl_mechanism" in connection:
             options["broker_credentials"] = faust.SASLCredentials(
                 username=connection["sasl_plain_username"], password=connection["sasl_plain_password"],
@@ -343,3 +345,10 @@ class HeadraceApp:
     async def _beat(self, _app: Any) -> None:
         if self.engines:
             await self.heartbeat.beat(self.store, self.producer)
+
+
+class NoTables(TableManager):
+    """Faust waits a second for tables before it joins the group; there are none."""
+
+    async def sleep(self, n: Any) -> None:
+        await super().sleep(0)

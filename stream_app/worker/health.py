@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 
-class GaveUp(Exception):
-    """Kafka or Redis stayed away longer than ``give_up_after``."""
-
-
 class Health:
     """What the heartbeat says of this worker."""
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from stream_app.store.write import UNAVAILABLE, Store
-from stream_app.worker.engine import Engine
+from stream_app.kafka.producer import Producer
+from stream_app.store.writer import UNAVAILABLE, Store
 from stream_app.worker.health import Health
-from stream_app.worker.producer import Producer
+from stream_app.worker.pipeline import Engine
 
 
 class Heartbeat:

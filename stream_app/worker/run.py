@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 import faust
 
 from stream_app.contract.model import Shop
+from stream_app.process import quieten
+from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.worker.app import HeadraceApp
-from stream_app.worker.health import GaveUp
-from stream_app.worker.process import quieten
 
 log = logging.getLogger("headrace.worker")
 #: Seconds after which a task that was cancelled and goes on is cancelled again.

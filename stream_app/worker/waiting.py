@@ -7,13 +7,13 @@ import time
 import uuid
 from typing import Any
 
+from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.tally import Outcome, Tally
+from stream_app.kafka.headers import as_of, header
 from stream_app.names import SOURCE, TOPIC_ID
-from stream_app.store.write import GONE, KNOWN, REJECTED, Changes, SettledAlready
-from stream_app.worker.delivery import as_of, header
-from stream_app.worker.engine import Engine
+from stream_app.store.writer import GONE, KNOWN, REJECTED, Changes, SettledAlready
+from stream_app.worker.pipeline import Engine
 
 log = logging.getLogger("headrace.worker")
 _AT_ONCE = 2_000

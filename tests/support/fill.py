@@ -18,7 +18,7 @@ from reporter.author import TemplateAuthor
 from reporter.periods import Period
 from reporter.service import Reporter
 from stream_app.contract.read import load_shop
-from stream_app.judge.summary import ContractSummary, describe
+from stream_app.contract.summary import ContractSummary, describe
 from stream_app.settings import load_settings
 from stream_app.store.incidents import Incident
 from stream_app.store.reports import StoredReport

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from stream_app.store.write import Store
-from stream_app.worker.engine import Engine
-from stream_app.worker.transactions import Transactions
+from stream_app.kafka.transactions import Transactions
+from stream_app.store.writer import Store
+from stream_app.worker.pipeline import Engine
 
 METHODS = ("look_up", "note", "send", "apply", "decide", "mark")
 #: With transactions only.
@@ -45,7 +45,7 @@ def arm(place: str, calls: int) -> None:
 
 
 if __name__ == "__main__":
-    from headrace.cli import cli
+    from headrace.cli.main import cli
 
     arm(sys.argv[1], int(sys.argv[2]))
     cli(["worker", *sys.argv[3:]], prog_name="headrace")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_app.contract import Contract, Field
 from stream_app.judge import Judge, Verdict
+from stream_app.judge.verdict import findings_json, repairs_json
 from tests.support.records import AS_OF, SHOPS, contract_of, shop
 
 ENTITIES = [(name, entity) for name in SHOPS for entity in shop(name).contracts]
@@ -117,3 +118,27 @@ FULL: dict[str, Any] = {
 def every_type_judge(folder: Path) -> Judge:
     """The judge of the contract with every type; its files go to ``folder``."""
     return Judge(contract_of(folder, EVERY_TYPE, QUALITY))
+
+
+def hold(judge: Judge, raw: bytes | None, as_of: int) -> Verdict:
+    """What must be true of every verdict."""
+    verdict = judge.judge(raw, as_of)
+    assert said(verdict) == said(judge._examine(raw, as_of)), "the fast way and the thorough way agree"
+    assert verdict.rejected == any(rule.severity == "error" for rule in verdict.findings)
+    assert verdict.rejected == (verdict.body is None)
+    assert len(set(verdict.findings)) == len(verdict.findings)
+    assert all(judge.contract.rules[rule.id] is rule for rule in verdict.findings)
+    assert isinstance(verdict.event_ms, int)
+    json.loads(findings_json(verdict.findings))
+    json.loads(repairs_json(verdict.repairs))
+    assert (verdict.values is None) <= verdict.rejected
+    if verdict.body is not None:
+        assert list(json.loads(verdict.body)) == [field.name for field in judge.contract.fields]
+        again = judge.judge(verdict.body, as_of)
+        assert again.body == verdict.body, "what is clean stays the same, byte for byte"
+        assert again.repairs == ()
+        assert not again.rejected
+        assert again.event_ms == verdict.event_ms
+        gone = {"record.unknownField"}
+        assert {rule.id for rule in again.findings} == {rule.id for rule in verdict.findings} - gone
+    return verdict

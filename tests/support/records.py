@@ -9,8 +9,8 @@ from typing import Any
 
 from stream_app.contract import Contract, Shop, load_shop
 from stream_app.judge import Judge, Verdict
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 SHOPS: dict[str, Path] = {
     "built-in": ROOT / "stream_app" / "contracts",
     "online-retail": ROOT / "examples" / "online-retail",

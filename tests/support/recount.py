@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stream_app.names import FINDINGS, WARNINGS, Topics
 from stream_app.settings import Settings
-from stream_app.store.keys import Grain
+from stream_app.windows.grain import Grain
 from tests.support.stream import Books, Seen, read_topic
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from stream_app.store.write import Store
+from stream_app.store.writer import Store
 
 T = TypeVar("T")
 

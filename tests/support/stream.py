@@ -20,10 +20,11 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from stream_app.contract import load_shop
 from stream_app.contract.model import Shop
+from stream_app.kafka.admin import ensure_topics
 from stream_app.names import SOURCE, Topics
 from stream_app.settings import Settings
-from stream_app.store.keys import Grain, Keys
-from stream_app.topics import ensure_topics
+from stream_app.store.keys import Keys
+from stream_app.windows.grain import Grain
 from tests.support.processes import as_environment, clean_environment, headrace_command
 from tests.support.waiting import eventually
 
@@ -155,7 +156,7 @@ class Shopping:
 
 def make_topics(settings: Settings, shop: Shop | None = None) -> None:
     """Create the topics of a shop, the built-in one by default."""
-    ensure_topics(settings, shop or load_shop(settings.shop))
+    ensure_topics(settings, (shop or load_shop(settings.shop)).contracts)
 
 
 def produce(settings: Settings, records: Iterable[Raw], pace: Iterator[float] | None = None) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 
 from stream_app.contract import Field, load_shop
 from stream_app.contract.model import Contract
-from stream_app.monitor import SECONDS, Change, Monitor, Window
+from stream_app.monitor import Change, Monitor, Window
 from stream_app.monitor.tuning import Tuning
+from stream_app.windows.grain import Grain
 
 #: Monday 2026-01-05, 0 h UTC.
 MONDAY = 1_767_571_200
@@ -57,7 +58,7 @@ def shop_windows(
     """Windows in order; of each record one country, one in 50 rejected for its quantity, one in 5 without coupon."""
     rng = random.Random(seed)
     for number in range(hours):
-        start = MONDAY + number * SECONDS[grain]
+        start = MONDAY + number * Grain(grain).seconds
         # A sum of independent counts: the mix is multinomial, as if each record drew its country.
         countries = {name: poisson(rng, mean * rhythm(start) * share) for name, share in COUNTRIES.items()}
         records = sum(countries.values())

@@ -1,0 +1,50 @@
+"""Downloads on a page that draws itself again all the time."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.parts import tables
+
+
+def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
+    """A button, with the key ``{name}-csv``, that downloads a table as CSV in UTF-8."""
+    made: tuple[pd.DataFrame, bytes] | None = st.session_state.get(f"made-{name}")
+    if made is None or not made[0].equals(frame):
+        made = st.session_state[f"made-{name}"] = frame, tables.to_csv(frame)
+    offer(
+        label,
+        made[1],
+        f"{name}.csv",
+        "text/csv",
+        key=f"{name}-csv",
+        help="In UTF-8. No cell can run as a formula in a spreadsheet.",
+    )
+
+
+def offer(label: str, content: bytes, file: str, mime: str, *, key: str, help: str | None = None) -> None:
+    """A button that downloads ``content`` as ``file``; without content it cannot be pressed.
+
+    Streamlit lets go of a file soon after a refresh offers another in its place, whoever has just clicked. A second button,
+    which nobody sees, holds the file of the refresh before. (Streamlit's own way to make the file at the click has the same
+    gap, and forgets the file at each refresh, changed or not.)
+    """
+    offered = content, file
+    current, before = st.session_state.get(f"offered-{key}", (offered, offered))
+    if current != offered:
+        current, before = offered, current
+    st.session_state[f"offered-{key}"] = current, before
+    st.download_button(
+        label,
+        content,
+        file_name=file,
+        mime=mime,
+        icon=":material/download:",
+        on_click="ignore",
+        key=key,
+        help=help,
+        disabled=not content,
+    )
+    with st.container(key=f"before-{key}"):
+        st.download_button("Before", before[0], file_name=before[1], mime=mime, on_click="ignore", key=f"offered-before-{key}")

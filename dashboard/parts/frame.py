@@ -1,0 +1,168 @@
+"""The frame of every page: name, time range, pause and the badge that says how fresh the figures are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, cast
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.gate import log_out
+from dashboard.text import markup
+from dashboard.text.formats import clock
+from dashboard.text.health import Health, facts, health
+from dashboard.text.words import plain, sentence
+from stream_app.views.ranges import Chosen, Custom, TimeRange
+
+#: The option of the range control that lets a viewer cut out a range.
+CUSTOM = "custom"
+
+_Colour = Literal["green", "blue", "orange", "gray"]
+_COLOURS: dict[str, _Colour] = {
+    "live": "green",
+    "idle": "green",
+    "quiet": "gray",
+    "behind": "blue",
+    "trouble": "orange",
+    "stopped": "orange",
+    "empty": "gray",
+}
+_ICONS = {
+    "live": ":material/radio_button_checked:",
+    "idle": ":material/check_circle:",
+    "quiet": ":material/bedtime:",
+    "behind": ":material/fast_forward:",
+    "trouble": ":material/warning:",
+    "stopped": ":material/pause_circle:",
+    "empty": ":material/hourglass_empty:",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the viewer chose for all pages."""
+
+    chosen: Chosen
+    paused: bool
+
+    @property
+    def every(self) -> float | None:
+        """Seconds between refreshes; None while paused."""
+        return None if self.paused else data.EVERY
+
+
+def frame() -> Frame:
+    """What the viewer chose; the header has been drawn."""
+    return cast(Frame, st.session_state["frame"])
+
+
+def header(title: str, *, ranged: bool = True) -> None:
+    """Draw the head of a page and remember what the viewer chose. ``ranged``: the page has a time range."""
+    with st.container(key="head", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(title, anchor=False, width="content")
+        with st.container(key="filters", horizontal=True, vertical_alignment="center", width="content"):
+            chosen = _choose() if ranged else _kept()
+            paused = st.toggle("Pause", key="paused", help="Keep all figures as they are.")
+            log_out()
+    st.session_state["frame"] = Frame(chosen, paused)
+    st.fragment(_badge, run_every=None if paused else data.EVERY)(paused)
+
+
+def _choose() -> Chosen:
+    if "range" not in st.session_state and "range-kept" in st.session_state:
+        # Streamlit forgets what a widget held while a page does not draw it.
+        st.session_state["range"] = st.session_state["range-kept"]
+    known = "range" in st.session_state or _from_address()
+    value = st.segmented_control(
+        "Time range, on the stream's clock",
+        [*(one.value for one in TimeRange), CUSTOM],
+        format_func=lambda value: "Custom" if value == CUSTOM else TimeRange(value).label,
+        key="range",
+        required=True,
+        label_visibility="collapsed",
+    )
+    chosen: Chosen = _custom() if value == CUSTOM else TimeRange(value or TimeRange.LAST_DAY.value)
+    if known:
+        st.session_state["range-kept"] = value
+        # A link to this page shows the same range.
+        st.query_params["range"] = chosen.value
+    return chosen
+
+
+def _kept() -> Chosen:
+    held = st.session_state.get("range-kept", TimeRange.LAST_DAY.value)
+    return st.session_state.get("custom", TimeRange.LAST_DAY) if held == CUSTOM else TimeRange(held)
+
+
+def _from_address() -> bool:
+    asked = st.query_params.get("range", "")
+    if asked in {one.value for one in TimeRange}:
+        st.session_state["range"] = asked
+        return True
+    try:
+        custom = Custom.parse(asked)
+    except ValueError:
+        pass
+    else:
+        st.session_state["range"] = CUSTOM
+        st.session_state["custom"] = custom
+        return True
+    suggested = data.suggested_range()
+    if suggested is None:
+        return False
+    st.session_state["range"] = suggested.value
+    return True
+
+
+def _custom() -> Custom:
+    held = st.session_state.get("custom")
+    if held is None:
+        held = _last_day()
+    begin, end = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (held.start, held.end))
+    low, high = datetime(1970, 1, 1), datetime(9999, 12, 30)  # noqa: DTZ001 the widget has no zones: UTC is said beside it
+    with st.popover(f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", width="content"):
+        start = st.datetime_input("From (UTC)", begin, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
+        until = st.datetime_input("To (UTC)", end, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
+        if start is None or until is None or start >= until:
+            st.warning("The range ends before it starts; the one before stays.", icon=":material/info:")
+            return held
+    custom = Custom(*(int(one.replace(tzinfo=UTC).timestamp()) for one in (start, until)))
+    st.session_state["custom"] = custom
+    return custom
+
+
+def _last_day() -> Custom:
+    read = data.pulse()
+    stream = None if isinstance(read, data.Down) else read.stream_ms
+    end = (data.now_ms() if stream is None else stream) // 1_000 // 900 * 900 + 900
+    return Custom(max(0, end - 86_400), end)
+
+
+def _badge(paused: bool) -> None:
+    read = data.pulse()
+    held: Health | None = None
+    with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):
+        if isinstance(read, data.Down):
+            st.badge("Store unreachable", icon=":material/cloud_off:", color="red")
+        else:
+            now = data.now_ms()
+            held = health(read, now)
+            if paused:
+                at = st.session_state.setdefault("paused-at", now)
+                st.badge(f"Paused at {clock(at)}", icon=":material/pause:", color="gray")
+            else:
+                st.session_state.pop("paused-at", None)
+                st.badge(held.label, icon=_ICONS[held.level], color=_COLOURS[held.level])
+            if read.received:
+                markup.show(markup.facts(facts(read, now), cls="facts inline"))
+    # A place of its own, empty or not: what comes and goes above the figures must not make them be drawn anew.
+    with st.container(key="advice"):
+        if isinstance(read, data.Down):
+            st.error(
+                f"**The store cannot be read.** {plain(sentence(read.reason))} Headrace tries again every {data.EVERY:.0f} s.",
+                icon=":material/cloud_off:",
+            )
+        elif held is not None and held.advice and not paused:
+            st.warning(held.advice, icon=":material/info:")

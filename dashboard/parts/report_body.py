@@ -1,0 +1,164 @@
+"""A stored report as HTML of our own: every figure opens the fact that it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dashboard.text import formats, markup
+from dashboard.text.markup import Html
+from stream_app.store.reports import StoredReport
+
+#: A reference to a fact in a text, ``{{all.conformity}}``.
+_REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+#: What stays on a figure's line: brackets that open before it, and what closes after it.
+_OPENS = re.compile(r"[(\[„“]+$")
+_CLOSES = re.compile(r"[.,;:)\]!?”]+")
+
+_TONES = {"good": "good", "bad": "bad"}
+
+
+#: Units that need words.
+_UNITS = {
+    "share": "as a share of 1",
+    "points": "as a difference of shares",
+    "relative": "as a share of the period before",
+    "ratio": "times",
+    "moment": "seconds since 1970, UTC",
+    "length": "seconds",
+}
+
+
+def body(report: StoredReport) -> Html:
+    """The whole report. What cannot be read of it is left out."""
+    plain = report.report
+    return markup.tag(
+        "article",
+        markup.tag("div", _figured(_item(plain.get("headline")), report.facts), cls="headline"),
+        _figures(plain.get("figures"), report.facts),
+        *(_section(section, report.facts) for section in _list(plain.get("sections"))),
+        markup.tag("p", _about(report), cls="quiet"),
+        cls="report",
+    )
+
+
+def summary(report: StoredReport, most: int = 3) -> Html:
+    """The headline and the first sentences of the summary."""
+    sections = _list(report.report.get("sections"))
+    items = next((_list(one.get("items")) for one in sections if one.get("key") == "summary"), [])
+    return markup.tag(
+        "div",
+        markup.tag("div", _figured(_item(report.report.get("headline")), report.facts), cls="headline"),
+        markup.tag("ul", *(markup.tag("li", _figured(one, report.facts)) for one in items[:most])),
+        cls="report",
+    )
+
+
+def period(report: StoredReport) -> str:
+    """The time that a report is about."""
+    return formats.span(report.start, report.end)
+
+
+def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
+    items = []
+    for item in _list(section.get("items")):
+        mark = None
+        if item.get("hypothesis"):
+            mark = markup.join(markup.pill(f"Hypothesis, {item.get('confidence', 'low')} confidence", "warning"), " ")
+        rests = [_fact(one, facts) for one in _texts(item.get("rests_on"))]
+        parted = [part for one in rests for part in (" · ", one)][1:]
+        rest = markup.tag("span", "Rests on: ", *parted, cls="quiet rests") if rests else None
+        items.append(markup.tag("li", mark, _figured(item, facts), rest))
+    listed = markup.tag("ol" if section.get("key") == "recommendations" else "ul", *items) if items else None
+    return markup.tag(
+        "section", markup.tag("h3", str(section.get("title", ""))), listed or markup.tag("p", "None.", cls="quiet")
+    )
+
+
+def _figures(rows: Any, facts: Mapping[str, Any]) -> Html | None:
+    shown = [
+        markup.tag(
+            "tr",
+            markup.tag("th", markup.data(row.get("label", ""))),
+            markup.tag("td", _fact(str(row.get("id", "")), facts, str(row.get("now", "")))),
+            markup.tag("td", markup.data(row.get("before", "")), cls="quiet"),
+            markup.tag("td", markup.data(row.get("change", "")), cls=_TONES.get(str(row.get("tone")), "")),
+        )
+        for row in _list(rows)
+    ]
+    if not shown:
+        return None
+    names = ("", "This period", "Before", "Change")
+    head = markup.tag("thead", markup.tag("tr", *(markup.tag("th", name) for name in names)))
+    return markup.tag("table", head, markup.tag("tbody", *shown), cls="figures")
+
+
+def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
+    source = str(item.get("source") or item.get("text") or "")
+    parts: list[markup.Part] = []
+    at = 0
+    for found in _REFERENCE.finditer(source):
+        fact = _fact(found[1], facts, "" if found[1] in facts else found[0])
+        before, opening = _split(source[at : found.start()], _OPENS)
+        closing = _CLOSES.match(source, found.end())
+        at = closing.end() if closing else found.end()
+        held = (markup.data(opening), fact, markup.data(closing[0])) if closing else (markup.data(opening), fact)
+        parts += [markup.data(before), markup.tag("span", *held, cls="held")]
+    return markup.join(*parts, markup.data(source[at:]))
+
+
+def _split(text: str, ending: re.Pattern[str]) -> tuple[str, str]:
+    found = ending.search(text)
+    return (text, "") if found is None else (text[: found.start()], found[0])
+
+
+def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
+    """A figure that opens where it comes from. A reference to no fact is shown as it is."""
+    fact = facts.get(fact_id)
+    if not isinstance(fact, Mapping):
+        return markup.data(shown or fact_id)
+    face = str(shown or fact.get("rendering", ""))
+    said: dict[str, markup.Part] = {"Fact": markup.data(fact.get("label", "")), "Reads": markup.data(face)}
+    # A name is nothing but what it reads.
+    if fact.get("unit") != "name":
+        said["Value"] = markup.join(
+            markup.data(_exact(fact.get("value", ""))), " ", markup.tag("span", _unit(fact), cls="quiet")
+        )
+    card = markup.facts({**said, "Id": markup.code(fact_id)})
+    summary = markup.tag("summary", markup.data(face))
+    # Of all that share a name one is open at a time.
+    return markup.tag("details", summary, markup.tag("div", card, cls="card"), cls="fact", name="fact")
+
+
+def _exact(value: Any) -> Any:
+    """A fact's value without the digits that only binary fractions have."""
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _unit(fact: Mapping[str, Any]) -> str:
+    """What the exact value of a fact is counted in."""
+    unit = str(fact.get("unit", ""))
+    kind, _, currency = unit.partition(":")
+    if kind == "money":
+        return f"hundredths of {currency}" if currency else "hundredths of the currency"
+    return _UNITS.get(unit, f"{unit[1:]}, as a change" if unit.startswith("+") else unit)
+
+
+def _about(report: StoredReport) -> str:
+    """Who wrote it."""
+    if report.written_by == "model":
+        return f"Worded by the model {report.model}; every figure comes from the facts, and was checked against them."
+    return "Written from a template, without a model; every figure comes from the facts."
+
+
+def _item(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"text": "" if value is None else str(value)}
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []

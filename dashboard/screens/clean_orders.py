@@ -1,0 +1,100 @@
+"""The page of clean records: the newest as subscribers get them, searchable, and how to subscribe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.parts import downloads, grid, subscribe, tables
+from dashboard.parts.live import live, quiet, waiting_for_records
+from dashboard.text import markup
+from dashboard.text.words import plain
+from stream_app.names import Topics
+from stream_app.views.pulse import Pulse
+
+
+def page() -> None:
+    """Draw the page."""
+    live("clean", lambda frame: data.pulse(), _draw)
+
+
+def _draw(pulse: Pulse) -> None:
+    if not pulse.contracts:
+        waiting_for_records(bool(pulse.workers))
+        return
+    entities = list(pulse.contracts)
+    with st.container(key="card-clean"):
+        with st.container(key="clean-choice", horizontal=True, vertical_alignment="top"):
+            entity = st.segmented_control(
+                "Entity", entities, format_func=plain, key="clean-entity", default=entities[0], required=True
+            )
+            wanted = st.text_input(
+                "Search", key="clean-search", placeholder="Any value, repair or source", icon=":material/search:", max_chars=200
+            )
+            only = st.segmented_control(
+                "Show", ["All", "Repaired", "With warnings"], key="clean-only", default="All", required=True
+            )
+        _table(pulse, entity or entities[0], wanted, only or "All")
+    with st.container(key="card-subscribe"):
+        _subscribe(entity or entities[0])
+
+
+def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
+    read = data.clean(entity)
+    if isinstance(read, data.Down):
+        quiet("The store cannot be read at the moment.")
+        return
+    contract = pulse.contracts[entity]
+    rows = [
+        row
+        for row in read
+        if (not wanted or tables.holds(row, wanted))
+        and (only == "All" or (only == "Repaired" and row.repairs) or (only == "With warnings" and row.warnings))
+    ]
+    total = pulse.totals[entity].clean
+    masked = ". Personal fields are masked" if any(field.personal for field in contract.fields) else ""
+    if not read:
+        quiet(
+            "The next clean records stand here as they come in."
+            if total
+            else "No clean records yet. They stand here as soon as the first record passes its contract."
+        )
+        return
+    st.caption(f"{len(rows):,} of the newest {len(read):,}, whatever the range; {total:,} clean in all{masked}")
+    if not rows:
+        quiet("None of them matches. Older records are in the clean topic: subscribe to it below.")
+        return
+    columns: dict[str, Any] = {
+        field.name: st.column_config.DatetimeColumn(format=grid.TIME, timezone="UTC")
+        if field.type == "timestamp"
+        else st.column_config.NumberColumn(format="%.2f" if field.type == "number" else "%d")
+        for field in contract.fields
+        if field.type in {"timestamp", "number", "integer"} and not field.personal
+    }
+    frame = tables.clean(rows, contract)
+    grid.grid(frame, f"clean-{entity}", columns, rows=15)
+    downloads.offer_csv("Download these as CSV", frame, f"clean-{entity}")
+
+
+def _subscribe(entity: str) -> None:
+    chosen = data.settings()
+    topic = Topics(entity, chosen.topic_prefix).clean
+    st.subheader("Subscribe", anchor=False)
+    markup.show(
+        markup.tag(
+            "p",
+            "Any Kafka client can read ",
+            markup.code(topic),
+            ": canonical JSON in UTF-8, one record a message, keyed and partitioned as it came in. Each message names its "
+            "raw record in the header ",
+            markup.code("headrace.source"),
+            ".",
+            cls="quiet",
+        )
+    )
+    first, second, third = st.tabs(["kafka-python", "confluent-kafka", "Command line"])
+    first.code(subscribe.kafka_python(chosen, topic), language="python")
+    second.code(subscribe.confluent(chosen, topic), language="python")
+    third.code(subscribe.command_line(chosen, topic), language="bash")

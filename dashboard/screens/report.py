@@ -1,0 +1,68 @@
+"""The report page: the latest executive report and its history, each figure with its fact, to read, download and print."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.parts import downloads, report_body
+from dashboard.parts.live import live
+from dashboard.text import markup
+from dashboard.text.words import visible
+from stream_app.store.reports import StoredReport
+
+
+def page() -> None:
+    """Draw the page."""
+    live("report", lambda frame: data.reports(), _draw)
+
+
+def _draw(reports: tuple[StoredReport, ...]) -> None:
+    if not reports:
+        with st.container(key="card-empty"):
+            st.subheader("No report yet", anchor=False)
+            st.markdown(
+                "A report sums up a period of the stream: what happened, what was out of the ordinary, and what to do. "
+                "Write one of the period so far, or let the service write them as periods end:"
+            )
+            st.code("headrace report", language="bash")
+        return
+    known = {report.id: report for report in reports}
+    asked = st.query_params.get("report", "")
+    if "report-id" not in st.session_state and asked in known:
+        st.session_state["report-id"] = asked
+    with st.container(key="report-head", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        held = st.session_state.get("report-id")
+        # The report that somebody reads stays an option when newer ones push it out of the list.
+        chosen = st.selectbox(
+            "Report",
+            [*known] if held is None or held in known else [held, *known],
+            format_func=lambda one: _label(known.get(one), one),
+            key="report-id",
+            label_visibility="collapsed",
+            width=420,
+        )
+        report = known.get(chosen) or reports[0]
+        with st.container(key="report-downloads", horizontal=True, width="content"):
+            _download("Markdown", report.markdown, f"{report.id}.md", "text/markdown")
+            _download("HTML", report.html, f"{report.id}.html", "text/html")
+    with st.container(key="card-report"):
+        markup.show(
+            markup.join(
+                markup.tag("h2", markup.data(report.report.get("title", "Report"))),
+                markup.tag("p", report_body.period(report), cls="quiet"),
+                report_body.body(report),
+            )
+        )
+    st.caption("A figure opens the fact that it comes from. To get a PDF, print this page, or the HTML, into a file.")
+
+
+def _label(report: StoredReport | None, report_id: str) -> str:
+    if report is None:
+        return visible(report_id)
+    return f"{report_body.period(report)}, {'by a model' if report.written_by == 'model' else 'from the template'}"
+
+
+def _download(name: str, text: str, file: str, mime: str) -> None:
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in file)
+    downloads.offer(name, text.encode("utf-8", "replace"), safe, mime, key=f"report-{name}")

@@ -1,0 +1,1 @@
+"""Numbers, words and markup: values as text."""

@@ -1,0 +1,1 @@
+"""Judges files without Kafka or Redis."""

@@ -1,0 +1,42 @@
+"""``headrace baseline``: what has been learned to be usual, as a file that pins it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+
+from stream_app.contract import load_shop
+from stream_app.settings import Settings, load_settings
+from stream_app.store.writer import UNAVAILABLE, Store
+
+
+@click.command(name="baseline")
+def command() -> None:
+    """Print the baselines in force as JSON: what outliers are compared with, by entity, rule and group.
+
+    Save it and name the file in HEADRACE_BASELINE, and workers (and `headrace check`) compare with exactly that,
+    so that a replay comes to the same verdicts.
+    """
+    settings = load_settings()
+    try:
+        found = asyncio.run(_read(settings))
+    except UNAVAILABLE as error:
+        raise click.ClickException(f"Redis cannot be read ({type(error).__name__}); is it up? Set HEADRACE_REDIS") from None
+    if not found:
+        raise click.ClickException("nothing has been learned yet; let the workers judge some thousand clean records first")
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+
+
+async def _read(settings: Settings) -> dict[str, object]:
+    store = Store(settings.redis.get_secret_value(), settings.redis_prefix)
+    try:
+        found = {}
+        for entity in load_shop(settings.shop).contracts:
+            made = await store.learned.baseline(entity)
+            if made is not None:
+                found[entity] = json.loads(made.to_json())
+        return found
+    finally:
+        await store.close()

@@ -1,0 +1,135 @@
+"""``headrace report``: writes the executive report of a period, once or again and again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from headrace.interrupts import Stop
+from stream_app.errors import SettingsError, StoreError
+from stream_app.settings import Settings, load_settings
+
+_SUFFIXES = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json"}
+#: Seconds between two looks whether a report is due.
+LOOK = 2.0
+
+
+@click.command(name="report")
+@click.option("--once", is_flag=True, help="Write one report and print it.")
+@click.option("--every", metavar="LENGTH", help="Write one for every period of this length, such as 15m, 24h or 7d.")
+@click.option(
+    "--period", "length", metavar="LENGTH", help="With --once: the last 15m, 24h … of the stream; default: what suits."
+)
+@click.option("--from", "start", metavar="TIME", help="With --once: start of the period (UTC unless it says otherwise).")
+@click.option("--to", "end", metavar="TIME", help="With --from: end of the period; default: the stream's time.")
+@click.option("--format", "form", type=click.Choice(["markdown", "html", "json"]), help="Default: by --output, or markdown.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
+@click.option("--anew", is_flag=True, help="With --once: write a report that is there already again.")
+@click.option("--facts", "show_facts", is_flag=True, help="Print the facts as a model would read them, and stop.")
+@click.option("--prompt", "show_prompt", is_flag=True, help="Print the whole question as it would be sent, and stop.")
+@click.option("--topic/--no-topic", default=True, help="Publish on the topic `reports` (default).")
+def command(
+    once: bool,
+    every: str | None,
+    length: str | None,
+    start: str | None,
+    end: str | None,
+    form: str | None,
+    output: Path | None,
+    anew: bool,
+    show_facts: bool,
+    show_prompt: bool,
+    topic: bool,
+) -> None:
+    """Write the executive report of a period of the stream's time.
+
+    With HEADRACE_LLM_MODEL set, a model writes the prose; every figure and name is inserted from computed facts. Without
+    one, or when what it wrote does not pass, a template writes the same sections. One report a period and language is
+    kept, whoever writes it.
+    """
+    if sum((once, every is not None, show_facts, show_prompt)) != 1:
+        raise click.UsageError("say one of --once, --every LENGTH, --facts and --prompt")
+    if every is not None and (length or start or end or form or output or anew):
+        raise click.UsageError("--every writes every period as it ends: the other options are for --once")
+    if (end and not start) or (start and length):
+        raise click.UsageError("a period is --period LENGTH, or --from TIME and perhaps --to TIME")
+    settings = load_settings()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    if every is not None:
+        _watch(settings, every, topic)
+        return
+    _once(settings, (length, start, end), form or _SUFFIXES.get(output.suffix.lower() if output else "", "markdown"),
+          output, anew=anew, show="facts" if show_facts else "prompt" if show_prompt else None, topic=topic)  # fmt: skip
+
+
+def _once(
+    settings: Settings,
+    which: tuple[str | None, str | None, str | None],
+    form: str,
+    output: Path | None,
+    *,
+    anew: bool,
+    show: str | None,
+    topic: bool,
+) -> None:
+    from reporter.build import reporter_of
+    from reporter.periods import Period, parse_length, parse_moment, up_to
+    from reporter.prompt import facts_for_model, question
+    from reporter.service import NOTHING_YET
+    from stream_app.windows.grain import LONGEST
+
+    reporter = reporter_of(settings, topic=topic)
+    length, start, end = which
+    _, stream_ms = reporter.stream()
+    if stream_ms is None:
+        raise StoreError(NOTHING_YET)
+    if start is not None:
+        period = Period(parse_moment(start), parse_moment(end) if end else up_to(stream_ms, 60).end)
+        if period.length <= 0:
+            raise SettingsError("the period ends before it starts; give --to a later moment than --from")
+        if period.length > LONGEST:
+            raise SettingsError("a report covers at most 366 days; give --from a later moment")
+    else:
+        period = up_to(stream_ms, parse_length(length)) if length else reporter.suggested()
+    if show is not None:
+        facts = reporter.facts(period)
+        shown = facts_for_model(facts) if show == "facts" else question(facts, settings.llm_model or "")
+        _print(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", output)
+        return
+    outcome = reporter.report(period, anew=anew)
+    for problem in reporter.announce():
+        click.echo(f"headrace: {problem}", err=True)
+    report = outcome.report
+    if not outcome.written_here:
+        click.echo(f"headrace: report {report.id} was written before; --anew writes it again", err=True)
+    text = {"markdown": report.markdown, "html": report.html, "json": report.to_json() + "\n"}[form]
+    _print(text, output)
+
+
+def _print(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{output} cannot be written ({error.strerror}); name another file with --output") from None
+
+
+def _watch(settings: Settings, every: str, topic: bool) -> None:
+    from reporter.build import reporter_of
+    from reporter.periods import parse_length
+    from reporter.watch import Watch
+
+    watch = Watch(reporter_of(settings, topic=topic), parse_length(every), settings.grace)
+    stop = Stop()
+    with stop.listening():
+        while not stop:
+            outcome = watch.step()
+            if outcome is not None and outcome.written_here:
+                click.echo(f"report {outcome.report.id}: {outcome.report.report['headline']['text']}")
+            stop.wait(LOOK)

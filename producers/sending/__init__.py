@@ -1,0 +1,1 @@
+"""Delivery of raw records to Kafka: accounting, pace, resuming."""

@@ -1,0 +1,1 @@
+"""A simulated shop, its faults and incidents, and the truth about them."""

@@ -1,0 +1,1 @@
+"""Sources of raw records: files and HTTP APIs, mapped to the fields of a contract."""

@@ -1,0 +1,86 @@
+"""CEL expressions over the columns of a source: compiled once, type-checked before anything is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from cel_expr_python import cel
+
+_TEXTS = re.compile(r"""[rR]?("{3}|'{3}).*?\1|[rR]?"(?:\\.|[^"\\])*"|[rR]?'(?:\\.|[^'\\])*'""", re.DOTALL)
+_WORDS = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+#: The variable that holds every column by name, for names that are no CEL identifiers: ``row["Customer ID"]``.
+ROW = "row"
+
+
+class ExpressionError(Exception):
+    """The expression does not compile; the message is one line and names the column of text it is about."""
+
+
+class Failed(Exception):
+    """The expression has no value for this row (a text that is no number, a column that is null …)."""
+
+
+def words(expression: str) -> frozenset[str]:
+    """The identifiers that stand in an expression, texts and members left out."""
+    return frozenset(_WORDS.findall(_TEXTS.sub("''", expression)))
+
+
+class Expression:
+    """One compiled expression over named columns.
+
+    Args:
+        text: CEL. A column whose name is an identifier is a variable; `row["…"]` reaches every column.
+        columns: the columns of the source.
+        typed: values have JSON types (then columns are dynamically typed); else every cell is a text.
+
+    Raises:
+        ExpressionError: it does not compile, or names a column that is not there.
+    """
+
+    def __init__(self, text: str, columns: Sequence[str], *, typed: bool) -> None:
+        used = words(text)
+        self.text = text
+        self.reads = tuple(columns) if ROW in used else tuple(c for c in columns if c in used)
+        self._row = ROW in used
+        one = cel.Type.DYN if typed else cel.Type.STRING
+        variables = {name: one for name in columns if _NAME.fullmatch(name) and name in used and name != ROW}
+        if self._row:
+            variables[ROW] = cel.Type.Map(cel.Type.STRING, one)
+        self._names = tuple(name for name in self.reads if name in variables)
+        try:
+            self._compiled = cel.NewEnv(variables=variables).compile(text)
+        except Exception as error:
+            line = str(error).splitlines()[0]
+            line = re.sub(r"^INVALID_ARGUMENT: ERROR: <input>:\d+:(\d+): ", r"character \1: ", line)
+            line = line.removesuffix(" (in container '')")
+            if "undeclared reference" in line:
+                line += f"; columns: {', '.join(columns)}"
+            if "null_type" in line and not typed:
+                line += "; an empty text becomes null, so write '' for null"
+            raise ExpressionError(line) from None
+        self.is_condition = self._compiled.return_type() in (cel.Type.BOOL, cel.Type.DYN)
+
+    def evaluate(self, values: tuple[Any, ...]) -> Any:
+        """The value for one row, given the values of ``reads`` in that order.
+
+        Raises:
+            Failed: the expression has no value for this row.
+        """
+        row = dict(zip(self.reads, values, strict=True))
+        data: dict[str, Any] = {name: row[name] for name in self._names}
+        if self._row:
+            data[ROW] = row
+        try:
+            result = self._compiled.eval(data=data)
+            failed = result.type() == cel.Type.ERROR
+            value = None if failed else result.value()
+        except Exception as error:
+            raise Failed from error
+        if failed or not isinstance(value, str | int | float | bool | list | dict | datetime | timedelta | None):
+            raise Failed
+        return value.total_seconds() if isinstance(value, timedelta) else value

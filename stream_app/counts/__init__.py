@@ -1,0 +1,1 @@
+"""Counting verdicts: counter fields, windows, tally, samples, summary. Pure."""

@@ -1,0 +1,153 @@
+"""Totals become figures people read: conformity, quality by dimension, and the shop's key numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stream_app.contract.model import Dimension
+from stream_app.contract.summary import ContractSummary
+
+if TYPE_CHECKING:
+    from stream_app.contract.summary import ContractSummary
+
+#: What each dimension weighs in a quality score. All the same: a shop that wants otherwise splits its rules.
+WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
+
+#: Minor units in one unit of currency (ISO 4217, two minor digits).
+MINOR = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTotals:
+    """What was counted for one entity. Always ``received = clean + rejected + pending``.
+
+    ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
+    among clean records. ``known``: distinct clean records that others may refer to.
+    """
+
+    received: int = 0
+    clean: int = 0
+    rejected: int = 0
+    pending: int = 0
+    repaired: int = 0
+    findings: Mapping[str, int] = field(default_factory=dict)
+    revenue_minor: int = 0
+    active_customers: int = 0
+    orders: int = 0
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Shares between 0 and 1; None where nothing was judged. ``dimensions`` holds those that have rules."""
+
+    score: float | None
+    dimensions: Mapping[str, float | None]
+
+
+def conformity(clean: int, rejected: int) -> float | None:
+    """The share of judged records that are clean; None when none was judged."""
+    judged = clean + rejected
+    return clean / judged if judged else None
+
+
+def quality(contract: ContractSummary, received: int, findings: Mapping[str, int]) -> Quality:
+    """Per dimension 1 − findings ÷ (records × rules); the score is their weighted mean.
+
+    Only rules of severity ``error`` or ``warning`` count, and only findings of rules that the contract still has.
+    """
+    rules: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for rule_id, rule in contract.rules.items():
+        if rule.counts:
+            rules[rule.dimension] = rules.get(rule.dimension, 0) + 1
+            found[rule.dimension] = found.get(rule.dimension, 0) + findings.get(rule_id, 0)
+    if not received or not rules:
+        return Quality(None, {dimension: None for dimension in sorted(rules)})
+    # A rule may find twice in one record (two list items, say): a share below nothing would mean nothing.
+    shares = {name: max(0.0, 1 - found[name] / (received * rules[name])) for name in sorted(rules)}
+    weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
+    return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
+
+
+def overall_quality(parts: Iterable[tuple[int, Quality]]) -> Quality:
+    """One quality of several entities: means weighted by the records of each, per dimension and for the score."""
+    scores: list[tuple[int, float]] = []
+    dimensions: dict[str, list[tuple[int, float]]] = {}
+    names: set[str] = set()
+    for received, part in parts:
+        names.update(part.dimensions)
+        if part.score is not None:
+            scores.append((received, part.score))
+        for name, share in part.dimensions.items():
+            if share is not None:
+                dimensions.setdefault(name, []).append((received, share))
+    return Quality(_mean(scores), {name: _mean(dimensions.get(name, [])) for name in sorted(names)})
+
+
+def _mean(weighted: list[tuple[int, float]]) -> float | None:
+    weight = sum(each for each, _ in weighted)
+    return sum(each * value for each, value in weighted) / weight if weight else None
+
+
+def sales_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
+    """The entity that the shop's sales are counted from: the first with a customer and revenue, else with revenue."""
+    with_revenue = [entity for entity, contract in contracts.items() if contract.revenue]
+    with_customer = [entity for entity in with_revenue if contracts[entity].customer]
+    return next(iter(with_customer or with_revenue), None)
+
+
+def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals]) -> dict[str, Any]:
+    """The ``entities`` and ``kpis`` parts of ``headrace status --json``; an entity without totals counts nothing."""
+    entities: dict[str, Any] = {}
+    parts: list[tuple[int, Quality]] = []
+    for entity, contract in contracts.items():
+        total = totals.get(entity, EntityTotals())
+        measured = quality(contract, total.received, total.findings)
+        parts.append((total.received, measured))
+        entities[entity] = {
+            "in": total.received,
+            "clean": total.clean,
+            "rejected": total.rejected,
+            "pending": total.pending,
+            "repaired": total.repaired,
+            "findings": {rule: count for rule, count in sorted(total.findings.items()) if count > 0},
+            "conformity": conformity(total.clean, total.rejected),
+            "quality": {"score": measured.score, "dimensions": dict(measured.dimensions)},
+        }
+    return {"entities": entities, "kpis": _kpis(contracts, totals, overall_quality(parts).score)}
+
+
+def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals], score: float | None) -> dict[str, Any]:
+    sales = sales_entity(contracts)
+    contract = contracts[sales] if sales else None
+    total = totals.get(sales, EntityTotals()) if sales else EntityTotals()
+    customers = totals.get(contract.customer_entity) if contract and contract.customer_entity else None
+    judged = [totals[entity] for entity in contracts if entity in totals]
+    return {
+        "active_customers": total.active_customers,
+        "orders": total.orders,
+        "revenue": total.revenue_minor / MINOR,
+        "currency": contract.currency if contract else None,
+        "conversion_rate": conversion_rate(total.active_customers, customers.known if customers else 0),
+        "quality_score": score,
+        "conformity": conformity(sum(one.clean for one in judged), sum(one.rejected for one in judged)),
+    }
+
+
+def conversion_rate(active: int, known: int) -> float | None:
+    """Active ÷ known customers; None where no customer is known. At most 1: ``active`` may be an estimate."""
+    return min(1.0, active / known) if known else None
+
+
+def at_risk(contract: ContractSummary, rule_id: str, at_risk_minor: Mapping[str, int]) -> int | None:
+    """Minor units at risk in the findings of a rule; None where it tells no worth."""
+    rule = contract.rules.get(rule_id)
+    return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth else None
+
+
+def value_at_risk(contract: ContractSummary, at_risk_minor: Mapping[str, int]) -> int:
+    """Minor units at risk in one entity, added up by rule: a record counts under each rule that found something in it."""
+    return sum(at_risk(contract, rule_id, at_risk_minor) or 0 for rule_id in at_risk_minor)

@@ -1,0 +1,1 @@
+"""Everything that talks to Kafka: connection options, headers, admin, producers, transactions, search."""

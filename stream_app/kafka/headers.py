@@ -1,0 +1,89 @@
+"""Reads and writes the headers of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stream_app.names import (
+    AS_OF,
+    ATTEMPTS,
+    CONTRACT,
+    FINDINGS,
+    REPAIRS,
+    SOURCE,
+    TOPIC_ID,
+    WARNINGS,
+)  # fmt: skip
+
+Header = tuple[str, bytes]
+#: On a dead-letter record that was cut: how many bytes its value and its key had, and how many headers are left out.
+TRUNCATED = "headrace.truncated"
+TRUNCATED_KEY = "headrace.truncated.key"
+TRUNCATED_HEADERS = "headrace.truncated.headers"
+NULL_VALUE = "headrace.null"
+OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, AS_OF, TOPIC_ID})
+
+
+def dead_letter_headers(record: Any, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
+    """The original headers, ours, and the conventional names that redrive tools read (Kafka Connect, Spring Kafka).
+
+    ``source`` says where the raw record is: one that waited is read from the pending topic, under another offset.
+    """
+    attempts = 1
+    kept: list[Header] = []
+    for name, value in record.headers:
+        if name == ATTEMPTS and value and value.isdigit():
+            attempts = int(value[:6]) + 1
+        elif name not in OURS or name == AS_OF:
+            kept.append((name, value))
+    topic, partition, offset = source.rsplit(b":", 2)
+    return [
+        *kept,
+        (SOURCE, source),
+        (CONTRACT, contract),
+        (FINDINGS, findings),
+        (ATTEMPTS, b"%d" % attempts),
+        ("__connect.errors.topic", topic),
+        ("__connect.errors.partition", partition),
+        ("__connect.errors.offset", offset),
+        ("__connect.errors.stage", b"VALUE_CONVERTER"),
+        ("__connect.errors.connector.name", group.encode()),
+        ("kafka_dlt-original-topic", topic),
+        ("kafka_dlt-original-partition", int(partition).to_bytes(4, "big")),
+        ("kafka_dlt-original-offset", int(offset).to_bytes(8, "big")),
+        ("kafka_dlt-original-timestamp", max(0, record.timestamp).to_bytes(8, "big")),
+    ]
+
+
+def header(record: Any, name: str) -> bytes | None:
+    """The last value of a header; ``None`` when it is not there."""
+    found = None
+    for key, value in record.headers:
+        if key == name:
+            found = value
+    return found
+
+
+def as_of_all(records: list[Any]) -> list[int]:
+    """``as_of`` of each record; most have that header alone, and many the same moment."""
+    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
+    known = {pair: moment for pair in set(pairs) if pair is not None and (moment := _told(*pair)) is not None}
+    if len(known) == 1 and pairs.count(pairs[0]) == len(pairs):
+        return list(known.values()) * len(pairs)
+    return [known[pair] if pair in known else as_of(record) for pair, record in zip(pairs, records, strict=True)]
+
+
+def _told(name: str, value: bytes | None) -> int | None:
+    """The moment that a header tells, where it is one that does."""
+    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
+
+
+def as_of(record: Any) -> int:
+    """The moment a record is judged as of, in ms: its header, else its Kafka timestamp."""
+    if not record.headers:
+        return max(0, int(record.timestamp))
+    for name, value in record.headers:
+        told = _told(name, value)
+        if told is not None:
+            return told
+    return max(0, int(record.timestamp))

@@ -1,0 +1,108 @@
+"""Records of one batch on their way out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from stream_app.kafka.headers import NULL_VALUE, TRUNCATED, TRUNCATED_HEADERS, TRUNCATED_KEY, Header
+
+#: A record on its way out: key, value, timestamp (ms), headers.
+Row = tuple[bytes | None, bytes | None, int, list[Header]]
+#: Kafka's default limit is 1,048,588 bytes with overhead; a longer record is cut before it is sent, because a refusal
+#: leaves a gap in an idempotent producer's sequence.
+_LIMIT = 1_035_000
+#: Of a key or value that does not fit, this much goes to the dead-letter topic, and of headers this much.
+KEPT_OF_OVERSIZED = 100_000
+_KEPT_OF_HEADERS = 30_000
+
+
+class Outbox:
+    """Records of one batch on their way out, as one builder per (topic, partition)."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._open: dict[tuple[str, int], Any] = {}
+        self._full: list[tuple[str, int, Any]] = []
+        self._alone: list[tuple[str, int, Row]] = []
+
+    def add(self, topic: str, partition: int, row: Row, *, foreign: bool = False) -> None:
+        """Add a record. ``foreign``: there are headers besides ours, of any size."""
+        key, value, timestamp, headers = row
+        if value is None and key is None:
+            value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # the client cannot send a record of nothing
+        size = (len(key) if key else 0) + (len(value) if value else 0) + (_size(headers) if foreign else 0)
+        if size > KEPT_OF_OVERSIZED:
+            if size > _LIMIT:
+                key, value, headers = _cut(key, value, headers)
+            self._alone.append((topic, partition, (key, value, timestamp, headers)))
+            return
+        self._append(topic, partition, [(key, value, timestamp, headers)])
+
+    def add_ours(self, topic: str, partition: int, rows: list[Row]) -> None:
+        """Add records of our own making, in order: a value and our headers."""
+        if max([len(value or b"") + len(key or b"") for key, value, _, _ in rows], default=0) <= KEPT_OF_OVERSIZED:
+            self._append(topic, partition, rows)
+        else:
+            for row in rows:
+                self.add(topic, partition, row)
+
+    def _append(self, topic: str, partition: int, rows: list[Row]) -> None:
+        place = (topic, partition)
+        builder = self._open.get(place)
+        if builder is None:
+            builder = self._open[place] = self._producer.create_batch()
+        done = 0
+        while (done := builder.extend(rows, done)) < len(rows):
+            self._full.append((topic, partition, builder))
+            builder = self._open[place] = self._producer.create_batch()
+
+    async def send(self) -> None:
+        """Send everything and wait until the broker has acknowledged it; raises the client's error otherwise."""
+        batches = [*self._full, *((topic, partition, builder) for (topic, partition), builder in self._open.items())]
+        self._full, self._open = [], {}
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            for topic, partition, builder in batches:
+                builder.close()
+                futures.append(await self._producer.send_batch(builder, topic, partition=partition))
+            await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                future.add_done_callback(_seen)  # the first failure is raised; the others say nothing new
+        for topic, partition, (key, value, timestamp, headers) in self._alone:
+            await self._producer.send_and_wait(
+                topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
+            )
+        self._alone = []
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _size(headers: list[Header]) -> int:
+    return sum(len(name) + len(value or b"") + 10 for name, value in headers)
+
+
+def _cut(key: bytes | None, value: bytes | None, headers: list[Header]) -> tuple[bytes | None, bytes | None, list[Header]]:
+    """Cut a record to what fits: foreign headers first (ours are the last ones), then value, then key."""
+    marks: list[Header] = []
+    kept, room = len(headers), _KEPT_OF_HEADERS
+    while kept and (room := room - _size([headers[kept - 1]])) >= 0:
+        kept -= 1
+    if kept:
+        marks.append((TRUNCATED_HEADERS, b"%d" % kept))
+        headers = headers[kept:]
+    for name, part in ((TRUNCATED, value), (TRUNCATED_KEY, key)):
+        length = len(part or b"")
+        if length > KEPT_OF_OVERSIZED and len(key or b"") + len(value or b"") + _size(headers) > _LIMIT:
+            marks.append((name, b"%d" % length))
+            if name == TRUNCATED:
+                value = (value or b"")[:KEPT_OF_OVERSIZED]
+            else:
+                key = (key or b"")[:KEPT_OF_OVERSIZED]
+    return key, value, [*headers, *marks]

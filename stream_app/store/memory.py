@@ -1,0 +1,114 @@
+"""The store's look-ups in the memory of one process, held to the same tests as the real one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from stream_app.contract.model import Contract
+from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
+from stream_app.judge.batch import Verdicts
+from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.judge.related import Known
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """Known records and claimed keys, as ``stream_app.store.writer.Store`` keeps them in Redis."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, bytes]] = {}
+        self._held: dict[tuple[str, str], dict[str, bytes]] = {}
+
+    async def look_up(self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]) -> Found:
+        """See ``Store.look_up``; nothing is ever repeated here, so that nothing is noted."""
+        missing, values = [], []
+        for want in wanted:
+            known = self.known.get(want.entity, {})
+            missing.append([index for index, identity in enumerate(want.ids) if identity not in known])
+            values.append([known.get(identity, b"") for identity in want.ids] if want.values else [])
+        repeats, contradictions = [], []
+        for claim in claims:
+            held = self._held.setdefault((entity, claim.rule), {})
+            same: list[int] = []
+            other: list[int] = []
+            for index, (identity, own) in enumerate(zip(claim.ids, claim.holders, strict=True)):
+                holder = held.setdefault(identity, own) if claim.claim else held.get(identity, own)
+                if holder != own and _source(holder) != _source(own):
+                    (same if holder.partition(b" ")[2] == own.partition(b" ")[2] else other).append(index)
+            repeats.append(same)
+            contradictions.append(other)
+        return Found(missing, repeats, contradictions, values, -1, b"")
+
+    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None:
+        """Nothing is repeated here."""
+
+    def apply(self, entity: str, references: dict[str, str], release: list[tuple[str, str, bytes]]) -> None:
+        """Make records known, and give keys back that rejected records held."""
+        self.known.setdefault(entity, {}).update((identity, text.encode()) for identity, text in references.items())
+        for rule, identity, source in release:
+            held = self._held.get((entity, rule), {})
+            if _source(held.get(identity, b"")) == source:
+                del held[identity]
+
+
+class Learner:
+    """Learns what is usual on the way, as workers do together; or keeps to a baseline that is given."""
+
+    def __init__(self, contract: Contract, baseline: Baseline | None, *, learn: bool) -> None:
+        self.contract, self.baseline = contract, baseline
+        self._learns = learn and bool(contract.outliers)
+        self._weeks: dict[int, dict[str, Counter[tuple[Any, Any]]]] = {}
+        self._learned = self._made_of = 0
+
+    def learn(self, verdicts: Verdicts, usual: list[int], known: Mapping[str, Mapping[str, bytes]], week: int) -> None:
+        """Learn from the clean records at ``usual``, of a ``week``, and make a new baseline where enough is new."""
+        if not self._learns or not usual:
+            return
+        new = week not in self._weeks and bool(self._weeks)
+        into = self._weeks.setdefault(week, {})
+        for rule, counter in learned(self.contract, verdicts, usual, self._learned).items():
+            into.setdefault(rule, Counter()).update(counter)
+            self._learned += counter.total()
+        if enough(self._learned, self._made_of, new_week=new):
+            self._renew(known)
+
+    def _renew(self, known: Mapping[str, Mapping[str, bytes]]) -> None:
+        for old in sorted(self._weeks)[:-WEEKS]:
+            del self._weeks[old]
+        histograms: dict[str, dict[str, dict[int, int]]] = {}
+        for found in self._weeks.values():
+            for rule, counter in found.items():
+                groups = histograms.setdefault(rule, {})
+                for (value, place), count in counter.items():
+                    histogram = groups.setdefault(str(value), {})
+                    histogram[place] = histogram.get(place, 0) + count
+        parents: dict[str, dict[str, str]] = {}
+        for level, entity, name, groups_of in parent_levels(self.contract, histograms):
+            records = known.get(entity, {})
+            values = {group: Known.from_json(records[group]).values.get(name) for group in groups_of if group in records}
+            parents[level] = {group: str(value) for group, value in values.items() if value is not None}
+        version = self.baseline.version + 1 if self.baseline is not None else 1
+        self.baseline = build(version, self.contract.outliers, histograms, parents, self._learned)
+        self._made_of = self._learned
+
+
+def _source(holder: bytes) -> bytes:
+    return holder.partition(b" ")[0]
+
+
+async def at_once(what: str, action: Callable[[], Awaitable[T]]) -> T:
+    """Do an action that cannot fail for a while."""
+    return await action()
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits for anything."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("the coroutine waits for something")

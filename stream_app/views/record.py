@@ -1,0 +1,218 @@
+"""A raw record as people may see it: field by field with the reasons beside, personal data masked by classification.
+
+What the contract does not know has no classification: its value is described, not shown. Bytes that are no JSON object are
+shown as escaped text; where the contract has personal fields, as the shape of that text, so that one sees where it breaks
+and not whom it is about.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.samples import MASK
+from stream_app.kafka.search import FoundRecord
+from stream_app.names import ATTEMPTS, CONTRACT
+
+#: Bytes of a malformed record that are shown, and characters of one value.
+RAW_SHOWN = 4_000
+VALUE_SHOWN = 400
+#: Unknown fields shown of one record.
+UNKNOWN_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A finding as the record's header has it."""
+
+    rule: str
+    severity: str
+    path: str
+    message: str
+
+    @property
+    def field(self) -> str | None:
+        """The field it is about; None where it is about the whole record."""
+        match = re.match(r"\$\.([^.\[\]]+)", self.path)
+        return match.group(1) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field: its text as shown (None: not in the record), whether that is masked, and what was found in it."""
+
+    name: str
+    shown: str | None
+    masked: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A record's value: ``rows`` by field, or ``raw`` where it is no JSON object; ``whole``: reasons of no one field.
+
+    ``bytes``: its length; ``shape``: letters and digits of ``raw`` are replaced.
+    """
+
+    bytes: int
+    rows: tuple[Row, ...] = ()
+    whole: tuple[Reason, ...] = ()
+    raw: str | None = None
+    shape: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record that was found. ``topic``, ``partition``, ``offset``: where; ``timestamp``: ms, the raw record's.
+
+    ``outcome``: ``dead letter``, ``clean``, or ``raw`` where neither was found within the bound. ``others``: names of
+    headers that are not Headrace's.
+    """
+
+    outcome: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    content: Content
+    contract: str
+    attempts: str
+    others: tuple[str, ...]
+
+
+def opened(found: FoundRecord, contract: ContractSummary) -> Opened:
+    """A record that was found, as people may see it."""
+
+    def text(name: str) -> str:
+        return (found.header(name) or b"").decode("utf-8", "replace")[:200]
+
+    ours = ("headrace.", "__connect.", "kafka_dlt-")
+    return Opened(
+        outcome=found.outcome,
+        topic=found.topic,
+        partition=found.partition,
+        offset=found.offset,
+        timestamp=found.timestamp,
+        content=content(found.value, contract, reasons(found.reasons)),
+        contract=text(CONTRACT),
+        attempts=text(ATTEMPTS),
+        others=tuple(name[:80] for name, _ in found.headers if not name.startswith(ours))[:20],
+    )
+
+
+_PARTS = (("rule", ""), ("severity", ""), ("path", "$"), ("message", ""))
+
+
+def reasons(header: bytes | None) -> tuple[Reason, ...]:
+    """The findings in a ``headrace.findings`` or ``headrace.warnings`` header; nothing where it cannot be read."""
+    try:
+        rows = json.loads(header or b"[]")
+        return tuple(
+            Reason(
+                str(row.get("rule", "")), str(row.get("severity", "")), str(row.get("path", "$")), str(row.get("message", ""))
+            )
+            for row in rows
+        )
+    except (ValueError, AttributeError, TypeError):
+        return ()
+
+
+def content(value: bytes | None, contract: ContractSummary, found: Sequence[Reason]) -> Content:
+    """What people may see of a value."""
+    size = len(value or b"")
+    record = _object(value)
+    if record is None:
+        personal = any(field.personal for field in contract.fields)
+        names = {field.name for field in contract.fields}
+        return Content(size, (), tuple(found), escaped(value or b"", names if personal else None), personal)
+    known = {field.name: field for field in contract.fields}
+    rows = []
+    for name, field in known.items():
+        about = tuple(reason for reason in found if reason.field == name)
+        if name not in record:
+            rows.append(Row(name, None, False, about))
+        elif field.personal and record[name] is not None:
+            rows.append(Row(name, f"{MASK} ({kind(record[name])})", True, about))
+        else:
+            rows.append(Row(name, _shown(record[name]), False, about))
+    for name in [name for name in record if name not in known][:UNKNOWN_SHOWN]:
+        about = tuple(reason for reason in found if reason.field == name)
+        rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", True, about))
+    named = {row.name for row in rows}
+    return Content(size, tuple(rows), tuple(reason for reason in found if reason.field not in named))
+
+
+def kind(value: Any) -> str:
+    """What a masked value is, without saying it: ``text of 23 characters``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return f"text of {len(value)} characters"
+    return f"{'list' if isinstance(value, list) else 'object'} of {len(value)}"
+
+
+def escaped(value: bytes, names: set[str] | None = None) -> str:
+    """Bytes as text of at most ``RAW_SHOWN`` bytes, what is no UTF-8 as ``\\xff``.
+
+    With ``names``, letters become x and digits 0, but for field names of the contract and JSON's own words.
+    """
+    text = value[:RAW_SHOWN].decode("utf-8", "backslashreplace")
+    if names is not None:
+        text = _shape(value[:RAW_SHOWN], names)
+    return text + (f" … ({len(value):,} bytes in all)" if len(value) > RAW_SHOWN else "")
+
+
+def _shape(value: bytes, names: set[str]) -> str:
+    text = value.decode("utf-8", "surrogateescape")
+    kept = sorted((re.escape(f'"{name}"') for name in names), key=len, reverse=True)
+    words = re.compile("|".join([*kept, r"\b(?:true|false|null)\b", r"."]), re.DOTALL)
+
+    def cover(match: re.Match[str]) -> str:
+        part = match.group()
+        if len(part) > 1:
+            return part
+        if 0xDC80 <= ord(part) <= 0xDCFF:
+            return f"\\x{ord(part) - 0xDC00:02x}"
+        return "0" if part.isnumeric() else "x" if part.isalpha() or ord(part) > 127 else part
+
+    return words.sub(cover, text)
+
+
+def _object(value: bytes | None) -> dict[str, Any] | None:
+    try:
+        record = json.loads((value or b"").decode("utf-8"), parse_int=_number, parse_float=_number)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+class _Number(float):
+    """A number in the record's own digits."""
+
+    text = ""
+
+
+def _number(text: str) -> _Number:
+    number = _Number(float(text)) if len(text) < 300 else _Number("nan")
+    number.text = text
+    return number
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, _Number):
+        return _cut(value.text)
+    if isinstance(value, str):
+        return _cut(value)
+    return _cut(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= VALUE_SHOWN else f"{text[:VALUE_SHOWN]} … ({len(text):,} characters)"

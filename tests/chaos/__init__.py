@@ -1,1 +1,0 @@
-"""Long crash tests, run by ``make chaos``."""

@@ -1,0 +1,233 @@
+"""Looking up a batch comes to the same in Redis and in memory, and to the same again when the batch is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from stream_app.counts.tally import Tally
+from stream_app.judge.baseline import Baseline
+from stream_app.judge.batch import Verdicts
+from stream_app.judge.lookups import Batch, LookUps, Settled
+from stream_app.store.memory import MemoryStore, at_once
+from stream_app.store.writer import Changes, Store
+from tests.support.records import AS_OF, judge_of, order, shop
+
+SHOP = shop("built-in")
+
+
+class Room:
+    """A store with its look-ups, and what applying a batch does to it."""
+
+    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], store: Any) -> None:
+        self.run, self.store = run, store
+        self.known: Any = {}
+        self.applied = dict.fromkeys(SHOP.contracts, -1)
+
+    def look_ups(self, entity: str) -> LookUps:
+        return LookUps(SHOP, entity, self.store, at_once, self.known)
+
+    def settle(
+        self,
+        entity: str,
+        records: list[dict[str, Any]],
+        baseline: Baseline | None = None,
+        apply: bool = True,
+        as_of: int = AS_OF,
+    ) -> tuple[Verdicts, Settled]:
+        first = self.applied[entity] + 1
+        judge = judge_of("built-in", entity)
+        verdicts = judge.judge_all([json.dumps(record).encode() for record in records], [as_of] * len(records))
+        offsets = list(range(first, first + len(records)))
+        sources = [b"%b:0:%d" % (entity.encode(), offset) for offset in offsets]
+        place = (f"{entity}//0", self.applied[entity])
+        look_ups = self.look_ups(entity)
+        look_ups.baseline = baseline
+        settled: Settled = self.run(look_ups.settle(Batch(place, offsets, sources, lambda index: True), verdicts))
+        if apply:
+            release = look_ups.releases((verdicts[index], sources[index]) for index in settled.touched)
+            if isinstance(self.store, MemoryStore):
+                self.store.apply(entity, settled.references, release)
+            else:
+                changes = Changes(
+                    Tally(SHOP.contracts[entity]), 1, applied=(*place, offsets[-1]), references=settled.references
+                )
+                changes.release = release
+                self.run(self.store.apply(changes))
+            self.applied[entity] = offsets[-1]
+        return verdicts, settled
+
+
+@pytest.fixture(params=["memory", "redis"])
+def room(request: pytest.FixtureRequest) -> Any:
+    with asyncio.Runner() as runner:
+        if request.param == "memory":
+            yield Room(runner.run, MemoryStore())
+            return
+        store = Store(request.getfixturevalue("redis_url"), "headrace")
+        yield Room(runner.run, store)
+        runner.run(store.close())
+
+
+def rules(verdicts: Verdicts) -> list[list[str]]:
+    return [[rule.id for rule in verdict.findings] for verdict in verdicts]
+
+
+def customer(number: int, **changes: Any) -> dict[str, Any]:
+    return {"customer_id": number, "name": "Ada", "email": "ada@example.org", "country": "France"} | changes
+
+
+def product(number: int, price: float = 10.0) -> dict[str, Any]:
+    return {"product_id": number, "category": "Toys", "unit_price": price}
+
+
+def sale(number: int, **changes: Any) -> dict[str, Any]:
+    return order(order_id=number, customer_id=1, product_id=1, price=10.0, quantity=2) | changes
+
+
+def test_a_rejected_order_is_compared_with_those_before_it_only_whatever_the_batch(room: Room) -> None:
+    room.settle("customers", [customer(1)])
+    room.settle("products", [product(1)])
+    bad = sale(1, quantity=-1)
+    verdicts, _ = room.settle("orders", [bad, sale(1), bad, sale(2)])
+    assert rules(verdicts) == [["quantity.minimum"], [], ["quantity.minimum", "order_id.contradiction"], []]
+    apart = [room.settle("orders", [record])[0] for record in (sale(3, quantity=-1), sale(3), sale(3, quantity=-1))]
+    assert [rules(one)[0] for one in apart] == [["quantity.minimum"], [], ["quantity.minimum", "order_id.contradiction"]]
+
+
+def test_an_order_waits_for_what_is_not_known(room: Room) -> None:
+    assert room.settle("orders", [sale(3)])[1].pending == {0}
+    room.settle("customers", [customer(1)])
+    assert room.settle("orders", [sale(4)])[1].pending == {0}
+    room.settle("products", [product(1)])
+    verdicts, settled = room.settle("orders", [sale(1), sale(2, customer_id=9)])
+    assert settled.pending == {1}
+    assert rules(verdicts) == [[], []]
+    assert settled.segments == {"customer_id.country": ["France", None], "product_id.category": ["Toys", "Toys"]}
+
+
+def stock(room: Room) -> None:
+    room.settle("customers", [customer(1)])
+    room.settle("products", [product(1)])
+
+
+def test_a_repeat_and_a_contradiction_are_two_findings(room: Room) -> None:
+    stock(room)
+    verdicts, _ = room.settle("orders", [sale(1), sale(1), sale(1, quantity=3), sale(2)])
+    assert rules(verdicts) == [[], ["order_id.unique"], ["order_id.contradiction"], []]
+    verdicts, _ = room.settle("orders", [sale(2), sale(1, quantity=-1)])
+    assert rules(verdicts) == [["order_id.unique"], ["quantity.minimum", "order_id.contradiction"]]
+
+
+def test_prices_are_compared_with_the_list_price_of_now(room: Room) -> None:
+    stock(room)
+    assert rules(room.settle("orders", [sale(1, price=30.0)])[0]) == [["price_deviation"]]
+    room.settle("products", [product(1, 30.0)], as_of=AS_OF + 1)
+    assert rules(room.settle("orders", [sale(2, price=30.0), sale(3, price=10.0)])[0]) == [[], []]
+
+
+def test_an_older_update_is_marked_and_does_not_count(room: Room) -> None:
+    room.settle("products", [product(1, 30.0)], as_of=AS_OF)
+    verdicts, _ = room.settle("products", [product(1, 10.0)], as_of=AS_OF - 1)
+    assert rules(verdicts) == [["product_stale"]]
+    room.settle("customers", [customer(1)])
+    assert rules(room.settle("orders", [sale(1, price=30.0)])[0]) == [[]]
+
+
+def test_outliers_are_told_by_the_baseline(room: Room) -> None:
+    stock(room)
+    baseline = Baseline(1, {"quantity_outlier": {"1": (1.0, 20.0)}})
+    assert rules(room.settle("orders", [sale(1, quantity=20), sale(2, quantity=21)], baseline)[0]) == [[], ["quantity_outlier"]]
+
+
+def test_a_late_record_is_compared_when_what_it_waited_for_is_known(room: Room) -> None:
+    room.settle("customers", [customer(1)])
+    verdicts, settled = room.settle("orders", [sale(1, price=30.0)])
+    assert settled.pending == {0}
+    room.settle("products", [product(1)])
+    found, segments = room.run(room.look_ups("orders").late(verdicts))
+    assert {index: [rule.id for rule in broken] for index, broken in found.items()} == {0: ["price_deviation"]}
+    assert segments == {"customer_id.country": ["France"], "product_id.category": ["Toys"]}
+
+
+# --- a batch that is repeated after a crash -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis_room(redis_url: str) -> Any:
+    with asyncio.Runner() as runner:
+        store = Store(redis_url, "headrace")
+        yield Room(runner.run, store)
+        runner.run(store.close())
+
+
+def test_a_repeated_batch_finds_the_same_whatever_has_changed_since(redis_room: Room) -> None:
+    room = redis_room
+    stock(room)
+    baseline = Baseline(1, {"quantity_outlier": {"1": (1.0, 20.0)}})
+    batch = [sale(1, price=30.0), sale(2, quantity=50), sale(3, price=10.0)]
+    first, _ = room.settle("orders", batch, baseline, apply=False)
+    assert rules(first) == [["price_deviation"], ["quantity_outlier"], []]
+    # The worker dies after it has sent them. Another list price and another baseline are in force when they come again.
+    room.settle("products", [product(1, 30.0)], as_of=AS_OF + 1)
+    room.settle("products", [product(1, 300.0)], as_of=AS_OF + 2)
+    other = Baseline(2, {"quantity_outlier": {"1": (100.0, 200.0)}})
+    # ... in a larger batch: what follows is compared with what is in force now.
+    again, _ = room.settle("orders", [*batch, sale(4, price=10.0)], other)
+    assert rules(again) == [*rules(first), ["price_deviation", "quantity_outlier"]]
+
+
+def test_an_order_that_waited_waits_again_when_its_batch_is_judged_again(redis_room: Room) -> None:
+    room = redis_room
+    room.settle("customers", [customer(1)])
+    assert room.settle("orders", [sale(1)], apply=False)[1].pending == {0}
+    room.settle("products", [product(1)])
+    assert room.settle("orders", [sale(1), sale(2)])[1].pending == {0}, "it was delivered as one that waits"
+    assert room.settle("orders", [sale(3)])[1].pending == set()
+
+
+def test_what_was_noted_of_a_longer_batch_stands_for_a_shorter_one(redis_room: Room) -> None:
+    room = redis_room
+    stock(room)
+    room.settle("orders", [sale(1), sale(2, price=30.0)], apply=False)
+    room.settle("products", [product(1, 30.0)], as_of=AS_OF + 1)
+    assert rules(room.settle("orders", [sale(1)])[0]) == [[]]
+    assert rules(room.settle("orders", [sale(2, price=30.0), sale(3, price=30.0)])[0]) == [["price_deviation"], []]
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+class _Interrupted(MemoryStore):
+    """Does something in the middle of a look-up, as another task of the worker may."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    async def look_up(self, *arguments: Any) -> Any:
+        found = await super().look_up(*arguments)
+        self.meanwhile()
+        return found
+
+
+def test_a_batch_under_way_keeps_what_it_knows_when_the_memory_is_renewed() -> None:
+    store = _Interrupted()
+    with asyncio.Runner() as runner:
+        room = Room(runner.run, store)
+        stock(room)
+        room.settle("orders", [sale(1)])
+        look_ups = room.look_ups("orders")
+        store.meanwhile = look_ups.refresh  # type: ignore[assignment]
+        _, settled = room.settle("orders", [sale(2)])
+    assert settled.segments == {"customer_id.country": ["France"], "product_id.category": ["Toys"]}
+
+
+def test_a_segment_follows_the_referenced_record_when_the_memory_is_renewed(room: Room) -> None:
+    stock(room)
+    room.settle("orders", [sale(1)])
+    room.settle("customers", [customer(1, country="Spain")], as_of=AS_OF + 1)
+    room.look_ups("orders").refresh()
+    assert room.settle("orders", [sale(2)])[1].segments["customer_id.country"] == ["Spain"]

@@ -1,0 +1,287 @@
+"""Counting verdicts: in = clean + rejected + pending, money exact, and nothing personal in what is kept."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_app.contract.summary import order_is_unique
+from stream_app.counts.tally import MASK, MOST, Tally
+from stream_app.judge import Verdict
+from tests.support.records import AS_OF, GOOD, encoded, judge_of, judged, order, shop
+
+RAWS: list[bytes | None] = [
+    encoded(order()),
+    encoded(order(order_id=2, quantity="5", price=1.1)),
+    encoded(order(order_id=3, order_date="2024-05-01T09:00:00Z", note=1)),
+    encoded(order(quantity=0)),
+    encoded(order(quantity=10_000, price=9999.99)),
+    b"{}",
+    b"not JSON",
+    None,
+]
+GIFTS: list[bytes] = [
+    encoded(GOOD["online-retail", "orders"]),
+    encoded(GOOD["online-retail", "orders"] | {"quantity": -3, "invoice_no": "C536365", "country": "France"}),
+    encoded(GOOD["online-retail", "orders"] | {"customer_id": None, "country": "Unspecified"}),
+    encoded(GOOD["online-retail", "orders"] | {"price": 0, "line_type": "gift"}),
+    b"[]",
+]
+
+
+def balanced(counter: dict[str, int]) -> bool:
+    return counter["in"] == counter["clean"] + counter["rejected"] + counter["pending"]
+
+
+def outcome(verdict: Verdict) -> Any:
+    return "rejected" if verdict.rejected else "clean"
+
+
+steps = st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["settled", "waits", "waited"])), max_size=40)
+
+
+@pytest.mark.parametrize(("name", "raws"), [("built-in", RAWS), ("online-retail", GIFTS)])
+@settings(max_examples=150, deadline=None)
+@given(steps=steps)
+def test_in_is_clean_and_rejected_and_pending_after_any_sequence(
+    name: str, raws: list[bytes | None], steps: list[tuple[int, str]]
+) -> None:
+    tally = Tally(shop(name).contracts["orders"])
+    waiting: list[Verdict] = []
+    arrived = settled = rejected = money = 0
+    for index, how in steps:
+        if how == "waited" and waiting:
+            verdict = waiting.pop()
+            tally.add(verdict, outcome(verdict), "orders:0:1", waited=True)
+        else:
+            verdict = judged(raws[index % len(raws)], "orders", name)
+            arrived += 1
+            if how == "waits" and not verdict.rejected:
+                tally.add(verdict, "pending", "orders:0:1")
+                waiting.append(verdict)
+                continue
+            tally.add(verdict, outcome(verdict), "orders:0:1")
+        settled += 1
+        rejected += verdict.rejected
+        if not verdict.rejected and verdict.values is not None:
+            money += round(Decimal(str(verdict.values["price"])) * verdict.values["quantity"] * 100)
+    totals = defaultdict(int, tally.totals())
+    assert balanced(totals)
+    assert (totals["in"], totals["pending"], totals["rejected"]) == (arrived, len(waiting), rejected)
+    assert totals["clean"] == settled - rejected
+    assert totals["rev"] == money
+    assert all(balanced(window) for window in tally.minutes.values())
+    for key in totals:
+        assert totals[key] == sum(window.get(key, 0) for window in tally.minutes.values())
+    for field in tally.contract.segments:
+        for part in ("in", "rejected"):
+            keys = {key for window in tally.minutes.values() for key in window if key.startswith(f"s|{field}|{part}|")}
+            assert sum(window.get(key, 0) for window in tally.minutes.values() for key in keys) == totals[part]
+
+
+@pytest.mark.parametrize(("name", "raws"), [("built-in", RAWS), ("online-retail", GIFTS)])
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.integers(0, 3)), max_size=40))
+def test_a_batch_counts_what_its_records_count_one_by_one(
+    name: str, raws: list[bytes | None], rows: list[tuple[int, bool, int]]
+) -> None:
+    contract = shop(name).contracts["orders"]
+    chosen = [raws[index % len(raws)] for index, _, _ in rows]
+    verdicts = judge_of(name, "orders").judge_all(chosen, [AS_OF + 40_000 * late for _, _, late in rows])
+    pending = {index for index, (_, waits, _) in enumerate(rows) if waits and verdicts.bodies[index] is not None}
+    at_once, by_one = Tally(contract), Tally(contract)
+    told = {
+        segment: [[None, "Toys", "Garden"][late % 3] for _, _, late in rows] for segment in contract.segments if "." in segment
+    }
+    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}", told)
+    for index, verdict in enumerate(verdicts):
+        here = {segment: column[index] for segment, column in told.items()}
+        by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}", segments=here)
+    assert {minute: dict(window) for minute, window in at_once.minutes.items()} == by_one.minutes
+    assert (at_once.customers, at_once.orders, at_once.findings) == (by_one.customers, by_one.orders, by_one.findings)
+    assert at_once.stream_ms == by_one.stream_ms
+
+
+def test_missing_optional_fields_and_unknown_ones_are_counted_by_name() -> None:
+    tally = Tally(shop("online-retail").contracts["orders"])
+    guest = judged(encoded(GOOD["online-retail", "orders"] | {"customer_id": None}), "orders", "online-retail")
+    strange = judged(encoded(GOOD["online-retail", "orders"] | {"ann@example.org": 1, "voucher": 2}), "orders", "online-retail")
+    tally.add(guest, "clean", "orders:0:1")
+    tally.add(strange, "clean", "orders:0:2")
+    totals = tally.totals()
+    assert totals["n:customer_id"] == 1
+    assert {key for key in totals if key.startswith("u:")} == {"u:(other)", "u:voucher"}
+
+
+def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
+    tally = Tally(shop("built-in").contracts["orders"])
+    verdict = judged(encoded(order(quantity="2", note=1)))
+    tally.add(verdict, "pending", "orders:0:7")
+    assert tally.totals() == {"in": 1, "pending": 1}
+    assert (tally.findings, tally.previews, tally.customers, tally.stream_ms) == ([], [], {}, 0)
+    tally.add(verdict, "clean", "orders:0:7", waited=True)
+    assert tally.totals() == {
+        "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
+        "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1,
+    }  # fmt: skip
+    assert tally.stream_ms == verdict.event_ms
+
+
+def test_a_finding_names_the_segments_of_its_record_but_not_by_a_field_at_fault() -> None:
+    tally = Tally(shop("built-in").contracts["customers"])
+    customer = GOOD["built-in", "customers"]
+    tally.add(judged(encoded(customer | {"email": "nobody"}), "customers"), "rejected", "customers:0:1")
+    tally.add(judged(encoded(customer | {"country": "Atlantis"}), "customers"), "rejected", "customers:0:2")
+    assert [row["segments"] for row in tally.findings] == [{"country": customer["country"]}, {}]
+
+
+def test_a_record_that_waited_is_counted_by_the_segments_of_what_it_waited_for() -> None:
+    tally = Tally(shop("built-in").contracts["orders"])
+    verdict = judged(encoded(order()))
+    tally.add(verdict, "pending", "orders:0:7")
+    (window,) = tally.minutes.values()
+    assert window["s|product_id.category|in|(none)"] == 1
+    tally.add(verdict, "clean", "orders:0:7", waited=True, segments={"product_id.category": "Toys"})
+    counted = {name: count for name, count in window.items() if name.startswith("s|product_id.category|") and count}
+    assert counted == {
+        "s|product_id.category|in|Toys": 1,
+        "s|product_id.category|clean|Toys": 1,
+        "s|product_id.category|rev|Toys": 1998,
+    }
+
+
+def test_a_pending_record_may_end_rejected() -> None:
+    contract = shop("built-in").contracts["orders"]
+    tally = Tally(contract)
+    verdict = judged(encoded(order()))
+    tally.add(verdict, "pending", "orders:0:7")
+    verdict.reject([contract.rules["customer_id.reference"]])
+    assert verdict.rejected
+    tally.add(verdict, "rejected", "orders:0:7", waited=True)
+    assert tally.totals().get("pending", 0) == 0
+    assert tally.totals().get("rejected", 0) == 1
+    assert tally.totals().get("rev", 0) == 0
+    assert tally.totals().get("f:customer_id.reference", 0) == 1
+    assert tally.totals().get("v:customer_id.reference", 0) == 1998
+    assert tally.stream_ms == 0
+    assert tally.customers == {}
+
+
+@settings(max_examples=400, deadline=None)
+@given(quantity=st.integers(-10_000, 10_000), pence=st.integers(0, 10_000_000))
+def test_revenue_is_exact_in_minor_units(quantity: int, pence: int) -> None:
+    record = GOOD["online-retail", "orders"] | {"quantity": quantity, "price": pence / 100, "invoice_no": "C536365"}
+    tally = Tally(shop("online-retail").contracts["orders"])
+    verdict = judged(encoded(record), "orders", "online-retail")
+    tally.add(verdict, "clean", "orders:0:0")
+    assert tally.totals().get("rev", 0) == quantity * pence
+
+
+@pytest.mark.parametrize(("quantity", "price"), [(2**63 - 1, 1e300), (-(2**63), 1e300), (2**63 - 1, 1.0), (10**15, 10.0)])
+@pytest.mark.parametrize("result", ["clean", "rejected"])
+def test_money_beyond_measure_does_not_stop_the_count(quantity: int, price: float, result: Any) -> None:
+    contract = shop("online-retail").contracts["orders"]
+    record = GOOD["online-retail", "orders"] | {
+        "quantity": quantity,
+        "price": price,
+        "invoice_no": "C536365",
+        "description": None,
+    }
+    tally = Tally(contract)
+    verdict = judged(encoded(record), "orders", "online-retail")
+    assert not verdict.rejected
+    for _ in range(1000):
+        tally.add(verdict, result, "orders:0:0")
+    assert abs(tally.totals().get("rev", 0)) == (1000 * MOST if result == "clean" else 0)
+    assert tally.totals().get("v:description_missing", 0) == 1000 * MOST < 2**53
+
+
+def test_segments_count_by_value_in_the_windows_only() -> None:
+    contract = shop("online-retail").contracts["orders"]
+    tally = Tally(contract)
+    for raw in GIFTS:
+        verdict = judged(raw, "orders", "online-retail")
+        tally.add(verdict, outcome(verdict), "orders:0:0")
+    merged: dict[str, int] = {}
+    for window in tally.minutes.values():
+        for key, count in window.items():
+            merged[key] = merged.get(key, 0) + count
+    assert merged["s|country|in|United Kingdom"] == 2
+    assert merged["s|country|in|France"] == 1
+    assert merged["s|country|in|(none)"] == 1
+    assert merged["s|country|rejected|United Kingdom"] == 1
+    assert merged["s|country|f:country_unspecified|Unspecified"] == 1
+    assert merged["s|line_type|f:price_zero|gift"] == 1
+    assert not any(key.startswith("s|") for key in tally.totals())
+
+
+def test_a_record_counts_in_the_minute_of_its_event_time() -> None:
+    tally = Tally(shop("built-in").contracts["orders"])
+    for text in ("2024-05-01T10:00:59.999Z", "2024-05-01T10:00:00Z", "2024-05-01T10:01:00Z"):
+        tally.add(judged(encoded(order(order_date=text))), "clean", "orders:0:0")
+    assert {minute: window["clean"] for minute, window in tally.minutes.items()} == {28_575_960: 2, 28_575_961: 1}
+    assert tally.customers == {28_575_960: {"7"}, 28_575_961: {"7"}}
+    assert tally.stream_ms == 28_575_961 * 60_000
+
+
+def test_orders_are_counted_apart_only_where_a_record_is_not_an_order() -> None:
+    assert order_is_unique(shop("built-in").contracts["orders"])
+    assert not order_is_unique(shop("online-retail").contracts["orders"])
+    tally = Tally(shop("online-retail").contracts["orders"])
+    for raw in GIFTS[:3]:
+        tally.add(judged(raw, "orders", "online-retail"), "clean", "orders:0:0")
+    assert list(tally.orders.values()) == [{"536365", "C536365"}]
+    assert list(tally.customers.values()) == [{"17850"}]
+
+
+def test_previews_mask_personal_fields() -> None:
+    tally = Tally(shop("built-in").contracts["customers"])
+    verdict = judged(encoded(GOOD["built-in", "customers"] | {"country": "uk"}), "customers")
+    tally.show([(verdict, "customers:0:3")])
+    [text] = tally.preview_json()
+    assert b"Ada" not in text
+    assert b"ada@" not in text
+    assert json.loads(text) == {
+        "source": "customers:0:3",
+        "event_time": verdict.event_ms,
+        "record": {"customer_id": 7, "name": MASK, "email": MASK, "country": "United Kingdom"},
+        "repairs": ["country.spelling"],
+        "warnings": [],
+    }
+
+
+def test_only_clean_records_are_previewed_and_only_the_newest() -> None:
+    tally = Tally(shop("built-in").contracts["orders"])
+    for number in range(1, 101):
+        good, bad = judged(encoded(order(order_id=number))), judged(encoded(order(order_id=number, quantity=0)))
+        tally.show([(good, f"orders:0:{number}"), (bad, f"orders:1:{number}")])
+    rows = [json.loads(row) for row in tally.preview_json()]
+    assert [row["record"]["order_id"] for row in rows] == list(range(81, 101))
+
+
+def test_kept_findings_hold_no_values_and_are_bounded() -> None:
+    tally = Tally(shop("built-in").contracts["customers"])
+    raw = encoded(
+        {"customer_id": "secret-1", "name": "secret-2\x00", "email": "secret-3", "country": "secret-4", "secret-5": 1}
+    )
+    for number in range(1000):
+        tally.add(judged(raw, "customers"), "rejected", f"customers:0:{number}")
+    assert "secret" not in json.dumps(tally.findings)
+    assert "secret" not in json.dumps([list(window) for window in tally.minutes.values()]).replace("secret-4", "")
+    assert len(tally.findings) <= 400
+    assert tally.findings[-1]["source"] == "customers:0:999"
+    assert tally.totals().get("in", 0) == tally.totals().get("rejected", 0) == 1000
+
+
+def test_info_findings_are_counted_but_not_kept() -> None:
+    tally = Tally(shop("online-retail").contracts["orders"])
+    record = GOOD["online-retail", "orders"] | {"customer_id": None}
+    tally.add(judged(encoded(record), "orders", "online-retail"), "clean", "orders:0:0")
+    assert tally.totals().get("f:guest", 0) == 1
+    assert tally.findings == []

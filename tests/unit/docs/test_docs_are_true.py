@@ -1,0 +1,41 @@
+"""Every setting, header, command and rule kind of the code stands in the docs."""
+
+from __future__ import annotations
+
+import runpy
+
+import pytest
+
+from headrace.cli.main import COMMANDS
+from stream_app import names
+from stream_app.contract.compile import RECORD_RULES
+from stream_app.contract.values import STEPS
+from stream_app.kafka.headers import NULL_VALUE, TRUNCATED
+from tests.support.paths import DOCS, ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRACTS = (DOCS / "reference" / "contracts.md").read_text("utf-8")
+
+
+def test_the_settings_page_is_the_one_the_code_makes() -> None:
+    table = runpy.run_path(str(ROOT / "scripts" / "settings_table.py"))["table"]
+    assert (DOCS / "reference" / "settings.md").read_text("utf-8") == table()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [names.SOURCE, names.CONTRACT, names.FINDINGS, names.WARNINGS, names.REPAIRS, names.ATTEMPTS, names.AS_OF, names.TOPIC_ID]
+    + [TRUNCATED, NULL_VALUE],
+)
+def test_every_header_is_in_the_readme(header: str) -> None:
+    assert f"`{header}`" in README
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"headrace {command}" in README
+
+
+@pytest.mark.parametrize("word", [*sorted({step for steps in STEPS.values() for step in steps}), *RECORD_RULES])
+def test_every_cleaning_step_and_record_rule_is_in_the_contracts_page(word: str) -> None:
+    assert f"`{word}`" in CONTRACTS

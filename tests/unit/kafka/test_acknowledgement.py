@@ -1,0 +1,154 @@
+"""What the worker reads and commits: the end of the acknowledged batches that join onto what is committed, and never more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from faust.types import TP
+
+from stream_app.kafka.batches.transport import BatchConsumer, install
+
+RAW = TP("orders", 0)
+
+
+@pytest.fixture
+def consumer() -> Iterator[BatchConsumer]:
+    """The worker's consumer, connected to nothing."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = faust.App("commits", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+    install(app)
+    app.topics._acking_topics.add(RAW.topic)
+    app.consumer_generation_id = 1
+    made: Any = app.transport.create_consumer(
+        callback=lambda message: None, on_partitions_revoked=lambda _: None, on_partitions_assigned=lambda _: None
+    )
+    made.flow_active = True
+    made.highwater = lambda tp: 1_000
+    made._thread.positions = dict
+    yield made
+    asyncio.set_event_loop(None)
+    for opened in {loop, made._thread.thread_loop}:  # a Faust consumer makes the loop of its thread at once
+        opened.close()
+
+
+def fetch(consumer: Any, *offsets: int) -> Any:
+    """The message that a fetch of these offsets makes."""
+    batch = [SimpleNamespace(offset=offset, timestamp=1_000, timestamp_type=0) for offset in offsets]
+
+    async def arrived(timeout: float) -> Any:
+        return {RAW: batch}, None
+
+    async def first() -> Any:
+        return [message async for _, message in consumer.getmany(1.0)][0]
+
+    consumer._wait_next_records = arrived
+    return consumer.loop.run_until_complete(first())
+
+
+@pytest.mark.parametrize("refusal", [AssertionError("Partition is not assigned"), AttributeError("highwater")])
+def test_the_end_of_a_partition_that_has_just_been_taken_away_is_not_known(consumer: Any, refusal: Exception) -> None:
+    """The client changes its assignment in a thread of its own, between two lines of whoever asks."""
+
+    def refuse(tp: TP) -> int:
+        raise refusal
+
+    del consumer.highwater
+    consumer._thread.highwater = refuse
+    assert consumer.highwater(RAW) is None
+
+
+def test_a_topic_that_waits_for_another_is_not_in_its_way(consumer: Any) -> None:
+    customers, asked = TP("customers", 0), []
+
+    async def getmany(partitions: set[TP], timeout: float) -> dict[TP, list[object]]:
+        asked.append(partitions)
+        return {}
+
+    def read() -> None:
+        consumer.loop.run_until_complete(consumer._getmany({RAW, customers}, 1.0))
+
+    consumer._thread.getmany = getmany
+    consumer.transport.held = lambda: {"orders"}
+    read()
+    consumer.transport.held = lambda: {"orders", "customers"}
+    read()
+    consumer.transport.held = set
+    read()
+    assert asked == [{customers}, {RAW, customers}]
+
+
+def test_a_batch_is_committed_up_to_its_end(consumer: BatchConsumer) -> None:
+    batch = fetch(consumer, 0, 1, 2)
+    assert consumer._new_offset(RAW) is None
+    assert consumer.ack(batch)
+    assert consumer._new_offset(RAW) == 3
+    assert consumer._new_offset(RAW) is None, "once"
+
+
+def test_a_batch_that_is_done_before_the_one_ahead_of_it_waits_for_it(consumer: BatchConsumer) -> None:
+    first, second = fetch(consumer, 0, 1, 2), fetch(consumer, 3, 4)
+    consumer._committed_offset[RAW] = 0
+    consumer.ack(second)
+    assert consumer._new_offset(RAW) is None
+    consumer.ack(first)
+    assert consumer._new_offset(RAW) == 5
+
+
+def test_where_nothing_is_committed_yet_a_batch_waits_for_the_one_ahead_of_it_too(consumer: BatchConsumer) -> None:
+    """Records of the pending topic settle in any order: what lies before one that is done may still wait."""
+    first, second, third = fetch(consumer, 0, 1, 2), fetch(consumer, 3, 4), fetch(consumer, 5)
+    consumer.ack(second)
+    assert consumer._new_offset(RAW) is None
+    consumer.ack(first)
+    assert consumer._new_offset(RAW) == 5
+    consumer.ack(third)
+    assert consumer._new_offset(RAW) == 6
+
+
+def test_what_is_acknowledged_while_a_rebalance_goes_on_does_not_hold_the_commit_up_after_it(consumer: Any) -> None:
+    waiting = fetch(consumer, 0, 1, 2)
+    consumer._forget([RAW])  # revoked; the new generation comes with the assignment
+    consumer.ack(waiting)
+    consumer.app.consumer_generation_id = 2
+    again = fetch(consumer, 0, 1, 2, 3, 4)
+    consumer.ack(again)
+    assert consumer._new_offset(RAW) == 5
+
+
+def test_offsets_without_a_record_are_no_lag_once_they_are_read_over(consumer: Any) -> None:
+    """The log ends with the marker of a transaction, or its last records were compacted away: the end is 1,000."""
+    batch = fetch(consumer, 997, 998)
+    consumer._thread.positions = lambda: {RAW: 999}
+    fetch(consumer, 997)
+    assert (consumer.lag(RAW, 996), consumer.lag(RAW, 998)) == (3, 1), "the client has not got to the end"
+    consumer._next[RAW] = batch.offset + 1
+    consumer._positions = {RAW: 1_000}
+    assert consumer.lag(RAW, 998) == 0
+    assert consumer.lag(RAW, 996) == 3, "handed on, not applied"
+    consumer.highwater = lambda tp: None
+    assert consumer.lag(RAW, 998) == 1, "nothing was fetched yet: it may hold something"
+
+
+def test_gaps_in_the_log_do_not_hold_the_commit_up(consumer: BatchConsumer) -> None:
+    consumer._committed_offset[RAW] = 10
+    batches = fetch(consumer, 14, 15, 19), fetch(consumer, 25, 26)
+    for batch in batches:
+        consumer.ack(batch)
+    assert consumer._new_offset(RAW) == 27
+
+
+def test_a_batch_that_was_fetched_before_a_rebalance_commits_nothing(consumer: Any) -> None:
+    stale = fetch(consumer, 0, 1, 2)
+    consumer._forget([RAW])
+    consumer.app.consumer_generation_id = 2
+    assert not consumer.ack(stale)
+    assert consumer._new_offset(RAW) is None
+    again = fetch(consumer, 0, 1)
+    assert consumer.ack(again)
+    assert consumer._new_offset(RAW) == 2, "what the stale batch held beyond it is not committed"

@@ -1,0 +1,122 @@
+"""What a report is read as: Markdown and a page of its own, in which nothing but the report's own markup is markup."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from reporter import gate, render, template
+from reporter.compute import compute
+from reporter.draft import schema
+from reporter.facts import Facts
+from reporter.prompt import SHAPES
+from reporter.texts import LANGUAGES, texts
+from stream_app.contract.summary import RuleSummary
+from stream_app.counts.fields import Counts
+from stream_app.store.period import PeriodCounts
+from stream_app.store.reports import StoredReport
+from tests.support.report_facts import contracts, material, reply, some_facts
+
+BAD = '<script>alert(1)</script> [click](javascript:x) **bold** | `code` & "quotes" ![i](http://e.example/i.png)'
+
+
+@cache
+def hostile() -> tuple[dict[str, Any], Facts]:
+    """A report on a shop whose contract holds every kind of markup."""
+    orders = contracts()["orders"]
+    rules = dict(orders.rules) | {"quantity.minimum": RuleSummary("validity<b>", "error", "$.quantity", BAD, BAD)}
+    counts = {"orders": PeriodCounts(Counts(received=100, clean=90, rejected=10, findings={"quantity.minimum": 10}))}
+    shop = contracts() | {"orders": replace(orders, rules=rules)}
+    facts = compute(material(contracts=shop, counts=counts, before=None), texts("en"))
+    draft = template.write(facts, texts("en"))
+    return render.sections(draft, facts, texts("en"), written_by="model", model=BAD, prompt="v1"), facts
+
+
+class Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_the_page_holds_no_script_no_link_and_nothing_from_elsewhere() -> None:
+    page = render.html(*hostile(), texts("en"))
+
+    tags = Tags(page).seen
+    assert {tag for tag, _ in tags}.isdisjoint({"script", "a", "img", "iframe", "link", "object", "form", "code", "strong"})
+    attributes = {name for _, held in tags for name in held}
+    assert attributes <= {"lang", "charset", "name", "content", "http-equiv", "class", "title"}
+    assert "default-src 'none'" in page
+    assert "url(" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_nothing_in_the_markdown_is_markup_but_the_reports_own() -> None:
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(render.markdown(*hostile(), texts("en")))
+    inner = [child.type for token in tokens for child in token.children or ()]
+
+    assert {"link_open", "image", "html_inline", "code_inline"}.isdisjoint(inner)
+    assert not [token for token in tokens if token.type in {"html_block", "fence", "code_block"}]
+    assert [token.type for token in tokens].count("heading_open") == 7
+
+
+def test_each_figure_on_the_page_names_its_fact() -> None:
+    facts = some_facts()
+    draft = gate.check(reply(), facts, texts("en")).draft
+    assert draft is not None
+    page = render.html(
+        render.sections(draft, facts, texts("en"), written_by="model", model="m", prompt="v1"), facts, texts("en")
+    )
+
+    titles = [held["title"] or "" for _, held in Tags(page).seen if held.get("class") == "fact"]
+    assert len(titles) == 16
+    assert titles[0] == f"{facts.all['all.conformity'].label} [all.conformity]"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_section_is_there_in_every_language(language: str) -> None:
+    say, facts = texts(language), some_facts(language)
+    report = render.sections(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
+    text = render.markdown(report, facts, say)
+
+    for section in (*render.SECTIONS, "figures"):
+        assert f"## {say('sections', section)}" in text
+    assert say("notes", "template") in text
+    assert say("notes", "hypothesis") in text
+    assert all(section["items"] for section in report["sections"])
+    assert "{" not in text
+    assert f'<html lang="{language}">' in render.html(report, facts, say)
+
+
+def test_a_stored_report_comes_back_as_it_was() -> None:
+    report, facts = hostile()
+    stored = StoredReport("a", 0, 60, 1, "en", "template", None, {"outcome": "x"}, report, facts.to_dict(), "# x", "<p>")
+
+    assert StoredReport.from_json(stored.to_json()) == stored
+    for raw in ("", "[]", "{}", '{"id": "a"}', '"x"'):
+        with pytest.raises(ValueError, match=r"."):
+            StoredReport.from_json(raw)
+
+
+def test_the_schema_is_one_that_structured_output_takes() -> None:
+    def objects(part: Any) -> list[dict[str, Any]]:
+        inner = [row for value in (part.values() if isinstance(part, dict) else part) if isinstance(value, dict | list)
+                 for row in objects(value)]  # fmt: skip
+        return inner + ([part] if isinstance(part, dict) and part.get("type") == "object" else [])
+
+    found = objects(schema())
+    assert len(found) == 2
+    for one in found:
+        assert one["additionalProperties"] is False
+        assert sorted(one["required"]) == sorted(one["properties"])
+    assert "default" not in json.dumps(schema())
+    assert SHAPES[0]["response_format"]["json_schema"]["strict"] is True

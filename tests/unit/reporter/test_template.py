@@ -1,0 +1,161 @@
+"""What the template writes is what a manager needs: the most important, no more than the counts support."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reporter import render, template
+from reporter.compute import compute
+from reporter.facts import Facts
+from reporter.material import Health, Material
+from reporter.texts import LANGUAGES, texts
+from stream_app.counts.fields import Counts
+from stream_app.store.period import PeriodCounts
+from tests.support.report_facts import AnIncident, contracts, material
+
+EN = texts("en")
+CALM = Health(workers=1, lag=0, waiting=0, stream=None)
+DEAR = AnIncident(
+    id="orders.average_order.1", metric="average_order", unit="money", observed=430_000.0, expected=4_300.0, direction="high"
+)
+
+
+def written(made: Material, language: str = "en") -> dict[str, Any]:
+    """Section → texts as they are read."""
+    facts = compute(made, texts(language))
+    report = sections(facts, language)
+    return {part["key"]: [item["text"] for item in part["items"]] for part in report["sections"]}
+
+
+def sections(facts: Facts, language: str = "en") -> dict[str, Any]:
+    say = texts(language)
+    return render.sections(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
+
+
+def orders(findings: dict[str, int], before: dict[str, int] | None = None, **changes: Any) -> Material:
+    """A thousand orders with these findings, and a thousand before."""
+    then = None if before is None else {"orders": PeriodCounts(Counts(received=1_000, clean=900, findings=before))}
+    counts = {"orders": PeriodCounts(Counts(received=1_000, clean=900, rejected=100, findings=findings))}
+    return material(counts=counts, before=then, **({"incidents": (), "health": CALM} | changes))
+
+
+def test_only_what_is_frequent_is_named_first_and_with_its_share() -> None:
+    (first, *_) = written(orders({"quantity.minimum": 90, "price.type": 5}))["summary"]
+    assert first == "Most frequent is quantity.minimum (orders) with 94.7 % of all findings (quantity is too small)."
+
+    (both, *_) = written(orders({"quantity.minimum": 60, "price.type": 40}))["summary"]
+    assert "followed by price.type (orders) with 40.0 % (price is not a number)" in both
+
+
+def test_rare_findings_are_no_anomaly_and_nobodys_task() -> None:
+    told = written(orders({"quantity.minimum": 950, "price.type": 5}))
+
+    assert not any("price.type" in text for text in told["anomalies"] + told["impact"] + told["recommendations"])
+    assert written(orders({"price.type": 1}))["recommendations"] == ["Nothing needs to be done; keep watching."]
+
+
+def test_a_day_like_the_one_before_has_no_news() -> None:
+    few = {"quantity.minimum": 8, "price.type": 7, "order_id.type": 6}
+
+    told = written(orders(few, few))
+    assert told["anomalies"] == ["No rule and no incident stands out in this period."]
+    assert told["recommendations"] == ["Nothing needs to be done; keep watching."]
+    assert len(written(orders(few, dict.fromkeys(few, 2)))["anomalies"]) == 3
+
+
+def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
+    told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
+
+    assert told == [
+        "Rule order_id.unique (orders): An order that cannot be told from others is shipped twice or not at all.",
+        "Rule price.required (orders): 90 findings; what these records are worth cannot be read. The order cannot be invoiced "
+        "as it stands, and its revenue is missing.",
+    ]
+
+
+def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
+    silent = {
+        entity: replace(one, rules={rule_id: replace(rule, impact=None) for rule_id, rule in one.rules.items()})
+        for entity, one in contracts().items()
+    }
+    told = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
+
+    assert told == ["Rule price.required (orders): 90 findings; what these records are worth cannot be read."]
+
+
+def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
+    (risen,) = written(orders({"quantity.minimum": 90, "price.type": 10}, {"quantity.minimum": 20, "price.type": 9}))[
+        "hypotheses"
+    ]
+
+    assert risen == (
+        "A source may have changed: quantity.minimum (orders) found something in 2.0 % of the records in the period before "
+        "and in 9.0 % now."
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_revenue_that_an_incident_makes_doubtful_is_no_good_news(language: str) -> None:
+    sound, doubtful = (compute(material(incidents=found), texts(language)) for found in ((), (DEAR,)))
+
+    def revenue(facts: Facts) -> dict[str, str]:
+        return next(row for row in sections(facts, language)["figures"] if row["id"] == "sales.revenue")
+
+    assert (revenue(sound)["tone"], revenue(doubtful)["tone"]) == ("good", "")
+    texts_of = written(material(incidents=(DEAR,)), language)["summary"]
+    assert any(doubtful.all["incident.1.observed"].rendering in text for text in texts_of)
+    assert doubtful.doubts == ["incident.1"]
+    low = replace(DEAR, direction="low", observed=100.0)
+    assert compute(material(incidents=(low,)), texts(language)).doubts == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("finding:price.type", "customer_id.country France stands at 10.0 %, all else at 40.0 %"),
+        ("volume", "customer_id.country France reached 10.0 % of what was expected, all else 40.0 %"),
+        ("mix:customer_id.country", "it usually has 40.0 % of the records, and had 10.0 % in the incident"),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said: str) -> None:
+    one = AnIncident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
+    (hypothesis,) = written(orders({}, incidents=(one,)), language)["hypotheses"]
+
+    assert said in hypothesis or language != "en"
+    assert hypothesis.index("customer_id.country France")
+
+
+def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
+    two = (DEAR, AnIncident())
+    first, second, *_ = written(orders({"price.type": 50}, incidents=two))["recommendations"]
+    assert first.startswith("Look into the ") and first.endswith("before anything else: it is still open.")
+    assert second.endswith("as well: it is still open, too.")
+
+    over = written(orders({}, incidents=(replace(DEAR, state="closed"),)))["recommendations"]
+    assert over == [
+        "Have the cause of the incident in the average value of orders found, so that it does not come back: it is over."
+    ]
+
+
+def test_a_segment_is_spoken_of_where_it_holds_enough_of_all_findings() -> None:
+    values = {"country": {"Germany": {"in": 200, "f:email.format": 34}, "France": {"in": 440, "f:email.format": 6}}}
+
+    def told(others: int) -> str:
+        found = {"email.format": 40, "name.required": others}
+        made = orders({})
+        counts = dict(made.counts) | {"customers": PeriodCounts(Counts(received=5_000, findings=found, segments=values))}
+        return " ".join(written(replace(made, counts=counts))["hypotheses"])
+
+    assert "country Germany" in told(600)
+    assert "country Germany" not in told(700)
+
+
+@pytest.mark.parametrize(("lag", "said"), [(0, False), (9, False), (10, True), (5_000, True)])
+def test_a_few_unread_records_are_normal(lag: int, said: bool) -> None:
+    health = replace(CALM, lag=lag)
+
+    assert any("catch up" in text for text in written(orders({}, health=health))["recommendations"]) == said
