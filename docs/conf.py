@@ -16,7 +16,6 @@ author = "The Headrace authors"
 version = release = _PROJECT["project"]["version"]
 
 extensions = ["myst_parser", "sphinx.ext.napoleon", "autoapi.extension"]
-exclude_patterns = ["README.md"]
 html_theme = "furo"
 html_title = f"Headrace {version}"
 html_copy_source = False

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-import sys
+import tomllib
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
+ROOT = Path(__file__).resolve().parent.parent
 ABOUT = "Commands print the same texts with `--help`. `scripts/commands_page.py` generates this page."
 
 
 def group() -> click.Group:
-    """The click group behind the installed ``headrace`` command, wherever its module is."""
-    (entry,) = entry_points(group="console_scripts", name="headrace")
-    entry.load()
-    found: click.Group = sys.modules[entry.module].cli
+    """The click group of the ``headrace`` command, in the module that pyproject.toml names as its entry point."""
+    entry = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]["headrace"]
+    found: click.Group = importlib.import_module(entry.partition(":")[0]).cli
     return found
 
 
@@ -48,4 +48,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent.parent / "docs" / "reference" / "commands.md").write_text(page(), encoding="utf-8")
+    (ROOT / "docs" / "reference" / "commands.md").write_text(page(), encoding="utf-8")

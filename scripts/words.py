@@ -74,7 +74,8 @@ def files(paths: list[str]) -> Iterator[Path]:
     ignored = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()} | {".git"}
     for start in paths or ["."]:
         for folder, folders, names in os.walk(ROOT / start):
-            folders[:] = sorted(name for name in folders if name not in ignored and not name.endswith(".egg-info"))
+            below = Path(folder).resolve().relative_to(ROOT)
+            folders[:] = sorted(name for name in folders if not {name, str(below / name)} & ignored)
             yield from (path for name in sorted(names) if _is_read(path := Path(folder, name)))
         if _is_read(ROOT / start):
             yield ROOT / start
