@@ -33,8 +33,8 @@ autoapi_member_order = "bysource"
 autoapi_python_class_content = "both"
 napoleon_use_ivar = True
 
-# Every reference in prose has to resolve. Types in signatures are exempt: they belong to other libraries, or are imported from a
-# package that only exports them.
+# Every reference in prose has to resolve. Types in signatures are exempt: they belong to other libraries, or are imported from
+# a package that only exports them.
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r".*")]
 #: Names of a tuple assignment, which the parser leaves out, and types whose name occurs in several modules.
