@@ -235,7 +235,6 @@ class WaitingRecords:
         for one in records:
             outcome: Outcome = "rejected" if one.verdict.rejected else "clean"
             tally.add(one.verdict, outcome, one.source, waited=True, segments=segments[one.field])
-        tally.show((one.verdict, one.source) for one in records)
         changes = Changes(tally, int(time.time() * 1000), settle=[one.field for one in records])
         changes.release = entity.look_ups.releases((one.verdict, one.source.encode()) for one in records)
         verdicts = self._verdicts(records)
