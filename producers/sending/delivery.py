@@ -14,7 +14,7 @@ from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 
 from producers.record import RawRecord, memoised
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options
+from stream_app.kafka.options import connection_problem, sync_producer_options
 from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings
 
@@ -57,20 +57,13 @@ class Sender:
         self._topics = memoised(lambda entity: Topics(entity, settings.topic_prefix).raw)
         self._partitions: dict[str, Callable[[Any], Any]] = {}
         self._headers = memoised(lambda as_of: [(AS_OF, b"%d" % as_of)])
-        give_up = max(1.0, settings.give_up_after)
         try:
             self._producer = KafkaProducer(
-                **sync_options(settings),
-                acks="all",
-                enable_idempotence=True,
+                **sync_producer_options(settings, max(1.0, settings.give_up_after)),
                 compression_type=compression(),
                 batch_size=BATCH_BYTES,
                 linger_ms=LINGER_MS,
                 max_request_size=MAX_REQUEST,
-                delivery_timeout_ms=int(give_up * 1000),
-                request_timeout_ms=int(min(30.0, give_up / 2) * 1000),
-                bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000),
-                metrics_enabled=False,
             )
         except errors.KafkaError as error:
             raise connection_problem(settings, error) from None
