@@ -327,7 +327,7 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await asyncio.wait_for(self.producer.now.client.force_metadata_update(), _ANSWER):
+        if not await asyncio.wait_for(self.producer.current.client.force_metadata_update(), _ANSWER):
             raise KafkaConnectionError
 
     async def _references_complete(self, entity: str) -> tuple[bool, bool]:

@@ -54,7 +54,7 @@ class Heartbeat:
         partitions = 0
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             raw = [engine.topics.raw for engine in self._engines.values()]
-            partitions = sum([len(await asyncio.wait_for(producer.now.partitions_for(topic), 5)) for topic in raw])
+            partitions = sum([len(await asyncio.wait_for(producer.current.partitions_for(topic), 5)) for topic in raw])
         now = time.time()
         rate = health.records / max(0.001, now - self._last)
         health.records, self._last = 0, now

@@ -22,7 +22,7 @@ from stream_app.judge.verdict import findings_json, repairs_json
 from stream_app.kafka.headers import as_of_all, dead_letter_headers, header
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED, Outbox, Row
 from stream_app.kafka.producer import Producer
-from stream_app.kafka.transactions import Transactions
+from stream_app.kafka.transactions import Note, Transactions
 from stream_app.names import AS_OF, CONTRACT, REPAIRS, SOURCE, TOPIC_ID, WARNINGS, Topics
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
@@ -166,9 +166,9 @@ class Engine:
         if self.transactions is None:
             await self.producer.using(lambda producer: self.send_by(producer, partition, records, verdicts, sources, pending))
             return
-        place = await self.transactions.place(self.topics.raw, partition)
+        target = await self.transactions.producer_of(self.topics.raw, partition)
         # A note with another topic's id is of one that was deleted since.
-        done = place.mark if place.text == self.topic_id else 0
+        done = target.note.offset if target.note.text == self.topic_id else 0
         begin = bisect_left(records, done, key=lambda record: record.offset)
         if begin == len(records):
             return
@@ -176,7 +176,7 @@ class Engine:
         async def fill(producer: AIOKafkaProducer) -> None:
             await self.send_by(producer, partition, records, verdicts, sources, pending, begin)
 
-        await self.transactions.deliver(place, fill, records[-1].offset + 1, self.topic_id)
+        await self.transactions.deliver(target, fill, Note(records[-1].offset + 1, self.topic_id))
 
     async def send_by(
         self, producer: AIOKafkaProducer, partition: int, records: list[Any], verdicts: Verdicts, sources: list[bytes],

@@ -11,6 +11,7 @@ from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.kafka.headers import as_of, header
+from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
 from stream_app.store.writer import GONE, KNOWN, REJECTED, Changes, SettledAlready
 from stream_app.worker.pipeline import Engine
@@ -174,8 +175,9 @@ class WaitingRoom:
         if engine.transactions is None:
             await engine.producer.using(lambda producer: engine.send_by(producer, partition, *columns, ()))
             return group
-        place = await engine.transactions.place(engine.topics.pending, partition)
-        before = await engine.store.delivered(engine.entity, place.text) if place.text else frozenset()
+        target = await engine.transactions.producer_of(engine.topics.pending, partition)
+        note = target.note
+        before = await engine.store.delivered(engine.entity, note.text) if note.text else frozenset()
         counted_only = [held for held in group if held.field in before]
         if counted_only:
             return counted_only
@@ -184,7 +186,7 @@ class WaitingRoom:
         token = uuid.uuid4().hex
         await engine.store.note_delivery(engine.entity, token, [held.field for held in group])
         await engine.transactions.deliver(
-            place, lambda producer: engine.send_by(producer, partition, *columns, ()), place.mark + 1, token
+            target, lambda producer: engine.send_by(producer, partition, *columns, ()), Note(note.offset + 1, token)
         )
         return group
 

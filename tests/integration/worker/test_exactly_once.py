@@ -53,13 +53,13 @@ def test_a_producer_that_never_starts_is_not_waited_for_for_ever(settings: Setti
     async def hang(_: AIOKafkaProducer) -> None:
         await asyncio.sleep(3_600)
 
-    async def place() -> None:
+    async def ask() -> None:
         with pytest.raises(TimeoutError):
-            await transactions.Transactions(settings).place("orders", 0)
+            await transactions.Transactions(settings).producer_of("orders", 0)
 
     monkeypatch.setattr(AIOKafkaProducer, "start", hang)
-    monkeypatch.setattr(transactions, "_PATIENCE", 0.2)
-    asyncio.run(asyncio.wait_for(place(), 30))
+    monkeypatch.setattr(transactions, "_TIMEOUT", 0.2)
+    asyncio.run(asyncio.wait_for(ask(), 30))
 
 
 def test_a_broker_without_transactions_is_refused_at_the_start(settings: Settings, tmp_path: Path) -> None:
