@@ -26,9 +26,9 @@ class Policy:
     Attributes:
         retried: what is retried, and after which failures.
         first: seconds before the second attempt; each further wait is ``factor`` times as long.
-        longest: no wait is longer than this many seconds.
-        attempts: how often it is tried; ``None``: until ``give_up_after`` seconds are over.
-        jitter: at most this many seconds are added at random, so that many clients do not come back at once.
+        longest: no wait takes more seconds than this.
+        attempts: number of attempts; ``None``: until ``give_up_after`` seconds are over.
+        jitter: up to this many random seconds are added, so that many clients do not come back at once.
     """
 
     retried: str
@@ -44,6 +44,11 @@ class Policy:
         return tenacity.wait_exponential_jitter(
             multiplier=self.first, max=self.longest, exp_base=self.factor, jitter=self.jitter
         )
+
+    @property
+    def stop(self) -> Callable[[tenacity.RetryCallState], bool]:
+        """The limit on attempts as tenacity takes it."""
+        return tenacity.stop_never if self.attempts is None else tenacity.stop_after_attempt(self.attempts)
 
 
 #: Name → policy of everything in Headrace that is retried.

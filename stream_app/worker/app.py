@@ -26,7 +26,7 @@ from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
-from stream_app.process import end
+from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.writer import Store
@@ -87,7 +87,7 @@ class Lanes:
             await self.fail(error)
 
     async def close(self) -> None:
-        await end(self._tasks.values())
+        await cancel_all(self._tasks.values())
 
 
 def _beyond(offset: int, records: list[Any]) -> list[Any]:
@@ -234,7 +234,7 @@ class HeadraceApp:
     async def stop(self) -> None:
         """Let go of everything, in order."""
         if self._watch is not None:
-            await end([self._watch])
+            await cancel_all([self._watch])
         for lanes in self.lanes.values():
             await lanes.close()
         with contextlib.suppress(Exception):

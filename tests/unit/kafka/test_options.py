@@ -77,8 +77,8 @@ def test_every_producer_waits_for_all_replicas() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "cure"),
     [
-        ({}, errors.NoBrokersAvailable(), "set HEADRACE_KAFKA to its address"),
-        ({"kafka_security_protocol": "SSL"}, errors.NoBrokersAvailable(), "HEADRACE_KAFKA_SECURITY_PROTOCOL"),
+        ({}, errors.KafkaConnectionError(), "set HEADRACE_KAFKA to its address"),
+        ({"kafka_security_protocol": "SSL"}, errors.KafkaConnectionError(), "HEADRACE_KAFKA_SECURITY_PROTOCOL"),
         ({}, errors.TopicAuthorizationFailedError(), "HEADRACE_KAFKA_PASSWORD"),
     ],
 )
