@@ -103,7 +103,7 @@ def describe(chosen: Settings, entities: tuple[str, ...]) -> Broker:
         )
         for row in sorted(described, key=lambda row: wanted.index(row["name"]))
     )
-    return Broker(name.startswith(EMBEDDED), name, len(cluster.get("brokers", [])), topics, chosen.exactly_once == "on")
+    return Broker(name.startswith(EMBEDDED), name, len(cluster.get("brokers", [])), topics, chosen.exactly_once)
 
 
 def _retention(admin: Any, names: list[str]) -> dict[str, int]:

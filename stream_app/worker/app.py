@@ -104,7 +104,7 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
         self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
-        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
+        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
         self._closed_since: float | None = None
         self._warm_until = 0.0
         self._watch: asyncio.Task[None] | None = None
@@ -222,7 +222,7 @@ class HeadraceApp:
         self._watch = asyncio.create_task(self._watching())
 
     async def _transactions(self) -> Transactions | None:
-        if self.settings.exactly_once == "off":
+        if not self.settings.exactly_once:
             return None
         transactions = Transactions(self.settings)
         try:
