@@ -19,6 +19,7 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from stream_app.errors import DeliveryError
 from stream_app.kafka.broker import check
+from stream_app.kafka.headers import header
 from stream_app.kafka.options import connection_problem, sync_options
 from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
@@ -52,7 +53,7 @@ class FoundRecord:
 
     def header(self, name: str) -> bytes | None:
         """Return the last value of a header; ``None`` if the record does not have it."""
-        return next((value for key, value in reversed(self.headers) if key == name), None)
+        return header(self, name)
 
 
 def split(source: str) -> tuple[str, int, int]:
@@ -84,10 +85,10 @@ def find(settings: Settings, entity: str, source: str) -> FoundRecord:
         raw = _at(consumer, TopicPartition(topic, partition), offset)
         timestamp = None if raw is None else int(raw.timestamp)
         deadline = time.monotonic() + MOST_SECONDS
-        for outcome, name, header in (("dead letter", topics.dead_letter, FINDINGS), ("clean", topics.clean, WARNINGS)):
+        for outcome, name, findings in (("dead letter", topics.dead_letter, FINDINGS), ("clean", topics.clean, WARNINGS)):
             found = _search(consumer, TopicPartition(name, partition), source, offset, timestamp, deadline)
             if found is not None:
-                return _found(outcome, found, header)
+                return _found(outcome, found, findings)
     if raw is None:
         raise DeliveryError(
             f"Kafka has neither {source} nor its dead letter any more: both are older than the topics' retention"
@@ -173,7 +174,7 @@ def _scan(consumer: Any, partition: Any, begin: int, wanted: bytes, deadline: fl
     while seen < MOST_RECORDS and time.monotonic() < deadline:
         rows = _poll(consumer, partition, at, 2_000)
         for row in rows:
-            if _header(row, SOURCE) == wanted:
+            if header(row, SOURCE) == wanted:
                 return row
         if not rows:
             return None
@@ -200,15 +201,11 @@ def _bisect(consumer: Any, partition: Any, low: int, high: int, offset: int) -> 
 def _raw_offset(row: Any) -> int:
     """Return the raw record's offset; 0 for a record that another program wrote."""
     try:
-        return split((_header(row, SOURCE) or b"").decode("utf-8", "replace"))[2]
+        return split((header(row, SOURCE) or b"").decode("utf-8", "replace"))[2]
     except DeliveryError:
         return 0
 
 
-def _header(row: Any, name: str) -> bytes | None:
-    return next((value for key, value in reversed(row.headers) if key == name), None)
-
-
-def _found(outcome: str, row: Any, header: str) -> FoundRecord:
-    reasons = _header(row, header)
+def _found(outcome: str, row: Any, name: str) -> FoundRecord:
+    reasons = header(row, name)
     return FoundRecord(outcome, row.topic, row.partition, row.offset, row.timestamp, row.value, tuple(row.headers), reasons)

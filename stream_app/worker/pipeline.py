@@ -19,7 +19,7 @@ from stream_app.judge import Judge, Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.lookups import Batch, KnownIds, LookUps, marks
 from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.kafka.headers import as_of_all, dead_letter_headers, header
+from stream_app.kafka.headers import dead_letter_headers, header, read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED, Outbox, Row
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Note, Transactions
@@ -115,7 +115,7 @@ class Engine:
             return
 
     def _judge(self, records: list[Any]) -> Verdicts:
-        verdicts = self.judge.judge_all([record.value for record in records], as_of_all(records))
+        verdicts = self.judge.judge_all([record.value for record in records], read_as_of(records)[0])
         keys = [record.key for record in records]
         for index in [i for i, key in enumerate(keys) if key is not None and len(key) > KEPT_OF_OVERSIZED]:
             oversized = self.contract.rules["record.oversized"]
@@ -214,7 +214,7 @@ class Engine:
                     row[3].append((WARNINGS, findings_json(marked[index].findings)))
                 if marked[index].repairs:
                     row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
-        outbox.add_ours(self.topics.clean, partition, [row for row in clean[begin:] if row is not None])
+        outbox.add_all(self.topics.clean, partition, [row for row in clean[begin:] if row is not None])
         await outbox.send()
 
     async def patiently(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
