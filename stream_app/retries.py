@@ -86,6 +86,7 @@ class Retry:
     subject: str
     cure: str
     report: Report | None = None
+    level: int = logging.WARNING
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def __call__(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
@@ -105,7 +106,7 @@ class Retry:
                 self.report.trouble(f"could not {what}: {_name(state)}")
 
         def again(state: tenacity.RetryCallState) -> None:
-            log.warning("%scould not %s (%s); again in %.1f s", begin, what, _name(state), state.upcoming_sleep)
+            log.log(self.level, "%scould not %s (%s); again in %.1f s", begin, what, _name(state), state.upcoming_sleep)
 
         def give_up(state: tenacity.RetryCallState) -> NoReturn:
             waited = state.seconds_since_start or 0.0
@@ -122,7 +123,7 @@ class Retry:
         )
         result: T = await attempts(attempt)
         if self.report is not None and self.report.recovered():
-            log.warning("%srecovered", begin)
+            log.log(self.level, "%srecovered", begin)
         return result
 
 
@@ -142,6 +143,7 @@ def retrying(
     subject: str = "",
     cure: str = "",
     report: Report | None = None,
+    level: int = logging.WARNING,
 ) -> Retry:
     """Return what repeats actions by the policy ``name``.
 
@@ -150,6 +152,7 @@ def retrying(
         give_up_after: seconds after which the next failure is the last.
         subject: the entity (or part of the worker) that messages begin with.
         cure: what messages end with: the questions to ask, and what to do.
-        report: hears of every failure and of the recovery.
+        report: gets every failure and the recovery.
+        level: of the log messages.
     """
-    return Retry(POLICIES[name], on, give_up_after, subject, cure, report)
+    return Retry(POLICIES[name], on, give_up_after, subject, cure, report, level)
