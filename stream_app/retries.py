@@ -46,7 +46,7 @@ class Policy:
         )
 
     @property
-    def stop(self) -> Callable[[tenacity.RetryCallState], bool]:
+    def stop(self) -> tenacity.stop.stop_base:
         """The limit on attempts as tenacity takes it."""
         return tenacity.stop_never if self.attempts is None else tenacity.stop_after_attempt(self.attempts)
 
@@ -62,6 +62,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
             "A page of an HTTP source: no answer, status 429 or 5xx; `Retry-After` is respected up to the longest wait",
             0.5, 60.0, attempts=6, jitter=0.5,
         ),
+        "model": Policy("A question to the language model: no answer, status 408, 409, 425, 429 or 5xx", 0.5, 8.0, attempts=3),
     }
 )  # fmt: skip
 
