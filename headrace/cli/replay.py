@@ -20,7 +20,7 @@ from producers.sources.sources import Source, merged, open_sources
 from stream_app.contract import Shop, load_shop
 from stream_app.errors import DeliveryError, SourceError
 from stream_app.kafka.admin import ensure_topics, topic_ids
-from stream_app.process import spare_garbage_collection
+from stream_app.process import collect_garbage_rarely
 from stream_app.settings import Settings, load_settings
 
 
@@ -50,7 +50,7 @@ def command(
     """
     settings = load_settings(shop=shop)
     loaded = load_shop(settings.shop)
-    spare_garbage_collection()
+    collect_garbage_rarely()
     replay = _Replay(settings, loaded, places, entity, speed is not None)
     sources = replay.open(0)
     stop = Stop()

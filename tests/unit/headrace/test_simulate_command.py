@@ -56,7 +56,7 @@ def test_the_truth_can_be_told_about_every_record(tmp_path: Path) -> None:
     ("options", "says"),
     [
         (["--out", "x"], "--count"), (["--truth-all"], "--truth FILE"), (["--faults", "300%"], "no share"),
-        (["--start", "yesterday"], "no time"), (["--rate", "0"], "no rate"), (["--count", "0"], "0"),
+        (["--start", "yesterday"], "no time"), (["--rate", "0"], "not a rate"), (["--count", "0"], "0"),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(options: list[str], says: str) -> None:
