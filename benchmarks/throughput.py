@@ -25,6 +25,7 @@ from benchmarks.workload import load
 from headrace.embedded.kafka import apache_kafka
 from headrace.embedded.stack import EmbeddedStack
 from stream_app.settings import Settings, load_settings
+from stream_app.store.keys import Keys
 
 
 def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, exactly_once: str = "off") -> float:
@@ -41,7 +42,7 @@ def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, e
         first: tuple[float, int] | None = None
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
-            done = int(client.hget(f"{prefix}:total:orders", "in") or 0)
+            done = int(client.hget(Keys(prefix).total("orders"), "in") or 0)
             now = time.perf_counter()
             if done and first is None:
                 first = (now, done)

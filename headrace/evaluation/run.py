@@ -17,9 +17,10 @@ from producers.simulator.truth import truth_of
 from stream_app.contract import Shop, load_shop
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
-from stream_app.monitor import Monitor, State, stream_time, windows_of
+from stream_app.monitor import Monitor, State, windows_of
 from stream_app.monitor.tuning import RHYTHMS
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import stream_time
 
 #: Monday 2026-01-05T00:00:00Z, where every simulated stream begins.
 START_MS = 1_767_571_200_000

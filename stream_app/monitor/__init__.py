@@ -20,6 +20,5 @@ from stream_app.counts.window import hash_windows_of as windows_of
 from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.monitor import Monitor, State
 from stream_app.monitor.tuning import Tuning
-from stream_app.windows.watermark import final_until, stream_time
 
-__all__ = ["Change", "Incident", "Monitor", "State", "Tuning", "Window", "final_until", "stream_time", "windows_of"]
+__all__ = ["Change", "Incident", "Monitor", "State", "Tuning", "Window", "windows_of"]

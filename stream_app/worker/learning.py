@@ -60,7 +60,7 @@ class Learning:
                 await self._renew()
 
     async def _renew(self) -> None:
-        entity, look_ups, baselines = self._entity, self._entity.look_ups, self._entity.services.store.learned
+        entity, look_ups, baselines = self._entity, self._entity.look_ups, self._entity.services.store.baselines
         try:
             current = look_ups.baseline.version if look_ups.baseline is not None else 0
             if await baselines.renew(entity.contract) != current:

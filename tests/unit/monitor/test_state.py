@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_app.monitor import Incident, Monitor, Window, final_until, stream_time, windows_of
-from tests.support.windows import DAY, HOUR, MONDAY, ORDERS
+from stream_app.monitor import Incident, Monitor, Window, windows_of
+from tests.support.windows import HOUR, MONDAY, ORDERS
 
 NAMES = st.sampled_from(
     ["in", "clean", "rejected", "pending", "rev", "n:coupon", "u:x", "u:", "r:price.number", "r:", "f:price.required",
@@ -75,36 +75,3 @@ def test_windows_are_made_of_minutes_without_gaps() -> None:
     assert [one.start for one in cut] == [MONDAY - HOUR, MONDAY, MONDAY + HOUR]
     assert [one.counts for one in windows_of(minutes, "d")] == [{"in": 7}]
     assert list(windows_of({}, "h")) == []
-
-
-def test_the_streams_time_is_that_of_the_entities_with_an_event_time() -> None:
-    assert stream_time({"orders": 5, "customers": 3}, {"orders"}) == 5
-    assert stream_time({"orders": 5, "customers": 7}, {"orders"}) == 7
-    assert stream_time({"orders": 5, "customers": 10**12}, {"orders"}) == 5
-    assert stream_time({"customers": 10**12}, {"orders"}) == 10**12
-    assert stream_time({}, {"orders"}) is None
-
-
-def test_a_record_dated_tomorrow_closes_no_window_of_today() -> None:
-    now = MONDAY * 1000
-    tomorrow = now + 20 * HOUR * 1000
-    assert final_until({"orders": tomorrow}, {"orders"}, now, now, idle=False) == now
-    # A simulation that runs ahead of the clock is another matter.
-    assert final_until({"orders": now + 3 * DAY * 1000}, {"orders"}, now, now, idle=False) == now + 3 * DAY * 1000
-
-
-def test_silence_of_a_live_stream_goes_on_by_the_clock() -> None:
-    last = MONDAY * 1000
-    later = last + 2 * HOUR * 1000
-    assert final_until({"orders": last - 5_000}, {"orders"}, later, last, idle=True) == later - 5_000
-    assert final_until({"orders": last - 5_000}, {"orders"}, later, last, idle=False) == last - 5_000
-    # A replay of another year that falls silent is over.
-    assert final_until({"orders": last - DAY * 1000}, {"orders"}, later, last, idle=True) == last - DAY * 1000
-    assert final_until({}, {"orders"}, later, None, idle=True) is None
-
-
-def test_what_carries_no_time_makes_nothing_final_before_the_first_record_that_does() -> None:
-    now = MONDAY * 1000
-    assert final_until({"customers": now}, {"orders"}, now, now, idle=True) is None
-    assert final_until({"customers": now, "orders": 5}, {"orders"}, now, now, idle=True) == 5
-    assert final_until({"customers": now}, set(), now, now, idle=False) == now
