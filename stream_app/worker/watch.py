@@ -55,7 +55,7 @@ class Watch:
         self.grain = Grain.of(settings.anomaly_window)
         tuning = Tuning.of(settings.anomaly_sensitivity)
         self.notifier = Notifier.of(settings.notify)
-        self._monitors = {entity: Monitor(contract, self.grain.value, tuning) for entity, contract in shop.contracts.items()}
+        self._monitors = {entity: Monitor(contract, self.grain, tuning) for entity, contract in shop.contracts.items()}
         clocked = frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time)
         self._watermark = Watermark(clocked)
         self._more = False

@@ -70,7 +70,7 @@ def test_silence_of_a_live_stream_goes_on_by_the_clock() -> None:
     assert after({}, later) is None
 
 
-@pytest.watermark.parametrize("state", [{"caught_up": False}, {"closed": True}])
+@pytest.mark.parametrize("state", [{"caught_up": False}, {"closed": True}])
 def test_a_stream_with_unread_records_or_without_producers_does_not_go_on_by_the_clock(state: dict[str, bool]) -> None:
     assert after({"orders": NOW - 5_000}, NOW + 2 * HOUR, NOW, **state) == NOW - 5_000
 
@@ -103,7 +103,7 @@ def test_the_watermark_falls_back_when_a_partition_with_older_records_turns_up()
     assert watermark.advance(late, NOW + 10_000).at == NOW - DAY
 
 
-@pytest.watermark.parametrize(
+@pytest.mark.parametrize(
     ("grain", "grace", "final"),
     [(Grain.HOUR, 0, 2 * HOUR), (Grain.HOUR, 60, HOUR), (Grain.MINUTE, 60, 2 * HOUR - MINUTE), (Grain.DAY, 0, 0)],
 )
