@@ -34,7 +34,7 @@ async def _read(settings: Settings) -> dict[str, object]:
     try:
         found = {}
         for entity in load_shop(settings.shop).contracts:
-            made = await store.learned.baseline(entity)
+            made = await store.baselines.baseline(entity)
             if made is not None:
                 found[entity] = json.loads(made.to_json())
         return found

@@ -1,8 +1,8 @@
 """A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
 
 A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
-``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also ``send_by``
-(sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
+``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also
+``send_by`` (sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
 """
 
 from __future__ import annotations
