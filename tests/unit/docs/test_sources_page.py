@@ -1,4 +1,4 @@
-"""`docs/sources.md` names every fault, option and key that there is."""
+"""The pages on sources and the simulator name every fault, option and key that there is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producers.sources import mapping
 from producers.sources.files import COMPRESSIONS
 from tests.support.paths import DOCS
 
-TEXT = (DOCS / "sources.md").read_text("utf-8")
+TEXT = "".join((DOCS / "reference" / name).read_text("utf-8") for name in ("sources.md", "simulator.md"))
 
 
 def test_every_fault_is_documented_with_its_rule() -> None:
