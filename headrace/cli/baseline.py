@@ -9,7 +9,8 @@ import click
 
 from stream_app.contract import load_shop
 from stream_app.settings import Settings, load_settings
-from stream_app.store.writer import UNAVAILABLE, Store
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.writer import Store
 
 
 @click.command(name="baseline")

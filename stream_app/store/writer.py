@@ -13,15 +13,10 @@ from stream_app.contract.summary import describe
 from stream_app.judge.lookups import Claim, Found, Wanted
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes
-from stream_app.store.connection import UNAVAILABLE, connect_worker, connect_writer
+from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
-from stream_app.store.keys import INPUT_CLOSED, Keys, applied_field, waiting_field
+from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
-
-__all__ = [
-    "UNAVAILABLE", "Changes", "Decision", "PartitionMoved", "SettledAlready", "Store", "WaitingState", "applied_field",
-    "close_input", "open_input", "waiting_field",
-]  # fmt: skip
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400

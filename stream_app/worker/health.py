@@ -14,8 +14,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from stream_app.kafka.producer import Producer
+from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.heartbeat import Heartbeat
-from stream_app.store.writer import UNAVAILABLE, Store
+from stream_app.store.writer import Store
 
 #: Seconds that a broker may take to say how many partitions there are.
 _ANSWER = 5.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from stream_app.errors import SettingsError
 from stream_app.judge.baseline import YOUNG, Baseline, enough
-from stream_app.store.writer import UNAVAILABLE
+from stream_app.store.connection import UNAVAILABLE
 from stream_app.worker.entity import Entity
 from stream_app.worker.pipeline import process
 

@@ -14,7 +14,8 @@ from stream_app.judge.batch import Batch, Settled
 from stream_app.judge.lookups import lookup_rule_ids
 from stream_app.kafka.headers import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
-from stream_app.store.writer import Changes, PartitionMoved
+from stream_app.store.changes import Changes
+from stream_app.store.writer import PartitionMoved
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
 

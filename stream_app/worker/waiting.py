@@ -16,7 +16,8 @@ from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.kafka.headers import as_of, header
 from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
-from stream_app.store.writer import Changes, SettledAlready, WaitingState
+from stream_app.store.changes import Changes
+from stream_app.store.writer import SettledAlready, WaitingState
 from stream_app.worker.delivery import send
 from stream_app.worker.entity import Entity
 

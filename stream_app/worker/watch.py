@@ -28,8 +28,8 @@ from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
 from stream_app.settings import Settings
+from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.incidents import change_from_json, open_incident_store
-from stream_app.store.writer import UNAVAILABLE
 from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Watermark
 

@@ -222,7 +222,7 @@ def test_a_long_hole_is_no_history(client: Any, redis_url: str) -> None:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Messages that would have been sent."""
     sent: list[tuple[str, str]] = []
 
@@ -239,27 +239,27 @@ def a_watch(redis_url: str, **more: Any) -> Watch:
     return Watch(load_shop(None), settings, "w", now=lambda: 7_200.0 * 1_000)
 
 
-def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url: str, told: list[tuple[str, str]]) -> None:
+def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url: str, messages: list[tuple[str, str]]) -> None:
     watch = a_watch(redis_url, notify_per_hour=3)
     commit(store, None, 1, [Change("opened", incident(start)) for start in range(2)])
     watch.tell_people()
-    assert [title for title, _ in told] == ["orders: number of records is low (error)"] * 2
+    assert [title for title, _ in messages] == ["orders: number of records is low (error)"] * 2
     commit(store, 1, 2, [Change("opened", incident(start)) for start in range(30)])
     watch.tell_people()
-    assert told[2][0] == "Headrace: 30 changes of incidents"
-    assert told[2][1].endswith("and 10 more")
+    assert messages[2][0] == "Headrace: 30 changes of incidents"
+    assert messages[2][1].endswith("and 10 more")
     commit(store, 2, 3, [Change("opened", incident(99))])
     watch.tell_people()
-    assert len(told) == 3
+    assert len(messages) == 3
     assert len(store.unsent("people", 9)) == 1
     a_watch_later = a_watch(redis_url, notify_per_hour=3)
     a_watch_later._now = lambda: 7_200.0 * 1_000 + 3_600
     a_watch_later.tell_people()
-    assert len(told) == 4
+    assert len(messages) == 4
     assert store.unsent("people", 9) == []
 
 
-def test_people_are_told_from_the_severity_on_that_was_asked_for(redis_url: str) -> None:
+def test_people_get_changes_from_the_minimum_severity_on(redis_url: str) -> None:
     mild, bad = Change("opened", incident(1, severity="warning")), Change("opened", incident(1))
     assert [a_watch(redis_url)._tell(one) for one in (mild, bad)] == [False, True]
     assert [a_watch(redis_url, notify_severity="warning")._tell(one) for one in (mild, bad)] == [True, True]
