@@ -68,7 +68,7 @@ def command(
     """
     from headrace.check.check import Check, file_names
     from headrace.check.results import Results, overwritten
-    from producers.sources.sources import open_sources
+    from producers.sources.open import open_sources
     from stream_app.worker.learning import pinned
 
     settings = load_settings(shop=shop)

@@ -16,7 +16,8 @@ from producers.record import RawRecord
 from producers.sending.delivery import Sender
 from producers.sending.pace import TICK, Pacer
 from producers.sending.resume import Checkpoint, Position, file_identity
-from producers.sources.sources import Source, merged, open_sources
+from producers.sources.open import open_sources
+from producers.sources.source import Source, merged
 from stream_app.contract import Shop, load_shop
 from stream_app.errors import DeliveryError, SourceError
 from stream_app.kafka.admin import ensure_topics, topic_ids

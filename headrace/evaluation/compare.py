@@ -9,7 +9,7 @@ from typing import Any
 from headrace.evaluation.report import Report, of_records
 from headrace.evaluation.run import START_MS, Observed
 from headrace.evaluation.score import FAULTLESS, RecordScores, Truth
-from producers.sources.sources import open_sources
+from producers.sources.open import open_sources
 from stream_app.contract import Shop
 from stream_app.errors import SourceError
 
