@@ -16,7 +16,7 @@ from headrace.cli.sending import STOP_SECONDS, Meter, rate_option, speed_option,
 from headrace.interrupts import Stop
 from producers.sending.delivery import Sender
 from producers.sending.pace import TICK, Pacer
-from producers.simulator.incidents import parse, span
+from producers.simulator.schedule import parse_duration, parse_schedule
 from producers.simulator.simulator import Event, Simulation
 from producers.simulator.truth import TruthFile
 from stream_app.contract import Shop, load_shop
@@ -53,7 +53,7 @@ def _start(context: click.Context, parameter: click.Parameter, value: str | None
 def history(context: click.Context, parameter: click.Parameter, value: str | None) -> int:
     """Milliseconds of event time that are not paced."""
     try:
-        return span(value) if value else 0
+        return parse_duration(value) if value else 0
     except SettingsError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -144,7 +144,7 @@ def command(
 def _with_incidents(plan: Simulation, text: str) -> Simulation:
     if text.startswith("random:") and plan.count is None:
         raise click.UsageError("--incidents random:N needs --count N: they are spread over the whole stream")
-    found = parse(text, seed=plan.seed, start_ms=plan.start_ms, span_ms=plan.span_ms)
+    found = parse_schedule(text, seed=plan.seed, start_ms=plan.start_ms, span_ms=plan.span_ms)
     lost = [incident.kind.name for incident in found if plan.files and not incident.kind.files]
     if lost and not text.startswith("random:"):
         raise click.UsageError(f"{lost[0]} cannot be told in files, where a record is judged as of its own time; leave it out")

@@ -11,7 +11,8 @@ from typing import Any, Literal, Protocol
 
 from headrace.check.check import Check
 from headrace.evaluation.score import FAULTLESS, Alarm, RecordScores, Staged, Truth
-from producers.simulator.incidents import KINDS, spread
+from producers.simulator.incidents import KINDS
+from producers.simulator.schedule import spread
 from producers.simulator.simulator import Event, Simulation
 from producers.simulator.truth import truth_of
 from stream_app.contract import Shop, load_shop

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from headrace.cli.demo import command
 from headrace.embedded.demo import STAGED, Demo, Plan, StatusLine, lively, open_browser
 from headrace.interrupts import Stop
-from producers.simulator.incidents import parse
+from producers.simulator.schedule import parse_schedule
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
 
@@ -37,7 +37,7 @@ def test_a_demo_begins_with_four_weeks_of_history_and_stages_incidents_that_ther
     arguments = lively(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
     assert arguments[:2] == ["--start=2026-02-01", "--history=28d"]
     (staged,) = (argument.partition("=")[2] for argument in arguments if argument.startswith("--incidents="))
-    found = parse(staged, seed=1, start_ms=0, span_ms=0)
+    found = parse_schedule(staged, seed=1, start_ms=0, span_ms=0)
     assert len(found) == len(STAGED)
     assert all(incident.start_ms >= 28 * 86_400_000 for incident in found)
 
