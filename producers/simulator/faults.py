@@ -151,10 +151,14 @@ _ORDERS = (
     Fault("invalid_utf8", "orders", invalid_utf8, "record.encoding", does="the bytes are not UTF-8"),
     Fault("duplicate_key", "orders", repeated_key("quantity"), "record.duplicateKey", does="quantity appears twice"),
     Fault("empty_record", "orders", lambda fields, rng: b"", "record.empty", files=False, does="the record is empty"),
-    Fault("not_an_object", "orders", lambda fields, rng: b"[%s]" % dump(fields), "record.notObject", does="the record is an array"),
+    Fault(
+        "not_an_object", "orders", lambda fields, rng: b"[%s]" % dump(fields), "record.notObject",
+        does="the record is an array",
+    ),
     Fault("deep_nesting", "orders", nested, "record.nesting", does="a field is nested a thousand levels deep"),
     Fault(
-        "extra_field", "orders", replaced("channel", "app"), "record.unknownField", "clean", does="the record has a field that the contract does not have",
+        "extra_field", "orders", replaced("channel", "app"), "record.unknownField", "clean",
+        does="the record has a field that the contract does not have",
     ),
     Fault(
         "quantity_as_text", "orders", changed("quantity", lambda value: f" {value} "), None, "clean",
@@ -183,8 +187,8 @@ _CUSTOMERS = (
         does="customer_id contains letters",
     ),
     Fault(
-        "stale_customer", "customers", changed("country", another_country), "customer_stale", "clean", needs="past", files=False,
-        does="the update is older than the one before it",
+        "stale_customer", "customers", changed("country", another_country), "customer_stale", "clean", needs="past",
+        files=False, does="the update is older than the one before it",
     ),
     Fault(
         "padded_name", "customers", changed("name", lambda text: f"  {text.replace(' ', '   ')} "), None, "clean",

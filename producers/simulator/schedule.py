@@ -53,7 +53,7 @@ def parse_schedule(text: str, *, seed: int, start_ms: int, span_ms: int) -> tupl
         number = text.removeprefix("random:")
         if not number.isdigit() or not 1 <= int(number) <= len(KINDS):
             raise SettingsError(
-                f"{text!r} is not a number of incidents; write random:1 to random:{len(KINDS)}, such as random:5"
+                f"{text!r} is not a count of incidents; write random:1 to random:{len(KINDS)}, such as random:5"
             )
         # A generator of its own, so that the shop and the faults stay the same.
         rng = random.Random(f"schedule {seed}")  # noqa: S311 - a simulation must be repeatable, not secret

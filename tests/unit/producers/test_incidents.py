@@ -191,7 +191,8 @@ def test_a_random_schedule_is_the_same_for_the_same_seed_and_does_not_overlap() 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("flood@3d", "unknown incident .flood.; incidents: outage"), ("outage", "is not an incident; write one"), ("outage@soon", "not a time"),
+        ("flood@3d", "unknown incident .flood.; incidents: outage"), ("outage", "is not an incident"),
+        ("outage@soon", "not a time"),
         ("outage@3d+long", "not a duration"), ("outage@3d*2", "share"), ("outage@3d+0h", "zero"), ("random:99", "random:5"),
         ("random:15", "do not fit"),
     ],
