@@ -134,7 +134,7 @@ def test_a_broker_that_goes_away_before_the_worker_has_joined_ends_it_too(redis_
 GONE = """
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError
-from headrace.cli import cli
+from headrace.cli.main import cli
 
 reach = AIOKafkaConsumer.start
 tries = []

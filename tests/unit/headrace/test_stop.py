@@ -37,6 +37,7 @@ def test_a_signal_that_somebody_else_takes_shortens_one_wait_at_most() -> None:
         signal.signal(signal.SIGUSR1, previous)
 
 
+@pytest.mark.timeout(60, method="thread")  # the other method needs the timer that this test sets
 def test_a_signal_ends_a_long_wait_and_those_that_follow_it() -> None:
     stop = Stop()
     with stop.listening():

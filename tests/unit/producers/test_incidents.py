@@ -109,10 +109,9 @@ def test_in_a_duplicate_storm_orders_are_repeated_byte_for_byte() -> None:
 def test_the_clock_of_one_source_is_ahead() -> None:
     events = [event for event in staged("clock_skew", 36.0) if event.incident is not None]
     for event in events:
-        stamped = parse_schedule(f"outage@{json.loads(event.record.value)['order_date']}", seed=1, start_ms=0, span_ms=0)[
-            0
-        ].start_ms
-        assert stamped - event.at_ms // 1000 * 1000 == 36 * HOUR_MS
+        date = json.loads(event.record.value)["order_date"]
+        (stamped,) = parse_schedule(f"outage@{date}", seed=1, start_ms=0, span_ms=0)
+        assert stamped.start_ms - event.at_ms // 1000 * 1000 == 36 * HOUR_MS
 
 
 @pytest.mark.parametrize(
