@@ -34,8 +34,8 @@ test: install ## Run the tests (real Kafka and a browser where they are to be ha
 chaos: install ## Run the long crash tests
 	$(BIN)/python -m pytest -m chaos
 
-bench: install ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+bench: install ## Run the benchmarks; OLD=DIR compares with an older checkout instead
+	$(BIN)/python -m $(if $(OLD),benchmarks.compare $(OLD),benchmarks)
 
 quality: install ## Measure precision, recall, delay and false alarms into docs/quality.md (some minutes)
 	$(BIN)/headrace evaluate --markdown docs/quality.md

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the settings themselves."""
+"""Write docs/settings.md from the settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stream_app.settings import Settings
 
 
 def table() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     about = "Environment variables, read once at start. This page is made by `scripts/settings_table.py`."
     lines = ["# Settings", "", about, ""]
     lines += ["| variable | default | meaning |", "|---|---|---|"]
