@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
-# What `make test` leaves out; `make chaos` runs it.
-MARKS ?= not chaos
 # Test files that run side by side; each of these processes has services of its own (0: all in one process).
 JOBS ?= 3
+# The longest files start first: tests/conftest.py sorts them, so xdist must not.
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos bench quality report-eval lint format kafka lock clean
+.PHONY: help install demo test test-all chaos bench quality report-eval lint format kafka lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -28,11 +28,14 @@ $(STAMP): requirements.lock pyproject.toml scripts/check_python.py
 demo: install ## Run everything on this machine: broker, Redis, simulated shop, worker, dashboard
 	@$(BIN)/headrace demo
 
-test: install ## Run the tests (real Kafka and a browser where they are to be had)
-	$(BIN)/python -m pytest -m "$(MARKS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test: install ## Run the unit tests and the fast integration tests (a few minutes)
+	$(PYTEST) -m "not slow and not kafka" tests/unit tests/integration
+
+test-all: install ## Run every test but the crash tests: also slow ones, real Kafka and a browser, if available
+	$(PYTEST) -m "not chaos"
 
 chaos: install ## Run the long crash tests
-	$(BIN)/python -m pytest -m chaos
+	$(BIN)/python -m pytest tests/chaos
 
 bench: install ## Run the benchmarks; OLD=DIR compares with an older checkout instead
 	$(BIN)/python -m $(if $(OLD),benchmarks.compare $(OLD),benchmarks)

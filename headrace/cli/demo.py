@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from headrace.cli.errors import failed
 from headrace.cli.options import shop_option
 from stream_app.errors import EmbeddedError
 
@@ -64,8 +63,8 @@ def command(
         with stop.listening():
             status = Demo(plan, stop, live.say, lambda status: live.show(line.of(status))).run()
     except EmbeddedError as error:
-        live.end()
-        raise failed(error) from None
+        live.say(f"headrace: {error}")
+        raise click.exceptions.Exit(1) from None
     finally:
         live.end()
     if status is None:

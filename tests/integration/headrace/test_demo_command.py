@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(autouse=True)
 def _temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a demo that failed or was killed leaves, goes with the test."""
+    """Remove with the test what a failed or killed demo leaves."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 

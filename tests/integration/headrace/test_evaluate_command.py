@@ -16,6 +16,8 @@ from headrace.evaluation.table import BEGIN, END
 from stream_app.errors import SourceError
 from tests.support.processes import run_headrace
 
+pytestmark = pytest.mark.slow
+
 
 def evaluate(*options: str) -> Result:
     return CliRunner().invoke(command, options, catch_exceptions=False)

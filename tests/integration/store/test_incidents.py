@@ -223,7 +223,7 @@ def test_a_long_hole_is_no_history(client: Any, redis_url: str) -> None:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What would have been sent to people."""
+    """Messages that would have been sent."""
     sent: list[tuple[str, str]] = []
 
     def send(self: object, title: str, body: str, **more: Any) -> list[Any]:

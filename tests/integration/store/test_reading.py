@@ -1,4 +1,4 @@
-"""What the workers' own write side puts into Redis is what the read model reads out of it."""
+"""Readers read out of Redis what workers wrote into it."""
 
 from __future__ import annotations
 

@@ -20,6 +20,8 @@ from tests.support.recount import assert_exact
 from tests.support.stream import Books, Worker, await_settled, make_topics, produce, scripted_worker
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:

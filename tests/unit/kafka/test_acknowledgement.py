@@ -1,4 +1,4 @@
-"""What the worker reads and commits: the end of the acknowledged batches that join onto what is committed, and never more."""
+"""The worker commits the end of the acknowledged batches that join onto what is committed, and never more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fetch brought is handed on a batch at a time, and is the same as aiokafka hands on a record at a time."""
+"""A fetch is handed on a batch at a time, with the same records that aiokafka hands on one at a time."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ GUESSES = {rule.id for contract in SHOP.contracts.values() for rule in contract.
 
 @dataclass
 class Found:
-    """What was found of a stream, by fault: rule ids, repairs and outcome of each record; of faultless ones by rule."""
+    """Findings of a stream, by fault: rule ids, repairs and outcome of each record; of faultless ones by rule."""
 
     faults: dict[str, list[tuple[frozenset[str], bool, str]]] = field(default_factory=dict)
     faultless: Counter[str] = field(default_factory=Counter)

@@ -18,7 +18,7 @@ EN = texts("en")
 
 
 def codes(text: str, section: str = "summary") -> set[str]:
-    """What the gate finds in one text, put into a good draft."""
+    """Problems that the gate finds in one text, put into a good draft."""
     draft: dict[str, Any] = good_draft()
     if section == "headline":
         draft["headline"] = text
