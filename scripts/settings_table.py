@@ -1,4 +1,4 @@
-"""Write docs/settings.md from the settings."""
+"""Write docs/reference/settings.md from the settings."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent.parent / "docs" / "settings.md").write_text(table(), encoding="utf-8")
+    (Path(__file__).parent.parent / "docs" / "reference" / "settings.md").write_text(table(), encoding="utf-8")

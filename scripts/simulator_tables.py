@@ -8,13 +8,13 @@ from pathlib import Path
 from producers.simulator.faults import FAULTS
 from producers.simulator.incidents import KINDS
 
-PAGE = Path(__file__).parent.parent / "docs" / "sources.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "simulator.md"
 FAULT_HEAD = "| fault | entity | what it does | rule | outcome |"
 INCIDENT_HEAD = "| incident | what happens | usual length | shown by any of |"
 
 
 def fault_rows() -> Iterable[str]:
-    """Yield one row per fault; ¹ marks those that files cannot hold."""
+    """Yield one row per fault; ¹ means that files cannot hold it."""
     for fault in FAULTS:
         name = f"`{fault.name}`" + ("" if fault.files else " ¹")
         rule = f"`{fault.rule}`" if fault.rule else "(repaired)"
@@ -22,7 +22,7 @@ def fault_rows() -> Iterable[str]:
 
 
 def incident_rows() -> Iterable[str]:
-    """Yield one row per incident; ¹ marks those that files cannot hold."""
+    """Yield one row per incident; ¹ means that files cannot hold it."""
     for kind in KINDS:
         name = f"`{kind.name}`" + ("" if kind.files else " ¹")
         yield f"| {name} | {kind.explain()} | {kind.hours} h | {', '.join(f'`{metric}`' for metric in kind.shown_by)} |"

@@ -82,11 +82,13 @@ def check_login(file: Path, allowed: str) -> None:
     except OSError as error:
         raise SettingsError(f"HEADRACE_DASHBOARD_LOGIN: {file} cannot be read ({error.strerror}); name a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise SettingsError(f"HEADRACE_DASHBOARD_LOGIN: {file} is not TOML; docs/dashboard.md shows the format") from None
+        raise SettingsError(
+            f"HEADRACE_DASHBOARD_LOGIN: {file} is not TOML; docs/guides/dashboard.md shows the format"
+        ) from None
     missing = [name for name in LOGIN if not isinstance(auth, dict) or not auth.get(name)]
     if missing:
         raise SettingsError(
-            f"HEADRACE_DASHBOARD_LOGIN: {file} lacks {', '.join(missing)} in [auth]; docs/dashboard.md shows the format"
+            f"HEADRACE_DASHBOARD_LOGIN: {file} lacks {', '.join(missing)} in [auth]; docs/guides/dashboard.md shows the format"
         )
 
 

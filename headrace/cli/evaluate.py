@@ -96,7 +96,7 @@ def command(
         plan = trials.Plan(seeds, records, per_hour or records / HOURS, faults, trials.streams_of(streams), folder)
         report, about = trials.evaluate(plan, jobs, lambda line: click.echo(line, err=True)), plan.about()
     if markdown is not None:
-        shown = "headrace evaluate --markdown docs/quality.md"
+        shown = "headrace evaluate --markdown docs/explanation/quality.md"
         table.write(markdown, table.markdown(report, targets, shown, about))
     if as_json:
         click.echo(json.dumps(report.to_json(targets), ensure_ascii=False, indent=2))

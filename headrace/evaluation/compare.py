@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from headrace.check.check import Check
 from headrace.evaluation.report import Report, of_records
-from headrace.evaluation.run import START_MS, ScoredCheck
+from headrace.evaluation.run import MAX_BYTES, START_MS, scoring
 from headrace.evaluation.score import FAULTLESS, RecordScores, Truth
 from producers.sources.open import open_sources
 from stream_app.contract import Shop
@@ -41,7 +42,7 @@ def compare_files(shop: Shop, truth: Path, paths: list[str]) -> Report:
                 f"{truth}: line {number} does not name a line of a file; write the truth with `simulate --out`"
             ) from None
     scores = RecordScores()
-    check = ScoredCheck(shop, scores, known, now_ms=START_MS)
+    check = Check(shop, now_ms=START_MS, max_bytes=MAX_BYTES, observer=scoring(scores, known))
     for source in open_sources(shop, paths, token=None):
         check.judge(source)
     check.finish()

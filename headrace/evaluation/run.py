@@ -7,9 +7,9 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from headrace.check.check import Check
+from headrace.check.check import Check, Observer
 from headrace.evaluation.score import FAULTLESS, Alarm, RecordScores, Staged, Truth
 from producers.simulator.incidents import KINDS
 from producers.simulator.schedule import spread
@@ -24,6 +24,8 @@ from stream_app.windows.grain import Grain
 
 #: Start of every simulated stream: Monday 2026-01-05T00:00:00Z.
 START_MS = 1_767_571_200_000
+#: Maximum size of a judged record.
+MAX_BYTES = 256 * 1024
 _CHUNK = 500
 StreamKind = Literal["quiet", "faults", "incidents"]
 
@@ -82,23 +84,15 @@ class Truths(Protocol):
     def __getitem__(self, index: int, /) -> Truth: ...
 
 
-class ScoredCheck(Check):
-    """A check that compares every verdict with its truth."""
+def scoring(scores: RecordScores, truths: Mapping[str, Truths]) -> Observer:
+    """Return an observer that compares every final verdict with the truth about its record."""
 
-    def __init__(self, shop: Shop, scores: RecordScores, truths: Mapping[str, Truths], *, now_ms: int) -> None:
-        super().__init__(shop, now_ms=now_ms, max_bytes=256 * 1024)
-        self._scores, self._truths = scores, truths
+    def observe(entity: str, number: int, verdict: Verdict) -> None:
+        found = [rule.id for rule in verdict.findings]
+        outcome = "rejected" if verdict.rejected else "clean"
+        scores.add(entity, truths[entity][number - 1], found, bool(verdict.repairs), outcome)
 
-    def _settle(self, state: Any, verdict: Verdict, number: int, *rest: Any) -> None:
-        super()._settle(state, verdict, number, *rest)
-        entity = state.contract.entity
-        self._scores.add(
-            entity,
-            self._truths[entity][number - 1],
-            [rule.id for rule in verdict.findings],
-            bool(verdict.repairs),
-            "rejected" if verdict.rejected else "clean",
-        )
+    return observe
 
 
 class Watch:
@@ -135,7 +129,7 @@ def run(trial: Trial) -> Outcome:
     outcome = Outcome(trial, staged=tuple(Staged.from_json(incident.to_json()) for incident in plan.incidents))
     shop = load_shop(trial.shop)
     truths: dict[str, list[Truth]] = {entity: [] for entity in shop.contracts}
-    check = ScoredCheck(shop, outcome.records, truths, now_ms=START_MS)
+    check = Check(shop, now_ms=START_MS, max_bytes=MAX_BYTES, observer=scoring(outcome.records, truths))
     watch = Watch(shop, START_MS // 1000, grain=trial.grain, grace=trial.grace)
     tallies = {entity: state.tally for entity, state in check.entities.items()}
     last_ms = START_MS

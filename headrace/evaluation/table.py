@@ -42,7 +42,7 @@ def lines(report: Report, targets: Targets) -> list[str]:
 
 
 def markdown(report: Report, targets: Targets, command: str, about: str) -> str:
-    """Return the generated part of ``docs/quality.md``; ``about`` describes the streams."""
+    """Return the generated part of ``docs/explanation/quality.md``; ``about`` describes the streams."""
     unmet = report.unmet(targets)
     parts = [
         f"Made by `{command}`. {about}",

@@ -37,7 +37,7 @@ class Kind:
             sends them twice, ``late`` delays them until the end.
         magnitude: default magnitude; ``does`` says its unit.
         hours: default duration.
-        shown_by: anomalies as ``entity:metric`` (``stream_app.store.incidents``), any of which shows the incident.
+        shown_by: anomalies as ``entity:metric`` (``stream_app.store.incidents``); each of them shows the incident.
         rules: ids of the rules that a changed record may break.
         share: magnitude → share of the orders that the incident affects.
         files: True if files can hold it, where the as-of time of a record is its own event time.

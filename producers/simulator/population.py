@@ -24,7 +24,7 @@ _ZIPF = 1.05
 
 
 class Population:
-    """Customers and products, drawn from ``rng``: few customers place most orders, few products make most sales."""
+    """Customers and products, drawn from ``rng``: few customers send most orders, few products make most sales."""
 
     def __init__(self, rng: random.Random, products: int) -> None:
         self._rng = rng

@@ -1,20 +1,108 @@
-"""The fields of a hash of counters: their names, and what they hold as a frozen value."""
+"""The fields of a hash of counters: the one module that writes and parses their names.
+
+A worker counts into fields such as ``in`` or ``f:price.type``; windows and totals in Redis are hashes of them. Readers get
+``Counts``. A field is one of the plain ones below, a kind of counter with a name behind its prefix, or a counter of one
+value of a segment: ``s|<segment field>|<what>|<value>``, where ``what`` is a plain field or that of a finding.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+#: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
+RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
+#: Not counters, and in the totals only (ms since the epoch): the largest event time of a clean record, and when the last
+#: batch was applied.
+EVENT_TIME, APPLIED_AT = "et", "at"
+
+#: The segment value of records that have none, and the one under which values beyond the cap are counted together.
+NONE, OTHER = "(none)", "(other)"
+#: Characters of a segment value that are kept.
+_VALUE_LENGTH = 80
+
+#: What a HyperLogLog or a set counts distinct values of.
+Distinct = Literal["customers", "orders"]
+
+_FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
+#: Field → attribute of ``Counts``.
+_PLAIN = {
+    RECEIVED: "received",
+    CLEAN: "clean",
+    REJECTED: "rejected",
+    PENDING: "pending",
+    REPAIRED: "repaired",
+    REVENUE: "revenue_minor",
+}
+#: Prefix → the mapping of ``Counts`` that holds what follows it.
+_KINDS = {_FINDING: "findings", _VALUE: "at_risk_minor", _REPAIR: "repairs", _NULL: "nulls", _UNKNOWN: "unknown"}
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def finding(rule: str) -> str:
+    """Return the field of a rule's findings."""
+    return _FINDING + rule
+
+
+def value(rule: str) -> str:
+    """Return the field of the value (minor units) of the records in which a rule found something."""
+    return _VALUE + rule
+
+
+def repair(step: str) -> str:
+    """Return the field of a cleaning step, ``<field>.<step>``."""
+    return _REPAIR + step
+
+
+def null(name: str) -> str:
+    """Return the field of the records in which an optional field is null or absent."""
+    return _NULL + name
+
+
+def unknown(name: str) -> str:
+    """Return the field of the records that have a field unknown to the contract."""
+    return _UNKNOWN + name
+
+
+def segment(name: str, what: str, text: str) -> str:
+    """Return the field that counts ``what`` (a plain field or a finding's) of one value of a segment field.
+
+    ``text`` is the value as ``segment_value`` gives it. Neither a segment field nor a rule's id has a ``|`` in it; the value
+    may have any.
+    """
+    return f"{_SEGMENT}{name}|{what}|{text}"
+
+
+def segment_value(of: Any) -> str:
+    """Return the text under which a value of a segment field is counted."""
+    return NONE if of is None else str(of)[:_VALUE_LENGTH]
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCounts:
+    """What was counted of one value of a segment field; ``findings``: rule → findings."""
+
+    received: int = 0
+    clean: int = 0
+    rejected: int = 0
+    revenue_minor: int = 0
+    findings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred.
 
-    ``nulls``: optional field → records in which it is null or absent; ``unknown``: name of an unknown field → records.
-    ``segments``: segment field → value → ``in``, ``clean``, ``rejected``, ``rev`` (minor units) or ``f:<rule>`` → count;
-    windows hold them, totals do not.
+    ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
+    which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
+    counts. Windows hold segments, totals do not.
     """
 
     received: int = 0
@@ -28,95 +116,89 @@ class Counts:
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    segments: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
 
 
-_PLAIN = {
-    "in": "received",
-    "clean": "clean",
-    "rejected": "rejected",
-    "pending": "pending",
-    "repaired": "repaired",
-    "rev": "revenue_minor",
-}
+class CounterField(NamedTuple):
+    """What a field counts: an attribute of ``Counts``, or of ``SegmentCounts`` where ``segment`` is set.
 
-
-#: Prefix of a hash field → the mapping of ``Counts`` that holds what follows the prefix.
-_KINDS = {"f:": "findings", "v:": "at_risk_minor", "r:": "repairs", "n:": "nulls", "u:": "unknown"}
-
-
-def text(value: Any) -> str:
-    """Return a Redis string, whether or not the client decodes."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
-    """Read a hash of integers; times are left out, and so are segments where they are not wanted.
-
-    Raises:
-        ValueError: a field does not hold an integer; the message names the field.
+    ``attribute``: empty if the field is not a counter; ``name``: what follows the prefix, None of a plain field;
+    ``segment``: (segment field, value).
     """
-    plain: dict[str, int] = {}
-    mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
-    split: dict[str, dict[str, dict[str, int]]] = {}
-    for raw_name, raw_value in raw.items():
-        kind, name, segment = _place(raw_name)
-        if not kind or (segment is not None and not segments):
-            continue
-        try:
-            number = int(raw_value)
-        except ValueError:
-            raise ValueError(f"field {text(raw_name)} does not hold an integer") from None
-        if segment is not None:
-            if number:
-                split.setdefault(segment[0], {}).setdefault(segment[1], {})[name] = number
-        elif kind == "plain":
-            plain[name] = number
-        elif number:
-            mapped[kind][name] = number
-    return _counts(plain, mapped, split)
+
+    attribute: str
+    name: str | None = None
+    segment: tuple[str, str] | None = None
 
 
 @lru_cache(16_384)
-def _place(raw: Any) -> tuple[str, str, tuple[str, str] | None]:
-    """Where a hash field belongs: (mapping of ``Counts``, ``plain`` or nothing; name there; (field, value) of a segment)."""
+def split(raw: str | bytes) -> CounterField:
+    """Say what a field counts; the writers' opposite."""
     name = text(raw)
     if (kind := _KINDS.get(name[:2])) is not None:
-        return kind, name[2:], None
-    if name.startswith("s|"):
-        # A rule's id has no bar in it; a segment's value may have any.
-        _, field_name, what, value = (*name.split("|", 3), "", "")[:4]
-        return "segments", what, (field_name, value)
-    return ("plain", _PLAIN[name], None) if name in _PLAIN else ("", "", None)
+        return CounterField(kind, name[2:])
+    if name.startswith(_SEGMENT):
+        segment_field, what, of = (*name[2:].split("|", 2), "", "")[:3]
+        if what.startswith(_FINDING):
+            return CounterField(_KINDS[_FINDING], what[2:], (segment_field, of))
+        return CounterField(_PLAIN.get(what, ""), None, (segment_field, of))
+    return CounterField(_PLAIN.get(name, ""))
 
 
-def _counts(plain: dict[str, int], mapped: dict[str, dict[str, int]], split: dict[str, dict[str, dict[str, int]]]) -> Counts:
-    return Counts(
-        **plain,
-        findings=mapped["findings"],
-        at_risk_minor=mapped["at_risk_minor"],
-        repairs=mapped["repairs"],
-        nulls=mapped["nulls"],
-        unknown=mapped["unknown"],
-        segments=split,
-    )
+def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
+    """Read a hash of counters, its fields ``str`` or ``bytes``. Times are left out, and so are segments unless wanted.
+
+    Raises:
+        ValueError: a counter does not hold an integer; the message names the field.
+    """
+    plain: dict[str, int] = {}
+    named: _Named = {attribute: {} for attribute in _KINDS.values()}
+    values: _Segments = {}
+    for raw_field, raw_number in raw.items():
+        attribute, name, of = split(raw_field)
+        if not attribute or (of is not None and not segments):
+            continue
+        try:
+            number = int(raw_number)
+        except (TypeError, ValueError):
+            raise ValueError(f"field {text(raw_field)} does not hold an integer") from None
+        if of is not None:
+            numbers, findings = values.setdefault(of[0], {}).setdefault(of[1], ({}, {}))
+            if name is None:
+                numbers[attribute] = number
+            else:
+                findings[name] = number
+        elif name is None:
+            plain[attribute] = number
+        else:
+            named[attribute][name] = number
+    return _counts(plain, named, values)
 
 
 def add(parts: Iterable[Counts], *, segments: bool = True) -> Counts:
-    """The sum of several counts; that of their segments only where it is wanted."""
+    """Return the sum of several counts; that of their segments only if wanted."""
     plain = dict.fromkeys(_PLAIN.values(), 0)
-    mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
-    split: dict[str, dict[str, dict[str, int]]] = {}
+    named: _Named = {attribute: {} for attribute in _KINDS.values()}
+    values: _Segments = {}
     for part in parts:
-        for name in plain:
-            plain[name] += getattr(part, name)
-        for name, into in mapped.items():
-            _add(into, getattr(part, name))
-        for field_name, values in part.segments.items() if segments else ():
-            held = split.setdefault(field_name, {})
-            for value, numbers in values.items():
-                _add(held.setdefault(value, {}), numbers)
-    return _counts(plain, mapped, split)
+        for attribute in plain:
+            plain[attribute] += getattr(part, attribute)
+        for attribute, into in named.items():
+            _add(into, getattr(part, attribute))
+        for segment_field, by_value in part.segments.items() if segments else ():
+            sums = values.setdefault(segment_field, {})
+            for of, counts in by_value.items():
+                numbers, findings = sums.setdefault(of, (dict.fromkeys(_SEGMENT_PLAIN, 0), {}))
+                for attribute in _SEGMENT_PLAIN:
+                    numbers[attribute] += getattr(counts, attribute)
+                _add(findings, counts.findings)
+    return _counts(plain, named, values)
+
+
+#: Attribute → name → number, for the attributes with names; segment field → value → (its numbers, its findings).
+_Named = dict[str, dict[str, int]]
+_Segments = dict[str, dict[str, tuple[dict[str, int], dict[str, int]]]]
+_SEGMENT_PLAIN = ("received", "clean", "rejected", "revenue_minor")
 
 
 def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
@@ -124,7 +206,60 @@ def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
         into[name] = into.get(name, 0) + number
 
 
-#: What a HyperLogLog or a set counts distinct values of.
-Distinct = Literal["customers", "orders"]
-#: Segment values beyond the cap are counted together under this name.
-OTHER = "(other)"
+def _counts(plain: dict[str, int], named: _Named, values: _Segments) -> Counts:
+    """Leave out what did not occur: names that count nothing, and segment values of which nothing is counted."""
+    by_segment = {
+        segment_field: by_value for segment_field, sums in values.items() if (by_value := dict(_segment_counts(sums)))
+    }
+    arguments: dict[str, Any] = plain | {attribute: _occurred(numbers) for attribute, numbers in named.items()}
+    return Counts(**arguments, segments=by_segment)
+
+
+def _segment_counts(sums: dict[str, tuple[dict[str, int], dict[str, int]]]) -> Iterator[tuple[str, SegmentCounts]]:
+    for of, (numbers, findings) in sums.items():
+        if any(numbers.values()) or any(findings.values()):
+            yield of, SegmentCounts(**numbers, findings=_occurred(findings))
+
+
+def _occurred(numbers: dict[str, int]) -> dict[str, int]:
+    return {name: number for name, number in numbers.items() if number}
+
+
+# --- sums of hashes, and the cap on segment values --------------------------------------------------------------------
+
+
+def totals(windows: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of windows without their segments: what one batch adds to a hash of totals."""
+    merged: dict[str, int] = {}
+    for window in windows:
+        for name, number in window.items():
+            if not name.startswith(_SEGMENT):
+                merged[name] = merged.get(name, 0) + number
+    return merged
+
+
+class Capped(NamedTuple):
+    """One value of a segment field, which is counted by itself only while the segment field has few values.
+
+    ``beyond``: each of its fields → the field that counts it together with the other values beyond the cap.
+    """
+
+    field: str
+    value: str
+    beyond: dict[str, str]
+
+
+def capped(names: Iterable[str]) -> list[Capped]:
+    """Return the segment values in these fields, each once; NONE is not capped."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for name in names:
+        if name.startswith(_SEGMENT):
+            segment_field, what, of = name[2:].split("|", 2)
+            if of != NONE:
+                found.setdefault((segment_field, of), {})[name] = segment(segment_field, what, OTHER)
+    return [Capped(*of, beyond) for of, beyond in found.items()]
+
+
+def text(raw: Any) -> str:
+    """Return a string of Redis, whether or not the client decodes."""
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stream_app.contract.model import Dimension
 from stream_app.contract.summary import ContractSummary
-
-if TYPE_CHECKING:
-    from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import Counts
 
 #: What each dimension weighs in a quality score. All the same: a shop that wants otherwise splits its rules.
 WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
@@ -37,6 +35,22 @@ class EntityTotals:
     active_customers: int = 0
     orders: int = 0
     known: int = 0
+
+    @classmethod
+    def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
+        """Combine what was counted with the distinct values, which counts do not hold."""
+        return cls(
+            received=counts.received,
+            clean=counts.clean,
+            rejected=counts.rejected,
+            pending=counts.pending,
+            repaired=counts.repaired,
+            findings=counts.findings,
+            revenue_minor=counts.revenue_minor,
+            active_customers=active_customers,
+            orders=orders,
+            known=known,
+        )
 
 
 @dataclass(frozen=True, slots=True)

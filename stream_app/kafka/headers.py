@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stream_app.names import (
@@ -64,26 +65,33 @@ def header(record: Any, name: str) -> bytes | None:
     return found
 
 
-def as_of_all(records: list[Any]) -> list[int]:
-    """``as_of`` of each record; most have that header alone, and many the same moment."""
+def read_as_of(records: Sequence[Any]) -> tuple[list[int], list[bool]]:
+    """Return the moment by which each record is judged (ms), and True for each whose producer stated it in its header.
+
+    Most records have that header alone, and many the same moment.
+    """
     pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
-    known = {pair: moment for pair in set(pairs) if pair is not None and (moment := _told(*pair)) is not None}
+    known = {pair: moment for pair in set(pairs) if pair is not None and (moment := _stated(*pair)) is not None}
     if len(known) == 1 and pairs.count(pairs[0]) == len(pairs):
-        return list(known.values()) * len(pairs)
-    return [known[pair] if pair in known else as_of(record) for pair, record in zip(pairs, records, strict=True)]
-
-
-def _told(name: str, value: bytes | None) -> int | None:
-    """The moment that a header tells, where it is one that does."""
-    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
+        return list(known.values()) * len(pairs), [True] * len(pairs)
+    moments, stated = [], []
+    for pair, record in zip(pairs, records, strict=True):
+        moment = known.get(pair) if pair is not None else _header_moment(record)
+        stated.append(moment is not None)
+        moments.append(max(0, int(record.timestamp)) if moment is None else moment)
+    return moments, stated
 
 
 def as_of(record: Any) -> int:
-    """The moment a record is judged as of, in ms: its header, else its Kafka timestamp."""
-    if not record.headers:
-        return max(0, int(record.timestamp))
-    for name, value in record.headers:
-        told = _told(name, value)
-        if told is not None:
-            return told
-    return max(0, int(record.timestamp))
+    """Return the moment by which a record is judged, in ms: its header, else its Kafka timestamp."""
+    moment = _header_moment(record)
+    return max(0, int(record.timestamp)) if moment is None else moment
+
+
+def _header_moment(record: Any) -> int | None:
+    return next((moment for name, value in record.headers if (moment := _stated(name, value)) is not None), None)
+
+
+def _stated(name: str, value: bytes | None) -> int | None:
+    """The moment that a header states; None for another header, or one that does not hold a moment."""
+    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None

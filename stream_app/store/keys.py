@@ -154,3 +154,13 @@ class Keys:
     def report_circuit(self) -> str:
         """String with an expiry: there while no reporter calls the model."""
         return f"{self.prefix}:report-circuit"
+
+
+def applied_field(topic: str, topic_id: str, partition: int) -> str:
+    """The field of ``Keys.applied`` for a partition. ``topic_id``: empty where the broker gives topics no ids."""
+    return f"{topic}/{topic_id}/{partition}"
+
+
+def waiting_field(partition: int, offset: int, topic_id: str) -> str:
+    """The field of ``Keys.waiting`` for a raw record. ``topic_id``: empty where the broker gives topics no ids."""
+    return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"

@@ -48,7 +48,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_settings_page_is_the_one_the_code_makes() -> None:
     table = runpy.run_path(str(ROOT / "scripts" / "settings_table.py"))["table"]
-    assert (DOCS / "settings.md").read_text("utf-8") == table()
+    assert (DOCS / "reference" / "settings.md").read_text("utf-8") == table()
 
 
 def test_there_are_headers_to_look_for() -> None:
@@ -67,7 +67,7 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 
 @pytest.mark.parametrize("word", [*sorted({step for steps in STEPS.values() for step in steps}), *RECORD_RULES])
 def test_every_cleaning_step_and_record_rule_is_in_the_contracts_page(word: str) -> None:
-    assert f"`{word}`" in (DOCS / "contracts.md").read_text("utf-8")
+    assert f"`{word}`" in (DOCS / "reference" / "contracts.md").read_text("utf-8")
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

@@ -1,4 +1,4 @@
-"""`docs/sources.md` names every fault, option and key that there is."""
+"""The pages on sources and the simulator name every fault, option and key that there is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producers.sources import mapping
 from producers.sources.files import COMPRESSIONS
 from tests.support.paths import DOCS, ROOT
 
-TEXT = (DOCS / "sources.md").read_text("utf-8")
+TEXT = "".join((DOCS / "reference" / name).read_text("utf-8") for name in ("sources.md", "simulator.md"))
 
 
 def test_the_tables_of_faults_and_incidents_are_those_that_the_simulator_makes() -> None:

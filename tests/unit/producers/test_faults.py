@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from headrace.check.check import Check
-from headrace.evaluation.run import START_MS
+from headrace.evaluation.run import MAX_BYTES, START_MS
 from producers.simulator.faults import FAULTS, Fault
 from producers.simulator.simulator import Event, Simulation
 from stream_app.contract import load_shop
@@ -28,32 +27,26 @@ class Found:
     records: int = 0
 
 
-class Watched(Check):
-    def __init__(self, found: Found) -> None:
-        super().__init__(SHOP, now_ms=START_MS, max_bytes=256 * 1024)
-        self.found = found
-        self.events: dict[str, list[Event]] = {entity: [] for entity in SHOP.contracts}
-
-    def _settle(self, state: Any, verdict: Verdict, number: int, *rest: Any) -> None:
-        super()._settle(state, verdict, number, *rest)
-        fault = self.events[state.contract.entity][number - 1].fault
-        rules = frozenset(rule.id for rule in verdict.findings)
-        self.found.records += 1
-        if fault is None:
-            self.found.faultless.update(rules)
-        else:
-            row = (rules, bool(verdict.repairs), "rejected" if verdict.rejected else "clean")
-            self.found.faults.setdefault(fault.name, []).append(row)
-
-
 @pytest.fixture(scope="module")
 def found() -> Found:
     made = Found()
-    check = Watched(made)
+    events: dict[str, list[Event]] = {entity: [] for entity in SHOP.contracts}
+
+    def observe(entity: str, number: int, verdict: Verdict) -> None:
+        fault = events[entity][number - 1].fault
+        rules = frozenset(rule.id for rule in verdict.findings)
+        made.records += 1
+        if fault is None:
+            made.faultless.update(rules)
+        else:
+            row = (rules, bool(verdict.repairs), "rejected" if verdict.rejected else "clean")
+            made.faults.setdefault(fault.name, []).append(row)
+
+    check = Check(SHOP, now_ms=START_MS, max_bytes=MAX_BYTES, observer=observe)
     stream = Simulation(seed=7, start_ms=START_MS, per_second=0.05, count=30_000, faults=0.25, products=40)
     pile: list[Event] = []
     for event in stream.events():
-        check.events[event.record.entity].append(event)
+        events[event.record.entity].append(event)
         pile.append(event)
         if len(pile) == 200:
             check.judge(one.record for one in pile)
