@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import statistics
 import time
@@ -15,6 +14,7 @@ from stream_app.contract import load_shop
 from stream_app.judge import Judge
 from stream_app.judge.baseline import MOST_GROUPS, Baseline
 from stream_app.judge.related import Known, Related
+from stream_app.process import collect_garbage_rarely
 
 _BATCH = 4_000
 
@@ -54,8 +54,7 @@ def main() -> None:
         "the judge": lambda: judged(False),
         "the judge and the rules over other records": lambda: judged(True),
     }
-    gc.freeze()  # as the worker does
-    gc.set_threshold(100_000, 50, 50)
+    collect_garbage_rarely()  # as the worker does
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(7):
         for name, run in runs.items():

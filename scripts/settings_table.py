@@ -11,11 +11,20 @@ from stream_app.settings import Settings
 
 def table() -> str:
     """Return the page as Markdown."""
+<<<<<<< HEAD
     about = "Environment variables, read once at start. This page is made by `scripts/settings_table.py`."
+=======
+    about = (
+        "Environment variables, read once at the start. A switch is `on` or `off` (also `true`, `false`, `1`, `0`).\n"
+        "`scripts/settings_table.py` generates this page."
+    )
+>>>>>>> main
     lines = ["# Settings", "", about, ""]
     lines += ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        if isinstance(default, bool):
+            default = "on" if default else "off"
         shown = "" if default in (None, "") else f"`{default}`"
         lines.append(f"| `HEADRACE_{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(lines) + "\n"

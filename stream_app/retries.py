@@ -26,9 +26,9 @@ class Policy:
     Attributes:
         retried: what is retried, and after which failures.
         first: seconds before the second attempt; each further wait is ``factor`` times as long.
-        longest: no wait is longer than this many seconds.
-        attempts: how often it is tried; ``None``: until ``give_up_after`` seconds are over.
-        jitter: at most this many seconds are added at random, so that many clients do not come back at once.
+        longest: no wait takes more seconds than this.
+        attempts: number of attempts; ``None``: until ``give_up_after`` seconds are over.
+        jitter: up to this many random seconds are added, so that many clients do not come back at once.
     """
 
     retried: str
@@ -45,6 +45,11 @@ class Policy:
             multiplier=self.first, max=self.longest, exp_base=self.factor, jitter=self.jitter
         )
 
+    @property
+    def stop(self) -> tenacity.stop.stop_base:
+        """The limit on attempts as tenacity takes it."""
+        return tenacity.stop_never if self.attempts is None else tenacity.stop_after_attempt(self.attempts)
+
 
 #: Name → policy of everything in Headrace that is retried.
 POLICIES: Mapping[str, Policy] = MappingProxyType(
@@ -57,6 +62,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
             "A page of an HTTP source: no answer, status 429 or 5xx; `Retry-After` is respected up to the longest wait",
             0.5, 60.0, attempts=6, jitter=0.5,
         ),
+        "model": Policy("A question to the language model: no answer, status 408, 409, 425, 429 or 5xx", 0.5, 8.0, attempts=3),
     }
 )  # fmt: skip
 
@@ -81,6 +87,7 @@ class Retry:
     subject: str
     cure: str
     report: Report | None = None
+    level: int = logging.WARNING
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def __call__(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
@@ -100,7 +107,7 @@ class Retry:
                 self.report.trouble(f"could not {what}: {_name(state)}")
 
         def again(state: tenacity.RetryCallState) -> None:
-            log.warning("%scould not %s (%s); again in %.1f s", begin, what, _name(state), state.upcoming_sleep)
+            log.log(self.level, "%scould not %s (%s); again in %.1f s", begin, what, _name(state), state.upcoming_sleep)
 
         def give_up(state: tenacity.RetryCallState) -> NoReturn:
             waited = state.seconds_since_start or 0.0
@@ -117,7 +124,7 @@ class Retry:
         )
         result: T = await attempts(attempt)
         if self.report is not None and self.report.recovered():
-            log.warning("%srecovered", begin)
+            log.log(self.level, "%srecovered", begin)
         return result
 
 
@@ -137,6 +144,7 @@ def retrying(
     subject: str = "",
     cure: str = "",
     report: Report | None = None,
+    level: int = logging.WARNING,
 ) -> Retry:
     """Return what repeats actions by the policy ``name``.
 
@@ -145,6 +153,7 @@ def retrying(
         give_up_after: seconds after which the next failure is the last.
         subject: the entity (or part of the worker) that messages begin with.
         cure: what messages end with: the questions to ask, and what to do.
-        report: hears of every failure and of the recovery.
+        report: gets every failure and the recovery.
+        level: of the log messages.
     """
-    return Retry(POLICIES[name], on, give_up_after, subject, cure, report)
+    return Retry(POLICIES[name], on, give_up_after, subject, cure, report, level)

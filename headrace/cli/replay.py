@@ -15,7 +15,7 @@ from producers.sending.pace import TICK, Pacer
 from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import ensure_topics
-from stream_app.process import spare_garbage_collection
+from stream_app.process import collect_garbage_rarely
 from stream_app.settings import load_settings
 
 
@@ -52,7 +52,7 @@ def command(
     """
     settings = load_settings(shop=shop)
     loaded = load_shop(settings.shop)
-    spare_garbage_collection()
+    collect_garbage_rarely()
     replay = Replay(settings, loaded, paths, only=entity, by_time=speed is not None)
     sources = replay.open()
     stop = Stop()

@@ -7,10 +7,13 @@ value of a segment: ``s|<segment field>|<what>|<value>``, where ``what`` is a pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 #: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
 RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
@@ -23,7 +26,7 @@ NONE, OTHER = "(none)", "(other)"
 #: Characters of a segment value that are kept.
 _VALUE_LENGTH = 80
 
-#: What a HyperLogLog or a set counts distinct values of.
+#: Kinds of distinct values, each counted by a HyperLogLog a window and a set for all time.
 Distinct = Literal["customers", "orders"]
 
 _FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
@@ -36,6 +39,8 @@ _PLAIN = {
     REPAIRED: "repaired",
     REVENUE: "revenue_minor",
 }
+#: The same within a segment: field → attribute of ``SegmentCounts``.
+_SEGMENT_PLAIN = {name: _PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
 #: Prefix → the mapping of ``Counts`` that holds what follows it.
 _KINDS = {_FINDING: "findings", _VALUE: "at_risk_minor", _REPAIR: "repairs", _NULL: "nulls", _UNKNOWN: "unknown"}
 
@@ -68,6 +73,7 @@ def unknown(name: str) -> str:
     return _UNKNOWN + name
 
 
+@lru_cache(16_384)
 def segment(name: str, what: str, text: str) -> str:
     """Return the field that counts ``what`` (a plain field or a finding's) of one value of a segment field.
 
@@ -85,20 +91,19 @@ def segment_value(of: Any) -> str:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentCounts:
-    """What was counted of one value of a segment field; ``findings``: rule → findings."""
+class SegmentCounts(msgspec.Struct, frozen=True):
+    """Counts of one value of a segment field; ``findings``: rule → findings."""
 
     received: int = 0
     clean: int = 0
     rejected: int = 0
     revenue_minor: int = 0
-    findings: Mapping[str, int] = field(default_factory=dict)
+    findings: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred.
+    """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
@@ -120,7 +125,7 @@ class Counts:
 
 
 class CounterField(NamedTuple):
-    """What a field counts: an attribute of ``Counts``, or of ``SegmentCounts`` where ``segment`` is set.
+    """The meaning of a field: an attribute of ``Counts``, or of ``SegmentCounts`` if ``segment`` is set.
 
     ``attribute``: empty if the field is not a counter; ``name``: what follows the prefix, None of a plain field;
     ``segment``: (segment field, value).
@@ -131,18 +136,23 @@ class CounterField(NamedTuple):
     segment: tuple[str, str] | None = None
 
 
-@lru_cache(16_384)
 def split(raw: str | bytes) -> CounterField:
-    """Say what a field counts; the writers' opposite."""
+    """Return the meaning of a field: the inverse of the writers."""
+    return CounterField(*_split(raw))
+
+
+@lru_cache(16_384)
+def _split(raw: str | bytes) -> tuple[str, str | None, tuple[str, str] | None]:
+    # A plain tuple: Python takes it apart faster than a named one.
     name = text(raw)
     if (kind := _KINDS.get(name[:2])) is not None:
-        return CounterField(kind, name[2:])
+        return kind, name[2:], None
     if name.startswith(_SEGMENT):
-        segment_field, what, of = (*name[2:].split("|", 2), "", "")[:3]
+        of, what, of_value = (*name[2:].split("|", 2), "", "")[:3]
         if what.startswith(_FINDING):
-            return CounterField(_KINDS[_FINDING], what[2:], (segment_field, of))
-        return CounterField(_PLAIN.get(what, ""), None, (segment_field, of))
-    return CounterField(_PLAIN.get(name, ""))
+            return _KINDS[_FINDING], what[2:], (of, of_value)
+        return _SEGMENT_PLAIN.get(what, ""), None, (of, of_value)
+    return _PLAIN.get(name, ""), None, None
 
 
 def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
@@ -151,78 +161,74 @@ def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
     Raises:
         ValueError: a counter does not hold an integer; the message names the field.
     """
-    plain: dict[str, int] = {}
-    named: _Named = {attribute: {} for attribute in _KINDS.values()}
-    values: _Segments = {}
+    sums = _Sums()
     for raw_field, raw_number in raw.items():
-        attribute, name, of = split(raw_field)
+        attribute, name, of = _split(raw_field)
         if not attribute or (of is not None and not segments):
             continue
         try:
             number = int(raw_number)
         except (TypeError, ValueError):
             raise ValueError(f"field {text(raw_field)} does not hold an integer") from None
+        if not number:
+            continue
         if of is not None:
-            numbers, findings = values.setdefault(of[0], {}).setdefault(of[1], ({}, {}))
+            numbers, findings = sums.segments[of]
             if name is None:
                 numbers[attribute] = number
             else:
                 findings[name] = number
         elif name is None:
-            plain[attribute] = number
+            sums.plain[attribute] = number
         else:
-            named[attribute][name] = number
-    return _counts(plain, named, values)
+            sums.named[attribute][name] = number
+    return sums.counts()
 
 
 def add(parts: Iterable[Counts], *, segments: bool = True) -> Counts:
     """Return the sum of several counts; that of their segments only if wanted."""
-    plain = dict.fromkeys(_PLAIN.values(), 0)
-    named: _Named = {attribute: {} for attribute in _KINDS.values()}
-    values: _Segments = {}
+    sums = _Sums()
     for part in parts:
-        for attribute in plain:
-            plain[attribute] += getattr(part, attribute)
-        for attribute, into in named.items():
+        for attribute in _PLAIN.values():
+            sums.plain[attribute] = sums.plain.get(attribute, 0) + getattr(part, attribute)
+        for attribute, into in sums.named.items():
             _add(into, getattr(part, attribute))
-        for segment_field, by_value in part.segments.items() if segments else ():
-            sums = values.setdefault(segment_field, {})
-            for of, counts in by_value.items():
-                numbers, findings = sums.setdefault(of, (dict.fromkeys(_SEGMENT_PLAIN, 0), {}))
-                for attribute in _SEGMENT_PLAIN:
-                    numbers[attribute] += getattr(counts, attribute)
+        for of, values in part.segments.items() if segments else ():
+            for of_value, counts in values.items():
+                numbers, findings = sums.segments[of, of_value]
+                for attribute in _SEGMENT_PLAIN.values():
+                    numbers[attribute] = numbers.get(attribute, 0) + getattr(counts, attribute)
                 _add(findings, counts.findings)
-    return _counts(plain, named, values)
+    return sums.counts()
 
 
-#: Attribute → name → number, for the attributes with names; segment field → value → (its numbers, its findings).
-_Named = dict[str, dict[str, int]]
-_Segments = dict[str, dict[str, tuple[dict[str, int], dict[str, int]]]]
-_SEGMENT_PLAIN = ("received", "clean", "rejected", "revenue_minor")
+class _Sums:
+    """Counts in the making: ``named`` by attribute and name, ``segments`` (numbers, findings) by (segment field, value)."""
+
+    __slots__ = ("named", "plain", "segments")
+
+    def __init__(self) -> None:
+        self.plain: dict[str, int] = {}
+        self.named: dict[str, dict[str, int]] = {attribute: {} for attribute in _KINDS.values()}
+        self.segments: defaultdict[tuple[str, str], tuple[dict[str, int], dict[str, int]]] = defaultdict(lambda: ({}, {}))
+
+    def counts(self) -> Counts:
+        segments: dict[str, dict[str, SegmentCounts]] = {}
+        for (of, of_value), (numbers, findings) in self.segments.items():
+            if findings or any(numbers.values()):
+                segments.setdefault(of, {})[of_value] = SegmentCounts(**numbers, findings=findings)
+        arguments: dict[str, Any] = self.plain | self.named
+        return Counts(**arguments, segments=segments)
 
 
 def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add up; what adds up to nothing is left out."""
     for name, number in more.items():
-        into[name] = into.get(name, 0) + number
-
-
-def _counts(plain: dict[str, int], named: _Named, values: _Segments) -> Counts:
-    """Leave out what did not occur: names that count nothing, and segment values of which nothing is counted."""
-    by_segment = {
-        segment_field: by_value for segment_field, sums in values.items() if (by_value := dict(_segment_counts(sums)))
-    }
-    arguments: dict[str, Any] = plain | {attribute: _occurred(numbers) for attribute, numbers in named.items()}
-    return Counts(**arguments, segments=by_segment)
-
-
-def _segment_counts(sums: dict[str, tuple[dict[str, int], dict[str, int]]]) -> Iterator[tuple[str, SegmentCounts]]:
-    for of, (numbers, findings) in sums.items():
-        if any(numbers.values()) or any(findings.values()):
-            yield of, SegmentCounts(**numbers, findings=_occurred(findings))
-
-
-def _occurred(numbers: dict[str, int]) -> dict[str, int]:
-    return {name: number for name, number in numbers.items() if number}
+        total = into.get(name, 0) + number
+        if total:
+            into[name] = total
+        else:
+            into.pop(name, None)
 
 
 # --- sums of hashes, and the cap on segment values --------------------------------------------------------------------

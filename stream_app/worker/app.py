@@ -26,7 +26,7 @@ from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
-from stream_app.process import end
+from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.writer import Store
@@ -56,7 +56,7 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
         self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
-        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
+        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
@@ -185,7 +185,7 @@ class HeadraceApp:
         return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
 
     async def _transactions(self) -> Transactions | None:
-        if self.settings.exactly_once == "off":
+        if not self.settings.exactly_once:
             return None
         transactions = Transactions(self.settings)
         try:
@@ -197,7 +197,7 @@ class HeadraceApp:
     async def stop(self) -> None:
         """Close everything, in order."""
         if self._kafka_check is not None:
-            await end([self._kafka_check])
+            await cancel_all([self._kafka_check])
         for lanes in self.lanes.values():
             await lanes.close()
         services = self._services
@@ -290,7 +290,7 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await asyncio.wait_for(self._running.producer.now.client.force_metadata_update(), _ANSWER):
+        if not await asyncio.wait_for(self._running.producer.current.client.force_metadata_update(), _ANSWER):
             raise KafkaConnectionError
 
     async def _report(self, _app: Any) -> None:

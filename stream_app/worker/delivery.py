@@ -10,6 +10,7 @@ from stream_app.judge.batch import Batch
 from stream_app.judge.verdict import findings_json, repairs_json
 from stream_app.kafka.headers import dead_letter_headers
 from stream_app.kafka.outbox import Outbox, Row
+from stream_app.kafka.transactions import Note
 from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
 from stream_app.worker.entity import Entity
 
@@ -24,15 +25,14 @@ async def deliver(entity: Entity, batch: Batch) -> None:
     if services.transactions is None:
         await services.producer.using(lambda producer: send(producer, entity, batch))
         return
-    place = await services.transactions.place(entity.topics.raw, batch.partition)
+    target = await services.transactions.producer_of(entity.topics.raw, batch.partition)
     # A note with another topic's id is of one that was deleted since.
-    done = place.mark if place.text == entity.topic_id else 0
+    done = target.note.offset if target.note.text == entity.topic_id else 0
     begin = bisect_left(batch.offsets, done)
     if begin == len(batch):
         return
-    await services.transactions.deliver(
-        place, lambda producer: send(producer, entity, batch, begin), batch.offsets[-1] + 1, entity.topic_id
-    )
+    note = Note(batch.offsets[-1] + 1, entity.topic_id)
+    await services.transactions.deliver(target, lambda producer: send(producer, entity, batch, begin), note)
 
 
 async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: int = 0) -> None:
@@ -67,5 +67,5 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
                 row[3].append((WARNINGS, findings_json(marked[index].findings)))
             if marked[index].repairs:
                 row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
-    outbox.add_ours(topics.clean, partition, [row for row in clean[begin:] if row is not None])
+    outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
     await outbox.send()

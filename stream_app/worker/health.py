@@ -125,6 +125,6 @@ class Reporter:
 async def _partitions(producer: Producer, topics: Iterable[str]) -> int:
     """The partitions of all raw topics; 0 while no broker answers."""
     try:
-        return sum([len(await asyncio.wait_for(producer.now.partitions_for(topic), _ANSWER)) for topic in topics])
+        return sum([len(await asyncio.wait_for(producer.current.partitions_for(topic), _ANSWER)) for topic in topics])
     except (KafkaError, OSError, TimeoutError):
         return 0

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from stream_app.process import end
+from stream_app.process import cancel_all
 
 #: Records that one pass through the five steps takes at the most.
 PASS_RECORDS = 8_000
@@ -51,7 +51,7 @@ class Lanes:
 
     async def close(self) -> None:
         """End all lanes; what they have not acknowledged is done again by whoever has the partitions next."""
-        await end(self._tasks.values())
+        await cancel_all(self._tasks.values())
 
 
 def _acknowledge(events: Sequence[Any]) -> None:

@@ -19,8 +19,6 @@ from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
 
 log = logging.getLogger("headrace.worker")
-#: The newest records of a batch that previews may show.
-_PREVIEWED = 100
 
 
 async def process(entity: Entity, partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
@@ -110,8 +108,6 @@ async def apply(entity: Entity, batch: Batch) -> None:
     now = int(time.time() * 1000)
     tally = Tally(entity.contract, baseline.learned if baseline is not None else 0)
     tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
-    newest = [index for index in range(max(0, len(batch) - _PREVIEWED), len(batch)) if index not in pending]
-    tally.show((verdicts[index], sources[index].decode()) for index in newest)
     changes = Changes(tally, now, applied=(batch.applied_field, batch.applied, last), references=dict(settled.references))
     for index in sorted(pending):
         waiting = {"since": now, "decision": None, "rules": lookup_rule_ids(verdicts[index])}

@@ -14,6 +14,7 @@ from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.kafka.headers import as_of, header
+from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
 from stream_app.store.writer import GONE, KNOWN, REJECTED, Changes, SettledAlready
 from stream_app.worker.delivery import send
@@ -212,8 +213,9 @@ class WaitingRecords:
         if services.transactions is None:
             await services.producer.using(lambda producer: send(producer, entity, batch))
             return records
-        place = await services.transactions.place(entity.topics.pending, partition)
-        before = await services.store.delivered(entity.name, place.text) if place.text else frozenset()
+        target = await services.transactions.producer_of(entity.topics.pending, partition)
+        note = target.note
+        before = await services.store.delivered(entity.name, note.text) if note.text else frozenset()
         counted_only = [one for one in records if one.field in before]
         if counted_only:
             return counted_only
@@ -221,7 +223,9 @@ class WaitingRecords:
             return []  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
         await services.store.note_delivery(entity.name, token, [one.field for one in records])
-        await services.transactions.deliver(place, lambda producer: send(producer, entity, batch), place.mark + 1, token)
+        await services.transactions.deliver(
+            target, lambda producer: send(producer, entity, batch), Note(note.offset + 1, token)
+        )
         return records
 
     async def _count(self, records: list[Waiting], segments: Mapping[str, Mapping[str, Any]]) -> None:
@@ -235,7 +239,6 @@ class WaitingRecords:
         for one in records:
             outcome: Outcome = "rejected" if one.verdict.rejected else "clean"
             tally.add(one.verdict, outcome, one.source, waited=True, segments=segments[one.field])
-        tally.show((one.verdict, one.source) for one in records)
         changes = Changes(tally, int(time.time() * 1000), settle=[one.field for one in records])
         changes.release = entity.look_ups.releases((one.verdict, one.source.encode()) for one in records)
         verdicts = self._verdicts(records)

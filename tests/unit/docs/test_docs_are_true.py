@@ -12,18 +12,12 @@ from headrace.cli.main import COMMANDS
 from stream_app import names
 from stream_app.contract.compile import RECORD_RULES
 from stream_app.contract.values import STEPS
-from stream_app.kafka import headers
 from tests.support.paths import DOCS, ROOT
 
 README = ROOT / "README.md"
 PAGES = (README, *sorted(DOCS.rglob("*.md")))
 HEADERS = sorted(
-    {
-        value
-        for module in (names, headers)
-        for value in vars(module).values()
-        if isinstance(value, str) and re.fullmatch(r"headrace(\.\w+)+", value)
-    }
+    {value for value in vars(names).values() if isinstance(value, str) and re.fullmatch(r"headrace(\.\w+)+", value)}
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from headrace.check.check import Check
-from headrace.evaluation.run import MAX_BYTES, START_MS
+from headrace.evaluation.run import START_MS
 from producers.simulator.faults import FAULTS, Fault
 from producers.simulator.simulator import Event, Simulation
 from stream_app.contract import load_shop
@@ -42,7 +42,7 @@ def found() -> Found:
             row = (rules, bool(verdict.repairs), "rejected" if verdict.rejected else "clean")
             made.faults.setdefault(fault.name, []).append(row)
 
-    check = Check(SHOP, now_ms=START_MS, max_bytes=MAX_BYTES, observer=observe)
+    check = Check(SHOP, now_ms=START_MS, max_bytes=256 * 1024, observer=observe)
     stream = Simulation(seed=7, start_ms=START_MS, per_second=0.05, count=30_000, faults=0.25, products=40)
     pile: list[Event] = []
     for event in stream.events():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from stream_app.process import end
+from stream_app.process import cancel_all
 
 
 def test_tasks_that_go_on_are_cancelled_again() -> None:
@@ -23,8 +23,8 @@ def test_tasks_that_go_on_are_cancelled_again() -> None:
     async def run() -> list[bool]:
         tasks = [asyncio.create_task(deaf()), asyncio.create_task(failing()), asyncio.create_task(asyncio.sleep(0))]
         await asyncio.sleep(0.01)
-        await asyncio.wait_for(end(tasks, every=0.01), 10)
-        await end([])
+        await asyncio.wait_for(cancel_all(tasks, every=0.01), 10)
+        await cancel_all([])
         return [task.done() for task in tasks]
 
     assert asyncio.run(run()) == [True, True, True]
