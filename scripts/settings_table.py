@@ -11,14 +11,10 @@ from stream_app.settings import Settings
 
 def table() -> str:
     """Return the page as Markdown."""
-<<<<<<< HEAD
-    about = "Environment variables, read once at start. This page is made by `scripts/settings_table.py`."
-=======
     about = (
         "Environment variables, read once at the start. A switch is `on` or `off` (also `true`, `false`, `1`, `0`).\n"
         "`scripts/settings_table.py` generates this page."
     )
->>>>>>> main
     lines = ["# Settings", "", about, ""]
     lines += ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
