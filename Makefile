@@ -39,8 +39,8 @@ test-all: install ## Run every test but the crash tests: also slow ones, real Ka
 chaos: install ## Run the long crash tests
 	$(BIN)/python -m pytest tests/chaos
 
-bench: install ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+bench: install ## Run the benchmarks; OLD=DIR compares with an older checkout instead
+	$(BIN)/python -m $(if $(OLD),benchmarks.compare $(OLD),benchmarks)
 
 quality: install ## Measure precision, recall, delay and false alarms into docs/explanation/quality.md (some minutes)
 	$(BIN)/headrace evaluate --markdown docs/explanation/quality.md

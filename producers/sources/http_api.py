@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from producers.record import json_value, to_bytes
-from producers.sources.mapping import SourceSpec
 from producers.sources.rows import MISSING, Rows, parsed_rows, point
+from producers.sources.specs import SourceSpec
 from stream_app.errors import SourceError
 from stream_app.retries import POLICIES
 

@@ -73,7 +73,7 @@ def test_the_entity_can_be_said_where_the_name_does_not(tmp_path: Path) -> None:
     path.write_text(HEADER + LINE, encoding="utf-8")
     done = run(path)
     assert done.returncode == 2
-    assert "Say --entity" in done.stderr
+    assert "--entity" in done.stderr
     assert check(path, "--entity", "products").stdout.startswith("products: 1 records, 1 clean")
 
 

@@ -145,7 +145,7 @@ def test_a_child_that_dies_ends_the_demo_and_shows_its_log(tmp_path: Path) -> No
         worker = child_with(demo, "worker")
         pids = descendants(demo.pid)
         kill([worker])
-        message = told(demo, "worker 1 ended by itself")
+        message = told(demo, "worker 1 ended")
         assert "exit code -9" in message
         assert "worker-1.log, ends with:" in message
         assert demo.wait(40) == 1

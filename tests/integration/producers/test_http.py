@@ -16,8 +16,8 @@ import pytest
 from pydantic import SecretStr
 
 from producers.sources.http_api import HttpReader
-from producers.sources.mapping import Pages, SourceSpec
-from producers.sources.sources import open_sources
+from producers.sources.open import open_sources
+from producers.sources.specs import Pages, SourceSpec
 from stream_app.contract import load_shop
 from stream_app.errors import SourceError
 from stream_app.retries import POLICIES

@@ -57,7 +57,7 @@ def test_a_file_without_records_is_told(tmp_path: Path) -> None:
     path = tmp_path / "products.csv"
     path.write_text(HEADER, encoding="utf-8")
     done = check(path)
-    assert (done.exit_code, done.stdout) == (0, "nothing was judged: there is no record in what was read\n")
+    assert (done.exit_code, done.stdout) == (0, "no record was judged, because the files have no records\n")
     done = check(path, "--min-conformity", "0%")
     assert done.exit_code == 1
 

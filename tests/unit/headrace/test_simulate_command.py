@@ -55,8 +55,8 @@ def test_the_truth_can_be_told_about_every_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--out", "x"], "--count"), (["--truth-all"], "--truth FILE"), (["--faults", "300%"], "no share"),
-        (["--start", "yesterday"], "no time"), (["--rate", "0"], "not a rate"), (["--count", "0"], "0"),
+        (["--out", "x"], "--count"), (["--truth-all"], "--truth FILE"), (["--faults", "300%"], "not a share"),
+        (["--start", "yesterday"], "not a time"), (["--rate", "0"], "such as 200/s"), (["--count", "0"], "0"),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(options: list[str], says: str) -> None:
