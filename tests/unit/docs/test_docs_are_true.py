@@ -34,6 +34,13 @@ def links(page: Path) -> list[tuple[Path, str]]:
     ]
 
 
+def contents(page: Path) -> set[Path]:
+    """Pages that a page's ``toctree`` names, globs included."""
+    blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names = [line for block in blocks for line in block.splitlines() if line and not line.startswith(":")]
+    return {found.resolve() for name in names for found in page.parent.glob(f"{name}.md")}
+
+
 def anchors(page: Path) -> set[str]:
     """Anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
@@ -68,7 +75,8 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     reached, found = set[Path](), {README}
     while found:
         reached |= found
-        found = {target for page in found for target, _ in links(page) if target.suffix == ".md" and target.exists()} - reached
+        linked = {target for page in found for target, _ in links(page) if target.suffix == ".md" and target.exists()}
+        found = linked.union(*(contents(page) for page in found)) - reached
     assert [name_of(page) for page in PAGES if page not in reached] == []
 
 
