@@ -16,6 +16,7 @@ from collections.abc import Callable
 import redis
 
 from headrace.embedded import EmbeddedStack
+from stream_app.windows.grain import Grain
 from tests.support.fill import Shop
 
 PAGE = """
@@ -38,7 +39,7 @@ def fill(client: redis.Redis, days: int, per_minute: float) -> int:
     shop.incidents()
     shop.reports()
     shop.beat(at=now + 3_600_000)
-    return sum(int(client.zcard(f"headrace:wins:{entity}:m")) for entity in shop.summaries)
+    return sum(int(client.zcard(shop.keys.windows(entity, Grain.MINUTE))) for entity in shop.summaries)
 
 
 def timed(work: Callable[[], object], times: int) -> tuple[list[float], list[float]]:

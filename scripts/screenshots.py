@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from headrace.embedded import EmbeddedStack  # noqa: E402
+from stream_app.store.keys import Keys  # noqa: E402
 from tests.support.chromium import ARGUMENTS, chromium  # noqa: E402
 from tests.support.fill import Shop, a_live_shop  # noqa: E402
 
@@ -121,7 +122,7 @@ def _beat(shop: Shop) -> None:
     shop.now_ms = time.time_ns() // 1_000_000
     shop.beat({"orders": 0, "customers": 0, "products": 0})
     for entity in shop.summaries:
-        shop.client.hset(f"{shop.prefix}:total:{entity}", "at", shop.now_ms - 1_200)
+        shop.client.hset(shop.keys.total(entity), "at", shop.now_ms - 1_200)
 
 
 def _open(page: Page, address: str, name: str, state: str) -> None:
@@ -197,7 +198,7 @@ def _short(client: redis.Redis) -> Shop:
 
 def _stale(client: redis.Redis) -> Shop:
     shop = a_live_shop(client, "headrace", _now() - 45 * 60_000, days=20)
-    client.delete("headrace:workers")
+    client.delete(Keys("headrace").workers())
     return shop
 
 

@@ -11,7 +11,7 @@ from dashboard.parts import grid, theme
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.text import formats, markup
 from dashboard.text.words import sentence
-from stream_app.store.heartbeat import Worker
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.views.pulse import Pulse
 
 
@@ -122,7 +122,7 @@ def _workers(pulse: Pulse) -> None:
     markup.show(markup.tag("div", *(_worker(worker, now) for worker in pulse.workers), cls="cards"))
 
 
-def _worker(worker: Worker, now: int) -> markup.Html:
+def _worker(worker: Heartbeat, now: int) -> markup.Html:
     tone = "warning" if worker.error or worker.state != "running" else "good"
     said: dict[str, markup.Part] = {
         "Pace": f"{worker.rate:,.0f} records/s",

@@ -9,7 +9,8 @@ import click
 
 from stream_app.contract import load_shop
 from stream_app.settings import Settings, load_settings
-from stream_app.store.writer import UNAVAILABLE, Store
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.writer import Store
 
 
 @click.command(name="baseline")
@@ -36,7 +37,7 @@ async def _read(settings: Settings) -> dict[str, object]:
     try:
         found = {}
         for entity in load_shop(settings.shop).contracts:
-            made = await store.learned.baseline(entity)
+            made = await store.baselines.baseline(entity)
             if made is not None:
                 found[entity] = json.loads(made.to_json())
         return found

@@ -18,9 +18,10 @@ from producers.simulator.truth import truth_of
 from stream_app.contract import Shop, load_shop
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
-from stream_app.monitor import Monitor, State, stream_time, windows_of
+from stream_app.monitor import Monitor, State, windows_of
 from stream_app.monitor.tuning import RHYTHMS
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Watermark, stream_time
 
 #: Start of every simulated stream: Monday 2026-01-05T00:00:00Z.
 START_MS = 1_767_571_200_000
@@ -48,7 +49,7 @@ class Trial:
     per_hour: float
     faults: float
     shop: Path | None = None
-    grain: str = "h"
+    grain: Grain = Grain.HOUR
     grace: float = 60.0
 
     def simulation(self) -> Simulation:
@@ -98,19 +99,19 @@ def scoring(scores: RecordScores, truths: Mapping[str, Truths]) -> Observer:
 class Watch:
     """Hands final windows of all entities to the monitor and keeps the alarms."""
 
-    def __init__(self, shop: Shop, start: int, *, grain: str, grace: float) -> None:
-        self._grain, self._seconds, self._grace = grain, Grain(grain).seconds, grace
-        self._monitors = {entity: Monitor(contract) for entity, contract in shop.contracts.items()}
+    def __init__(self, shop: Shop, start: int, *, grain: Grain, grace: float) -> None:
+        self._grain, self._grace = grain, grace
+        self._monitors = {entity: Monitor(contract, grain) for entity, contract in shop.contracts.items()}
         self._states: dict[str, State | None] = dict.fromkeys(shop.contracts)
-        self._clocked = [entity for entity, contract in shop.contracts.items() if contract.event_time is not None]
-        self._done = start // self._seconds * self._seconds
+        self._clocked = frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time is not None)
+        self._done = grain.start(start)
         self.alarms: list[Alarm] = []
 
     def advance(self, tallies: Mapping[str, Tally]) -> None:
         """Look at the windows that have become final; their minutes are dropped from the tallies."""
-        now_ms = stream_time({entity: tally.stream_ms for entity, tally in tallies.items()}, self._clocked)
-        final = int(((now_ms or 0) / 1000 - self._grace) // self._seconds * self._seconds)
-        if final <= self._done:
+        stream_ms = stream_time({entity: tally.stream_ms for entity, tally in tallies.items()}, self._clocked)
+        final = Watermark(self._clocked, stream_ms).final_before(self._grain, self._grace)
+        if final is None or final <= self._done:
             return
         for entity, tally in tallies.items():
             minutes = {minute: tally.minutes.pop(minute) for minute in list(tally.minutes) if minute * 60 < final}
@@ -119,7 +120,7 @@ class Watch:
                 for change in changes:
                     if change.kind == "opened":
                         name = f"{entity}:{change.incident.metric}"
-                        self.alarms.append(Alarm(name, window.start, change.incident.end, self._seconds))
+                        self.alarms.append(Alarm(name, window.start, change.incident.end, self._grain.seconds))
         self._done = final
 
 
@@ -133,7 +134,7 @@ def run(trial: Trial) -> Outcome:
     watch = Watch(shop, START_MS // 1000, grain=trial.grain, grace=trial.grace)
     tallies = {entity: state.tally for entity, state in check.entities.items()}
     last_ms = START_MS
-    for events in _chunks(plan.events()):
+    for events in _chunks(plan.events(), trial.grain):
         for event in events:
             truths[event.record.entity].append(_truth(event))
         check.judge(event.record for event in events)
@@ -141,7 +142,7 @@ def run(trial: Trial) -> Outcome:
         last_ms = events[-1].at_ms
     check.finish()
     outcome.alarms = watch.alarms
-    warm_up = RHYTHMS[trial.grain].warm_up * Grain(trial.grain).seconds
+    warm_up = RHYTHMS[trial.grain].warm_up * trial.grain.seconds
     outcome.seconds = max(0.0, (last_ms - START_MS) / 1000 - warm_up)
     return outcome
 
@@ -150,13 +151,12 @@ def _truth(event: Event) -> Truth:
     return FAULTLESS if event.fault is None and event.incident is None else Truth.from_json(truth_of(event))
 
 
-def _chunks(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Yield the events in chunks that end with the hour, so that windows become final as in a stream."""
+def _chunks(events: Iterable[Event], grain: Grain) -> Iterator[list[Event]]:
+    """Yield the events in chunks that end with a window, so that windows become final as in a stream."""
     iterator = iter(events)
     while piece := list(itertools.islice(iterator, _CHUNK)):
-        hour = piece[0].at_ms // 3_600_000
-        if piece[-1].at_ms // 3_600_000 == hour:
+        if grain.start(piece[0].at_ms / 1000) == grain.start(piece[-1].at_ms / 1000):
             yield piece
             continue
-        for _, part in itertools.groupby(piece, lambda event: event.at_ms // 3_600_000):
+        for _, part in itertools.groupby(piece, lambda event: grain.start(event.at_ms / 1000)):
             yield list(part)

@@ -9,7 +9,7 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts, add
 from stream_app.counts.summary import MINOR, EntityTotals, Quality, at_risk, conversion_rate, overall_quality, quality
 from stream_app.counts.window import Window
-from stream_app.store.queries import Cut
+from stream_app.store.spans import Cut
 from stream_app.views.ranges import Chosen, TimeRange, bar_seconds, bar_start, bars, groups
 from stream_app.windows.grain import Span
 

@@ -10,8 +10,10 @@ from stream_app.counts.fields import Counts
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.counts.summary import EntityTotals, Quality, sales_entity
 from stream_app.counts.window import Window
-from stream_app.store.heartbeat import Worker, total_lag
-from stream_app.store.queries import Cut, EntityState, Queries, stream_ms
+from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.store.queries import Queries
+from stream_app.store.spans import Cut
+from stream_app.store.states import EntityState, stream_ms
 from stream_app.views.figures import BARS, Figures, FindingsPoint, Kpis, QualityPoint, RuleCount, SalesPoint, cuts_of
 from stream_app.views.pulse import last_applied
 from stream_app.views.ranges import Chosen, TimeRange, bar_seconds, span_of, suggest_range
@@ -40,7 +42,7 @@ class Overview:
     totals: Mapping[str, EntityTotals]
     processed_at_ms: int | None
     waiting: Mapping[str, int]
-    workers: tuple[Worker, ...]
+    workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
     counts: Mapping[str, Counts]
     kpis: Kpis
@@ -69,7 +71,7 @@ def build(
     first: int | None,
     contracts: Mapping[str, ContractSummary],
     states: Mapping[str, EntityState],
-    workers: tuple[Worker, ...],
+    workers: tuple[Heartbeat, ...],
     lag: Mapping[str, int],
     windows: Mapping[str, tuple[Window, ...]],
     distinct: Mapping[Cut, int],

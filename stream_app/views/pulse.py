@@ -9,8 +9,9 @@ from typing import Any
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Worker, total_lag
-from stream_app.store.queries import EntityState, Freshness, Queries, stream_ms
+from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.store.queries import Queries
+from stream_app.store.states import EntityState, Freshness, stream_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Pulse:
     totals: Mapping[str, EntityTotals]
     freshness: Mapping[str, Freshness]
     waiting: Mapping[str, int]
-    workers: tuple[Worker, ...]
+    workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
 
     @property
@@ -38,7 +39,7 @@ def pulse_of(
     stream_ms: int | None,
     contracts: Mapping[str, ContractSummary],
     states: Mapping[str, EntityState],
-    workers: tuple[Worker, ...],
+    workers: tuple[Heartbeat, ...],
     lag: Mapping[str, int],
 ) -> Pulse:
     """The pulse of what was read; pure."""

@@ -9,7 +9,8 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.summary import MINOR, Quality, conformity, overall_quality, quality, value_at_risk
 from stream_app.counts.window import Window
-from stream_app.store.queries import EntityState, Queries, stream_ms
+from stream_app.store.queries import Queries
+from stream_app.store.states import EntityState, stream_ms
 from stream_app.views.figures import BARS, SPARK_POINTS, Figures, FindingsPoint, Kpi, QualityPoint, RuleCount
 from stream_app.views.ranges import Chosen, TimeRange, bar_seconds, bars, groups, span_of
 from stream_app.windows.grain import Span

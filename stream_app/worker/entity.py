@@ -16,8 +16,9 @@ from stream_app.kafka.transactions import Transactions
 from stream_app.names import CONTRACT, Topics
 from stream_app.retries import retrying
 from stream_app.settings import Settings
+from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.keys import applied_field, waiting_field
-from stream_app.store.writer import UNAVAILABLE, Store
+from stream_app.store.writer import Store
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Entity:
         """Ask the store, where there is something to ask. ``applied``: the partition's field and offset to hold it to.
 
         Raises:
-            Moved: the partition does not stand at that offset any more.
+            PartitionMoved: the partition does not stand at that offset any more.
         """
         if not request:
             return Found()

@@ -14,7 +14,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from stream_app.kafka.producer import Producer
-from stream_app.store.writer import UNAVAILABLE, Store
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.writer import Store
 
 #: Seconds that a broker may take to say how many partitions there are.
 _ANSWER = 5.0
@@ -111,15 +113,23 @@ class Reporter:
         """Publish the health; while the store is away, nothing."""
         rate, latency = self._health.rates()
         error = self._health.error
-        row = {
-            "at": int(time.time() * 1000), "started": int(self._started * 1000), "pid": os.getpid(),
-            "host": socket.gethostname(), "rate": round(rate, 1), "lag": self.lag(), "behind": self.behind(),
-            "held": sum(1 for _ in self._lags()), "partitions": await _partitions(producer, self._topics.values()),
-            "error": error, "state": "retrying" if error else "running",
-            "latency_ms": None if latency is None else round(latency, 1),
-        }  # fmt: skip
+        heartbeat = Heartbeat(
+            id=self._worker,
+            at=int(time.time() * 1000),
+            started=int(self._started * 1000),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            rate=round(rate, 1),
+            lag=self.lag(),
+            behind=self.behind(),
+            assigned=sum(1 for _ in self._lags()),
+            partitions=await _partitions(producer, self._topics.values()),
+            error=error,
+            state="retrying" if error else "running",
+            latency_ms=None if latency is None else round(latency, 1),
+        )
         with contextlib.suppress(*UNAVAILABLE):
-            await store.beat(self._worker, row)
+            await store.beat(heartbeat)
 
 
 async def _partitions(producer: Producer, topics: Iterable[str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from stream_app.errors import SettingsError
 from stream_app.judge.baseline import YOUNG, Baseline, enough
-from stream_app.store.writer import UNAVAILABLE
+from stream_app.store.connection import UNAVAILABLE
 from stream_app.worker.entity import Entity
 from stream_app.worker.pipeline import process
 
@@ -60,7 +60,7 @@ class Learning:
                 await self._renew()
 
     async def _renew(self) -> None:
-        entity, look_ups, baselines = self._entity, self._entity.look_ups, self._entity.services.store.learned
+        entity, look_ups, baselines = self._entity, self._entity.look_ups, self._entity.services.store.baselines
         try:
             current = look_ups.baseline.version if look_ups.baseline is not None else 0
             if await baselines.renew(entity.contract) != current:

@@ -14,7 +14,8 @@ from stream_app.judge.batch import Batch, Settled
 from stream_app.judge.lookups import lookup_rule_ids
 from stream_app.kafka.headers import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
-from stream_app.store.writer import Changes, Moved
+from stream_app.store.changes import Changes
+from stream_app.store.writer import PartitionMoved
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
 
@@ -44,7 +45,7 @@ async def process(entity: Entity, partition: int, records: Sequence[Any], acknow
             # 4. Apply the counts and the offset, once, in one atomic script.
             await apply(entity, batch)
             break
-        except Moved as moved:
+        except PartitionMoved as moved:
             log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, moved.applied)
             entity.services.health.move(entity.topics.raw, partition, moved.applied)
     # 5. Acknowledge the records to Faust, which commits them.
@@ -85,7 +86,7 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
     """Step 2: the batch with what only a look-up can tell.
 
     Raises:
-        Moved: another worker has applied or noted records of the partition meanwhile.
+        PartitionMoved: another worker has applied or noted records of the partition meanwhile.
     """
     look_ups, at = entity.look_ups, (batch.applied_field, batch.applied)
     request = look_ups.plan(batch)
@@ -100,7 +101,7 @@ async def apply(entity: Entity, batch: Batch) -> None:
     """Step 4: count the batch, register who waits, and move the applied offset.
 
     Raises:
-        Moved: another worker has applied records of the partition meanwhile.
+        PartitionMoved: another worker has applied records of the partition meanwhile.
     """
     verdicts, sources, pending, last = batch.judged, batch.sources, batch.pending, batch.offsets[-1]
     settled = batch.settled or Settled(verdicts)

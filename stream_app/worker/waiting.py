@@ -16,7 +16,8 @@ from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.kafka.headers import as_of, header
 from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
-from stream_app.store.writer import GONE, KNOWN, REJECTED, Changes, SettledAlready
+from stream_app.store.changes import Changes
+from stream_app.store.writer import SettledAlready, WaitingState
 from stream_app.worker.delivery import send
 from stream_app.worker.entity import Entity
 
@@ -149,11 +150,11 @@ class WaitingRecords:
         by_partition: dict[int, list[Waiting]] = {}
         gone: list[Waiting] = []
         for one, (state, missing, rule_ids) in zip(some, decisions, strict=True):
-            if state == GONE:
+            if state is WaitingState.GONE:
                 gone.append(one)  # settled before
-            elif state in (KNOWN, REJECTED):
+            elif state in (WaitingState.KNOWN, WaitingState.REJECTED):
                 found = self._known_rules(one, rule_ids)
-                if state == REJECTED and not one.with_findings(found).verdict.rejected:
+                if state is WaitingState.REJECTED and not one.with_findings(found).verdict.rejected:
                     found += [self._references(one)[index].rule for index in missing]
                 by_partition.setdefault(one.partition, []).append(one.with_findings(found))
         self._release(gone)
@@ -197,7 +198,7 @@ class WaitingRecords:
         request = entity.look_ups.plan_late(verdicts)
         broken, columns = entity.look_ups.settle_late(verdicts, request, await entity.look_up("look up references", request))
         rows = [(one.field, [rule.id for rule in broken.get(index, ())]) for index, one in enumerate(records)]
-        noted = await entity.retry("note what was found", lambda: entity.services.store.mark(entity.name, rows))
+        noted = await entity.retry("note what was found", lambda: entity.services.store.note_late_findings(entity.name, rows))
         compared = [one.with_findings(self._known_rules(one, rule_ids)) for one, rule_ids in zip(records, noted, strict=True)]
         segments = {one.field: {name: column[index] for name, column in columns.items()} for index, one in enumerate(records)}
         return compared, segments

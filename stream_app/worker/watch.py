@@ -23,15 +23,15 @@ from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Shop
 from stream_app.kafka.producer import Producer
-from stream_app.monitor import Change, Monitor, Tuning, Window, final_until
+from stream_app.monitor import Change, Monitor, Tuning, Window
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
 from stream_app.settings import Settings
-from stream_app.store.heartbeat import WORKER_GONE_AFTER
-from stream_app.store.incidents import Times, change_from_json, open_incident_store
-from stream_app.store.writer import UNAVAILABLE
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.incidents import change_from_json, open_incident_store
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Watermark
 
 log = logging.getLogger("headrace.worker")
 #: Windows of an entity in one round.
@@ -55,11 +55,9 @@ class Watch:
         self.grain = Grain.of(settings.anomaly_window)
         tuning = Tuning.of(settings.anomaly_sensitivity)
         self.notifier = Notifier.of(settings.notify)
-        self._monitors = {entity: Monitor(contract, self.grain.value, tuning) for entity, contract in shop.contracts.items()}
-        self._clocked = {entity for entity, contract in shop.contracts.items() if contract.event_time}
-        #: How far the stream was, and when (ms) that was read; up to where (s) windows are final.
-        self._seen: tuple[int, Times] | None = None
-        self._until: int | None = None
+        self._monitors = {entity: Monitor(contract, self.grain, tuning) for entity, contract in shop.contracts.items()}
+        clocked = frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time)
+        self._watermark = Watermark(clocked)
         self._more = False
         self._places: dict[str, tuple[int | None, dict[str, Any] | None]] = {}
         self.store = open_incident_store(settings)
@@ -71,38 +69,17 @@ class Watch:
     def round(self) -> bool:
         """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; whether there are more."""
         if not self._more:
-            self._look()
-        self._more = self._until is not None and any([self._advance(entity, self._until) for entity in self._monitors])
+            now_ms = int(self._now() * 1000)
+            progress = self.store.progress(list(self._monitors), now_ms)
+            self._watermark = self._watermark.advance(progress, now_ms)
+        until = self._watermark.final_before(self.grain, self.settings.window_grace)
+        self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])
         return self._more
-
-    def _look(self) -> None:
-        """How far windows are final.
-
-        Partitions are read side by side, in a replay days of event time apart. So the stream's time counts only once every
-        worker has reported after it was read, and only as far as all partitions with unread records have come.
-        """
-        now_ms = int(self._now() * 1000)
-        times = self.store.times(list(self._monitors), now_ms - int(WORKER_GONE_AFTER * 1000))
-        if self._seen is None:
-            self._seen = now_ms, times
-            return
-        read_at, seen = self._seen
-        if times.reported is None or times.reported <= read_at:
-            return
-        self._seen = now_ms, times
-        processed = max(seen.processed.values(), default=None)
-        idle = times.caught_up and not times.closed and seen.processed == times.processed
-        stream = final_until(seen.event, self._clocked, now_ms, processed, idle=idle)
-        if stream is None:
-            return
-        if times.behind is not None:
-            stream = min(stream, times.behind)
-        self._until = int(stream / 1000 - self.settings.window_grace) // self.grain.seconds * self.grain.seconds
 
     def _advance(self, entity: str, until: int) -> bool:
         """Look at the windows of an entity that end by ``until``."""
         if entity not in self._places:
-            self._places[entity] = self.store.place(entity, self.grain)
+            self._places[entity] = self.store.checkpoint(entity, self.grain)
         at, state = self._places[entity]
         seconds = self.grain.seconds
         since = self._first(entity, until) if at is None else at + seconds
@@ -139,20 +116,20 @@ class Watch:
         if not self.notifier:
             return
         hour, limit = int(self._now() // 3600), self.settings.notify_per_hour
-        while waiting := self.store.waiting("people", 1_000):
-            left = limit - self.store.told(hour)
+        while waiting := self.store.unsent("people", 1_000):
+            left = limit - self.store.messages_sent(hour)
             if left <= 0:
                 return
             # The last message of an hour is kept for summing up what comes thick and fast.
             several = waiting[: len(waiting) if len(waiting) > left else 1]
             changes = [change_from_json(one) for one in several]
             # Counted before it is sent: a worker that dies in between sends again, but never beyond the limit.
-            self.store.told(hour, 1)
+            self.store.messages_sent(hour, 1)
             if len(changes) == 1:
                 self.notifier.send(title(changes[0]), body(changes[0]), level=_level(changes))
             else:
                 self.notifier.send(f"Headrace: {len(changes)} changes of incidents", summary(changes), level=_level(changes))
-            self.store.sent("people", several)
+            self.store.remove_sent("people", several)
 
 
 def summary(changes: list[Change], lines: int = 20) -> str:
@@ -198,7 +175,7 @@ class Monitoring:
     async def publish(self, producer: Producer) -> None:
         """Step 4 for the topic: send what waits, and take it off the list once the broker has acknowledged it."""
         store = self.watch.store
-        while waiting := await asyncio.to_thread(store.waiting, "topic", _SEND):
+        while waiting := await asyncio.to_thread(store.unsent, "topic", _SEND):
             for text in waiting:
                 incident = change_from_json(text).incident
                 message = {
@@ -206,7 +183,7 @@ class Monitoring:
                     "headers": [(INCIDENT_STATE, incident.state.encode())],
                 }  # fmt: skip
                 await producer.using(lambda now, message=message: now.send_and_wait(**message))  # type: ignore[misc]
-            await asyncio.to_thread(store.sent, "topic", waiting)
+            await asyncio.to_thread(store.remove_sent, "topic", waiting)
 
     def _say(self, trouble: str, error: BaseException | None) -> None:
         if trouble != self._trouble:

@@ -1,8 +1,8 @@
 """A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
 
 A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
-``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``mark``, with transactions also ``send_by``
-(sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
+``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also
+``send_by`` (sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stream_app.kafka.transactions import Transactions
 from stream_app.store.writer import Store
 from stream_app.worker import delivery, pipeline, waiting
 
-METHODS = ("look_up", "note", "send", "apply", "decide", "mark")
+METHODS = ("look_up", "note", "send", "apply", "decide", "note_late_findings")
 #: With transactions only.
 TRANSACTIONAL = ("send_by", "deliver")
 PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)

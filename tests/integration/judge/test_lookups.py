@@ -13,8 +13,9 @@ from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.judge.lookups import Found, LookUps, Request
+from stream_app.store.changes import Changes
 from stream_app.store.memory import MemoryStore
-from stream_app.store.writer import Changes, Store
+from stream_app.store.writer import Store
 from tests.support.records import AS_OF, judge_of, order, shop
 
 SHOP = shop("built-in")

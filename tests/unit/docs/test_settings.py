@@ -175,7 +175,7 @@ def test_a_variable_that_is_no_setting_is_told_by_every_command(monkeypatch: pyt
 
 def test_a_metric_that_is_not_watched_is_refused() -> None:
     assert Tuning.of("volume=2, finding:price_zero=0, mix=0.5").factor("finding:price_zero") == 0
-    with pytest.raises(SettingsError, match="HEADRACE_ANOMALY_SENSITIVITY: no metric is called volumes"):
+    with pytest.raises(SettingsError, match="HEADRACE_ANOMALY_SENSITIVITY: unknown metric volumes"):
         Tuning.of("mix=1, volumes=0")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from stream_app.judge import Judge
 from stream_app.names import SOURCE, Topics
-from stream_app.store.writer import GONE, WAITS
+from stream_app.store.writer import WaitingState
 from stream_app.worker.waiting import WaitingRecords
 from tests.support.records import shop
 
@@ -21,7 +21,7 @@ class Entity:
     name, contract, topics = "orders", CONTRACT, Topics("orders")
     judge = Judge(CONTRACT, 10_000)
 
-    def __init__(self, states: dict[int, int], meanwhile: Any) -> None:
+    def __init__(self, states: dict[int, WaitingState], meanwhile: Any) -> None:
         self._states, self._meanwhile = states, meanwhile
         settings = SimpleNamespace(grace=60.0)
         self.services = SimpleNamespace(settings=settings, store=SimpleNamespace(decide=self.decide))
@@ -53,13 +53,13 @@ class Event:
 
 
 def test_a_batch_is_acknowledged_when_the_last_of_its_records_is_settled() -> None:
-    states = {1: GONE, 2: WAITS}
+    states = {1: WaitingState.GONE, 2: WaitingState.WAITS}
     waiting = WaitingRecords(Entity(states, lambda: None))  # type: ignore[arg-type]
     event = Event(0, 1, 2)
     waiting.add(event)
     assert asyncio.run(waiting.settle(closed=False, caught_up=True)) == 1
     assert (len(waiting), event.acked) == (1, 0)
-    states[2] = GONE
+    states[2] = WaitingState.GONE
     assert asyncio.run(waiting.settle(closed=False, caught_up=True)) == 1
     assert (len(waiting), event.acked) == (0, 1)
 
@@ -71,7 +71,7 @@ def test_partitions_may_be_taken_away_and_read_again_while_records_are_being_set
         waiting.forget({0})
         waiting.add(anew)
 
-    waiting = WaitingRecords(Entity({1: GONE, 2: WAITS}, rebalance))  # type: ignore[arg-type]
+    waiting = WaitingRecords(Entity({1: WaitingState.GONE, 2: WaitingState.WAITS}, rebalance))  # type: ignore[arg-type]
     first, other = Event(0, 1), Event(1, 2)
     waiting.add(first)
     waiting.add(other)
