@@ -246,12 +246,12 @@ def test_a_url_names_its_entity_or_is_named_in_the_mapping(shop_dir: Path) -> No
 
 
 @pytest.mark.parametrize("url", ["http://", "http://host:abc/products", "http://host:70000/products", "http://[::1/products"])
-def test_an_address_that_is_no_url_is_told(url: str) -> None:
+def test_an_address_that_is_not_a_url_is_refused(url: str) -> None:
     with pytest.raises(SourceError, match="invalid URL"):
         open_sources(load_shop(None), [url])
 
 
-def test_a_next_page_at_an_address_that_is_no_url_is_told() -> None:
+def test_a_next_page_at_an_address_that_is_not_a_url_is_refused() -> None:
     with (
         serving(lambda path, query: (200, {}, {"items": [product(1)], "next": "http://127.0.0.1:999999/x"})) as api,
         pytest.raises(SourceError, match="invalid URL"),

@@ -86,7 +86,7 @@ def test_the_status_of_a_one_shot_run_is_not_older_than_the_look_at_what_is_unre
         return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"quality_score": None}}
 
     def look(*_: object) -> int:
-        row.update({"in": 40, "clean": 40})  # what was unread is through by the time that the broker has told
+        row.update({"in": 40, "clean": 40})  # unread records are processed before the broker answers
         return 0
 
     monkeypatch.setattr("headrace.embedded.demo.lag", look)

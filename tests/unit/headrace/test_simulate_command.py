@@ -45,7 +45,7 @@ def test_the_truth_names_the_line_of_every_broken_record(tmp_path: Path) -> None
     assert not any(b"fault" in raw for raw in files["orders"]), "the truth is not in the stream"
 
 
-def test_the_truth_can_be_told_about_every_record(tmp_path: Path) -> None:
+def test_the_truth_file_can_have_every_record(tmp_path: Path) -> None:
     to_files(tmp_path / "out", "--truth", str(tmp_path / "truth.jsonl"), "--truth-all")
     truth = lines(tmp_path / "truth.jsonl")
     count = sum((tmp_path / "out" / f"{entity}.jsonl").read_bytes().count(b"\n") for entity in ENTITIES)

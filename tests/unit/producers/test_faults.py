@@ -1,4 +1,4 @@
-"""Every fault that the simulator knows is found by its rule, becomes what it says, and trips nothing else."""
+"""Every fault that the simulator knows is found by its rule, becomes what it says, and breaks no other rule."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_there_are_at_least_forty_faults_of_the_contracts_own_rules() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_found_by_its_rule_and_trips_nothing_else(fault: Fault, found: Found) -> None:
+def test_a_fault_is_found_by_its_rule_and_breaks_no_other_rule(fault: Fault, found: Found) -> None:
     rows = found.faults[fault.name]
     assert len(rows) >= 10
     missed = 0

@@ -153,7 +153,7 @@ def test_a_slow_decay_grows() -> None:
     assert 0.3 < shares[3] < 0.45
 
 
-def test_orders_held_back_come_at_the_end_with_their_own_dates(quiet: list[Event]) -> None:
+def test_delayed_orders_come_at_the_end_with_their_own_dates(quiet: list[Event]) -> None:
     events = staged("late_delivery", 0.8)
     late = [event for event in events if event.incident is not None]
     assert 0.1 < len(orders(events)) / len(orders(quiet)) < 0.3

@@ -1,4 +1,4 @@
-"""`sources.yaml` is read strictly: a typo is an error with its place and its cure."""
+"""`sources.yaml` is read strictly: a typo is an error with its line and its cure."""
 
 from __future__ import annotations
 

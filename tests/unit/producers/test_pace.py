@@ -10,7 +10,7 @@ from producers.sending.pace import CATCH_UP, Pacer, parse_rate, parse_speed
 
 
 class Clock:
-    """A clock that only moves when told to."""
+    """A clock that moves only in `wait`."""
 
     def __init__(self) -> None:
         self.time = 100.0
