@@ -17,7 +17,8 @@ from stream_app.names import CONTRACT, Topics
 from stream_app.retries import retrying
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.writer import Store, applied_field, waiting_field
+from stream_app.store.keys import applied_field, waiting_field
+from stream_app.store.writer import Store
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
