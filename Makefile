@@ -2,15 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# The packages of the wheel.
+PACKAGES := headrace producers stream_app dashboard reporter
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
-# What `make test` leaves out; `make chaos` runs it.
-MARKS ?= not chaos
 # Test files that run side by side; each of these processes has services of its own (0: all in one process).
 JOBS ?= 3
+# The longest files start first: tests/conftest.py sorts them, so xdist must not.
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos bench quality report-eval lint format kafka lock clean
+.PHONY: help install demo test test-all chaos bench quality report-eval lint vale docs format kafka lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -28,26 +30,41 @@ $(STAMP): requirements.lock pyproject.toml scripts/check_python.py
 demo: install ## Run everything on this machine: broker, Redis, simulated shop, worker, dashboard
 	@$(BIN)/headrace demo
 
-test: install ## Run the tests (real Kafka and a browser where they are to be had)
-	$(BIN)/python -m pytest -m "$(MARKS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test: install ## Run the unit tests and the fast integration tests (a few minutes)
+	$(PYTEST) -m "not slow and not kafka" tests/unit tests/integration
+
+test-all: install ## Run every test but the crash tests: also slow ones, real Kafka and a browser, if available
+	$(PYTEST) -m "not chaos"
 
 chaos: install ## Run the long crash tests
-	$(BIN)/python -m pytest -m chaos
+	$(BIN)/python -m pytest tests/chaos
 
-bench: install ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+bench: install ## Run the benchmarks; OLD=DIR compares with an older checkout instead
+	$(BIN)/python -m $(if $(OLD),benchmarks.compare $(OLD),benchmarks)
 
-quality: install ## Measure precision, recall, delay and false alarms into docs/quality.md (some minutes)
-	$(BIN)/headrace evaluate --markdown docs/quality.md
+quality: install ## Measure precision, recall, delay and false alarms into docs/explanation/quality.md (some minutes)
+	$(BIN)/headrace evaluate --markdown docs/explanation/quality.md
 
 report-eval: install ## Say how well the model of HEADRACE_LLM_* writes reports: grounding, repairs, cost, latency
 	$(BIN)/python -m benchmarks.report_eval
 
-lint: install ## Check style, types and the direction of imports
+lint: install ## Check style, types, the direction of imports, spelling and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python scripts/words.py
+	scripts/vale README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs $(PACKAGES)
+
+vale: .cache/bin/vale ## Build Vale, which checks words, into .cache/bin (needs Go and a C compiler)
+
+.cache/bin/vale:
+	GOBIN=$(CURDIR)/.cache/bin go install github.com/errata-ai/vale/v3/cmd/vale@v3.17.0
+
+docs: install ## Build the documentation site into build/docs and check its links
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 format: install ## Put the code into the project's style
 	$(BIN)/ruff check --fix .

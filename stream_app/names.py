@@ -22,6 +22,12 @@ INCIDENT_STATE = "headrace.incident.state"
 TOPIC_ID = "headrace.topic_id"
 #: The moment the record is judged as of: milliseconds since the epoch, decimal text. A replay sets it to event time.
 AS_OF = "headrace.as_of"
+#: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
+TRUNCATED = "headrace.truncated"
+TRUNCATED_KEY = "headrace.truncated.key"
+TRUNCATED_HEADERS = "headrace.truncated.headers"
+#: On a dead-letter record whose raw record has neither key nor value.
+NULL_VALUE = "headrace.null"
 
 
 @dataclass(frozen=True, slots=True)

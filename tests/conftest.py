@@ -17,8 +17,8 @@ from tests.support.waiting import soon
 for name in [name for name in os.environ if name.startswith("HEADRACE_") and not name.startswith("HEADRACE_TEST_")]:
     del os.environ[name]  # whoever runs the tests may have a cluster of their own configured
 
-#: Markers that the tests of a layer have without saying so. A unit test that takes a minute waits for something.
-LAYERS = {"unit": pytest.mark.timeout(60), "browser": pytest.mark.browser, "chaos": pytest.mark.chaos}
+#: Markers that the tests of a layer have without saying so. No unit test takes two minutes, even on a busy machine.
+LAYERS = {"unit": pytest.mark.timeout(120), "browser": pytest.mark.browser, "chaos": pytest.mark.chaos}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

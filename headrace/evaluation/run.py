@@ -1,4 +1,4 @@
-"""Runs streams whose truth is known through the whole pipeline in memory: judge, look-ups, windows, monitor."""
+"""Run one simulated stream through judge, look-ups, windows and monitor in memory, and compare it with its truth."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from headrace.check.check import Check
+from headrace.check.check import Check, Observer
 from headrace.evaluation.score import FAULTLESS, Alarm, RecordScores, Staged, Truth
-from producers.simulator.incidents import KINDS, spread
+from producers.simulator.incidents import KINDS
+from producers.simulator.schedule import spread
 from producers.simulator.simulator import Event, Simulation
 from producers.simulator.truth import truth_of
 from stream_app.contract import Shop, load_shop
@@ -22,10 +23,12 @@ from stream_app.monitor.tuning import RHYTHMS
 from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Watermark, stream_time
 
-#: Monday 2026-01-05T00:00:00Z, where every simulated stream begins.
+#: Start of every simulated stream: Monday 2026-01-05T00:00:00Z.
 START_MS = 1_767_571_200_000
+#: Maximum size of a judged record.
+MAX_BYTES = 256 * 1024
 _CHUNK = 500
-What = Literal["quiet", "faults", "incidents"]
+StreamKind = Literal["quiet", "faults", "incidents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,14 @@ class Trial:
     """One simulated stream.
 
     Attributes:
-        what: ``quiet`` nothing is broken; ``faults`` a share of the records is; ``incidents`` one of each kind is staged,
-            over the last nine tenths of the stream.
-        orders: how many, at ``per_hour`` orders an hour of event time on the average of a week.
-        shop: contracts with the built-in shop's fields; None for those.
+        kind: ``quiet`` breaks nothing; ``faults`` breaks a share of the records; ``incidents`` stages one incident of each
+            kind over the last nine tenths of the stream.
+        orders: number of orders.
+        per_hour: orders per hour of event time, averaged over a week.
+        shop: contracts with the fields of the built-in shop; None: the built-in shop.
     """
 
-    what: What
+    kind: StreamKind
     seed: int
     orders: int
     per_hour: float
@@ -49,23 +53,23 @@ class Trial:
     grace: float = 60.0
 
     def simulation(self) -> Simulation:
-        """What makes the stream."""
+        """Return the simulation of the stream."""
         per_second = self.per_hour / 3600
         plain = Simulation(seed=self.seed, start_ms=START_MS, per_second=per_second, count=self.orders, faults=0.0)
-        if self.what == "faults":
+        if self.kind == "faults":
             return replace(plain, faults=self.faults)
-        if self.what == "quiet":
+        if self.kind == "quiet":
             return plain
-        rng = random.Random(f"schedule {self.seed}")  # noqa: S311 - an evaluation is to be repeatable, not secret
+        rng = random.Random(f"schedule {self.seed}")  # noqa: S311 - an evaluation must be repeatable, not secret
         staged = spread(KINDS, rng, START_MS + plain.span_ms // 10, START_MS + plain.span_ms)
         return replace(plain, incidents=staged)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a trial: the scores of its records, the incidents staged in it, the alarms.
+    """The result of a trial: the scores of its records, the staged incidents, the alarms.
 
-    ``seconds``: of event time that were watched, after the monitor's warm-up.
+    ``seconds``: event time after the monitor's warm-up.
     """
 
     trial: Trial
@@ -76,28 +80,20 @@ class Outcome:
 
 
 class Truths(Protocol):
-    """What was done to an entity's records, by number from 0."""
+    """The truth about an entity's records, by number from 0."""
 
     def __getitem__(self, index: int, /) -> Truth: ...
 
 
-class Observed(Check):
-    """A check that compares every settled record with its truth."""
+def scoring(scores: RecordScores, truths: Mapping[str, Truths]) -> Observer:
+    """Return an observer that compares every final verdict with the truth about its record."""
 
-    def __init__(self, shop: Shop, scores: RecordScores, truths: Mapping[str, Truths], *, now_ms: int) -> None:
-        super().__init__(shop, now_ms=now_ms, max_bytes=256 * 1024)
-        self._scores, self._truths = scores, truths
+    def observe(entity: str, number: int, verdict: Verdict) -> None:
+        found = [rule.id for rule in verdict.findings]
+        outcome = "rejected" if verdict.rejected else "clean"
+        scores.add(entity, truths[entity][number - 1], found, bool(verdict.repairs), outcome)
 
-    def _settle(self, state: Any, verdict: Verdict, number: int, *rest: Any) -> None:
-        super()._settle(state, verdict, number, *rest)
-        entity = state.contract.entity
-        self._scores.add(
-            entity,
-            self._truths[entity][number - 1],
-            [rule.id for rule in verdict.findings],
-            bool(verdict.repairs),
-            "rejected" if verdict.rejected else "clean",
-        )
+    return observe
 
 
 class Watch:
@@ -129,12 +125,12 @@ class Watch:
 
 
 def run(trial: Trial) -> Outcome:
-    """Simulate, judge, watch and compare one stream."""
+    """Simulate, judge, monitor and compare one stream."""
     plan = trial.simulation()
     outcome = Outcome(trial, staged=tuple(Staged.from_json(incident.to_json()) for incident in plan.incidents))
     shop = load_shop(trial.shop)
     truths: dict[str, list[Truth]] = {entity: [] for entity in shop.contracts}
-    check = Observed(shop, outcome.records, truths, now_ms=START_MS)
+    check = Check(shop, now_ms=START_MS, max_bytes=MAX_BYTES, observer=scoring(outcome.records, truths))
     watch = Watch(shop, START_MS // 1000, grain=trial.grain, grace=trial.grace)
     tallies = {entity: state.tally for entity, state in check.entities.items()}
     last_ms = START_MS
@@ -156,7 +152,7 @@ def _truth(event: Event) -> Truth:
 
 
 def _chunks(events: Iterable[Event], grain: Grain) -> Iterator[list[Event]]:
-    """The events in pieces that end with a window, so that windows become final when they would."""
+    """Yield the events in chunks that end with a window, so that windows become final as in a stream."""
     iterator = iter(events)
     while piece := list(itertools.islice(iterator, _CHUNK)):
         if grain.start(piece[0].at_ms / 1000) == grain.start(piece[-1].at_ms / 1000):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -213,7 +213,7 @@ def updates(
     verdicts: Verdicts,
     skip: Collection[int],
     known: Mapping[str, Known],
-    dated: Callable[[int], bool],
+    dated: Sequence[bool],
 ) -> tuple[dict[str, Known], dict[int, list[Rule]]]:
     """What a batch makes known of its own keys, and which records are older than what was known.
 
@@ -223,8 +223,8 @@ def updates(
         verdicts: of the batch.
         skip: indexes of records that wait.
         known: what was known of the keys before the batch.
-        dated: whether the moment of the record at an index was told by its producer. When it was only sent then, as in an
-            import of old customers, it may be older than that: nobody knows when it first appeared.
+        dated: by record, True if its producer stated the moment. A record that was only sent then, as in an import of old
+            customers, may be older: nobody knows when it first appeared.
     """
     key, stale = contract.key, contract.stale
     latest: dict[str, Known] = {}
@@ -237,8 +237,8 @@ def updates(
         before = latest.get(identity) or known.get(identity)
         kept = {name: verdicts.column(name)[index] for name in fields}
         if before is None:
-            told = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
-            first = at if told or dated(index) else 0
+            stated = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
+            first = at if stated or dated[index] else 0
             latest[identity] = Known(first, at, kept)
         elif at < before.latest:
             if stale is not None:

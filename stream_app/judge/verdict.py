@@ -52,11 +52,11 @@ class Verdict:
         """Whether ``name`` had a value, one that breaks the field's structure."""
         return any(rule.field == name and rule.kind == "structure" for rule in self.findings)
 
-    def reject(self, rules: Iterable[Rule]) -> None:
-        """Add findings that only a look-up could tell: a missing reference, a repeated key."""
-        self.findings += tuple(rules)
-        if any(rule.severity is Severity.ERROR for rule in self.findings):
-            self.body = None
+    def with_findings(self, rules: Iterable[Rule]) -> Verdict:
+        """Return this verdict with further findings, as only a look-up can tell: a missing reference, a repeated key."""
+        findings = (*self.findings, *rules)
+        body = None if any(rule.severity is Severity.ERROR for rule in findings) else self.body
+        return Verdict(body, self.values, self.event_ms, findings, self.repairs, self.unknown)
 
 
 def findings_json(findings: Sequence[Rule]) -> bytes:

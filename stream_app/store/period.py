@@ -54,7 +54,7 @@ def read_period(
 def _still_kept(
     client: redis.Redis, keys: Keys, entities: list[str], wanted: tuple[tuple[Grain, int], ...], called: str
 ) -> None:
-    """Refuse a period of which the oldest windows are gone: its counts would be too small."""
+    """Refuse a period whose oldest windows are gone: its counts would be too small."""
     oldest = {grain: min(at for one, at in wanted if one is grain) for grain in {grain for grain, _ in wanted}}
     pipe = client.pipeline(transaction=False)
     asked = [(entity, grain) for entity in entities for grain in oldest]

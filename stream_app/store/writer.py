@@ -13,17 +13,10 @@ from stream_app.contract.summary import describe
 from stream_app.judge.lookups import Claim, Found, Wanted
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes
-from stream_app.store.connection import UNAVAILABLE, connect_worker, connect_writer
+from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
-from stream_app.store.keys import INPUT_CLOSED, Keys, applied_field, waiting_field
+from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
-
-__all__ = [
-    "UNAVAILABLE", "Changes", "Decision", "PartitionMoved", "SettledAlready", "Store", "WaitingState", "applied_field",
-    "close_input", "open_input", "waiting_field",
-    # Old names, until the worker's modules use the new ones.
-    "GONE", "KNOWN", "REJECTED", "WAITS", "Moved",
-]  # fmt: skip
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -217,14 +210,6 @@ class Store:
             return None
         return total_lag(beats)
 
-    # Old names, until the worker's modules use the new ones.
-    mark = note_late_findings
-
-    @property
-    def learned(self) -> BaselineStore:
-        """The baselines."""
-        return self.baselines
-
 
 def close_input(url: str, prefix: str) -> None:
     """Say that the producers are done for good: what waits for reference data is settled now."""
@@ -236,7 +221,3 @@ def open_input(url: str, prefix: str) -> None:
     """Take ``close_input`` back, at the start of a run."""
     with connect_writer(url) as client:
         client.delete(Keys(prefix).input())
-
-
-GONE, WAITS, KNOWN, REJECTED = WaitingState
-Moved = PartitionMoved

@@ -1,1 +1,1 @@
-"""What tests share: brokers under test, waiting with a deadline, the command line as a child process."""
+"""Helpers that tests share: services, records, contracts, processes, waiting with a deadline."""

@@ -75,7 +75,7 @@ def settled(page: Page) -> None:
 
 
 def cells(page: Page, card: str) -> list[str]:
-    """What the table in a card says to those who cannot see it: its cells are drawn on a canvas."""
+    """Texts of the cells of the table in a card, as a screen reader gets them: the cells are drawn on a canvas."""
     return [str(text) for text in page.locator(f"{card} [data-testid='stDataFrame'] [role='gridcell']").all_inner_texts()]
 
 

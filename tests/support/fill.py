@@ -47,7 +47,7 @@ PRODUCT_FAULTS: Mapping[str, float] = {"unit_price.exclusiveMinimum": 5.0, "cate
 
 @dataclass
 class Recount:
-    """What was written about one entity, minute by minute: the truth that a page must show."""
+    """Counts written of one entity, minute by minute: the truth that a page must show."""
 
     minutes: dict[int, Counter[str]] = field(default_factory=dict)
     customers: dict[int, set[int]] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Shop:
             self.recounts.setdefault(entity, Recount())
 
     def announce(self) -> None:
-        """What a worker writes at its start."""
+        """Write what a worker writes at its start."""
         rows: dict[Any, Any] = {entity: summary.to_json() for entity, summary in self.summaries.items()}
         self.client.hset(self.keys.contracts(), mapping=rows)
 

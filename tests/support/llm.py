@@ -51,7 +51,7 @@ class Server(ThreadingHTTPServer):
 
 @dataclass
 class Request:
-    """What was asked; names of headers in lower case."""
+    """A request; header names in lower case."""
 
     path: str
     headers: dict[str, str]

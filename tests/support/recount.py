@@ -1,4 +1,4 @@
-"""What became of it all: the topics of an entity counted anew, and compared with what Redis says."""
+"""Count the topics of an entity anew, and compare them with the counts in Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.stream import Books, Seen, read_topic
 
 @dataclass
 class Recount:
-    """What the topics of one entity hold, by unique source."""
+    """Records in the topics of one entity, by unique source."""
 
     raw: dict[str, Seen]
     clean: dict[str, Seen]

@@ -147,6 +147,6 @@ def reply(**changes: Any) -> str:
 
 
 def template_reply(language: str = "en") -> str:
-    """What the template writes, as if a model had."""
+    """A reply of a model that writes the same as the template."""
     draft: Draft = template.write(some_facts(language), texts(language))
     return draft.model_dump_json()

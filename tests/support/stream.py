@@ -260,7 +260,7 @@ class Worker:
         return self.process.wait(timeout)
 
     def output(self) -> str:
-        """What it logged."""
+        """Output of the worker so far."""
         return self.log.read_text(errors="replace")
 
 
@@ -296,7 +296,7 @@ def scripted_worker(settings: Settings, folder: Path, script: str) -> Iterator[W
 
 
 class Books:
-    """What Redis says."""
+    """Counts in Redis."""
 
     def __init__(self, settings: Settings) -> None:
         self.client: Any = redis.Redis.from_url(settings.redis.get_secret_value(), decode_responses=True)
@@ -320,7 +320,7 @@ class Books:
         return int(self.client.hlen(self.keys.waiting(entity)))
 
     def settled(self, entity: str, count: int) -> bool:
-        """Whether ``count`` records are in and none of them waits."""
+        """True if ``count`` records are in and none of them waits."""
         total = self.total(entity)
         return total.get("in", 0) >= count and not total.get("pending", 0)
 

@@ -22,7 +22,7 @@ def eventually(probe: Callable[[], T], what: str, timeout: float = 20.0, every: 
 
 
 def soon(probe: Callable[[], object], timeout: float = 20.0, every: float = 0.05) -> bool:
-    """Whether ``probe()`` becomes true within ``timeout`` seconds."""
+    """True if ``probe()`` becomes true within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not probe():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What a refresh costs Redis: a bounded number of commands whatever the history, and one shared read for all viewers."""
+"""A refresh costs Redis a bounded number of commands, whatever the history, and all viewers share one read."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_nothing_is_written(server: redis.Redis) -> None:
 
 
 def compose_rules() -> list[str]:
-    """What docker-compose.yml lets the dashboard's user do, but for its password."""
+    """Rights of the dashboard's user in docker-compose.yml, without its password."""
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     (line,) = [line for line in compose.splitlines() if "--user dashboard " in line]
     return [rule for rule in line.split()[3:] if not rule.startswith(">")]

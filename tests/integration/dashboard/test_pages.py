@@ -34,7 +34,7 @@ PAGES = ("quality", "anomalies", "clean_orders", "report", "pipeline")
 NOW = time.time_ns() // 1_000_000
 #: Scripts as app.py makes them, without the navigation: AppTest cannot follow it.
 SCRIPT = """
-from dashboard import frame, theme
+from dashboard.parts import frame, theme
 from dashboard.screens import {name} as view
 theme.apply()
 frame.header("{name}")
@@ -155,8 +155,8 @@ def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: 
 
 
 TILE = """
-from dashboard.parts import tile
-from stream_app.store.read_figures import Kpi
+from dashboard.parts.tiles import tile
+from stream_app.views.figures import Kpi
 for value, less in ((90, False), (90, True), (110, False), (110, True), (100, False)):
     tile(f"{value} {less}", str(value), Kpi(value, 100), "vs before", "", less_is_better=less)
 """

@@ -1,4 +1,4 @@
-"""What workers made of a simulated stream is compared with its truth: the real thing finds what it is said to find."""
+"""Compare what workers made of a simulated stream with its truth."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from stream_app.settings import Settings
 from tests.support.processes import as_environment, run_headrace
 from tests.support.stream import await_settled, workers
+
+pytestmark = pytest.mark.slow
 
 
 def test_workers_find_every_fault_of_a_simulated_stream(settings: Settings, tmp_path: Path) -> None:

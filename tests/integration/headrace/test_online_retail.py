@@ -89,6 +89,7 @@ def test_the_stream_says_the_same_on_real_kafka(judged: tuple[Path, dict[str, st
     assert streamed["kpis"] == checked["kpis"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA, reason="HEADRACE_TEST_RETAIL does not name the UCI file")
 def test_the_facts_of_the_real_file_come_out_exactly(judged: tuple[Path, dict[str, str], dict[str, Any]]) -> None:
     file, pinned, checked = judged

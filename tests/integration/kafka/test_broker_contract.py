@@ -1,4 +1,4 @@
-"""What Headrace relies on in a broker, held against the embedded one and Apache Kafka alike.
+"""A broker does what Headrace relies on: the embedded broker and Apache Kafka run the same tests.
 
 Where the embedded broker differs, the test says how (``deviates``) and fails as soon as it does not any more.
 """
@@ -245,7 +245,7 @@ def join(members: list[Child], broker: Broker, topic: str, group: str, folder: P
 
 
 def holds(child: Child, partitions: int) -> bool:
-    """Whether the member's latest assignment has this many partitions."""
+    """True if the member's latest assignment has this many partitions."""
     told = [line for line in child.log.read_text().splitlines() if line.startswith("assigned")]
     return told[-1:] == [f"assigned {partitions}"]
 
@@ -318,7 +318,7 @@ def kill(child: Child) -> None:
 
 
 def transaction(broker: Broker, topic: str) -> list[Any]:
-    """What a read_committed subscriber sees of a committed and an aborted transaction."""
+    """Records that a read_committed subscriber sees of a committed and an aborted transaction."""
     producer = broker.producer(transactional_id=f"tx-{topic}")
     producer.init_transactions()
     producer.begin_transaction()

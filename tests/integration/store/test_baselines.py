@@ -1,4 +1,4 @@
-"""Baselines become versions: of everything learned in the newest weeks, by one worker at a time."""
+"""One worker at a time makes a baseline version of all that was learned in the newest weeks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULE = "quantity_outlier"
 
 
 class Lessons:
-    """What is learned of the quantities of orders, in one Redis."""
+    """Learned quantities of orders, in one Redis."""
 
     def __init__(self, url: str) -> None:
         self.url, self.client = url, redis.Redis.from_url(url)

@@ -229,7 +229,7 @@ def test_a_long_hole_is_no_history(client: Any, redis_url: str) -> None:
 
 @pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What would have been sent to people."""
+    """Messages that would have been sent."""
     sent: list[tuple[str, str]] = []
 
     def send(self: object, title: str, body: str, **more: Any) -> list[Any]:
@@ -263,7 +263,7 @@ def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url
     assert store.unsent("people", 9) == []
 
 
-def test_people_get_messages_from_the_severity_on_that_was_asked_for(redis_url: str) -> None:
+def test_people_get_changes_from_the_minimum_severity_on(redis_url: str) -> None:
     mild, bad = Change("opened", incident(1, severity="warning")), Change("opened", incident(1))
     assert [a_watch(redis_url)._for_people(one) for one in (mild, bad)] == [False, True]
     assert [a_watch(redis_url, notify_severity="warning")._for_people(one) for one in (mild, bad)] == [True, True]

@@ -1,4 +1,4 @@
-"""What the workers' own write side puts into Redis is what queries read out of it."""
+"""Readers read out of Redis what workers wrote into it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import redis
 from stream_app.contract import load_shop
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
+from stream_app.store.changes import Changes
 from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
-from stream_app.store.writer import Changes, Store
+from stream_app.store.writer import Store
 from stream_app.views.overview import read_overview
 from stream_app.views.pulse import read_status
 from stream_app.views.ranges import TimeRange

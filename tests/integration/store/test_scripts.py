@@ -46,7 +46,7 @@ def run(redis_url: str) -> Callable[[Callable[[Store], Awaitable[T]]], T]:
 
 
 def changes(records: list[tuple[Raw, Outcome]], *, entity: str = "orders", waited: bool = False, **more: Any) -> Changes:
-    """What these records do to the store."""
+    """Changes that these records make to the store."""
     contract = SHOP.contracts[entity]
     judge, tally = Judge(contract), Tally(contract)
     for number, (raw, outcome) in enumerate(records):

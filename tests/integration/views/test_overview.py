@@ -1,4 +1,4 @@
-"""What the read model reads back equals what was written, over every range."""
+"""The overview equals a recount of what was written, over every range."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ NAMED: dict[str, Raw] = {
 
 
 class Outcome:
-    """What became of the named records."""
+    """Outcome of the named records."""
 
     def __init__(self, settings: Settings, counted: dict[str, Recount]) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""What is usual is learned on the way, also by a worker that reads a full topic as fast as it can."""
+"""A worker learns its baseline on the way, even if it reads a full topic as fast as it can."""
 
 from __future__ import annotations
 

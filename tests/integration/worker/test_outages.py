@@ -20,6 +20,8 @@ from tests.support.recount import assert_exact
 from tests.support.stream import Books, Worker, await_settled, make_topics, produce, scripted_worker
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
@@ -134,7 +136,7 @@ def test_a_broker_that_goes_away_before_the_worker_has_joined_ends_it_too(redis_
 GONE = """
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError
-from headrace.cli import cli
+from headrace.cli.main import cli
 
 reach = AIOKafkaConsumer.start
 tries = []

@@ -22,7 +22,7 @@ class Late:
                 pass
 
 sys.meta_path.insert(0, Late())
-from headrace.cli import cli
+from headrace.cli.main import cli
 cli(["worker"])
 """
 
@@ -38,7 +38,7 @@ async def deaf(*_):
         await asyncio.sleep(3600)
 
 app.keep_current = deaf
-from headrace.cli import cli
+from headrace.cli.main import cli
 cli(["worker"])
 """
 

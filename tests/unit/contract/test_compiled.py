@@ -1,4 +1,4 @@
-"""What the shipped contracts compile to, and what a contract leaves to defaults."""
+"""The shipped contracts compile to known rules; what a contract leaves out has a default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the charts draw: anomalies on the sales, dimensions beside the range before, segments, and lines with gaps."""
+"""Charts draw anomalies on the sales, dimensions beside the range before, segments, and lines with gaps."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def checked(folder: Path, *changes: dict[str, Any]) -> dict[str, Any]:
-    """What the check says of good stays, each changed in some way."""
+    """The check's status for good stays, each changed in some way."""
     file = folder / "stays.jsonl"
     rows = [GOOD | {"stay": number, "room": number} | change for number, change in enumerate(changes, 1)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

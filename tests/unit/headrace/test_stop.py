@@ -11,8 +11,10 @@ import pytest
 from headrace import interrupts
 from headrace.interrupts import Stop
 
+#: Measured by a thread, because these tests use the signal with which a test is usually ended.
+pytestmark = pytest.mark.timeout(120, method="thread")
 
-@pytest.mark.timeout(60)
+
 @pytest.mark.parametrize("seconds", [1e-9, 0.0, -1.0])
 def test_a_wait_of_hardly_any_time_ends(seconds: float) -> None:
     stop = Stop()

@@ -1,4 +1,4 @@
-"""What is wrong with a record as bytes: each case its own rule, and nothing raises."""
+"""Each defect in the bytes of a record has a rule of its own, and nothing raises."""
 
 from __future__ import annotations
 

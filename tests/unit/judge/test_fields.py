@@ -1,4 +1,4 @@
-"""What is wrong with a field, from real bytes: every rule of the shipped contracts, and all reasons at once."""
+"""Each defect in a field, from real bytes, is found by its rule; all reasons are given at once."""
 
 from __future__ import annotations
 

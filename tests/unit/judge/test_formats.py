@@ -114,7 +114,7 @@ def judge_of(kind: str, form: str) -> Judge:
 
 
 def findings(kind: str, form: str, value: Any) -> list[str]:
-    """What is found in one value, after holding both ways to the same verdict."""
+    """Findings of one value, after asserting that both ways come to the same verdict."""
     return broken(hold(judge_of(kind, form), encoded({"a": value}), AS_OF))
 
 

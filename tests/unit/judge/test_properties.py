@@ -1,4 +1,4 @@
-"""What holds for every record: the judge never raises, both ways agree, what is clean stays clean."""
+"""For every record the judge never raises, both ways agree, and what is clean stays clean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Header names that are no UTF-8 pass through: they are read, and written as the bytes they came from."""
+"""Header names that are not UTF-8 pass through: they are read, and written as the bytes they came from."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ EN = texts("en")
 
 
 def codes(text: str, section: str = "summary") -> set[str]:
-    """What the gate finds in one text, put into a good draft."""
+    """Problems that the gate finds in one text, put into a good draft."""
     draft: dict[str, Any] = good_draft()
     if section == "headline":
         draft["headline"] = text
@@ -171,7 +171,7 @@ def test_every_reason_to_refuse_is_in_the_docs() -> None:
     source = Path(gate.__file__).read_text("utf-8")
     named = re.findall(r'Problem\((?:where|section|"\w+"), "(\w+)"', source) + re.findall(r'yield "(\w+)",', source)
     codes = {*named, *words.ADVICE} - {"headline"}  # a place, not a reason
-    documented = (DOCS / "reporter.md").read_text("utf-8")
+    documented = (DOCS / "reference" / "report-gate.md").read_text("utf-8")
 
     assert len(codes) == 14
     assert [code for code in sorted(codes) if f"| `{code}` |" not in documented] == []

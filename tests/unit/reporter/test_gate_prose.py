@@ -13,7 +13,7 @@ from tests.support.report_facts import good_draft, reply, some_facts, template_r
 
 
 def codes(text: str, section: str = "summary", language: str = "en") -> set[str]:
-    """What the gate finds in one text, put into a draft that passes."""
+    """Problems that the gate finds in one text, put into a draft that passes."""
     draft: dict[str, Any] = good_draft() if language == "en" else json.loads(template_reply(language))
     if section == "headline":
         draft["headline"] = text

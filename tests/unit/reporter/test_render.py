@@ -1,4 +1,4 @@
-"""What a report is read as: Markdown and a page of its own, in which nothing but the report's own markup is markup."""
+"""A report is rendered as Markdown and as HTML, in which only the report's own markup is markup."""
 
 from __future__ import annotations
 

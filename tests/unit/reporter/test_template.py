@@ -1,4 +1,4 @@
-"""What the template writes is what a manager needs: the most important, no more than the counts support."""
+"""The template writes what a manager needs: the most important, and no more than the counts support."""
 
 from __future__ import annotations
 
