@@ -72,7 +72,7 @@ class Judge:
         """Index of a canonical record → the rules that it breaks, column by column."""
         broken: dict[int, list[Rule]] = {}
         for check in self._checks:
-            for index in check.places([verdicts.column(name) for name in check.fields], verdicts.as_of):
+            for index in check.broken_indexes([verdicts.column(name) for name in check.fields], verdicts.as_of):
                 broken.setdefault(index, []).append(check.rule)
         return broken
 

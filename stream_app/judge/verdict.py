@@ -16,7 +16,7 @@ class Verdict:
 
     Attributes:
         body: canonical JSON, UTF-8; ``None`` when the record is rejected.
-        values: the cleaned fields (``None`` for a field that breaks its structure); ``None`` when the record is not a JSON object.
+        values: the cleaned fields, ``None`` for each that breaks its structure; ``None`` when the record is not a JSON object.
         findings: the broken rules, in the order of the contract.
         repairs: the changes that cleaning made, ``field.step``.
         event_ms: event time in ms since the epoch; the as-of time when the record has no usable event time.
