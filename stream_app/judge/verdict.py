@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from stream_app.contract.model import Rule, Severity
+from stream_app.contract.model import Contract, Rule, Severity
+from stream_app.windows.calendar import milliseconds
 
 
 class Verdict:
@@ -40,6 +41,30 @@ class Verdict:
         self.findings = findings
         self.repairs = repairs
         self.unknown = unknown
+
+    @classmethod
+    def of(
+        cls,
+        contract: Contract,
+        values: dict[str, Any],
+        body: bytes | None,
+        as_of_ms: int,
+        findings: Sequence[Rule],
+        repairs: Iterable[str] = (),
+        unknown: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Return the verdict on a record with these findings: without body if one is an error, and dated.
+
+        The event time is the as-of time where the record has none, and where it is rejected for its event time.
+        """
+        name = contract.event_time
+        moment = values[name] if name is not None else None
+        if any(rule.severity is Severity.ERROR for rule in findings):
+            body = None
+            if any(rule.dimension == "timeliness" or (name is not None and rule.field == name) for rule in findings):
+                moment = None
+        event_ms = as_of_ms if moment is None else milliseconds(moment)
+        return cls(body, values, event_ms, tuple(findings), tuple(repairs), unknown)
 
     def __repr__(self) -> str:
         outcome = "rejected" if self.body is None else "good"
