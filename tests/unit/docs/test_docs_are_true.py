@@ -9,7 +9,7 @@ import pytest
 from headrace.cli.main import COMMANDS
 from stream_app import names
 from stream_app.contract.compile import RECORD_RULES
-from stream_app.contract.values import STEPS
+from stream_app.contract.steps import STEPS
 from stream_app.kafka.headers import NULL_VALUE, TRUNCATED
 from tests.support.paths import DOCS, ROOT
 
