@@ -1,4 +1,4 @@
-"""Quality rules of ``type: custom, engine: headrace`` → rules; the key of the implementation says of which kind."""
+"""Quality rules of ``type: custom, engine: headrace`` → rules; the key of the implementation names the kind."""
 
 from __future__ import annotations
 

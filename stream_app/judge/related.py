@@ -24,7 +24,7 @@ PLAIN = "1"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of a record that others refer to.
+    """The stored part of a record that others refer to.
 
     Attributes:
         first: event time of its first appearance, ms; 0 if unknown.

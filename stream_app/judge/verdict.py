@@ -101,7 +101,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def field(self) -> str | None:
-        """The field that the finding is about; ``None`` when it is about the whole record."""
+        """Field that the finding is about; ``None`` for the whole record."""
         match = _FIELD.match(self.path)
         return match[1] if match else None
 
