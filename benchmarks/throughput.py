@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import redis
-from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from kafka.admin import KafkaAdminClient, NewTopic
 
 from benchmarks.workload import load
 from headrace.embedded.kafka import apache_kafka

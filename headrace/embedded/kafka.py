@@ -187,8 +187,8 @@ def _program(name: str, what: str) -> str:
 
 def _groups_answer(port: int) -> bool:
     """True if the group coordinator works; a new cluster creates its topic on the first request."""
-    from kafka import KafkaAdminClient  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
 
     admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
     try:

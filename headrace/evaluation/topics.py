@@ -53,8 +53,8 @@ def compare_topics(settings: Settings, shop: Shop, truth: Path) -> Report:
 
 def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[str], bool, str]]:
     """Yield entity, source, broken rules, repaired (true or false) and outcome of every record with a verdict."""
-    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.errors import KafkaError
 
     outcomes: dict[str, tuple[str, str]] = {}
     for entity in shop.contracts:

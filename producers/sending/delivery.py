@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kafka import KafkaProducer, errors  # type: ignore[import-untyped]
-from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
+from kafka import KafkaProducer, errors
+from kafka.partitioner.default import murmur2
 
 from producers.record import RawRecord, memoised
 from stream_app.errors import DeliveryError

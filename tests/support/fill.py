@@ -306,7 +306,7 @@ class Shop:
                 state=state,
                 start=start,
                 end=end,
-                grain="h",
+                grain=Grain.HOUR,
                 windows=windows,
                 observed=seen,
                 expected=expected,

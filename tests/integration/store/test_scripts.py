@@ -116,7 +116,7 @@ def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, appli
 
 
 def look(run: Any, ids: list[str], sources: list[str], claim: bool = True, applied: int = -1) -> list[int]:
-    return find(run, ids, sources, claim, applied).repeats[0]
+    return list(find(run, ids, sources, claim, applied).repeats[0])
 
 
 def test_a_key_belongs_to_the_first_source_that_claims_it(run: Any) -> None:
@@ -373,8 +373,8 @@ def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: An
 
 
 def test_recent_findings_and_records_are_cut_and_mask_personal_data(client: Any, run: Any) -> None:
-    bad = [(customer(n, country="Atlantis"), "rejected") for n in range(1, 300)]
-    good = [(customer(n), "clean") for n in range(300, 600)]
+    bad: list[tuple[Raw, Outcome]] = [(customer(n, country="Atlantis"), "rejected") for n in range(1, 300)]
+    good: list[tuple[Raw, Outcome]] = [(customer(n), "clean") for n in range(300, 600)]
     for number in range(6):
         batch = changes([*bad, *good], entity="customers", applied=(FIELD, number - 1, number))
         run(lambda store, batch=batch: store.apply(batch))

@@ -138,7 +138,7 @@ def test_a_switch_is_off(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_settings_do_not_change_once_read() -> None:
     settings = load_settings(shop=Path("somewhere"))
     with pytest.raises(ValidationError):
-        settings.partitions = 9  # type: ignore[misc]
+        settings.partitions = 9
 
 
 def test_a_variable_that_is_none_of_ours_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
