@@ -39,22 +39,27 @@ class Topics:
 
     @property
     def raw(self) -> str:
+        """Topic that producers write."""
         return f"{self.prefix}{self.entity}"
 
     @property
     def clean(self) -> str:
+        """Topic of the records that keep the contract."""
         return f"{self.raw}.clean"
 
     @property
     def dead_letter(self) -> str:
+        """Topic of rejected records, byte for byte, with the findings as a header."""
         return f"{self.raw}.dlq"
 
     @property
     def pending(self) -> str:
+        """Topic of the records that wait for a record they refer to."""
         return f"{self.raw}.pending"
 
     @property
     def all(self) -> tuple[str, str, str, str]:
+        """The four, in this order."""
         return self.raw, self.clean, self.dead_letter, self.pending
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Write the learned baselines to this file, for HEADRACE_BASELINE.",
 )
 def command(
+    *,
     paths: tuple[str, ...],
     shop: Path | None,
     entity: str | None,

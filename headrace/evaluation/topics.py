@@ -44,10 +44,10 @@ def compare_topics(settings: Settings, shop: Shop, truth: Path) -> Report:
     for entity, source, rules, repaired, outcome in _settled(settings, shop):
         if source not in seen:
             seen.add(source)
-            scores.add(entity, known.get(source, (entity, FAULTLESS))[1], rules, repaired, outcome)
+            scores.add(entity, known.get(source, (entity, FAULTLESS))[1], rules, outcome, repaired=repaired)
     for source in sorted(known.keys() - seen):
         entity, expected = known[source]
-        scores.add(entity, expected, (), False, NOWHERE)
+        scores.add(entity, expected, (), NOWHERE, repaired=False)
     return of_records(shop, [scores])
 
 

@@ -151,7 +151,7 @@ class Sender:
     def close(self) -> None:
         """Close the connection; records that are still unsettled remain so."""
         # kafka-python's close() flushes first; if that fails, it raises, and the producer remains open. finish() has flushed.
-        self._producer.flush = lambda timeout=None: None
+        self._producer.flush = lambda timeout=None: None  # noqa: ARG005 - its signature
         self._producer.close(timeout=2)
 
     def _partition(self, topic: str) -> Callable[[Any], Any]:

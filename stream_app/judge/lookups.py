@@ -149,7 +149,7 @@ class LookUps:
         references = self._references(verdicts)
         compared, claims = self._claims(verdicts, batch.sources)
         own = self._own(verdicts)
-        return Request([*self._wanted(references), Wanted(self.entity, own, True)], claims, references, compared, own)
+        return Request([*self._wanted(references), Wanted(self.entity, own, values=True)], claims, references, compared, own)
 
     def settle(self, batch: Batch, request: Request, found: Found) -> Settled:
         """Apply the answer: repeated keys, waiting records, rules over other records, what others may refer to."""
@@ -204,7 +204,7 @@ class LookUps:
         if self._kept is None or self.contract.key is None:
             return Request([], [])
         own = self._own(verdicts)
-        return Request([Wanted(self.entity, own, True)], [], own=own)
+        return Request([Wanted(self.entity, own, values=True)], [], own=own)
 
     def settle_own(self, verdicts: Verdicts, request: Request, found: Found) -> dict[str, str]:
         """Return what records that waited, and are settled now, make known: id → what is kept of it."""
@@ -319,7 +319,7 @@ class LookUps:
             before = [i for i in looked if first.get(ids[i], i) >= i]
             for claim, rows in ((False, before), (True, made), (False, after)):
                 if rows:
-                    claims.append(_claim(unique, claim, rows, ids, sources, bodies))
+                    claims.append(_claim(unique, rows, ids, sources, bodies, claim=claim))
                     compared.append(_Compared(unique, rows))
         return compared, claims
 
@@ -327,7 +327,8 @@ class LookUps:
         columns = [verdicts.column(name) for name in unique.fields]
         if len(columns) == 1:
             return [None if one is None else str(one) for one in columns[0]]
-        return [unique_id(parts, unique.among == "seen") for parts in zip(*columns, strict=True)]
+        seen = unique.among == "seen"
+        return [unique_id(parts, seen=seen) for parts in zip(*columns, strict=True)]
 
     def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[tuple[str, str, bytes]]:
         """Return (rule id, id, source) of the keys that rejected ones of (verdict, source) rows hold and give back."""
@@ -337,7 +338,7 @@ class LookUps:
             if verdict.rejected and verdict.values is not None
             for unique in self.contract.uniques
             if unique.among == "kept"
-            and (identity := unique_id([verdict.values[name] for name in unique.fields], False)) is not None
+            and (identity := unique_id([verdict.values[name] for name in unique.fields], seen=False)) is not None
         ]
 
     # --- rules over other records -----------------------------------------------------------------------------------
@@ -370,8 +371,10 @@ class LookUps:
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """What was noted of a batch that is judged again: up to an offset, the rules over other records that each record
-    broke (by offset), and the offsets of those that waited."""
+    """The notes on a batch that is judged again: up to the offset ``upto``.
+
+    ``broken``: offset → the rules over other records that the record broke; ``waiting``: offsets of the records that waited.
+    """
 
     upto: int = -1
     broken: Mapping[int, list[str]] = field(default_factory=dict)
@@ -410,11 +413,12 @@ def _duplicates(compared: list[_Compared], found: Found) -> dict[int, list[Rule]
 
 def _claim(
     unique: Unique,
-    claim: bool,
     rows: list[int],
     ids: list[str | None],
     sources: Sequence[bytes],
     bodies: list[bytes | None],
+    *,
+    claim: bool,
 ) -> Claim:
     whole = len(rows) == len(ids)
     holders = list(sources) if whole else [sources[index] for index in rows]
@@ -429,7 +433,7 @@ def lookup_rule_ids(verdict: Verdict) -> list[str]:
     return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
 
 
-def unique_id(parts: Sequence[Any], seen: bool) -> str | None:
+def unique_id(parts: Sequence[Any], *, seen: bool) -> str | None:
     """Return the text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
     if len(parts) == 1:
         return None if parts[0] is None else str(parts[0])

@@ -72,7 +72,7 @@ class Step:
         track = self.state.tracks.get(metric)
         if track is None:
             if reading is None:
-                return Outcome(True)
+                return Outcome(normal=True)
             track = self.state.tracks[metric] = Track()
         outcome = self.parts.episodes.step(track, reading, self.at, hidden=hidden)
         self.changes += outcome.changes

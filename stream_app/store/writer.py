@@ -36,8 +36,10 @@ class WaitingState(IntEnum):
 
 
 class Decision(NamedTuple):
-    """The durable state of a waiting record, the indexes of its missing references, and the ids of the rules that it was
-    found to break before it began to wait."""
+    """The durable decision about a waiting record.
+
+    ``missing``: indexes of its missing references; ``rules``: ids of the rules that it broke before it began to wait.
+    """
 
     state: WaitingState
     missing: list[int]

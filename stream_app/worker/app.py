@@ -128,7 +128,7 @@ class HeadraceApp:
             app.agent(pending, name=f"{entity}-pending")(read_pending)
 
     async def _ready(self) -> None:
-        while not self.entities:
+        while not self.entities:  # noqa: ASYNC110 - once, at the start, and the loop of an Event may be another one
             await asyncio.sleep(0.01)
 
     def _not_yet(self) -> set[str]:
@@ -253,7 +253,7 @@ class HeadraceApp:
                 await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
     async def _references_complete(self, entity: Entity) -> tuple[bool, bool]:
@@ -286,7 +286,7 @@ class HeadraceApp:
                 await asyncio.sleep(_CHECK)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
@@ -303,7 +303,7 @@ class HeadraceApp:
 class _NoTables(TableManager):
     """Faust waits a second for tables before it joins the group; there are none."""
 
-    async def sleep(self, n: Any) -> None:
+    async def sleep(self, _seconds: Any) -> None:
         await super().sleep(0)
 
 

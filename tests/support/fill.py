@@ -156,9 +156,8 @@ class Shop:
             counts["u:coupon_code"] += draw() < 0.008
             counts["u:utm source"] += bad and draw() < 0.02
             for rule, share in ORDER_FAULTS.items():
-                if bad and rule in {"price.exclusiveMinimum", "price.type"}:
-                    share *= 14
-                if draw() * 1_000 < share:
+                times = 14 if bad and rule in {"price.exclusiveMinimum", "price.type"} else 1
+                if draw() * 1_000 < share * times:
                     counts[f"f:{rule}"] += 1
                     rejected = rejected or self.summaries["orders"].rules[rule].severity == "error"
                     if rule in {"order_date.type", "customer_id.reference", "order_id.unique"}:

@@ -214,7 +214,7 @@ def read_topic(settings: Settings, topic: str) -> list[Seen]:
                 error = message.error()
                 if error is None:
                     records.append(seen(message))
-                elif error.code() == KafkaError._PARTITION_EOF:
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, and named so because no broker sends it
                     left.discard(message.partition())
         return records
     finally:

@@ -266,9 +266,9 @@ def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url
 
 def test_people_get_changes_from_the_minimum_severity_on(redis_url: str) -> None:
     mild, bad = Change("opened", incident(1, severity="warning")), Change("opened", incident(1))
-    assert [a_watch(redis_url)._for_people(one) for one in (mild, bad)] == [False, True]
-    assert [a_watch(redis_url, notify_severity="warning")._for_people(one) for one in (mild, bad)] == [True, True]
-    assert not watcher(redis_url)._for_people(bad)
+    assert [a_watch(redis_url).is_for_people(one) for one in (mild, bad)] == [False, True]
+    assert [a_watch(redis_url, notify_severity="warning").is_for_people(one) for one in (mild, bad)] == [True, True]
+    assert not watcher(redis_url).is_for_people(bad)
 
 
 @pytest.mark.parametrize(

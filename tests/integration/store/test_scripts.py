@@ -21,7 +21,6 @@ from stream_app.store import keys
 from stream_app.store.changes import Changes
 from stream_app.store.keys import Keys, applied_field
 from stream_app.store.writer import Decision, PartitionMoved, SettledAlready, Store, WaitingState
-from stream_app.windows import grain as grains
 from stream_app.windows.grain import Grain
 from tests.support.stores import with_store
 from tests.support.stream import BEGIN, Raw, customer, order
@@ -341,7 +340,7 @@ def kept(client: Any) -> tuple[int, int]:
 
 
 def test_the_oldest_windows_are_trimmed(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(grains._KEPT, Grain.MINUTE, 3)
+    monkeypatch.setattr(Grain, "kept", 3)
     for number in range(5):
         batch = changes([(order(60 * number), "clean")], applied=(FIELD, number - 1, number))
         run(lambda store, batch=batch: store.apply(batch))

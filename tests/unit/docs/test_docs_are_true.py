@@ -83,7 +83,8 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_links_to_exists(page: Path) -> None:
     for target, anchor in links(page):
-        assert target.exists() and target.is_relative_to(ROOT), target
+        assert target.exists(), target
+        assert target.is_relative_to(ROOT), target
         assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
 
 

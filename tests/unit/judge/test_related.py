@@ -151,7 +151,8 @@ def test_a_few_outliers_do_not_move_the_bounds_much() -> None:
 
 def test_numbers_that_are_all_the_same_leave_room_for_a_little() -> None:
     low, high = usual(histogram([10.0] * 100), 4.0)
-    assert low < 9 < 11 < high < 20
+    assert low < 9
+    assert 11 < high < 20
 
 
 @given(st.floats(1e-300, 1e300))
@@ -188,7 +189,7 @@ def test_a_baseline_survives_json() -> None:
     baseline = baseline_of({"1": [2.0] * 200}, {"1": "Toys"})
     assert Baseline.from_json(baseline.to_json()) == baseline
     for text in ("{}", "[]", "x", '{"version":1,"bounds":{"a":{"b":[1]}}}'):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r".+"):
             Baseline.from_json(text)
 
 

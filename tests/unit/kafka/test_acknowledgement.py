@@ -46,11 +46,12 @@ def fetch(consumer: Any, *offsets: int) -> Any:
     async def arrived(timeout: float) -> Any:
         return {RAW: batch}, None
 
-    async def first() -> Any:
-        return [message async for _, message in consumer.getmany(1.0)][0]
+    async def only() -> Any:
+        (message,) = [message async for _, message in consumer.getmany(1.0)]
+        return message
 
     consumer._wait_next_records = arrived
-    return consumer.loop.run_until_complete(first())
+    return consumer.loop.run_until_complete(only())
 
 
 @pytest.mark.parametrize("refusal", [AssertionError("Partition is not assigned"), AttributeError("highwater")])
