@@ -12,7 +12,8 @@ import pytest
 from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
-from stream_app.judge.lookups import Found, LookUps, Request
+from stream_app.judge.lookups import LookUps
+from stream_app.judge.request import Found, Request
 from stream_app.store.changes import Changes
 from stream_app.store.memory import MemoryStore
 from stream_app.store.writer import Store
