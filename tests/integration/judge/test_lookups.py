@@ -154,7 +154,7 @@ def test_an_older_update_is_marked_and_does_not_count(room: Room) -> None:
     assert rules(room.settle("orders", [sale(1, price=30.0)])[0]) == [[]]
 
 
-def test_outliers_are_told_by_the_baseline(room: Room) -> None:
+def test_outliers_follow_from_the_baseline(room: Room) -> None:
     stock(room)
     baseline = Baseline(1, {"quantity_outlier": {"1": (1.0, 20.0)}})
     assert rules(room.settle("orders", [sale(1, quantity=20), sale(2, quantity=21)], baseline)[0]) == [[], ["quantity_outlier"]]
