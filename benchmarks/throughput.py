@@ -24,6 +24,7 @@ from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untype
 from benchmarks.workload import load
 from headrace.embedded.kafka import apache_kafka
 from headrace.embedded.stack import EmbeddedStack
+from stream_app.counts.fields import RECEIVED
 from stream_app.settings import Settings, load_settings
 from stream_app.store.keys import Keys
 
@@ -42,7 +43,7 @@ def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, e
         first: tuple[float, int] | None = None
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
-            done = int(client.hget(total, "in") or 0)
+            done = int(client.hget(total, RECEIVED) or 0)
             now = time.perf_counter()
             if done and first is None:
                 first = (now, done)

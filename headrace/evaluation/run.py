@@ -97,7 +97,7 @@ def scoring(scores: RecordScores, truths: Mapping[str, Truths]) -> Observer:
 
 
 class Watch:
-    """Hands final windows of all entities to the monitor and keeps the alarms."""
+    """Steps the monitors of all entities over final windows, and keeps the alarms."""
 
     def __init__(self, shop: Shop, start: int, *, grain: Grain, grace: float) -> None:
         self._grain, self._grace = grain, grace
@@ -108,7 +108,7 @@ class Watch:
         self.alarms: list[Alarm] = []
 
     def advance(self, tallies: Mapping[str, Tally]) -> None:
-        """Look at the windows that have become final; their minutes are dropped from the tallies."""
+        """Step the monitors over the windows that have become final, and drop their minutes from the tallies."""
         stream_ms = stream_time({entity: tally.stream_ms for entity, tally in tallies.items()}, self._clocked)
         final = Watermark(self._clocked, stream_ms).final_before(self._grain, self._grace)
         if final is None or final <= self._done:

@@ -21,7 +21,7 @@ def spread(residuals: Sequence[float], floor: float) -> float:
     """
     if not residuals:
         return 3 * floor
-    sizes = sorted(abs(one) for one in residuals)
+    sizes = sorted(map(abs, residuals))
     number = len(sizes)
     middle = 1.4826 * median(sizes)
     tail = sizes[min(number - 1, int(0.95 * number))] / 1.96

@@ -7,16 +7,17 @@ counts once. Changes wait in a list per recipient until they have been sent.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import redis
 
-from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, text
+from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, Counts, text
+from stream_app.counts.window import Window
 from stream_app.monitor.incident import Change, Incident
+from stream_app.monitor.state import State
 from stream_app.settings import Settings
-from stream_app.store.connection import connect_writer
+from stream_app.store.connection import connect_writer, parsed
 from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
@@ -25,8 +26,7 @@ from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Progress
 
 __all__ = [
-    "INCIDENTS_KEPT", "Checkpoint", "Incident", "IncidentStore", "Recipient", "change_from_json", "change_to_json",
-    "incidents", "open_incident_store",
+    "INCIDENTS_KEPT", "Checkpoint", "Incident", "IncidentStore", "Recipient", "incidents", "open_incident_store",
 ]  # fmt: skip
 
 #: The newest incidents that are kept.
@@ -38,10 +38,13 @@ Recipient = Literal["topic", "people"]
 
 
 class Checkpoint(NamedTuple):
-    """The start (s) of the last window that the monitor looked at, and its state then; None before the first."""
+    """The start (s) of the last window that the monitor looked at, and its state then; None before the first.
+
+    The state is None too if another version of the monitor stored it.
+    """
 
     window: int | None
-    state: dict[str, Any] | None
+    state: State | None
 
 
 class IncidentStore:
@@ -82,23 +85,31 @@ class IncidentStore:
     def checkpoint(self, entity: str, grain: Grain) -> Checkpoint:
         """Return where the monitor is with an entity's windows."""
         window, state = self._redis.hmget(self._keys.monitor(entity, grain), "at", "state")
-        return Checkpoint(None if window is None else int(window), None if state is None else json.loads(text(state)))
+        return Checkpoint(None if window is None else int(window), None if state is None else State.from_json(state))
 
     def starts(self, entity: str, grain: Grain, since: int, until: int) -> list[int]:
         """Return the starts (s) of the windows with records from ``since`` up to and without ``until``."""
         members = self._redis.zrangebyscore(self._keys.windows(entity, grain), since, f"({until}")
         return [int(text(member)) for member in members]
 
-    def counts(self, entity: str, grain: Grain, starts: Sequence[int]) -> list[dict[str, int]]:
-        """Return the hashes of several windows, in one round trip."""
+    def windows(self, entity: str, grain: Grain, since: int, until: int) -> list[Window]:
+        """Return every window from ``since`` up to and without ``until``, in order; those without records are empty.
+
+        Raises:
+            StoreError: a counter does not hold an integer.
+        """
+        starts = self.starts(entity, grain, since, until)
+        keys = [self._keys.window(entity, grain, start) for start in starts]
         pipe = self._redis.pipeline(transaction=False)
-        for start in starts:
-            pipe.hgetall(self._keys.window(entity, grain, start))
-        return [{text(name): int(value) for name, value in row.items()} for row in pipe.execute()] if starts else []
+        for key in keys:
+            pipe.hgetall(key)
+        answers = pipe.execute() if starts else []
+        counts = {start: parsed(key, raw) for start, key, raw in zip(starts, keys, answers, strict=True)}
+        return [Window(start, counts.get(start, Counts())) for start in range(since, until, grain.seconds)]
 
     def commit(
-        self, entity: str, grain: Grain, before: int | None, after: int, state: Mapping[str, Any],
-        changes: Sequence[Change], for_people: Callable[[Change], bool],
+        self, entity: str, grain: Grain, before: int | None, after: Checkpoint, changes: Sequence[Change],
+        for_people: Callable[[Change], bool],
     ) -> bool:  # fmt: skip
         """Move the checkpoint from the window ``before`` to ``after``, all of it or nothing; False: another worker was first.
 
@@ -109,12 +120,12 @@ class IncidentStore:
         news = [change for change in changes if change.kind != "continued"]
         payload = {
             "before": "" if before is None else str(before),
-            "after": str(after),
-            "state": json.dumps(state, ensure_ascii=False, separators=(",", ":")),
+            "after": str(after.window),
+            "state": "" if after.state is None else after.state.to_json(),
             "incidents": [[incident.id, incident.start, incident.to_json()] for incident in latest.values()],
             "incidents_kept": INCIDENTS_KEPT,
-            "topic": [change_to_json(change) for change in news],
-            "people": [change_to_json(change) for change in news if for_people(change)],
+            "topic": [change.to_json() for change in news],
+            "people": [change.to_json() for change in news if for_people(change)],
             "messages_kept": MESSAGES_KEPT,
         }
         done = self._commit(
@@ -147,17 +158,6 @@ class IncidentStore:
 def open_incident_store(settings: Settings) -> IncidentStore:
     """Return the monitor's store on the Redis that the settings name; nothing is sent until it is used."""
     return IncidentStore(connect_writer(settings.redis.get_secret_value()), settings.redis_prefix)
-
-
-def change_to_json(change: Change) -> str:
-    """Return an unsent change as JSON: ``{"kind": …, "incident": {…}}``."""
-    return json.dumps({"kind": change.kind, "incident": change.incident.to_dict()}, ensure_ascii=False, separators=(",", ":"))
-
-
-def change_from_json(raw: str) -> Change:
-    """Read what ``change_to_json`` wrote."""
-    plain = json.loads(raw)
-    return Change(plain["kind"], Incident.from_dict(plain["incident"]))
 
 
 def incidents(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_app.errors import SettingsError
-from stream_app.judge.baseline import YOUNG, Baseline, enough
+from stream_app.judge.baseline import LEARN_ALL_UP_TO, Baseline, enough
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.worker.entity import Entity
 from stream_app.worker.pipeline import process
@@ -83,7 +83,7 @@ class Learning:
                 await self._renew_if_due()
             records = records[portion:]
         await process(self._entity, partition, records, acknowledge)
-        if len(records) > _LARGE and self._learned() < YOUNG:
+        if len(records) > _LARGE and self._learned() < LEARN_ALL_UP_TO:
             await self._renew_if_due()
 
     def _learned(self) -> int:

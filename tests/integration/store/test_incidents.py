@@ -10,17 +10,17 @@ import pytest
 import redis
 
 from stream_app.contract import load_shop
-from stream_app.monitor import Change
+from stream_app.monitor import Change, State
 from stream_app.settings import Settings, load_settings
 from stream_app.store import incidents as module
 from stream_app.store.heartbeat import Heartbeat
-from stream_app.store.incidents import IncidentStore, change_from_json
+from stream_app.store.incidents import Checkpoint, IncidentStore
 from stream_app.store.keys import Keys
 from stream_app.store.queries import Queries
 from stream_app.windows.grain import Grain
 from stream_app.worker.watch import Watch
 from tests.support.incidents import incident
-from tests.support.windows import HOUR, MONDAY, between, shop_windows
+from tests.support.windows import HOUR, MONDAY, ORDERS, between, shop_hours
 
 KEYS = Keys("headrace")
 HOURS, FIRST, LAST = 100, 82, 88
@@ -38,7 +38,14 @@ def store(client: Any) -> IncidentStore:
 
 
 def commit(store: IncidentStore, before: int | None, after: int, changes: Sequence[Change] = ()) -> bool:
-    return store.commit("orders", Grain.HOUR, before, after, {"at": after}, changes, lambda change: change.kind != "worse")
+    checkpoint = Checkpoint(after, state(after))
+    return store.commit("orders", Grain.HOUR, before, checkpoint, changes, lambda change: change.kind != "worse")
+
+
+def state(at: int) -> State:
+    new = State.new(ORDERS)
+    new.at = at
+    return new
 
 
 def everything(client: Any) -> dict[bytes, bytes]:
@@ -53,7 +60,7 @@ def test_only_a_writer_at_the_checkpoint_may_commit(store: IncidentStore, client
     assert not commit(store, 9, 11, [Change("opened", incident(11))])
     assert everything(client) == before
     assert commit(store, 10, 11)
-    assert store.checkpoint("orders", Grain.HOUR) == (11, {"at": 11})
+    assert store.checkpoint("orders", Grain.HOUR) == (11, state(11))
     assert store.checkpoint("orders", Grain.DAY) == (None, None)
     assert store.checkpoint("customers", Grain.HOUR) == (None, None)
 
@@ -67,8 +74,8 @@ def test_an_incident_comes_back_as_it_was_and_the_last_change_counts(store: Inci
 def test_a_continued_incident_is_kept_but_not_sent(store: IncidentStore) -> None:
     commit(store, None, 1, [Change("opened", incident(1)), Change("continued", incident(1, windows=2))])
     commit(store, 1, 2, [Change("worse", incident(1, windows=3)), Change("closed", incident(1, "closed"))])
-    assert [change_from_json(one).kind for one in store.unsent("topic", 10)] == ["opened", "worse", "closed"]
-    assert [change_from_json(one).kind for one in store.unsent("people", 10)] == ["opened", "closed"]
+    assert [Change.from_json(one).kind for one in store.unsent("topic", 10)] == ["opened", "worse", "closed"]
+    assert [Change.from_json(one).kind for one in store.unsent("people", 10)] == ["opened", "closed"]
 
 
 def test_a_change_that_was_not_acknowledged_is_sent_again(store: IncidentStore) -> None:
@@ -76,7 +83,7 @@ def test_a_change_that_was_not_acknowledged_is_sent_again(store: IncidentStore) 
     taken = store.unsent("topic", 3)
     assert store.unsent("topic", 3) == taken
     store.remove_sent("topic", taken)
-    assert [change_from_json(one).incident.start for one in store.unsent("topic", 9)] == [3, 4]
+    assert [Change.from_json(one).incident.start for one in store.unsent("topic", 9)] == [3, 4]
     # Another worker had sent the same: nothing else is lost by it.
     store.remove_sent("topic", taken)
     assert len(store.unsent("topic", 9)) == 2
@@ -103,11 +110,10 @@ def test_one_worker_leads_until_it_falls_silent(store: IncidentStore, client: An
 
 def fill(client: Any) -> None:
     """An outage in the windows of the orders, and a worker that has read it all."""
-    windows = list(shop_windows(HOURS, twist=between(FIRST, LAST, lambda counts: counts.clear())))
-    for window in windows:
-        if window.counts:
-            client.hset(KEYS.window("orders", Grain.HOUR, window.start), mapping=dict(window.counts))
-            client.zadd(KEYS.windows("orders", Grain.HOUR), {str(window.start): window.start})
+    for start, counts in shop_hours(HOURS, twist=between(FIRST, LAST, lambda counts: counts.clear())):
+        if counts:
+            client.hset(KEYS.window("orders", Grain.HOUR, start), mapping=dict(counts))
+            client.zadd(KEYS.windows("orders", Grain.HOUR), {str(start): start})
     end = (MONDAY + HOURS * HOUR) * 1000
     client.hset(KEYS.total("orders"), mapping={"et": end, "at": end + 10**10})
     beat(client)
@@ -121,7 +127,7 @@ def beat(client: Any, **more: Any) -> None:
 def watcher(redis_url: str, **more: Any) -> Watch:
     settings = load_settings(redis=redis_url, window_grace=0, **more)
     # The test's worker reported in 2100; so long is its clock right.
-    return Watch(load_shop(None), settings, "w", now=lambda: 4_102_444_799.0)
+    return Watch(load_shop(None), settings, "w", clock=lambda: 4_102_444_799_000)
 
 
 def rounds(watch: Watch, times: int = 6) -> None:
@@ -148,7 +154,7 @@ def test_watchers_that_race_send_each_change_once(client: Any, redis_url: str) -
         thread.start()
     for thread in threads:
         thread.join()
-    changes = [change_from_json(one) for one in IncidentStore(client, "headrace").unsent("topic", 100)]
+    changes = [Change.from_json(one) for one in IncidentStore(client, "headrace").unsent("topic", 100)]
     assert [(one.kind, one.incident.metric) for one in changes] == [("opened", "volume"), ("closed", "volume")]
 
 
@@ -179,7 +185,7 @@ def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any,
         except Died:
             continue
     rounds(watcher(redis_url))
-    changes = [change_from_json(one) for one in IncidentStore(client, "headrace").unsent("topic", 100)]
+    changes = [Change.from_json(one) for one in IncidentStore(client, "headrace").unsent("topic", 100)]
     assert [one.kind for one in changes] == ["opened", "closed"]
     assert len({one.incident.id for one in changes}) == 1
 
@@ -234,36 +240,34 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return sent
 
 
-def a_watch(redis_url: str, **more: Any) -> Watch:
+def a_watch(redis_url: str, hour: int = 2_000, **more: Any) -> Watch:
     settings: Settings = load_settings(redis=redis_url, notify="json://127.0.0.1:1/", **more)
-    return Watch(load_shop(None), settings, "w", now=lambda: 7_200.0 * 1_000)
+    return Watch(load_shop(None), settings, "w", clock=lambda: hour * 3_600_000)
 
 
 def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url: str, messages: list[tuple[str, str]]) -> None:
     watch = a_watch(redis_url, notify_per_hour=3)
     commit(store, None, 1, [Change("opened", incident(start)) for start in range(2)])
-    watch.tell_people()
+    watch.notify()
     assert [title for title, _ in messages] == ["orders: number of records is low (error)"] * 2
     commit(store, 1, 2, [Change("opened", incident(start)) for start in range(30)])
-    watch.tell_people()
+    watch.notify()
     assert messages[2][0] == "Headrace: 30 changes of incidents"
     assert messages[2][1].endswith("and 10 more")
     commit(store, 2, 3, [Change("opened", incident(99))])
-    watch.tell_people()
+    watch.notify()
     assert len(messages) == 3
     assert len(store.unsent("people", 9)) == 1
-    a_watch_later = a_watch(redis_url, notify_per_hour=3)
-    a_watch_later._now = lambda: 7_200.0 * 1_000 + 3_600
-    a_watch_later.tell_people()
+    a_watch(redis_url, 2_001, notify_per_hour=3).notify()
     assert len(messages) == 4
     assert store.unsent("people", 9) == []
 
 
 def test_people_get_changes_from_the_minimum_severity_on(redis_url: str) -> None:
     mild, bad = Change("opened", incident(1, severity="warning")), Change("opened", incident(1))
-    assert [a_watch(redis_url)._tell(one) for one in (mild, bad)] == [False, True]
-    assert [a_watch(redis_url, notify_severity="warning")._tell(one) for one in (mild, bad)] == [True, True]
-    assert not watcher(redis_url)._tell(bad)
+    assert [a_watch(redis_url)._for_people(one) for one in (mild, bad)] == [False, True]
+    assert [a_watch(redis_url, notify_severity="warning")._for_people(one) for one in (mild, bad)] == [True, True]
+    assert not watcher(redis_url)._for_people(bad)
 
 
 @pytest.mark.parametrize(

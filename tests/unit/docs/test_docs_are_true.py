@@ -11,7 +11,7 @@ import pytest
 from headrace.cli.main import COMMANDS
 from stream_app import names
 from stream_app.contract.compile import RECORD_RULES
-from stream_app.contract.values import STEPS
+from stream_app.contract.steps import STEPS
 from tests.support.paths import DOCS, ROOT
 
 README = ROOT / "README.md"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from reporter import render, template
@@ -78,7 +79,9 @@ def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
 
 def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
     silent = {
-        entity: replace(one, rules={rule_id: replace(rule, impact=None) for rule_id, rule in one.rules.items()})
+        entity: msgspec.structs.replace(
+            one, rules={rule_id: msgspec.structs.replace(rule, impact=None) for rule_id, rule in one.rules.items()}
+        )
         for entity, one in contracts().items()
     }
     told = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
