@@ -37,7 +37,7 @@ class Record(Protocol):
 
 
 class HasHeaders(Protocol):
-    """A record of which only the headers matter."""
+    """Any record with headers."""
 
     @property
     def headers(self) -> Sequence[Header]: ...
