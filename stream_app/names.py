@@ -20,7 +20,7 @@ ATTEMPTS = "headrace.attempts"
 INCIDENT_STATE = "headrace.incident.state"
 #: On a pending record: the id (KIP-516) of its raw topic, if the broker gives topics ids.
 TOPIC_ID = "headrace.topic_id"
-#: Moment as of which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
+#: As-of time, the moment for which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
 AS_OF = "headrace.as_of"
 #: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
 TRUNCATED = "headrace.truncated"

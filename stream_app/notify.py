@@ -60,7 +60,7 @@ class Notifier:
         channels = []
         for number, address in enumerate(given, start=1):
             with warnings.catch_warnings():
-                # The first address loads all services, some of which import deprecated modules.
+                # The first address loads all services, and some import deprecated modules.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 service: Any = Apprise.instantiate(address, suppress_exceptions=True)
             if service is None:

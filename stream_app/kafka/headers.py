@@ -46,7 +46,7 @@ class Record(Protocol):
 
 
 class HasHeaders(Protocol):
-    """The part of a record that ``header`` reads."""
+    """Any record with headers."""
 
     @property
     def headers(self) -> Sequence[Header]:

@@ -27,7 +27,7 @@ _WORTHLESS = 1e-6
 
 
 class Volume(NamedTuple):
-    """What the other measures need to know of the volume: whether it is normal, and its expectation."""
+    """The volume as the other measures need it: whether it is normal, and its expectation."""
 
     normal: bool
     expected: Expected | None

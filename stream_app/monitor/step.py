@@ -18,7 +18,7 @@ from stream_app.windows.grain import Grain
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the steps of one entity have in common.
+    """The objects and names that all steps of one entity share.
 
     ``promises``: ids of the contract's rules over windows; ``fields``: names of all fields, and of the ``required`` ones.
     """
@@ -51,7 +51,7 @@ class Parts:
 class Step:
     """The window, the state that it changes, and the changes of incidents so far.
 
-    ``first``: the window is the first of its stream, and seldom a whole one. ``records``: that came in; ``judged``: those
+    ``first``: the window is the first of its stream, and rarely a whole one. ``records``: that came in; ``judged``: those
     with a verdict.
     """
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
-from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes
 from stream_app.store.connection import connect_worker, connect_writer

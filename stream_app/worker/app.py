@@ -30,10 +30,10 @@ from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.writer import Store
+from stream_app.worker.baselines import BaselineUpdates, keep_current, pinned
 from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, Reporter
 from stream_app.worker.lanes import Lanes, Process
-from stream_app.worker.learning import Learning, keep_current, pinned
 from stream_app.worker.pipeline import process
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -61,7 +61,7 @@ class HeadraceApp:
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
-        self.learning: list[Learning] = []
+        self.baselines: list[BaselineUpdates] = []
         self._services: Services | None = None
         self._closed_since: float | None = None
         self._warm_until = 0.0
@@ -180,8 +180,8 @@ class HeadraceApp:
     def _process(self, entity: Entity) -> Process:
         """What takes the entity's records through the five steps."""
         if self.pinned is None and entity.contract.outliers:
-            self.learning.append(Learning(entity))
-            return self.learning[-1].process
+            self.baselines.append(BaselineUpdates(entity))
+            return self.baselines[-1].process
         return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
 
     async def _transactions(self) -> Transactions | None:
@@ -271,7 +271,7 @@ class HeadraceApp:
 
     async def _learn(self, _app: Any) -> None:
         await self._ready()
-        await keep_current(self.learning, lambda: self.app.should_stop)
+        await keep_current(self.baselines, lambda: self.app.should_stop)
 
     async def _monitor(self, _app: Any) -> None:
         await self._ready()

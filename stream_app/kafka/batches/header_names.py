@@ -61,7 +61,7 @@ class _LenientBatch:
 
 
 class Records:
-    """The bytes of one fetch of one partition, as log batches; takes the place of aiokafka's ``MemoryRecords``."""
+    """The bytes of one fetch of one partition, as log batches; replaces aiokafka's ``MemoryRecords``."""
 
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)

@@ -16,7 +16,7 @@ from tests.support.crew import changed, crew_at_work
 from tests.support.stream import Books, customer, order, product
 from tests.support.waiting import eventually
 
-PLACE, STRANGE = b"xxname", b"\xff\xfename"
+STRANGE = b"\xff\xfename"
 READ = STRANGE.decode("utf-8", "surrogateescape")
 PLAIN, GZIP = 0, 1
 

@@ -15,7 +15,7 @@ from stream_app.contract import load_shop
 from stream_app.counts import fields
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
-from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.store import changes as module
 from stream_app.store import keys
 from stream_app.store.changes import Changes

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stream_app.contract.summary import order_is_unique
 from stream_app.counts.tally import MOST, Tally
 from stream_app.judge import Verdict
+from tests.support.examples import examples
 from tests.support.records import AS_OF, GOOD, encoded, judge_of, judged, order, shop
 
 RAWS: list[bytes | None] = [
@@ -47,7 +48,7 @@ steps = st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["settled", "waits
 
 
 @pytest.mark.parametrize(("name", "raws"), [("built-in", RAWS), ("online-retail", GIFTS)])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(steps=steps)
 def test_in_is_clean_and_rejected_and_pending_after_any_sequence(
     name: str, raws: list[bytes | None], steps: list[tuple[int, str]]
@@ -86,7 +87,7 @@ def test_in_is_clean_and_rejected_and_pending_after_any_sequence(
 
 
 @pytest.mark.parametrize(("name", "raws"), [("built-in", RAWS), ("online-retail", GIFTS)])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(rows=st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.integers(0, 3)), max_size=40))
 def test_a_batch_counts_what_its_records_count_one_by_one(
     name: str, raws: list[bytes | None], rows: list[tuple[int, bool, int]]
@@ -168,7 +169,7 @@ def test_a_pending_record_may_end_rejected() -> None:
     assert tally.customers == {}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(quantity=st.integers(-10_000, 10_000), pence=st.integers(0, 10_000_000))
 def test_revenue_is_exact_in_minor_units(quantity: int, pence: int) -> None:
     record = GOOD["online-retail", "orders"] | {"quantity": quantity, "price": pence / 100, "invoice_no": "C536365"}

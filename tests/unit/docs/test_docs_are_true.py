@@ -52,6 +52,11 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
     assert (DOCS / "reference" / "settings.md").read_text("utf-8") == table()
 
 
+def test_the_retries_page_is_the_one_the_code_makes() -> None:
+    table = runpy.run_path(str(ROOT / "scripts" / "retries_table.py"))["table"]
+    assert (DOCS / "reference" / "retries.md").read_text("utf-8") == table()
+
+
 def test_there_are_headers_to_look_for() -> None:
     assert len(HEADERS) >= 10
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_app.judge import Judge
 from stream_app.judge.batch import Verdicts
+from tests.support.examples import examples
 from tests.support.near import ENTITIES, FULL, as_ofs, every_type_judge, many, records, said
 from tests.support.records import GOOD, judge_of
 
@@ -26,7 +27,7 @@ def alone(judge: Judge, raws: list[bytes | None], as_of: list[int]) -> list[Any]
 
 
 @pytest.mark.parametrize(("name", "entity"), ENTITIES)
-@settings(many, max_examples=100)
+@settings(many, max_examples=examples(100))
 @given(data=st.data())
 def test_a_batch_comes_to_the_verdicts_of_its_records(name: str, entity: str, data: st.DataObject) -> None:
     judge = judge_of(name, entity)

@@ -297,7 +297,7 @@ def test_an_empty_window_is_outside_the_range_that_its_incident_tells() -> None:
     assert abs(many.score) > many.threshold > abs(one.score)
 
 
-def test_a_severity_that_rises_is_told() -> None:
+def test_a_severity_that_rises_is_a_change_for_people() -> None:
     def worse(hour: int, counts: dict[str, int]) -> None:
         if BEGIN <= hour < LAST:
             scale(counts, 0.6 if hour < BEGIN + 2 else 0.1)

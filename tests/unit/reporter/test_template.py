@@ -71,7 +71,7 @@ def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
     told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
 
     assert told == [
-        "Rule order_id.unique (orders): An order that cannot be told from others is shipped twice or not at all.",
+        "Rule order_id.unique (orders): An order that cannot be distinguished from others is shipped twice or not at all.",
         "Rule price.required (orders): 90 findings; what these records are worth cannot be read. The order cannot be invoiced "
         "as it stands, and its revenue is missing.",
     ]

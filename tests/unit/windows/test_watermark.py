@@ -15,7 +15,7 @@ ORDERS = frozenset({"orders"})
 
 
 def progress(event: dict[str, int], processed: int | None = None, **more: Any) -> Progress:
-    """What workers that have read everything report; ``processed``: when the last batch of the orders was applied."""
+    """The report of workers that have read everything; ``processed``: when the last batch of the orders was applied."""
     plain: dict[str, Any] = {"reported": None, "behind": None, "caught_up": True, "closed": False}
     return Progress(event, {} if processed is None else {"orders": processed}, **plain | more)
 
@@ -92,7 +92,7 @@ def test_what_carries_no_time_makes_nothing_final_before_the_first_record_that_d
 def test_partitions_with_unread_records_hold_the_watermark_back() -> None:
     assert after({"orders": NOW - HOUR}, behind=NOW - DAY, caught_up=False) == NOW - DAY
     assert after({"orders": NOW - DAY}, behind=NOW - HOUR, caught_up=False) == NOW - DAY
-    # A partition of which nothing has been read yet.
+    # A partition without a batch yet.
     assert after({"orders": NOW - HOUR}, behind=0, caught_up=False) == 0
 
 
