@@ -40,7 +40,7 @@ test-all: install ## Run every test but the crash tests: also slow ones, real Ka
 	$(PYTEST) -m "not chaos"
 
 coverage: install ## Run `make test` with branch coverage, print a report, and fail below the floor
-	@rm -rf .cache/coverage && mkdir -p .cache/coverage
+	@rm -rf build/coverage && mkdir -p build/coverage
 	$(subst -m pytest,-m coverage run -m pytest,$(PYTEST)) -m "not slow and not kafka" tests/unit tests/integration
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
