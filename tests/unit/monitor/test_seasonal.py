@@ -34,33 +34,33 @@ def test_an_hour_seen_often_enough_is_expected_to_be_as_it_was() -> None:
 def test_where_counts_are_small_other_days_have_a_say() -> None:
     # Three visits with about 11 records are less evidence than 40 records.
     state = seasonal(cells={MON: [0.125] * 3, TUE: [0.1] * 3}, scores=[0.0] * 600)
-    assert state.expect(MONDAY) == Expected(12.5, pytest.approx(11.25), 12.5)
+    assert state.expect(MONDAY) == pytest.approx((12.5, 11.25, 12.5))
     few = seasonal(cells={MON: [0.1] * 3, TUE: [0.2] * 9})
-    assert few.expect(MONDAY) == Expected(10.0, 10.0, pytest.approx(20.0))
-    # The same ratios of a sum of money, of which a record is worth 100.
+    assert few.expect(MONDAY) == pytest.approx((10.0, 10.0, 20.0))
+    # The same ratios of a sum of money, where a record is worth 100.
     many = seasonal(10_000.0, cells={MON: [0.1] * 3, TUE: [0.2] * 9})
     assert many.expect(MONDAY) == Expected(1000.0, 1000.0, 1000.0)
-    assert many.expect(MONDAY, 1 / 100) == Expected(1000.0, 1000.0, pytest.approx(2000.0))
+    assert many.expect(MONDAY, 1 / 100) == pytest.approx((1000.0, 1000.0, 2000.0))
 
 
 def test_a_noisy_stream_needs_more_evidence() -> None:
     calm = seasonal(cells={MON: [0.5] * 3, TUE: [1.0] * 9}, scores=[1.0, -1.0] * 80)
     noisy = seasonal(cells={MON: [0.5] * 3, TUE: [1.0] * 9}, scores=[4.0, -4.0] * 80)
     assert calm.expect(MONDAY) == Expected(50.0, 50.0, 50.0)
-    assert noisy.expect(MONDAY) == Expected(50.0, 50.0, pytest.approx(100.0))
+    assert noisy.expect(MONDAY) == pytest.approx((50.0, 50.0, 100.0))
 
 
 def test_an_hour_seen_once_is_backed_up_by_similar_days() -> None:
     found = seasonal(cells={MON: [0.5], TUE: [0.9]}).expect(MONDAY)
     # The candidates: its own sum, and the median of Mondays and Tuesdays; 5 % of room.
-    assert found == Expected(pytest.approx(60.0), pytest.approx(50 * 0.95), pytest.approx(70 * 1.05))
+    assert found == pytest.approx((60.0, 50 * 0.95, 70 * 1.05))
 
 
 def test_an_hour_never_seen_is_between_similar_days_all_days_and_the_windows_just_before() -> None:
     found = seasonal(cells={TUE: [0.5], SAT: [0.7]}, recent=[90.0, 100.0, 110.0]).expect(MONDAY)
-    assert found == Expected(pytest.approx(55.0), pytest.approx(50 * 0.6), 100.0)
+    assert found == pytest.approx((55.0, 50 * 0.6, 100.0))
     low = seasonal(cells={TUE: [0.5], SAT: [0.7]}, recent=[1.0]).expect(MONDAY)
-    assert low == Expected(pytest.approx(55.0), 1.0, pytest.approx(60 * 1.4))
+    assert low == pytest.approx((55.0, 1.0, 60 * 1.4))
 
 
 def test_a_day_that_is_half_as_busy_counts_half() -> None:
