@@ -8,12 +8,10 @@ from collections.abc import Mapping
 
 from reporter.texts import Texts
 from stream_app.contract.summary import ContractSummary, RuleSummary
-from stream_app.counts.fields import OTHER
+from stream_app.counts.fields import NONE, OTHER
 
 #: A segment's value that is longer is not shown.
 LONGEST_SEGMENT = 40
-#: What counts a record whose segment field is null.
-NONE = "(none)"
 #: A contract's text is cut to this many characters.
 LONGEST_TEXT = 200
 _MARKS = frozenset(" -&'.")

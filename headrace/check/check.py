@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
@@ -12,6 +11,7 @@ from typing import IO, Any, Protocol
 from headrace.check.results import Results
 from stream_app.contract.model import Contract, Rule, Shop
 from stream_app.contract.summary import describe
+from stream_app.counts.fields import parse
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.counts.tally import Outcome, Tally, is_usual
 from stream_app.judge import Judge, Verdict
@@ -220,22 +220,12 @@ class Check:
 
 
 def _totals(state: _Entity, known: int) -> EntityTotals:
-    totals = defaultdict(int, state.tally.totals())
+    counts = parse(state.tally.totals())
     customers: set[str] = set().union(*state.tally.customers.values())
     orders: set[str] = set().union(*state.tally.orders.values())
     summary = describe(state.contract)
-    return EntityTotals(
-        received=totals["in"],
-        clean=totals["clean"],
-        rejected=totals["rejected"],
-        pending=totals["pending"],
-        repaired=totals["repaired"],
-        findings={key[2:]: count for key, count in totals.items() if key.startswith("f:")},
-        revenue_minor=totals["rev"],
-        active_customers=len(customers),
-        orders=totals["clean"] if summary.order_unique else len(orders),
-        known=known,
-    )
+    orders_seen = counts.clean if summary.order_unique else len(orders)
+    return EntityTotals.of(counts, active_customers=len(customers), orders=orders_seen, known=known)
 
 
 def _iso(milliseconds: int) -> str | None:

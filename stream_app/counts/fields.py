@@ -1,20 +1,113 @@
-"""The fields of a hash of counters: their names, and what they hold as a frozen value."""
+"""The fields of a hash of counters: the one module that writes and parses their names.
+
+A worker counts into fields such as ``in`` or ``f:price.type``; windows and totals in Redis are hashes of them. Readers get
+``Counts``. A field is one of the plain ones below, a kind of counter with a name behind its prefix, or a counter of one
+value of a segment: ``s|<segment field>|<what>|<value>``, where ``what`` is a plain field or that of a finding.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+#: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
+RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
+#: Not counters, and in the totals only (ms since the epoch): the largest event time of a clean record, and when the last
+#: batch was applied.
+EVENT_TIME, APPLIED_AT = "et", "at"
+
+#: The segment value of records that have none, and the one under which values beyond the cap are counted together.
+NONE, OTHER = "(none)", "(other)"
+#: Characters of a segment value that are kept.
+_VALUE_LENGTH = 80
+
+#: Kinds of distinct values, each counted by a HyperLogLog a window and a set for all time.
+Distinct = Literal["customers", "orders"]
+
+_FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
+#: Field → attribute of ``Counts``.
+_PLAIN = {
+    RECEIVED: "received",
+    CLEAN: "clean",
+    REJECTED: "rejected",
+    PENDING: "pending",
+    REPAIRED: "repaired",
+    REVENUE: "revenue_minor",
+}
+#: The same within a segment: field → attribute of ``SegmentCounts``.
+_SEGMENT_PLAIN = {name: _PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
+#: Prefix → the mapping of ``Counts`` that holds what follows it.
+_KINDS = {_FINDING: "findings", _VALUE: "at_risk_minor", _REPAIR: "repairs", _NULL: "nulls", _UNKNOWN: "unknown"}
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def finding(rule: str) -> str:
+    """Return the field of a rule's findings."""
+    return _FINDING + rule
+
+
+def value(rule: str) -> str:
+    """Return the field of the value (minor units) of the records in which a rule found something."""
+    return _VALUE + rule
+
+
+def repair(step: str) -> str:
+    """Return the field of a cleaning step, ``<field>.<step>``."""
+    return _REPAIR + step
+
+
+def null(name: str) -> str:
+    """Return the field of the records in which an optional field is null or absent."""
+    return _NULL + name
+
+
+def unknown(name: str) -> str:
+    """Return the field of the records that have a field unknown to the contract."""
+    return _UNKNOWN + name
+
+
+@lru_cache(16_384)
+def segment(name: str, what: str, text: str) -> str:
+    """Return the field that counts ``what`` (a plain field or a finding's) of one value of a segment field.
+
+    ``text`` is the value as ``segment_value`` gives it. Neither a segment field nor a rule's id has a ``|`` in it; the value
+    may have any.
+    """
+    return f"{_SEGMENT}{name}|{what}|{text}"
+
+
+def segment_value(of: Any) -> str:
+    """Return the text under which a value of a segment field is counted."""
+    return NONE if of is None else str(of)[:_VALUE_LENGTH]
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class SegmentCounts(msgspec.Struct, frozen=True):
+    """Counts of one value of a segment field; ``findings``: rule → findings."""
+
+    received: int = 0
+    clean: int = 0
+    rejected: int = 0
+    revenue_minor: int = 0
+    findings: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted, all time or in one window. Money in minor units; mappings hold only what occurred.
+    """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
-    ``nulls``: optional field → records in which it is null or absent; ``unknown``: name of an unknown field → records.
-    ``segments``: segment field → value → ``in``, ``clean``, ``rejected``, ``rev`` (minor units) or ``f:<rule>`` → count;
-    windows hold them, totals do not.
+    ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
+    which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
+    counts. Windows hold segments, totals do not.
     """
 
     received: int = 0
@@ -28,103 +121,151 @@ class Counts:
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    segments: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
 
 
-_PLAIN = {
-    "in": "received",
-    "clean": "clean",
-    "rejected": "rejected",
-    "pending": "pending",
-    "repaired": "repaired",
-    "rev": "revenue_minor",
-}
+class CounterField(NamedTuple):
+    """The meaning of a field: an attribute of ``Counts``, or of ``SegmentCounts`` if ``segment`` is set.
 
-
-#: Prefix of a hash field → the mapping of ``Counts`` that holds what follows the prefix.
-_KINDS = {"f:": "findings", "v:": "at_risk_minor", "r:": "repairs", "n:": "nulls", "u:": "unknown"}
-
-
-def text(value: Any) -> str:
-    """Return a Redis string, whether or not the client decodes."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
-    """Read a hash of integers; times are left out, and so are segments where they are not wanted.
-
-    Raises:
-        ValueError: a field does not hold an integer; the message names the field.
+    ``attribute``: empty if the field is not a counter; ``name``: what follows the prefix, None of a plain field;
+    ``segment``: (segment field, value).
     """
-    plain: dict[str, int] = {}
-    mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
-    split: dict[str, dict[str, dict[str, int]]] = {}
-    for raw_name, raw_value in raw.items():
-        kind, name, segment = _place(raw_name)
-        if not kind or (segment is not None and not segments):
-            continue
-        try:
-            number = int(raw_value)
-        except ValueError:
-            raise ValueError(f"field {text(raw_name)} does not hold an integer") from None
-        if segment is not None:
-            if number:
-                split.setdefault(segment[0], {}).setdefault(segment[1], {})[name] = number
-        elif kind == "plain":
-            plain[name] = number
-        elif number:
-            mapped[kind][name] = number
-    return _counts(plain, mapped, split)
+
+    attribute: str
+    name: str | None = None
+    segment: tuple[str, str] | None = None
+
+
+def split(raw: str | bytes) -> CounterField:
+    """Return the meaning of a field: the inverse of the writers."""
+    return CounterField(*_split(raw))
 
 
 @lru_cache(16_384)
-def _place(raw: Any) -> tuple[str, str, tuple[str, str] | None]:
-    """Where a hash field belongs: (mapping of ``Counts``, ``plain`` or nothing; name there; (field, value) of a segment)."""
+def _split(raw: str | bytes) -> tuple[str, str | None, tuple[str, str] | None]:
+    # A plain tuple: Python takes it apart faster than a named one.
     name = text(raw)
     if (kind := _KINDS.get(name[:2])) is not None:
         return kind, name[2:], None
-    if name.startswith("s|"):
-        # A rule's id has no bar in it; a segment's value may have any.
-        _, field_name, what, value = (*name.split("|", 3), "", "")[:4]
-        return "segments", what, (field_name, value)
-    return ("plain", _PLAIN[name], None) if name in _PLAIN else ("", "", None)
+    if name.startswith(_SEGMENT):
+        of, what, of_value = (*name[2:].split("|", 2), "", "")[:3]
+        if what.startswith(_FINDING):
+            return _KINDS[_FINDING], what[2:], (of, of_value)
+        return _SEGMENT_PLAIN.get(what, ""), None, (of, of_value)
+    return _PLAIN.get(name, ""), None, None
 
 
-def _counts(plain: dict[str, int], mapped: dict[str, dict[str, int]], split: dict[str, dict[str, dict[str, int]]]) -> Counts:
-    return Counts(
-        **plain,
-        findings=mapped["findings"],
-        at_risk_minor=mapped["at_risk_minor"],
-        repairs=mapped["repairs"],
-        nulls=mapped["nulls"],
-        unknown=mapped["unknown"],
-        segments=split,
-    )
+def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
+    """Read a hash of counters, its fields ``str`` or ``bytes``. Times are left out, and so are segments unless wanted.
+
+    Raises:
+        ValueError: a counter does not hold an integer; the message names the field.
+    """
+    sums = _Sums()
+    for raw_field, raw_number in raw.items():
+        attribute, name, of = _split(raw_field)
+        if not attribute or (of is not None and not segments):
+            continue
+        try:
+            number = int(raw_number)
+        except (TypeError, ValueError):
+            raise ValueError(f"field {text(raw_field)} does not hold an integer") from None
+        if not number:
+            continue
+        if of is not None:
+            numbers, findings = sums.segments[of]
+            if name is None:
+                numbers[attribute] = number
+            else:
+                findings[name] = number
+        elif name is None:
+            sums.plain[attribute] = number
+        else:
+            sums.named[attribute][name] = number
+    return sums.counts()
 
 
 def add(parts: Iterable[Counts], *, segments: bool = True) -> Counts:
-    """The sum of several counts; that of their segments only where it is wanted."""
-    plain = dict.fromkeys(_PLAIN.values(), 0)
-    mapped: dict[str, dict[str, int]] = {name: {} for name in _KINDS.values()}
-    split: dict[str, dict[str, dict[str, int]]] = {}
+    """Return the sum of several counts; that of their segments only if wanted."""
+    sums = _Sums()
     for part in parts:
-        for name in plain:
-            plain[name] += getattr(part, name)
-        for name, into in mapped.items():
-            _add(into, getattr(part, name))
-        for field_name, values in part.segments.items() if segments else ():
-            held = split.setdefault(field_name, {})
-            for value, numbers in values.items():
-                _add(held.setdefault(value, {}), numbers)
-    return _counts(plain, mapped, split)
+        for attribute in _PLAIN.values():
+            sums.plain[attribute] = sums.plain.get(attribute, 0) + getattr(part, attribute)
+        for attribute, into in sums.named.items():
+            _add(into, getattr(part, attribute))
+        for of, values in part.segments.items() if segments else ():
+            for of_value, counts in values.items():
+                numbers, findings = sums.segments[of, of_value]
+                for attribute in _SEGMENT_PLAIN.values():
+                    numbers[attribute] = numbers.get(attribute, 0) + getattr(counts, attribute)
+                _add(findings, counts.findings)
+    return sums.counts()
+
+
+class _Sums:
+    """Counts in the making: ``named`` by attribute and name, ``segments`` (numbers, findings) by (segment field, value)."""
+
+    __slots__ = ("named", "plain", "segments")
+
+    def __init__(self) -> None:
+        self.plain: dict[str, int] = {}
+        self.named: dict[str, dict[str, int]] = {attribute: {} for attribute in _KINDS.values()}
+        self.segments: defaultdict[tuple[str, str], tuple[dict[str, int], dict[str, int]]] = defaultdict(lambda: ({}, {}))
+
+    def counts(self) -> Counts:
+        segments: dict[str, dict[str, SegmentCounts]] = {}
+        for (of, of_value), (numbers, findings) in self.segments.items():
+            if findings or any(numbers.values()):
+                segments.setdefault(of, {})[of_value] = SegmentCounts(**numbers, findings=findings)
+        arguments: dict[str, Any] = self.plain | self.named
+        return Counts(**arguments, segments=segments)
 
 
 def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add up; what adds up to nothing is left out."""
     for name, number in more.items():
-        into[name] = into.get(name, 0) + number
+        total = into.get(name, 0) + number
+        if total:
+            into[name] = total
+        else:
+            into.pop(name, None)
 
 
-#: What a HyperLogLog or a set counts distinct values of.
-Distinct = Literal["customers", "orders"]
-#: Segment values beyond the cap are counted together under this name.
-OTHER = "(other)"
+# --- sums of hashes, and the cap on segment values --------------------------------------------------------------------
+
+
+def totals(windows: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of windows without their segments: what one batch adds to a hash of totals."""
+    merged: dict[str, int] = {}
+    for window in windows:
+        for name, number in window.items():
+            if not name.startswith(_SEGMENT):
+                merged[name] = merged.get(name, 0) + number
+    return merged
+
+
+class Capped(NamedTuple):
+    """One value of a segment field, which is counted by itself only while the segment field has few values.
+
+    ``beyond``: each of its fields → the field that counts it together with the other values beyond the cap.
+    """
+
+    field: str
+    value: str
+    beyond: dict[str, str]
+
+
+def capped(names: Iterable[str]) -> list[Capped]:
+    """Return the segment values in these fields, each once; NONE is not capped."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for name in names:
+        if name.startswith(_SEGMENT):
+            segment_field, what, of = name[2:].split("|", 2)
+            if of != NONE:
+                found.setdefault((segment_field, of), {})[name] = segment(segment_field, what, OTHER)
+    return [Capped(*of, beyond) for of, beyond in found.items()]
+
+
+def text(raw: Any) -> str:
+    """Return a string of Redis, whether or not the client decodes."""
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)

@@ -1,114 +1,174 @@
-"""Samples of recent findings and clean records, as the store keeps them."""
+"""Samples of what was judged last: recent findings and clean records, as the store keeps them and people see them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from stream_app.counts.fields import text
+import msgspec
 
-#: What stands for a personal value.
+from stream_app.contract.model import Contract, Severity
+from stream_app.counts.fields import segment_value
+from stream_app.judge.verdict import Verdict
+
+#: Shown instead of a personal value.
 MASK = "•••"
+#: Samples kept of one batch.
+FINDINGS, CLEAN_RECORDS = 400, 20
+_NULL = b"null"
+_MASKED = msgspec.Raw(msgspec.json.encode(MASK))
 
 
-@dataclass(frozen=True, slots=True)
-class RecentFinding:
-    """A finding, never with the record's values; ``event_time`` and ``at`` in ms since the epoch.
+class RecentFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, without the record's values; ``event_time`` and ``at`` (when it was counted) in ms since the epoch.
 
-    ``segments``: segment field → value of the record, where the writer notes them.
+    ``segments``: segment field → value of the record, of the segment fields that are not at fault themselves.
     """
 
-    entity: str
-    rule: str
-    severity: str
-    dimension: str
-    path: str
-    message: str
-    source: str
-    event_time: int | None
-    at: int | None
-    segments: Mapping[str, str] = field(default_factory=dict)
+    entity: str = ""
+    rule: str = ""
+    severity: str = ""
+    dimension: str = ""
+    path: str = ""
+    message: str = ""
+    source: str = ""
+    event_time: int | None = None
+    segments: dict[str, str] = {}
+    at: int | None = None
+
+    def encode(self) -> bytes:
+        """Return JSON."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, raw: str | bytes) -> RecentFinding:
+        """Read what ``encode`` wrote; ValueError for anything else."""
+        return _FINDING.decode(raw)
 
 
-@dataclass(frozen=True, slots=True)
-class CleanRecord:
-    """A clean record as people may see it: personal fields are masked."""
+class CleanRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A clean record as people may see it: personal fields are masked. ``warnings``: ids of rules."""
 
-    source: str
-    event_time: int | None
-    record: Mapping[str, Any]
+    source: str = ""
+    event_time: int | None = None
+    record: dict[str, Any]
     repairs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def encode(self) -> bytes:
+        """Return JSON."""
+        return msgspec.json.encode(self)
 
-def recent_findings(raw: Iterable[Any]) -> tuple[RecentFinding, ...]:
-    """Newest first; an entry that cannot be read is left out."""
+    @classmethod
+    def decode(cls, raw: str | bytes) -> CleanRecord:
+        """Read what ``encode`` wrote; ValueError for anything else."""
+        return _CLEAN_RECORD.decode(raw)
+
+
+_FINDING, _CLEAN_RECORD = msgspec.json.Decoder(RecentFinding), msgspec.json.Decoder(CleanRecord)
+
+
+def recent_findings(raw: Iterable[str | bytes]) -> tuple[RecentFinding, ...]:
+    """Read stored findings, in their order; an entry that cannot be read is left out."""
     found = []
-    for value in raw:
-        entry = _object(value)
-        if entry is None:
+    for entry in raw:
+        try:
+            found.append(RecentFinding.decode(entry))
+        except ValueError:
             continue
-        found.append(
-            RecentFinding(
-                entity=str(entry.get("entity", "")),
-                rule=str(entry.get("rule", "")),
-                severity=str(entry.get("severity", "")),
-                dimension=str(entry.get("dimension", "")),
-                path=str(entry.get("path", "")),
-                message=str(entry.get("message", "")),
-                source=str(entry.get("source", "")),
-                event_time=_ms(entry.get("event_time")),
-                at=_ms(entry.get("at")),
-                segments=_texts(entry.get("segments")),
-            )
-        )
     return tuple(found)
 
 
-def clean_records(raw: Iterable[Any], personal: frozenset[str]) -> tuple[CleanRecord, ...]:
-    """Newest first. Fields in ``personal`` are masked here too, whatever the writer's contract said."""
-    records = []
-    for value in raw:
-        entry = _object(value)
-        if entry is None or not isinstance(entry.get("record"), dict):
+def clean_records(raw: Iterable[str | bytes], personal: Collection[str]) -> tuple[CleanRecord, ...]:
+    """Read stored records, in their order; an entry that cannot be read is left out.
+
+    Fields in ``personal`` are masked here too: the contract of the worker that wrote the record may not have known them.
+    """
+    found = []
+    for entry in raw:
+        try:
+            clean = CleanRecord.decode(entry)
+        except ValueError:
             continue
-        record = {name: MASK if name in personal and part is not None else part for name, part in entry["record"].items()}
-        records.append(
-            CleanRecord(
-                source=str(entry.get("source", "")),
-                event_time=_ms(entry.get("event_time")),
-                record=record,
-                repairs=_names(entry.get("repairs")),
-                warnings=_names(entry.get("warnings")),
+        shown = {name: MASK if name in personal and value is not None else value for name, value in clean.record.items()}
+        found.append(msgspec.structs.replace(clean, record=shown))
+    return tuple(found)
+
+
+def mask(body: bytes, personal: Collection[str]) -> bytes:
+    """Return the JSON object ``body`` with MASK for each personal value that is not null, everything else as it is."""
+    if not personal:
+        return body
+    values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name in personal:
+        if name in values and bytes(values[name]) != _NULL:
+            values[name] = _MASKED
+    return msgspec.json.encode(values)
+
+
+class Samples:
+    """The newest findings and clean records among verdicts of one entity, oldest first.
+
+    Findings hold no values but those of segments, which are never personal; findings of severity ``info`` are left out.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._entity, self._segments = contract.entity, contract.segments
+        self._personal = frozenset(field.name for field in contract.fields if field.personal)
+        self.findings: deque[RecentFinding] = deque(maxlen=FINDINGS)
+        self._clean: deque[tuple[Verdict, str]] = deque(maxlen=CLEAN_RECORDS)
+
+    def add(self, verdict: Verdict, source: str, segments: Mapping[str, Any] | None = None) -> None:
+        """Keep a settled verdict's findings, and its record if it is clean.
+
+        ``source``: of the record; ``segments``: the values of segments that are fields of a referenced record.
+        """
+        if verdict.body is not None:
+            self._clean.append((verdict, source))
+        if not verdict.findings:
+            return
+        rules = [rule for rule in verdict.findings if rule.severity is not Severity.INFO]
+        if not rules:
+            return
+        named = self._named(verdict, segments or {})
+        for rule in rules:
+            self.findings.append(
+                RecentFinding(
+                    entity=self._entity,
+                    rule=rule.id,
+                    severity=rule.severity,
+                    dimension=rule.dimension,
+                    path=rule.path,
+                    message=rule.message,
+                    source=source,
+                    event_time=verdict.event_ms,
+                    segments=named,
+                )
             )
+
+    def _named(self, verdict: Verdict, segments: Mapping[str, Any]) -> dict[str, str]:
+        # A field at fault may hold anything, for example a person's name in the field of the country.
+        faulty = {rule.field for rule in verdict.findings}
+        values = verdict.values or {}
+        found = {name: segments.get(name) if "." in name else values.get(name) for name in self._segments}
+        return {name: segment_value(value) for name, value in found.items() if value is not None and name not in faulty}
+
+    def encoded_findings(self, at_ms: int) -> list[bytes]:
+        """Return the findings as the store keeps them, counted at ``at_ms``."""
+        return [msgspec.structs.replace(finding, at=at_ms).encode() for finding in self.findings]
+
+    def encoded_clean(self) -> list[bytes]:
+        """Return the clean records as the store keeps them, personal fields masked."""
+        return [self._clean_record(verdict, source).encode() for verdict, source in self._clean]
+
+    def _clean_record(self, verdict: Verdict, source: str) -> CleanRecord:
+        # Raw: the canonical bytes go into the sample as they are.
+        record: Any = msgspec.Raw(mask(verdict.body or b"{}", self._personal))
+        return CleanRecord(
+            source=source,
+            event_time=verdict.event_ms,
+            record=record,
+            repairs=verdict.repairs,
+            warnings=tuple(rule.id for rule in verdict.findings),
         )
-    return tuple(records)
-
-
-def _object(value: Any) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(text(value))
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
-
-
-def _ms(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
-
-
-def _texts(values: Any) -> dict[str, str]:
-    return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
-
-
-def _names(values: Any) -> tuple[str, ...]:
-    """Rule ids or steps, whether written as text or as objects that name them."""
-    named = []
-    for value in values if isinstance(values, list) else []:
-        if isinstance(value, dict):
-            named.append(str(value.get("rule") or value.get("id") or value.get("step") or value.get("path") or ""))
-        else:
-            named.append(str(value))
-    return tuple(name for name in named if name)

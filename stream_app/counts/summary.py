@@ -1,18 +1,16 @@
-"""Totals become figures people read: conformity, quality by dimension, and the shop's key numbers."""
+"""Figures that people read, computed from totals: conformity, quality by dimension, value at risk, the shop's key numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stream_app.contract.model import Dimension
 from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import Counts
 
-if TYPE_CHECKING:
-    from stream_app.contract.summary import ContractSummary
-
-#: What each dimension weighs in a quality score. All the same: a shop that wants otherwise splits its rules.
+#: Weights of the dimensions in a quality score. All equal: a shop that wants another weighting splits its rules.
 WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
 
 #: Minor units in one unit of currency (ISO 4217, two minor digits).
@@ -21,7 +19,7 @@ MINOR = 100
 
 @dataclass(frozen=True, slots=True)
 class EntityTotals:
-    """What was counted for one entity. Always ``received = clean + rejected + pending``.
+    """All-time counts of one entity. Always ``received = clean + rejected + pending``.
 
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
     among clean records. ``known``: distinct clean records that others may refer to.
@@ -38,23 +36,39 @@ class EntityTotals:
     orders: int = 0
     known: int = 0
 
+    @classmethod
+    def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
+        """Combine what was counted with the distinct values, which counts do not hold."""
+        return cls(
+            received=counts.received,
+            clean=counts.clean,
+            rejected=counts.rejected,
+            pending=counts.pending,
+            repaired=counts.repaired,
+            findings=counts.findings,
+            revenue_minor=counts.revenue_minor,
+            active_customers=active_customers,
+            orders=orders,
+            known=known,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Shares between 0 and 1; None where nothing was judged. ``dimensions`` holds those that have rules."""
+    """Shares between 0 and 1; None if nothing was judged. ``dimensions`` holds those that have rules."""
 
     score: float | None
     dimensions: Mapping[str, float | None]
 
 
 def conformity(clean: int, rejected: int) -> float | None:
-    """The share of judged records that are clean; None when none was judged."""
+    """Return the share of judged records that are clean; None if none was judged."""
     judged = clean + rejected
     return clean / judged if judged else None
 
 
 def quality(contract: ContractSummary, received: int, findings: Mapping[str, int]) -> Quality:
-    """Per dimension 1 − findings ÷ (records × rules); the score is their weighted mean.
+    """Return per dimension 1 − findings ÷ (records × rules), and their weighted mean as the score.
 
     Only rules of severity ``error`` or ``warning`` count, and only findings of rules that the contract still has.
     """
@@ -66,14 +80,14 @@ def quality(contract: ContractSummary, received: int, findings: Mapping[str, int
             found[rule.dimension] = found.get(rule.dimension, 0) + findings.get(rule_id, 0)
     if not received or not rules:
         return Quality(None, {dimension: None for dimension in sorted(rules)})
-    # A rule may find twice in one record (two list items, say): a share below nothing would mean nothing.
+    # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
     shares = {name: max(0.0, 1 - found[name] / (received * rules[name])) for name in sorted(rules)}
     weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
     return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
 
 
 def overall_quality(parts: Iterable[tuple[int, Quality]]) -> Quality:
-    """One quality of several entities: means weighted by the records of each, per dimension and for the score."""
+    """Combine the quality of several entities: means weighted by the records of each, per dimension and for the score."""
     scores: list[tuple[int, float]] = []
     dimensions: dict[str, list[tuple[int, float]]] = {}
     names: set[str] = set()
@@ -93,14 +107,14 @@ def _mean(weighted: list[tuple[int, float]]) -> float | None:
 
 
 def sales_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
-    """The entity that the shop's sales are counted from: the first with a customer and revenue, else with revenue."""
+    """Return the entity that the shop's sales are counted from: the first with a customer and revenue, else with revenue."""
     with_revenue = [entity for entity, contract in contracts.items() if contract.revenue]
     with_customer = [entity for entity in with_revenue if contracts[entity].customer]
     return next(iter(with_customer or with_revenue), None)
 
 
 def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals]) -> dict[str, Any]:
-    """The ``entities`` and ``kpis`` parts of ``headrace status --json``; an entity without totals counts nothing."""
+    """Return the parts ``entities`` and ``kpis`` of ``headrace status --json``; an entity without totals has zeros."""
     entities: dict[str, Any] = {}
     parts: list[tuple[int, Quality]] = []
     for entity, contract in contracts.items():
@@ -138,16 +152,16 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
 
 
 def conversion_rate(active: int, known: int) -> float | None:
-    """Active ÷ known customers; None where no customer is known. At most 1: ``active`` may be an estimate."""
+    """Return active ÷ known customers; None if no customer is known. At most 1: ``active`` may be an estimate."""
     return min(1.0, active / known) if known else None
 
 
 def at_risk(contract: ContractSummary, rule_id: str, at_risk_minor: Mapping[str, int]) -> int | None:
-    """Minor units at risk in the findings of a rule; None where it tells no worth."""
+    """Return the minor units at risk in the findings of a rule; None if the rule does not tell what a record is worth."""
     rule = contract.rules.get(rule_id)
     return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth else None
 
 
 def value_at_risk(contract: ContractSummary, at_risk_minor: Mapping[str, int]) -> int:
-    """Minor units at risk in one entity, added up by rule: a record counts under each rule that found something in it."""
+    """Return the minor units at risk in one entity, summed over its rules: a record counts under each rule that it breaks."""
     return sum(at_risk(contract, rule_id, at_risk_minor) or 0 for rule_id in at_risk_minor)

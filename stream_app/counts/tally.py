@@ -1,59 +1,61 @@
-"""Counting verdicts: what a batch adds to totals, windows, segments and distinct counts. Pure."""
+"""Counts verdicts: what a batch adds to windows, totals, segments and distinct counts."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal
-
-import msgspec
 
 from stream_app.contract.model import Contract, Severity
 from stream_app.contract.summary import order_is_unique, tells_worth
+from stream_app.counts import fields
+from stream_app.counts.fields import CLEAN, NONE, PENDING, RECEIVED, REPAIRED, REVENUE, segment, segment_value
+from stream_app.counts.samples import CLEAN_RECORDS, Samples
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import Verdict
 from stream_app.windows.calendar import milliseconds
 
+#: How a record ends, and the field that counts it.
 Outcome = Literal["clean", "rejected", "pending"]
-MASK = "•••"
 #: The most minor units that one record adds to a sum: sums of many must stay integers of 64 bits.
 MOST = 10**12
+_MINUTE_MS = 60_000
 _EPOCH_MINUTES = date(1970, 1, 1).toordinal() * 1440
-_FINDINGS_A_BATCH = 200
-_PREVIEWS_A_BATCH = 20
 
 
 class Tally:
     """Accumulates settled verdicts of one entity.
 
     Attributes:
-        minutes: minute (epoch minutes) → field → increment (see ``stream_app.store.keys`` for the fields).
-        customers, orders: minute → distinct texts among clean records.
-        findings, previews: JSON-ready newest-last samples; findings hold no values but those of segments, which are never
-            personal; previews mask personal fields.
+        minutes: epoch minute → field (``stream_app.counts.fields``) → increment.
+        customers, orders: epoch minute → distinct values among clean records, as text.
+        samples: the newest findings and clean records.
         stream_ms: largest event time of a clean record, 0 when there is none.
     """
 
     def __init__(self, contract: Contract, learned: int = 0) -> None:
+        """``learned``: values that the baseline in force was made of."""
         self.contract = contract
-        self._so_far = learned
         self.minutes: dict[int, defaultdict[str, int]] = {}
         self.customers: dict[int, set[str]] = {}
         self.orders: dict[int, set[str]] = {}
-        self.findings: list[dict[str, Any]] = []
-        self.previews: list[dict[str, Any]] = []
+        self.samples = Samples(contract)
         self.stream_ms = 0
+        self._learned_before = learned
         self._learned: dict[str, Counter[tuple[Any, Any]]] = {}
-        self._revenue = contract.revenue
-        self._order = None if order_is_unique(contract) else contract.order
+        self._amounts = _Amounts(contract)
+        order = None if order_is_unique(contract) else contract.order
+        self._distinct = [
+            (name, distinct) for name, distinct in ((contract.customer, self.customers), (order, self.orders)) if name
+        ]
         self._optional = tuple(field.name for field in contract.fields if not field.required)
-        self._priced = self._revenue is not None and not {self._revenue.quantity, self._revenue.price} & {*self._optional}
-        self._telling = frozenset(rule.id for rule in contract.rules.values() if tells_worth(contract, rule))
-        self._personal = frozenset(field.name for field in contract.fields if field.personal)
+        self._of_references = tuple(name for name in contract.segments if "." in name)
+        self._tells_worth = frozenset(rule.id for rule in contract.rules.values() if tells_worth(contract, rule))
+
+    # --- batches ------------------------------------------------------------------------------------------------------
 
     def add_all(
         self,
@@ -68,94 +70,87 @@ class Tally:
         referenced record.
         """
         unknown = [None] * len(verdicts)
-        columns = {name: (segments or {}).get(name, unknown) for name in self.contract.segments if "." in name}
-        usual: list[int] = []
+        columns = {name: (segments or {}).get(name, unknown) for name in self._of_references}
         marked = verdicts.marked
         apart = sorted({*marked, *pending})
+        usual: list[int] = []
         for index in apart:
-            verdict = verdicts[index]
+            verdict: Verdict = verdicts[index]
             outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
-            self.add(verdict, outcome, source(index), segments={name: column[index] for name, column in columns.items()})
+            self._count(verdict, outcome, {name: column[index] for name, column in columns.items()})
             if outcome == "clean" and is_usual(verdict):
                 usual.append(index)
-        kept = sorted({*range(len(verdicts))}.difference(apart)) if apart else list(range(len(verdicts)))
-        found = learned(self.contract, verdicts, usual + kept, self._so_far)
+        unmarked = sorted({*range(len(verdicts))}.difference(apart)) if apart else list(range(len(verdicts)))
+        self._learn(verdicts, usual + unmarked)
+        for minute, indexes in self._by_minute(verdicts, unmarked):
+            self._count_clean(minute, _Rows(verdicts, indexes, columns))
+        for index in _sampled(verdicts, pending):
+            self.samples.add(verdicts[index], source(index), {name: column[index] for name, column in columns.items()})
+
+    def _learn(self, verdicts: Verdicts, usual: list[int]) -> None:
+        found = learned(self.contract, verdicts, usual, self._learned_before)
         for rule_id, counter in self._learned.items():
             found[rule_id].update(counter)
         self._learned = found
-        if not kept:
+
+    def _by_minute(self, verdicts: Verdicts, indexes: list[int]) -> Iterator[tuple[int, list[int]]]:
+        """Cut the indexes where the minute of event time changes: neighbours mostly share theirs."""
+        if not indexes:
             return
-        minutes = self._minutes(verdicts, kept)
-        # Neighbours mostly share their minute: count each run at once.
+        minutes = self._minutes(verdicts, indexes)
         begin = 0
         for end in (*(i for i, (a, b) in enumerate(pairwise(minutes), 1) if a != b), len(minutes)):
-            self._clean_run(minutes[begin], _Run(verdicts, kept[begin:end], columns))
+            yield minutes[begin], indexes[begin:end]
             begin = end
 
-    def _minutes(self, verdicts: Verdicts, kept: list[int]) -> list[int]:
-        """The minute of each record's event time, and the newest event time noted."""
-        name = self.contract.event_time
-        as_of = verdicts.as_of
+    def _minutes(self, verdicts: Verdicts, indexes: list[int]) -> list[int]:
+        """Return the minute of each record's event time, and note the largest event time."""
+        name, as_of = self.contract.event_time, verdicts.as_of
         if name is None:
-            self.stream_ms = max(self.stream_ms, *(as_of[index] for index in kept))
-            return [as_of[index] // 60_000 for index in kept]
-        moments = verdicts.column(name)
-        told = [moments[index] for index in kept]
-        dated = [moment for moment in told if moment is not None] if None in told else told
-        if len(dated) < len(told):
-            self.stream_ms = max(self.stream_ms, *(as_of[i] for i, moment in zip(kept, told, strict=True) if moment is None))
+            self.stream_ms = max(self.stream_ms, *(as_of[index] for index in indexes))
+            return [as_of[index] // _MINUTE_MS for index in indexes]
+        column = verdicts.column(name)
+        moments = [column[index] for index in indexes]
+        dated = [moment for moment in moments if moment is not None] if None in moments else moments
+        if len(dated) < len(moments):
+            undated = (as_of[index] for index, moment in zip(indexes, moments, strict=True) if moment is None)
+            self.stream_ms = max(self.stream_ms, *undated)
         if dated:
             self.stream_ms = max(self.stream_ms, milliseconds(max(dated)))
         return [
             moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES
             if moment is not None
-            else as_of[index] // 60_000
-            for index, moment in zip(kept, told, strict=True)
+            else as_of[index] // _MINUTE_MS
+            for index, moment in zip(indexes, moments, strict=True)
         ]
 
-    def _clean_run(self, minute: int, run: _Run) -> None:
+    def _count_clean(self, minute: int, rows: _Rows) -> None:
         """Count clean records of one minute that have neither finding nor repair."""
         window = self._window(minute)
-        window["in"] += len(run)
-        window["clean"] += len(run)
+        window[RECEIVED] += len(rows)
+        window[CLEAN] += len(rows)
         for name in self._optional:
-            missing = run.column(name).count(None)
+            missing = rows.column(name).count(None)
             if missing:
-                window[f"n:{name}"] += missing
-        amounts = self._amounts(run)
+                window[fields.null(name)] += missing
+        amounts = self._amounts.of_rows(rows)
         if amounts:
-            window["rev"] += sum(amounts)
-        for field, distinct in ((self.contract.customer, self.customers), (self._order, self.orders)):
-            if field is not None:
-                distinct.setdefault(minute, set()).update([str(one) for one in {*run.column(field)} if one is not None])
+            window[REVENUE] += sum(amounts)
+        for name, distinct in self._distinct:
+            distinct.setdefault(minute, set()).update([str(one) for one in {*rows.column(name)} if one is not None])
         for name in self.contract.segments:
-            column = run.column(name)
+            column = rows.column(name)
             worth: dict[Any, int] = {}
             for value, amount in zip(column, amounts, strict=False):
                 worth[value] = worth.get(value, 0) + amount
             for value, count in Counter(column).items():
-                text = _segment(value)
-                window[f"s|{name}|in|{text}"] += count
-                window[f"s|{name}|clean|{text}"] += count
+                text = segment_value(value)
+                window[segment(name, RECEIVED, text)] += count
+                window[segment(name, CLEAN, text)] += count
                 if amounts:
-                    window[f"s|{name}|rev|{text}"] += worth[value]
+                    window[segment(name, REVENUE, text)] += worth[value]
 
-    def _amounts(self, run: _Run) -> list[int]:
-        """What each record is worth, in minor units; empty where the contract does not say."""
-        if self._revenue is None:
-            return []
-        quantities, prices = run.column(self._revenue.quantity), run.column(self._revenue.price)
-        if self._priced:
-            amounts = [quantity * price * 100 for quantity, price in zip(quantities, prices, strict=True)]
-            if min(amounts) >= -MOST and max(amounts) <= MOST:
-                return list(map(round, amounts))
-        return [_worth(quantity, price) for quantity, price in zip(quantities, prices, strict=True)]
-
-    def _window(self, minute: int) -> defaultdict[str, int]:
-        window = self.minutes.get(minute)
-        if window is None:
-            window = self.minutes[minute] = defaultdict(int)
-        return window
+    # --- single records -----------------------------------------------------------------------------------------------
 
     def add(
         self,
@@ -171,147 +166,95 @@ class Tally:
         ``waited``: it was counted as pending before and is settled now. ``segments``: the values of segments that are
         fields of a referenced record.
         """
-        minute = verdict.event_ms // 60_000
+        self._count(verdict, outcome, segments or {}, waited=waited)
+        if outcome != "pending":
+            self.samples.add(verdict, source, segments)
+
+    def _count(self, verdict: Verdict, outcome: Outcome, segments: Mapping[str, Any], *, waited: bool = False) -> None:
+        minute = verdict.event_ms // _MINUTE_MS
         window = self._window(minute)
-        window["pending" if waited else "in"] += -1 if waited else 1
+        window[PENDING if waited else RECEIVED] += -1 if waited else 1
         window[outcome] += 1
         values = verdict.values
         if self.contract.segments:
-            self._segments(verdict, outcome, window, waited, segments or {})
+            self._count_segments(verdict, outcome, window, segments, waited=waited)
         if outcome == "pending":
             return
         if values is not None:
             for name in self._optional:
                 if values[name] is None and not verdict.faulty(name):
-                    window[f"n:{name}"] += 1
+                    window[fields.null(name)] += 1
         for name in verdict.unknown:
-            window[f"u:{name}"] += 1
+            window[fields.unknown(name)] += 1
         if outcome == "clean" and values is not None:
-            self._clean(verdict, values, minute, window)
+            self._count_sale(verdict, values, minute, window)
         if verdict.repairs:
-            window["repaired"] += 1
+            window[REPAIRED] += 1
             for repair in verdict.repairs:
-                window[f"r:{repair}"] += 1
+                window[fields.repair(repair)] += 1
         if verdict.findings:
-            self._broken(verdict, window, source, segments or {})
+            self._count_findings(verdict, window)
 
-    def _clean(self, verdict: Verdict, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
+    def _count_sale(self, verdict: Verdict, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
         if verdict.event_ms > self.stream_ms:
             self.stream_ms = verdict.event_ms
-        if self._revenue is not None:
-            window["rev"] += self._amount(values)
-        customer = self.contract.customer
-        if customer is not None and values[customer] is not None:
-            self.customers.setdefault(minute, set()).add(str(values[customer]))
-        if self._order is not None and values[self._order] is not None:
-            self.orders.setdefault(minute, set()).add(str(values[self._order]))
+        if self._amounts.known:
+            window[REVENUE] += self._amounts.of(values)
+        for name, distinct in self._distinct:
+            if values[name] is not None:
+                distinct.setdefault(minute, set()).add(str(values[name]))
 
-    def _broken(self, verdict: Verdict, window: dict[str, int], source: str, told: Mapping[str, Any]) -> None:
-        values = verdict.values or {}
-        here = {name: told.get(name) if "." in name else values.get(name) for name in self.contract.segments}
-        # What stands in a field that is at fault may be anything, somebody's name in the place of a country, say.
-        faulty = {rule.field for rule in verdict.findings}
-        named = {name: _segment(value) for name, value in here.items() if value is not None and name not in faulty}
-        risk = abs(self._amount(verdict.values))
+    def _count_findings(self, verdict: Verdict, window: dict[str, int]) -> None:
+        at_risk = abs(self._amounts.of(verdict.values))
         for rule in verdict.findings:
-            window[f"f:{rule.id}"] += 1
-            if risk and rule.id in self._telling:
-                window[f"v:{rule.id}"] += risk
-            if rule.severity is not Severity.INFO:
-                self.findings.append(
-                    {
-                        "entity": self.contract.entity,
-                        "rule": rule.id,
-                        "severity": rule.severity,
-                        "dimension": rule.dimension,
-                        "path": rule.path,
-                        "message": rule.message,
-                        "source": source,
-                        "event_time": verdict.event_ms,
-                        "segments": named,
-                    }
-                )
-        if len(self.findings) > 2 * _FINDINGS_A_BATCH:
-            del self.findings[:-_FINDINGS_A_BATCH]
+            window[fields.finding(rule.id)] += 1
+            if at_risk and rule.id in self._tells_worth:
+                window[fields.value(rule.id)] += at_risk
 
-    def _amount(self, values: dict[str, Any] | None) -> int:
-        """What a record is worth, in minor units; 0 where it cannot be told."""
-        if self._revenue is None or values is None:
-            return 0
-        return _worth(values[self._revenue.quantity], values[self._revenue.price])
-
-    def _segments(
-        self, verdict: Verdict, outcome: Outcome, window: dict[str, int], waited: bool, told: Mapping[str, Any]
+    def _count_segments(
+        self, verdict: Verdict, outcome: Outcome, window: dict[str, int], segments: Mapping[str, Any], *, waited: bool
     ) -> None:
         values = verdict.values or {}
         for name in self.contract.segments:
-            # Of a record that waits, the referenced record is not known: it is counted under no value till it settles.
-            text = _segment(told.get(name) if "." in name and outcome != "pending" else values.get(name))
-            if waited and "." in name:
-                window[f"s|{name}|in|{_segment(None)}"] -= 1
-            if not waited or "." in name:
-                window[f"s|{name}|in|{text}"] += 1
+            of_reference = "." in name
+            # The record that a pending one refers to is not known: it is counted under no value until it is settled.
+            text = segment_value(segments.get(name) if of_reference and outcome != "pending" else values.get(name))
+            if waited and of_reference:
+                window[segment(name, RECEIVED, NONE)] -= 1
+            if not waited or of_reference:
+                window[segment(name, RECEIVED, text)] += 1
             if outcome == "pending":
                 continue
-            window[f"s|{name}|{outcome}|{text}"] += 1
-            if outcome == "clean" and self._revenue is not None:
-                window[f"s|{name}|rev|{text}"] += self._amount(verdict.values)
+            window[segment(name, outcome, text)] += 1
+            if outcome == "clean" and self._amounts.known:
+                window[segment(name, REVENUE, text)] += self._amounts.of(verdict.values)
             for rule in verdict.findings:
-                window[f"s|{name}|f:{rule.id}|{text}"] += 1
+                window[segment(name, fields.finding(rule.id), text)] += 1
+
+    def _window(self, minute: int) -> defaultdict[str, int]:
+        window = self.minutes.get(minute)
+        if window is None:
+            window = self.minutes[minute] = defaultdict(int)
+        return window
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    def totals(self) -> dict[str, int]:
+        """Return field → increment over all windows; segments are counted by window only."""
+        return fields.totals(self.minutes.values())
 
     def learned(self) -> list[tuple[str, int, dict[str, int]]]:
-        """What is usual among clean records that bear no warning: (rule id, week of event time, ``group|bucket`` → count)."""
+        """Return what is usual among clean records without a warning: (rule id, week, ``group|bucket`` → count)."""
         week = self.stream_ms // WEEK_MS
         return [
-            (rule_id, week, {f"{group}|{place}": count for (group, place), count in counter.items()})
+            (rule_id, week, {f"{group}|{bucket}": count for (group, bucket), count in counter.items()})
             for rule_id, counter in self._learned.items()
             if counter
         ]
 
-    def totals(self) -> dict[str, int]:
-        """Field → increment over all windows; segments are counted by window only."""
-        merged: dict[str, int] = {}
-        for window in self.minutes.values():
-            for key, count in window.items():
-                if not key.startswith("s|"):
-                    merged[key] = merged.get(key, 0) + count
-        return merged
-
-    def show(self, rows: Iterable[tuple[Verdict, str]]) -> None:
-        """Keep the newest clean ones of (verdict, source) rows, oldest first, for the preview."""
-        clean = [{"verdict": verdict, "source": source} for verdict, source in rows if verdict.body is not None]
-        self.previews = [*self.previews, *clean][-_PREVIEWS_A_BATCH:]
-
-    def preview_json(self) -> list[bytes]:
-        """The newest clean records as JSON, newest last, personal fields masked."""
-        rows = []
-        for preview in self.previews[-_PREVIEWS_A_BATCH:]:
-            verdict: Verdict = preview["verdict"]
-            rows.append(
-                msgspec.json.encode(
-                    {
-                        "source": preview["source"],
-                        "event_time": verdict.event_ms,
-                        "record": msgspec.Raw(self._masked(verdict.body or b"{}")),
-                        "repairs": list(verdict.repairs),
-                        "warnings": [rule.id for rule in verdict.findings],
-                    }
-                )
-            )
-        return rows
-
-    def _masked(self, body: bytes) -> bytes:
-        if not self._personal:
-            return body
-        record = json.loads(body)
-        for name in self._personal:
-            if record.get(name) is not None:
-                record[name] = MASK
-        return json.dumps(record, separators=(",", ":")).encode()
-
 
 def is_usual(verdict: Verdict) -> bool:
-    """Whether a clean record may teach what is usual: nothing else about it was worth a warning.
+    """True if a clean record may teach what is usual: it has no other warning than of outliers.
 
     Outliers teach too: the bounds are made of quantiles that few of them cannot move, and a product that is unlike its
     category, or whose price has changed for good, would never get bounds of its own.
@@ -319,26 +262,53 @@ def is_usual(verdict: Verdict) -> bool:
     return all(rule.severity is Severity.INFO or rule.kind == "outlier" for rule in verdict.findings)
 
 
-def _segment(value: Any) -> str:
-    return "(none)" if value is None else str(value)[:80]
+def _sampled(verdicts: Verdicts, pending: Collection[int]) -> list[int]:
+    """Return the indexes of a batch's samples: settled records with findings, and the newest clean ones."""
+    bodies = verdicts.bodies
+    clean = (index for index in range(len(bodies) - 1, -1, -1) if bodies[index] is not None and index not in pending)
+    found = (index for index, verdict in verdicts.marked.items() if verdict.findings and index not in pending)
+    return sorted({*islice(clean, CLEAN_RECORDS), *found})
 
 
-def _worth(quantity: float | None, price: float | None) -> int:
-    """``quantity`` × ``price`` in minor units; what is beyond ``MOST`` counts as that, so that no sum overflows."""
+class _Rows:
+    """Some records of a batch, by column; ``of_references`` holds the columns of fields of referenced records."""
+
+    def __init__(self, verdicts: Verdicts, indexes: list[int], of_references: Mapping[str, Sequence[Any]]) -> None:
+        self._verdicts, self._indexes, self._of_references = verdicts, indexes, of_references
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    def column(self, name: str) -> list[Any]:
+        column = self._of_references[name] if "." in name else self._verdicts.column(name)
+        return [column[index] for index in self._indexes]
+
+
+class _Amounts:
+    """Worth of records: quantity × price in minor units, at most MOST; ``known`` is False if the contract has no revenue."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.known = contract.revenue is not None
+        self._quantity, self._price = (contract.revenue.quantity, contract.revenue.price) if contract.revenue else ("", "")
+        self._required = {self._quantity, self._price} <= {field.name for field in contract.fields if field.required}
+
+    def of(self, values: dict[str, Any] | None) -> int:
+        """Return what a record is worth; 0 where it does not say."""
+        return _amount(values[self._quantity], values[self._price]) if self.known and values is not None else 0
+
+    def of_rows(self, rows: _Rows) -> list[int]:
+        """Return what each of some clean records is worth; nothing where no record of the entity says."""
+        if not self.known:
+            return []
+        quantities, prices = rows.column(self._quantity), rows.column(self._price)
+        if self._required:
+            amounts = [quantity * price * 100 for quantity, price in zip(quantities, prices, strict=True)]
+            if min(amounts) >= -MOST and max(amounts) <= MOST:
+                return list(map(round, amounts))
+        return list(map(_amount, quantities, prices))
+
+
+def _amount(quantity: float | None, price: float | None) -> int:
     if quantity is None or price is None:
         return 0
     return round(max(-MOST, min(quantity * price * 100, MOST)))
-
-
-class _Run:
-    """Some records of a batch, by column; ``told`` holds the columns of fields of referenced records."""
-
-    def __init__(self, verdicts: Verdicts, places: list[int], told: Mapping[str, Sequence[Any]]) -> None:
-        self._verdicts, self._places, self._told = verdicts, places, told
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def column(self, name: str) -> list[Any]:
-        column = self._told[name] if "." in name else self._verdicts.column(name)
-        return [column[place] for place in self._places]

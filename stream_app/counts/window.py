@@ -1,47 +1,69 @@
-"""Windows of counts."""
+"""Windows of counts, and the minutes of a tally summed to windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, parse
 from stream_app.windows.grain import Grain
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One tumbling window; ``start`` in seconds since the epoch, event time."""
+    """One tumbling window of event time; ``start`` in seconds since the epoch. Without records its counts are empty."""
 
     start: int
     counts: Counts
 
 
+def by_grain(minutes: Mapping[int, Mapping[str, int]], grain: Grain) -> dict[int, dict[str, int]]:
+    """Sum a tally's ``minutes`` (epoch minute → field → number) by window: start in seconds → field → number, in order."""
+    merged: dict[int, dict[str, int]] = {}
+    for minute, counts in minutes.items():
+        into = merged.setdefault(grain.start(minute * 60), {})
+        for name, number in counts.items():
+            into[name] = into.get(name, 0) + number
+    return dict(sorted(merged.items()))
+
+
+def distinct_by_grain(minutes: Mapping[int, Collection[str]], grain: Grain) -> dict[int, set[str]]:
+    """Unite distinct values (epoch minute → values) by window: start in seconds → values, in order."""
+    merged: dict[int, set[str]] = {}
+    for minute, values in minutes.items():
+        merged.setdefault(grain.start(minute * 60), set()).update(values)
+    return dict(sorted(merged.items()))
+
+
+def windows_of(
+    minutes: Mapping[int, Mapping[str, int]], grain: Grain, since: int | None = None, until: int | None = None
+) -> Iterator[Window]:
+    """Yield the windows of a tally's ``minutes``, in order, without gaps.
+
+    ``since`` and ``until`` in seconds since the epoch; default: from the first to the last that holds a record. A window
+    that ``until`` cuts is left out.
+    """
+    merged = by_grain(minutes, grain)
+    if not merged and (since is None or until is None):
+        return
+    first = grain.start(min(merged) if since is None else since)
+    last = max(merged) + grain.seconds if until is None else until
+    for start in range(first, last - grain.seconds + 1, grain.seconds):
+        yield Window(start, parse(merged.get(start, {})))
+
+
 @dataclass(frozen=True, slots=True)
 class HashWindow:
-    """One tumbling window: ``start`` in seconds since the epoch, ``counts`` as in the window's hash; empty: no records."""
+    """A window as its hash is; goes as soon as the monitor takes ``Window``."""
 
     start: int
     counts: Mapping[str, int]
 
 
-def windows_of(
+def hash_windows_of(
     minutes: Mapping[int, Mapping[str, int]], grain: str, since: int | None = None, until: int | None = None
 ) -> Iterator[HashWindow]:
-    """The windows of a tally's ``minutes`` (epoch minute → counts), in order, without gaps.
-
-    ``since`` and ``until`` in seconds since the epoch; default: from the first to the last that holds a record. A window
-    that ``until`` cuts is left out.
-    """
-    seconds = Grain(grain).seconds
-    merged: dict[int, dict[str, int]] = {}
-    for minute, counts in minutes.items():
-        into = merged.setdefault(minute * 60 // seconds * seconds, {})
-        for name, number in counts.items():
-            into[name] = into.get(name, 0) + number
-    if not merged and (since is None or until is None):
-        return
-    first = (min(merged) if since is None else since) // seconds * seconds
-    last = max(merged) + seconds if until is None else until
-    for start in range(first, last - seconds + 1, seconds):
-        yield HashWindow(start, merged.get(start, {}))
+    """Yield what ``windows_of`` yields, not parsed; goes with ``HashWindow``."""
+    merged = by_grain(minutes, Grain(grain))
+    for window in windows_of(minutes, Grain(grain), since, until):
+        yield HashWindow(window.start, merged.get(window.start, {}))

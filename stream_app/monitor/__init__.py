@@ -16,7 +16,7 @@ passed in may not be used again. What is watched, and how, is told in ``docs/ano
 """
 
 from stream_app.counts.window import HashWindow as Window
-from stream_app.counts.window import windows_of
+from stream_app.counts.window import hash_windows_of as windows_of
 from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.monitor import Monitor, State
 from stream_app.monitor.tuning import Tuning

@@ -124,14 +124,8 @@ class Queries:
             counts = parsed(key, raw)
             states[entity] = EntityState(
                 counts=counts,
-                totals=EntityTotals(
-                    received=counts.received,
-                    clean=counts.clean,
-                    rejected=counts.rejected,
-                    pending=counts.pending,
-                    repaired=counts.repaired,
-                    findings=counts.findings,
-                    revenue_minor=counts.revenue_minor,
+                totals=EntityTotals.of(
+                    counts,
                     active_customers=customers,
                     orders=orders if contract.order and not contract.order_unique else counts.clean,
                     known=known,

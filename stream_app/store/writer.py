@@ -71,7 +71,6 @@ class Changes:
         """The argument of the APPLY script."""
         tally = self.tally
         customers, orders = _distinct(tally.customers), _distinct(tally.orders)
-        findings = [json.dumps(row | {"at": self.now_ms}, ensure_ascii=False, separators=(",", ":")) for row in tally.findings]
         body = {
             "entity": tally.contract.entity,
             "applied": self.applied,
@@ -87,8 +86,8 @@ class Changes:
             "refs": [part for row in self.references.items() for part in row],
             "learned": self.learned,
             "release": self.release,
-            "findings": findings[-FINDINGS_KEPT:],
-            "clean": tally.preview_json(),
+            "findings": tally.samples.encoded_findings(self.now_ms),
+            "clean": tally.samples.encoded_clean(),
             "findings_kept": FINDINGS_KEPT,
             "clean_kept": CLEAN_KEPT,
             "segments": SEGMENT_VALUES,

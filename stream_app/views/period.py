@@ -58,16 +58,16 @@ def concentrations(contracts: Mapping[str, ContractSummary], periods: Mapping[st
 
 def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts) -> list[Concentration]:
     values = counts.segments.get(field, {})
-    records = sum(numbers.get("in", 0) for numbers in values.values())
+    records = sum(counted.received for counted in values.values())
     # A segment may be a field of a referenced record: `customer_id.country`.
     about = {f"$.{field}", f"$.{field.partition('.')[0]}"}
     found = []
     for rule_id, rule in contract.rules.items():
         if not rule.counts or rule.path in about or rule.kind == "record":
             continue
-        total = sum(numbers.get(f"f:{rule_id}", 0) for numbers in values.values())
-        for value, numbers in values.items():
-            here, among = numbers.get(f"f:{rule_id}", 0), numbers.get("in", 0)
+        total = sum(counted.findings.get(rule_id, 0) for counted in values.values())
+        for value, counted in values.items():
+            here, among = counted.findings.get(rule_id, 0), counted.received
             if here < FEWEST_FINDINGS or among < FEWEST_RECORDS or records - among < FEWEST_RECORDS:
                 continue
             there, elsewhere = min(1.0, here / among), min(1.0, (total - here) / (records - among))

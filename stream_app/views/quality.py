@@ -229,14 +229,14 @@ def _segments(inside: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:
             entity=entity,
             field=name,
             value=value,
-            received=numbers.get("in", 0),
-            rejected=numbers.get("rejected", 0),
-            revenue=numbers.get("rev", 0) / MINOR,
-            findings={what[2:]: number for what, number in numbers.items() if what.startswith("f:")},
+            received=here.received,
+            rejected=here.rejected,
+            revenue=here.revenue_minor / MINOR,
+            findings=here.findings,
         )
         for entity, counts in inside.items()
         for name, values in counts.segments.items()
-        for value, numbers in values.items()
+        for value, here in values.items()
     ]
     return tuple(sorted(rows, key=lambda row: (row.entity, row.field, -row.received, row.value)))
 

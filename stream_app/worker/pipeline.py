@@ -139,8 +139,6 @@ class Engine:
         baseline = self.look_ups.baseline
         tally = Tally(self.contract, baseline.learned if baseline is not None else 0)
         tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
-        newest = [index for index in range(max(0, len(records) - 100), len(records)) if index not in pending]
-        tally.show((verdicts[index], sources[index].decode()) for index in newest)
         changes = Changes(tally, now, applied=(*place, offsets[-1]), references=settled.references)
         for index in sorted(pending):
             waiting = {"since": now, "decision": None, "rules": marks(verdicts[index])}

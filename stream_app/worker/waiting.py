@@ -148,7 +148,6 @@ class WaitingRoom:
             for held in remaining:
                 outcome: Outcome = "rejected" if held.verdict.rejected else "clean"
                 tally.add(held.verdict, outcome, held.source, waited=True, segments=segments[held.field])
-            tally.show((held.verdict, held.source) for held in remaining)
             changes = Changes(tally, int(time.time() * 1000), settle=[held.field for held in remaining])
             changes.release = engine.look_ups.releases((held.verdict, held.source.encode()) for held in remaining)
             kept = Verdicts.of(engine.contract, [held.verdict for held in remaining])

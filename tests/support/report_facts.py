@@ -15,7 +15,7 @@ from reporter.material import Health, Material
 from reporter.texts import texts
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
 
 START, END = 1_790_000_400, 1_790_086_800
@@ -71,8 +71,8 @@ def material(**changes: Any) -> Material:
                 Counts(
                     received=640, clean=600, rejected=40, findings={"email.format": 40}, nulls={"country": 90},
                     segments={"country": {
-                        "Germany": {"in": 200, "f:email.format": 34, "clean": 166},
-                        "France": {"in": 440, "f:email.format": 6, "clean": 434},
+                        "Germany": SegmentCounts(200, 166, findings={"email.format": 34}),
+                        "France": SegmentCounts(440, 434, findings={"email.format": 6}),
                     }},
                 )
             ),
@@ -80,8 +80,8 @@ def material(**changes: Any) -> Material:
                 Counts(
                     received=300, clean=260, rejected=40, findings={"unit_price.exclusiveMinimum": 40},
                     segments={"category": {
-                        HOSTILE: {"in": 60, "f:unit_price.exclusiveMinimum": 30},
-                        "Books": {"in": 240, "f:unit_price.exclusiveMinimum": 10},
+                        HOSTILE: SegmentCounts(60, findings={"unit_price.exclusiveMinimum": 30}),
+                        "Books": SegmentCounts(240, findings={"unit_price.exclusiveMinimum": 10}),
                     }},
                 )
             ),

@@ -48,7 +48,6 @@ def changes(records: list[tuple[Raw, Outcome]], *, entity: str = "orders", waite
     judge, tally = Judge(contract), Tally(contract)
     for number, (raw, outcome) in enumerate(records):
         tally.add(judge.judge(raw.value, BEGIN * 1000), outcome, f"{entity}:0:{number}", waited=waited)
-    tally.show((judge.judge(raw.value, BEGIN * 1000), f"{entity}:0:0") for raw, outcome in records if outcome == "clean")
     return Changes(tally, 1, **more)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.contract.summary import order_is_unique
-from stream_app.counts.tally import MASK, MOST, Tally
+from stream_app.counts.tally import MOST, Tally
 from stream_app.judge import Verdict
 from tests.support.records import AS_OF, GOOD, encoded, judge_of, judged, order, shop
 
@@ -104,7 +104,9 @@ def test_a_batch_counts_what_its_records_count_one_by_one(
         here = {segment: column[index] for segment, column in told.items()}
         by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}", segments=here)
     assert {minute: dict(window) for minute, window in at_once.minutes.items()} == by_one.minutes
-    assert (at_once.customers, at_once.orders, at_once.findings) == (by_one.customers, by_one.orders, by_one.findings)
+    assert (at_once.customers, at_once.orders) == (by_one.customers, by_one.orders)
+    assert at_once.samples.findings == by_one.samples.findings
+    assert at_once.samples.encoded_clean() == by_one.samples.encoded_clean()
     assert at_once.stream_ms == by_one.stream_ms
 
 
@@ -124,21 +126,14 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     verdict = judged(encoded(order(quantity="2", note=1)))
     tally.add(verdict, "pending", "orders:0:7")
     assert tally.totals() == {"in": 1, "pending": 1}
-    assert (tally.findings, tally.previews, tally.customers, tally.stream_ms) == ([], [], {}, 0)
+    assert (*tally.samples.findings, *tally.samples.encoded_clean()) == ()
+    assert (tally.customers, tally.stream_ms) == ({}, 0)
     tally.add(verdict, "clean", "orders:0:7", waited=True)
     assert tally.totals() == {
         "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
         "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1,
     }  # fmt: skip
     assert tally.stream_ms == verdict.event_ms
-
-
-def test_a_finding_names_the_segments_of_its_record_but_not_by_a_field_at_fault() -> None:
-    tally = Tally(shop("built-in").contracts["customers"])
-    customer = GOOD["built-in", "customers"]
-    tally.add(judged(encoded(customer | {"email": "nobody"}), "customers"), "rejected", "customers:0:1")
-    tally.add(judged(encoded(customer | {"country": "Atlantis"}), "customers"), "rejected", "customers:0:2")
-    assert [row["segments"] for row in tally.findings] == [{"country": customer["country"]}, {}]
 
 
 def test_a_record_that_waited_is_counted_by_the_segments_of_what_it_waited_for() -> None:
@@ -240,48 +235,19 @@ def test_orders_are_counted_apart_only_where_a_record_is_not_an_order() -> None:
     assert list(tally.customers.values()) == [{"17850"}]
 
 
-def test_previews_mask_personal_fields() -> None:
-    tally = Tally(shop("built-in").contracts["customers"])
-    verdict = judged(encoded(GOOD["built-in", "customers"] | {"country": "uk"}), "customers")
-    tally.show([(verdict, "customers:0:3")])
-    [text] = tally.preview_json()
-    assert b"Ada" not in text
-    assert b"ada@" not in text
-    assert json.loads(text) == {
-        "source": "customers:0:3",
-        "event_time": verdict.event_ms,
-        "record": {"customer_id": 7, "name": MASK, "email": MASK, "country": "United Kingdom"},
-        "repairs": ["country.spelling"],
-        "warnings": [],
-    }
-
-
-def test_only_clean_records_are_previewed_and_only_the_newest() -> None:
-    tally = Tally(shop("built-in").contracts["orders"])
-    for number in range(1, 101):
-        good, bad = judged(encoded(order(order_id=number))), judged(encoded(order(order_id=number, quantity=0)))
-        tally.show([(good, f"orders:0:{number}"), (bad, f"orders:1:{number}")])
-    rows = [json.loads(row) for row in tally.preview_json()]
-    assert [row["record"]["order_id"] for row in rows] == list(range(81, 101))
-
-
-def test_kept_findings_hold_no_values_and_are_bounded() -> None:
+def test_counter_fields_hold_no_values_but_those_of_segments() -> None:
     tally = Tally(shop("built-in").contracts["customers"])
     raw = encoded(
         {"customer_id": "secret-1", "name": "secret-2\x00", "email": "secret-3", "country": "secret-4", "secret-5": 1}
     )
     for number in range(1000):
         tally.add(judged(raw, "customers"), "rejected", f"customers:0:{number}")
-    assert "secret" not in json.dumps(tally.findings)
     assert "secret" not in json.dumps([list(window) for window in tally.minutes.values()]).replace("secret-4", "")
-    assert len(tally.findings) <= 400
-    assert tally.findings[-1]["source"] == "customers:0:999"
     assert tally.totals().get("in", 0) == tally.totals().get("rejected", 0) == 1000
 
 
-def test_info_findings_are_counted_but_not_kept() -> None:
+def test_info_findings_are_counted() -> None:
     tally = Tally(shop("online-retail").contracts["orders"])
     record = GOOD["online-retail", "orders"] | {"customer_id": None}
     tally.add(judged(encoded(record), "orders", "online-retail"), "clean", "orders:0:0")
     assert tally.totals().get("f:guest", 0) == 1
-    assert tally.findings == []

@@ -9,10 +9,10 @@ import pytest
 
 from reporter.compute import compute
 from reporter.figures import render
-from reporter.names import NONE, is_harmless
+from reporter.names import is_harmless
 from reporter.prompt import facts_for_model
 from reporter.texts import LANGUAGES, texts
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import NONE, Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
 from stream_app.views.period import concentrations, rising_repairs
 from tests.support.report_facts import AnIncident, contracts, material, some_facts
@@ -73,29 +73,34 @@ def test_a_problem_that_sits_in_a_segment_is_compared_with_elsewhere() -> None:
     [(4, 100, 0, 100), (10, 100, 9, 100), (6, 19, 0, 100), (6, 100, 0, 19), (6, 3_000, 2, 3_000)],
 )
 def test_few_or_ordinary_findings_make_no_segment_stand_out(here: int, among: int, there: int, rest: int) -> None:
-    values = {"Germany": {"in": among, "f:email.format": here}, "France": {"in": rest, "f:email.format": there}}
+    values = {
+        "Germany": SegmentCounts(among, findings={"email.format": here}),
+        "France": SegmentCounts(rest, findings={"email.format": there}),
+    }
     periods = {"customers": PeriodCounts(Counts(received=among + rest, segments={"country": values}))}
 
     assert concentrations(contracts(), periods) == []
 
 
 def test_a_rule_about_the_segment_field_itself_says_nothing() -> None:
-    values = {"Germany": {"in": 100, "f:country.required": 50}, "France": {"in": 100, "f:country_known": 0}}
-    values["Germany"]["f:country_known"] = 50
+    values = {
+        "Germany": SegmentCounts(100, findings={"country.required": 50, "country_known": 50}),
+        "France": SegmentCounts(100),
+    }
     periods = {"customers": PeriodCounts(Counts(received=200, segments={"country": values}))}
 
     assert concentrations(contracts(), periods) == []
 
 
 def test_what_cannot_be_read_makes_no_segment_stand_out() -> None:
-    values = {NONE: {"in": 100, "f:record.empty": 50, "f:email.format": 50}, "France": {"in": 100}}
+    values = {NONE: SegmentCounts(100, findings={"record.empty": 50, "email.format": 50}), "France": SegmentCounts(100)}
     periods = {"customers": PeriodCounts(Counts(received=200, segments={"country": values}))}
 
     assert [one.rule for one in concentrations(contracts(), periods)] == ["email.format"]
 
 
 def test_records_without_a_segment_are_called_so_to_a_model_too() -> None:
-    values = {"country": {NONE: {"in": 100, "f:email.format": 50}, "France": {"in": 100}}}
+    values = {"country": {NONE: SegmentCounts(100, findings={"email.format": 50}), "France": SegmentCounts(100)}}
     facts = compute(material(counts={"customers": PeriodCounts(Counts(received=200, segments=values))}), EN)
 
     assert facts.all["segment.1.name"].rendering == "country not given"
@@ -312,8 +317,8 @@ def test_what_an_absurd_record_or_one_that_comes_again_says_it_is_worth_is_not_a
 def test_a_segment_of_a_referenced_record_is_named_where_its_contract_lists_it() -> None:
     orders = replace(contracts()["orders"], segments=("customer_id.country",))
     values = {
-        "Germany": {"in": 100, "f:price.type": 40, "f:customer_id.required": 90},
-        "France": {"in": 900, "f:price.type": 4},
+        "Germany": SegmentCounts(100, findings={"price.type": 40, "customer_id.required": 90}),
+        "France": SegmentCounts(900, findings={"price.type": 4}),
     }
     counts = {"orders": PeriodCounts(Counts(received=1_000, segments={"customer_id.country": values}))}
     facts = compute(material(contracts=contracts() | {"orders": orders}, counts=counts, before=None, incidents=()), EN)

@@ -12,7 +12,7 @@ from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import Health, Material
 from reporter.texts import LANGUAGES, texts
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
 from tests.support.report_facts import AnIncident, contracts, material
 
@@ -142,7 +142,12 @@ def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
 
 
 def test_a_segment_is_spoken_of_where_it_holds_enough_of_all_findings() -> None:
-    values = {"country": {"Germany": {"in": 200, "f:email.format": 34}, "France": {"in": 440, "f:email.format": 6}}}
+    values = {
+        "country": {
+            "Germany": SegmentCounts(200, findings={"email.format": 34}),
+            "France": SegmentCounts(440, findings={"email.format": 6}),
+        }
+    }
 
     def told(others: int) -> str:
         found = {"email.format": 40, "name.required": others}
