@@ -1,19 +1,20 @@
-"""What readers of the counts need to know of a contract."""
+"""The part of a contract that readers of the counts need; workers store it as JSON."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from stream_app.contract.model import Contract, Rule, Severity
 
 _INFO = Severity.INFO.value
+#: Maximum number of listed values of a segment that readers get; longer lists are left out.
+MAX_LISTED = 500
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSummary:
-    """What a finding of this rule means. ``worth``: what its records are worth is known (``judge.worth``)."""
+class RuleSummary(msgspec.Struct, frozen=True):
+    """One rule. ``worth``: quantity × price of the records that it finds is the value at risk (``tells_worth``)."""
 
     dimension: str
     severity: str
@@ -25,118 +26,62 @@ class RuleSummary:
 
     @property
     def counts(self) -> bool:
-        """Whether findings of this rule lower the quality score: those of ``info`` rules do not."""
+        """True if findings of this rule lower the quality score; those of ``info`` rules do not."""
         return self.severity != _INFO
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSummary:
-    """One field: its logical type, and whether its values are personal and shown masked."""
+class FieldSummary(msgspec.Struct, frozen=True):
+    """One field: its logical type; ``personal`` values are shown masked."""
 
     name: str
     type: str
     personal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ContractSummary:
-    """What readers of the counts need to know of a contract.
+class ContractSummary(msgspec.Struct, frozen=True):
+    """One entity's contract. Attributes are in the order of the stored JSON; what an older worker did not write has a default.
 
-    ``order_unique``: the ``order`` property is unique, so that clean records are orders.
-    ``customer_entity``: the entity whose known records are the shop's customers.
-    ``listed``: segment field → the values that the contract itself lists for it.
+    Attributes:
+        listed: segment field → the values that the contract lists for it.
+        order_unique: each clean record is an order of its own.
+        customer_entity: the entity whose known records are the shop's customers.
+        references: the entities that it refers to.
     """
 
     id: str
     version: str
-    rules: Mapping[str, RuleSummary] = field(default_factory=dict)
-    fields: tuple[FieldSummary, ...] = ()
-    references: tuple[str, ...] = ()
-    segments: tuple[str, ...] = ()
     currency: str | None = None
     event_time: str | None = None
+    segments: tuple[str, ...] = ()
+    listed: Mapping[str, tuple[str, ...]] = {}
     order: str | None = None
     order_unique: bool = False
     customer: str | None = None
     customer_entity: str | None = None
     revenue: bool = False
-    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    fields: tuple[FieldSummary, ...] = ()
+    rules: Mapping[str, RuleSummary] = {}
 
     def to_json(self) -> str:
-        """Compact JSON, the value under the contracts key."""
-        plain = {
-            "id": self.id,
-            "version": self.version,
-            "currency": self.currency,
-            "event_time": self.event_time,
-            "segments": list(self.segments),
-            "listed": {name: list(values) for name, values in self.listed.items()},
-            "order": self.order,
-            "order_unique": self.order_unique,
-            "customer": self.customer,
-            "customer_entity": self.customer_entity,
-            "revenue": self.revenue,
-            "references": list(self.references),
-            "fields": [{"name": one.name, "type": one.type, "personal": one.personal} for one in self.fields],
-            "rules": {
-                rule_id: {
-                    "dimension": rule.dimension,
-                    "severity": rule.severity,
-                    "path": rule.path,
-                    "message": rule.message,
-                    "impact": rule.impact,
-                    "kind": rule.kind,
-                    "worth": rule.worth,
-                }
-                for rule_id, rule in self.rules.items()
-            },
-        }
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        """Return compact JSON."""
+        return msgspec.json.encode(self).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> ContractSummary:
+    def from_json(cls, text: str | bytes) -> ContractSummary:
         """Read what ``to_json`` wrote.
 
         Raises:
-            ValueError: the text is no such JSON.
+            ValueError: anything else.
         """
         try:
-            plain = json.loads(text)
-            references = tuple(plain["references"])
-            customer = plain["customer"]
-            return cls(
-                id=plain["id"],
-                version=plain["version"],
-                currency=plain["currency"],
-                event_time=plain["event_time"],
-                segments=tuple(plain["segments"]),
-                order=plain["order"],
-                order_unique=bool(plain.get("order_unique", False)),
-                customer=customer,
-                customer_entity=plain.get("customer_entity"),
-                revenue=bool(plain["revenue"]),
-                listed={name: tuple(values) for name, values in plain.get("listed", {}).items()},
-                references=references,
-                fields=tuple(FieldSummary(one["name"], one["type"], bool(one["personal"])) for one in plain["fields"]),
-                rules={
-                    rule_id: RuleSummary(
-                        dimension=rule["dimension"],
-                        severity=rule["severity"],
-                        path=rule["path"],
-                        message=rule["message"],
-                        impact=rule["impact"],
-                        kind=rule["kind"],
-                        worth=bool(rule.get("worth", False)),
-                    )
-                    for rule_id, rule in plain["rules"].items()
-                },
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no contract summary: {type(error).__name__}: {error}") from None
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"an unreadable contract summary ({error})") from None
 
 
 def describe(contract: Contract) -> ContractSummary:
-    """What the store and the figures need of a compiled contract."""
+    """Summarise a compiled contract for readers of its counts."""
     customers = [reference.to_entity for reference in contract.references if reference.field == contract.customer]
     return ContractSummary(
         id=contract.id,
@@ -144,14 +89,14 @@ def describe(contract: Contract) -> ContractSummary:
         currency=contract.revenue.currency if contract.revenue else None,
         event_time=contract.event_time,
         segments=contract.segments,
+        listed={name: values for name in contract.segments if (values := _listed(contract, name))},
         order=contract.order,
-        order_unique=any(unique.among == "kept" and unique.fields == (contract.order,) for unique in contract.uniques),
+        order_unique=order_is_unique(contract),
         customer=contract.customer,
         customer_entity=customers[0] if customers else None,
         revenue=contract.revenue is not None,
-        listed={name: values for name in contract.segments if (values := _listed(contract, name))},
         references=tuple(dict.fromkeys(reference.to_entity for reference in contract.references)),
-        fields=tuple(FieldSummary(one.name, one.type, one.personal) for one in contract.fields),
+        fields=tuple(FieldSummary(field.name, field.type, field.personal) for field in contract.fields),
         rules={
             rule_id: RuleSummary(
                 rule.dimension.value,
@@ -167,26 +112,24 @@ def describe(contract: Contract) -> ContractSummary:
     )
 
 
-#: More listed values than these are not passed on to readers.
-MOST_LISTED = 500
-
-
 def _listed(contract: Contract, name: str) -> tuple[str, ...]:
-    """The values of a field that the contract lists: valid ones, and those that its spellings lead to."""
-    valid = [value for one in contract.values if one.field == name and one.metric == "invalidValues" for value in one.values]
-    spelt = [value for one in contract.fields if one.name == name for value in one.spellings.values()]
-    found = tuple(dict.fromkeys(value for value in [*valid, *spelt] if isinstance(value, str)))
-    return found if len(found) <= MOST_LISTED else ()
+    """Return the values that the contract lists for a field: valid ones, and those that its spellings lead to."""
+    valid = [
+        value for rule in contract.values if rule.field == name and rule.metric == "invalidValues" for value in rule.values
+    ]
+    spelled = [value for field in contract.fields if field.name == name for value in field.spellings.values()]
+    found = tuple(dict.fromkeys(value for value in [*valid, *spelled] if isinstance(value, str)))
+    return found if len(found) <= MAX_LISTED else ()
 
 
-#: Rules that may doubt the amount whatever fields they name.
+#: Rules that may doubt the amount, whatever field they name.
 _DOUBTING_KINDS = frozenset({"condition", "outlier", "deviation"})
-#: A record that comes a second time, word for word, is worth nothing (one that says something else is a contradiction).
+#: A record that repeats another one word for word is worth nothing; one that differs breaks ``….contradiction``.
 _REPEATED = ".unique"
 
 
 def tells_worth(contract: Contract, rule: Rule) -> bool:
-    """Whether quantity × price of the records that this rule finds says what is at risk: it doubts neither of them."""
+    """True if quantity × price of the records that this rule finds is the value at risk: the rule doubts neither of them."""
     revenue = contract.revenue
     return (
         revenue is not None
@@ -198,5 +141,5 @@ def tells_worth(contract: Contract, rule: Rule) -> bool:
 
 
 def order_is_unique(contract: Contract) -> bool:
-    """Whether each clean record is an order of its own, so that orders need no distinct count."""
+    """True if each clean record is an order of its own, so that orders need no distinct count."""
     return any(unique.among == "kept" and unique.fields == (contract.order,) for unique in contract.uniques)

@@ -182,7 +182,7 @@ class Tally:
             return
         if values is not None:
             for name in self._optional:
-                if values[name] is None and not verdict.faulty(name):
+                if values[name] is None and not verdict.breaks_structure(name):
                     window[fields.null(name)] += 1
         for name in verdict.unknown:
             window[fields.unknown(name)] += 1

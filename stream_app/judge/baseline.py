@@ -1,10 +1,9 @@
-"""Learned bounds of numbers, by group: what is usual of a product's quantity or price, and what is not. Pure.
+"""Learned bounds of numbers by group: the usual range of a product's quantity or price. Pure.
 
-What is learned is a histogram of the logarithm (buckets of 5 %, as in DDSketch, Masson et al. 2019): integers that add up,
-so that they can be counted as exactly as everything else, in any order and by any number of workers. What is usual is
-told from its quantiles: the distance from the median to the 5th and to the 95th percentile, each taken as 1.645 standard
-deviations of its own side. Quantities of orders are skewed; the median absolute deviation sees both sides as one and
-either floods or misses (docs/anomalies.md compares them).
+A group is learned as a histogram of the logarithm (buckets of 5 %, as in DDSketch, Masson et al. 2019). Its counts are integers
+that add up, so that workers count them as exactly as everything else, in any order. The usual range follows from the
+quantiles: the distance from the median to the 5th and to the 95th percentile, each taken as 1.645 standard deviations of its
+own side. Quantities of orders are skewed; the median absolute deviation sees both sides as one and either floods or misses.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -23,38 +21,41 @@ from stream_app.contract.model import Contract, Outlier
 from stream_app.judge.batch import Verdicts
 
 _GAMMA = math.log(1.05)
-#: The least spread of one side, as a standard deviation of the logarithm: 10 %.
-_LEAST_SPREAD = 0.1
+#: Minimum spread of one side, as a standard deviation of the logarithm: 10 %.
+_MIN_SPREAD = 0.1
 #: z of the 95th percentile.
 _Z95 = 1.6449
-#: Values that are learned one and all; from then on, of a batch no more than so many records. Groups that bounds are kept for.
-YOUNG = 200_000
-LEARNED_A_BATCH = 2_000
-MOST_GROUPS = 20_000
+#: Learn every value up to this many; then sample at most this many records per batch.
+LEARN_ALL_UP_TO = 200_000
+SAMPLED_PER_BATCH = 2_000
+#: Maximum number of groups per rule and level that have bounds: those with the most values.
+MAX_GROUPS = 20_000
 
 #: Weeks of event time that a baseline is made of.
 WEEKS = 8
 WEEK_MS = 7 * 86_400_000
-#: A new version is made once this much more has been learned than the last one was made of (first while less than YOUNG has
-#: been), and at least so many values.
-_GROWTHS = (2, 1.25)
-_LEAST = 200
+#: A new version is due when the values learned have grown by this factor since the last one (the first factor while fewer
+#: than ``LEARN_ALL_UP_TO`` have been learned), and by at least this many.
+_GROWTH_FACTORS = (2, 1.25)
+_MIN_GROWTH = 200
 
-#: A group's bounds: (low, high), both still usual.
+#: The bounds of a group, inclusive: (low, high).
 Bounds = tuple[float, float]
 
 
-@lru_cache(65_536)
 def bucket(value: float | None) -> int | None:
-    """The bucket of a number; ``None`` where there is none, or no logarithm of it."""
+    """Return the bucket of a number; ``None`` for null and for a number without a logarithm."""
     return round(math.log(value) / _GAMMA) if value is not None and value > 0 and math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """One version of what is usual: rule id → group → bounds. The group ``""`` is the whole entity.
+    """One version of the usual bounds.
 
-    ``learned`` says of how many values it was made.
+    Attributes:
+        version: counts up from 1.
+        bounds: rule id → group → bounds. The group ``""`` is the whole entity.
+        learned: number of values that it was made of.
     """
 
     version: int = 0
@@ -68,7 +69,7 @@ class Baseline:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Baseline:
-        """Read what ``to_json`` wrote; ValueError when it is something else."""
+        """Read what ``to_json`` wrote; ValueError for anything else."""
         try:
             plain = json.loads(text)
             bounds = {
@@ -77,18 +78,22 @@ class Baseline:
             }
             return cls(int(plain["version"]), bounds, int(plain.get("learned", 0)))
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no baseline: {type(error).__name__}: {error}") from None
+            raise ValueError(f"not a baseline: {type(error).__name__}: {error}") from None
 
 
 def learned(
-    contract: Contract, verdicts: Verdicts, places: Sequence[int], so_far: int = 0
+    contract: Contract, verdicts: Verdicts, indexes: Sequence[int], so_far: int = 0
 ) -> dict[str, Counter[tuple[Any, Any]]]:
-    """Rule id → (group of the finest level, bucket) → how often, among the records at ``places``.
+    """Count the values of outlier rules: rule id → (group of the finest level, bucket) → count.
 
-    A group is a value of its field. Once much has been learned (``so_far`` values), a sample of a large batch is enough.
+    Args:
+        contract: with the outlier rules.
+        verdicts: of a batch.
+        indexes: the records to learn from.
+        so_far: number of values learned before; from ``LEARN_ALL_UP_TO`` on, a sample of the batch is enough.
     """
-    step = -(-len(places) // LEARNED_A_BATCH) if places and so_far >= YOUNG else 1
-    sample = places[::step]
+    step = -(-len(indexes) // SAMPLED_PER_BATCH) if indexes and so_far >= LEARN_ALL_UP_TO else 1
+    sample = indexes[::step]
     whole = len(sample) == len(verdicts)
     columns: dict[str | None, list[Any]] = {None: [""] * len(sample)}
 
@@ -108,18 +113,18 @@ def learned(
 
 
 def learned_by(outlier: Outlier) -> str | None:
-    """The field of the record whose value is the group that is learned; coarser levels are merged from it."""
+    """Return the field whose values are the groups that are learned; coarser levels are merged from them."""
     return outlier.levels[0].partition(".")[0] if outlier.levels else None
 
 
 def enough(now: int, made_of: int, *, new_week: bool) -> bool:
-    """Whether a new version is due: ``now`` values have been learned, and the last one was made of ``made_of``."""
-    growth = _GROWTHS[made_of >= YOUNG]
-    return now >= made_of * growth + _LEAST or (new_week and now > made_of)
+    """True if a new version is due: ``now`` values have been learned, and the last version was made of ``made_of``."""
+    growth = _GROWTH_FACTORS[made_of >= LEARN_ALL_UP_TO]
+    return now >= made_of * growth + _MIN_GROWTH or (new_week and now > made_of)
 
 
 def parent_levels(contract: Contract, histograms: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str, str, list[str]]]:
-    """Levels that are fields of referenced records: (level, entity, field, the groups to be placed in them)."""
+    """Return the levels that are fields of referenced records: (level, entity, field, the finest groups to look up)."""
     to = {reference.field: reference.to_entity for reference in contract.references}
     levels: dict[str, tuple[str, str, dict[str, None]]] = {}
     for outlier in contract.outliers:
@@ -138,14 +143,14 @@ def build(
     parents: Mapping[str, Mapping[str, str]],
     learned: int = 0,
 ) -> Baseline:
-    """The bounds that histograms give.
+    """Make a baseline out of histograms.
 
     Args:
         version: of the result.
         outliers: the rules.
         histograms: rule id → group of the finest level → bucket → count.
         parents: level (``product_id.category``) → group of the finest level → its group at that level.
-        learned: how many values have been learned.
+        learned: number of values learned.
     """
     bounds: dict[str, dict[str, Bounds]] = {}
     for outlier in outliers:
@@ -173,10 +178,11 @@ def build(
 
 
 def _largest(groups: Mapping[str, Mapping[int, int]]) -> list[tuple[str, Mapping[int, int]]]:
+    """Return the ``MAX_GROUPS`` groups with the most values."""
     rows = list(groups.items())
-    if len(rows) > MOST_GROUPS:
+    if len(rows) > MAX_GROUPS:
         rows.sort(key=lambda row: -sum(row[1].values()))
-    return rows[:MOST_GROUPS]
+    return rows[:MAX_GROUPS]
 
 
 def _set(groups: dict[str, Bounds], group: str, histogram: Mapping[int, int], outlier: Outlier) -> None:
@@ -185,15 +191,15 @@ def _set(groups: dict[str, Bounds], group: str, histogram: Mapping[int, int], ou
 
 
 def usual(histogram: Mapping[int, int], threshold: float) -> Bounds:
-    """The bounds ``threshold`` robust standard deviations away from the median; the histogram must not be empty."""
-    low, middle, high = (place * _GAMMA for place in _quantiles(histogram, (0.05, 0.5, 0.95)))
-    below = max((middle - low) / _Z95, _LEAST_SPREAD)
-    above = max((high - middle) / _Z95, _LEAST_SPREAD)
+    """Return the bounds ``threshold`` robust standard deviations from the median; the histogram must not be empty."""
+    low, middle, high = (one * _GAMMA for one in _quantiles(histogram, (0.05, 0.5, 0.95)))
+    below = max((middle - low) / _Z95, _MIN_SPREAD)
+    above = max((high - middle) / _Z95, _MIN_SPREAD)
     return math.exp(middle - threshold * below), math.exp(min(middle + threshold * above, 700.0))
 
 
 def _quantiles(histogram: Mapping[int, int], shares: Sequence[float]) -> list[int]:
-    """The buckets in which these shares of all values are reached; ``shares`` ascend."""
-    places = sorted(histogram)
-    reached = list(accumulate(histogram[place] for place in places))
-    return [places[bisect_right(reached, share * (reached[-1] - 1))] for share in shares]
+    """Return the buckets in which these shares of all values are reached; ``shares`` ascend."""
+    buckets = sorted(histogram)
+    reached = list(accumulate(histogram[one] for one in buckets))
+    return [buckets[bisect_right(reached, share * (reached[-1] - 1))] for share in shares]

@@ -1,4 +1,4 @@
-"""What is checked of one record after its structure: values, conditions, and fields required in certain cases."""
+"""A contract's rules on one record as code: values, conditions, and fields that are required in certain cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from stream_app.contract.model import Contract, Required, Rule, ValueRule
 from stream_app.errors import DocumentError
-from stream_app.judge.cel.conditions import Broken, Everywhere, condition_check, condition_places, holds
+from stream_app.judge.cel.conditions import ColumnCheck, RecordCheck, applies, column_check, record_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,64 +18,66 @@ class Check:
     """One rule of a contract as code.
 
     Attributes:
-        rule: what is broken.
+        rule: the rule.
         fields: the fields that it reads.
-        broken: (cleaned values, as-of ms) → whether the record breaks the rule. May only be asked of a record whose
-            ``fields`` keep their structure.
+        broken: (cleaned values, as-of ms) → true if the record breaks the rule. Only for records whose ``fields`` keep
+            their structure.
     """
 
     rule: Rule
     fields: tuple[str, ...]
-    broken: Broken
-    _everywhere: Everywhere | None = None
+    broken: RecordCheck
+    _vectorised: ColumnCheck | None = None
 
-    def places(self, columns: Sequence[list[Any]], as_of: list[int]) -> list[int]:
-        """The records that break the rule, by the columns of ``fields``, in order."""
-        if self._everywhere is not None:
-            return self._everywhere(columns, as_of)
+    def broken_indexes(self, columns: Sequence[list[Any]], as_of: list[int]) -> list[int]:
+        """Return the ascending indexes of the records that break the rule, from the columns of ``fields``."""
+        if self._vectorised is not None:
+            return self._vectorised(columns, as_of)
         names, broken = self.fields, self.broken
         rows = zip(*columns, strict=True) if columns else ((),) * len(as_of)
-        return [place for place, row in enumerate(rows) if broken(dict(zip(names, row, strict=True)), as_of[place])]
+        return [index for index, row in enumerate(rows) if broken(dict(zip(names, row, strict=True)), as_of[index])]
 
 
 def checks_of(contract: Contract) -> list[Check]:
-    """The checks of a contract, in the order of their findings."""
+    """Compile the checks of a contract, in the order of their findings."""
     return [
-        *(_value(rule) for rule in contract.values),
+        *(_value_check(rule) for rule in contract.values),
         *(
-            Check(rule.rule, rule.fields, condition_check(rule, contract), condition_places(rule, contract))
+            Check(rule.rule, rule.fields, record_check(rule, contract), column_check(rule, contract))
             for rule in contract.conditions
         ),
         *(
-            Check(rule.rule, tuple(dict.fromkeys((*rule.fields, *rule.when.fields))), required_check(rule, contract))
+            Check(rule.rule, tuple(dict.fromkeys((*rule.fields, *rule.when.fields))), _required_check(rule, contract))
             for rule in contract.required
         ),
     ]
 
 
-def _value(rule: ValueRule) -> Check:
-    """Whether a record is one that a library metric counts."""
-    name, counted = rule.field, _counted(rule)
+def _value_check(rule: ValueRule) -> Check:
+    """Compile a library metric: a record breaks it if the metric counts the record."""
+    name, counts = rule.field, _counts(rule)
 
-    def everywhere(columns: Sequence[list[Any]], as_of: list[int]) -> list[int]:
+    def vectorised(columns: Sequence[list[Any]], as_of: list[int]) -> list[int]:
         (column,) = columns
         if rule.metric == "nullValues":
-            return [place for place, value in enumerate(column) if value is None] if None in column else []
-        # Texts repeat: each is asked of once.
-        found = {value for value in set(column) if counted(value)}
-        return [place for place, value in enumerate(column) if value in found] if found else []
+            return [index for index, value in enumerate(column) if value is None] if None in column else []
+        # Values repeat: ask once for each distinct one.
+        counted = {value for value in set(column) if counts(value)}
+        return [index for index, value in enumerate(column) if value in counted] if counted else []
 
-    return Check(rule.rule, (name,), lambda values, as_of: counted(values[name]), everywhere)
+    return Check(rule.rule, (name,), lambda values, as_of: counts(values[name]), vectorised)
 
 
-def _counted(rule: ValueRule) -> Callable[[Any], bool]:
+def _counts(rule: ValueRule) -> Callable[[Any], bool]:
+    """Return the function that is true for the values that the metric counts."""
     if rule.metric == "nullValues":
         return lambda value: value is None
     listed = rule.values
     try:
         listed = frozenset(rule.values)  # type: ignore[assignment]
     except TypeError:
-        raise DocumentError(f"{rule.field}: the values of {rule.rule.id} must be plain texts or numbers") from None
+        message = f"{rule.field}: the values of {rule.rule.id} are not all strings or numbers; write each as one"
+        raise DocumentError(message) from None
     if rule.metric == "missingValues":
         return lambda value: value in listed
     # The engine of pydantic-core needs linear time; with Python's, a crafted value could stop the worker.
@@ -91,11 +93,11 @@ def _counted(rule: ValueRule) -> Callable[[Any], bool]:
     return invalid
 
 
-def required_check(rule: Required, contract: Contract) -> Broken:
-    """Whether a field is null although ``when`` is true; where ``when`` cannot be told, nothing is required."""
-    names, applies = rule.fields, holds(rule.when, contract)
+def _required_check(rule: Required, contract: Contract) -> RecordCheck:
+    """Compile a conditional requirement: broken if a field is null and ``when`` is true."""
+    names, required = rule.fields, applies(rule.when, contract)
 
-    def lacking(values: dict[str, Any], as_of: int) -> bool:
-        return any(values[name] is None for name in names) and applies(values, as_of)
+    def broken(values: dict[str, Any], as_of: int) -> bool:
+        return any(values[name] is None for name in names) and required(values, as_of)
 
-    return lacking
+    return broken

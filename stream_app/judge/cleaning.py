@@ -1,4 +1,4 @@
-"""Cleaning: what a field's value becomes before it is checked, and the steps that changed it."""
+"""Cleaning of a field's value before it is checked, and the steps that changed it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
 def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
-    """A function from a raw JSON value to the cleaned one and the steps that changed it, in order.
+    """Return a function from a raw JSON value to the cleaned value and the steps that changed it, in order.
 
-    It never raises and never guesses: what a step cannot read stays as it is, for the checks to judge.
+    It never raises and never guesses: a value that a step cannot read stays as it is and goes to the checks.
     """
-    apply = _applier(field)
+    apply = _step(field)
     spellings = {key.casefold(): value for key, value in field.spellings.items()}
 
     def clean(value: Any) -> tuple[Any, list[str]]:
         if not isinstance(value, (str, float)):  # noqa: UP038 - twice as fast
-            return value, []  # no step changes anything else
+            return value, []  # steps change strings and floats only
         done: list[str] = []
-        # Again until nothing changes (upper case may undo NFC): what is clean stays so when it is judged again.
+        # Repeat until nothing changes (upper case may undo NFC), so that a clean value stays clean when it is judged again.
         for _ in range(_ROUNDS):
             start = value
             for step in field.clean:
@@ -60,10 +60,10 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
     return clean
 
 
-def _applier(field: Field) -> Callable[[str, Any], Any]:
-    """One cleaning step on one value, by the field's options."""
+def _step(field: Field) -> Callable[[str, Any], Any]:
+    """Return a function that applies one cleaning step to one value, by the field's options."""
     options = field.options
-    # With `timezone: true` a text must say its offset itself.
+    # With `timezone: true` a string must have an offset.
     zone = None if options.get("timezone") else ZoneInfo(str(options.get("defaultTimezone", "UTC")))
     form = date_pattern(options["format"]) if field.type in ("timestamp", "date") and "format" in options else None
 
@@ -97,11 +97,11 @@ def _text(step: str, value: str) -> Any:
     if step == "boolean":
         word = value.lower()
         return True if word in _TRUE else False if word in _FALSE else value
-    raise AssertionError(f"no cleaning step {step}")
+    raise AssertionError(f"unknown cleaning step {step!r}")
 
 
 def _number(value: Any, kind: str) -> Any:
-    """A number out of text, or an integer out of a float that is one; the value itself where that loses something."""
+    """Read a number from a string, or an integer from a float; the value itself if that would lose something."""
     if isinstance(value, str) and value.isascii():
         if kind == "integer":
             return int(value.partition(".")[0]) if _INTEGER.fullmatch(value) else value
@@ -112,7 +112,7 @@ def _number(value: Any, kind: str) -> Any:
 
 
 def _timestamp(value: str, zone: ZoneInfo | None, form: re.Pattern[str] | None) -> str:
-    """ISO 8601 in UTC out of ISO-like text, or text of the agreed form; without an offset it is local time of ``zone``."""
+    """Read ISO-like text, or text in the field's format, as ISO 8601 in UTC; without an offset it is local time of ``zone``."""
     if _CANONICAL.fullmatch(value):
         return value
     parts = _parts(value, form)
@@ -127,7 +127,7 @@ def _timestamp(value: str, zone: ZoneInfo | None, form: re.Pattern[str] | None) 
 
 
 def _date(value: str, form: re.Pattern[str] | None) -> str:
-    """A day as ``yyyy-MM-dd`` out of text of the agreed form, or ISO-like text whose time is midnight, wherever that is."""
+    """Read text in the field's format, or ISO-like text whose time is midnight in its own offset, as ``yyyy-MM-dd``."""
     if _DAY.fullmatch(value):
         return value
     parts = _parts(value, form)

@@ -1,4 +1,4 @@
-"""A contract's fields as pydantic validators: one for records that are clean already, one for cleaned ones."""
+"""A contract's fields as pydantic validators: a strict one for records that are clean already, one for cleaned records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CANONICAL_TIMESTAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"
 CANONICAL_DATE = r"^\d{4}-\d\d-\d\d$"
 _INT64 = 2**63
 
-#: Options that bound a value → the names pydantic and msgspec have for them.
+#: Options that bound a value → their names in pydantic and msgspec.
 BOUNDS = {
     "minimum": "ge",
     "maximum": "le",
@@ -28,7 +28,7 @@ BOUNDS = {
     "exclusiveMaximum": "lt",
     "multipleOf": "multiple_of",
 }
-#: pydantic's error type → the structural check whose rule it breaks; anything else is ``type``.
+#: pydantic's error type → the structural check whose rule it breaks; all others are ``type``.
 CHECKS = {
     "format": "format",
     "greater_than_equal": "minimum",
@@ -46,7 +46,7 @@ class Models:
     """The compiled validators of one contract.
 
     ``fast`` and ``exact`` take JSON bytes and return the fields in contract order; both raise ``ValidationError``.
-    ``dump`` makes canonical JSON of what they returned.
+    ``dump`` serialises their result to canonical JSON.
     """
 
     fast: Callable[[bytes], dict[str, Any]]
@@ -57,7 +57,7 @@ class Models:
 def build_models(contract: Contract) -> Models:
     """Compile a contract's fields.
 
-    ``fast`` accepts a record only if cleaning would change nothing (ASCII only: see ``Judge``), all fields are there
+    ``fast`` accepts a record only if cleaning would change nothing (ASCII only: see ``Judge``), every field is present
     and every structural rule holds; ``exact`` accepts any cleaned record, ``null`` included.
     """
     fast, exact = _adapter(contract, already_clean=True), _adapter(contract, already_clean=False)
@@ -92,12 +92,12 @@ def _annotated(field: Field, already_clean: bool, contract: Contract) -> Any:
 
 
 def spelling_keys(field: Field) -> frozenset[str]:
-    """The texts, without case, that cleaning spells in another way."""
+    """Return the strings, case-folded, that cleaning spells in another way."""
     return frozenset(key.casefold() for key in field.spellings)
 
 
 def structure(field: Field, *, already_clean: bool, parsed: bool = False) -> CoreSchema:
-    """The structure of one field. ``parsed``: moments and days come as such, and not as texts."""
+    """Return the schema of one field. ``parsed``: timestamps and dates are ``datetime`` and ``date``, not strings."""
     options = field.options
     if field.type == "boolean":
         return core_schema.bool_schema(strict=True)
@@ -137,8 +137,8 @@ def _integer(options: Any) -> CoreSchema:
 
 
 def _as_format(schema: CoreSchema) -> CoreSchema:
-    """The schema, with every error of it named ``format``."""
-    return core_schema.custom_error_schema(schema, custom_error_type="format", custom_error_message="not of the format")
+    """Name every error of the schema ``format``."""
+    return core_schema.custom_error_schema(schema, custom_error_type="format", custom_error_message="wrong format")
 
 
 def _bounded(options: Any) -> bool:
@@ -168,7 +168,7 @@ def _string(field: Field, already_clean: bool) -> CoreSchema:
 
 
 def _format(form: Format, already_clean: bool) -> CoreSchema:
-    """What text has the format. The fast way asks no Python function: what is not plain is examined instead."""
+    """Return the schema of strings with the format. The fast way calls no Python: strings that are not plain are examined."""
     if already_clean and form.plain is not None:
         return core_schema.str_schema(pattern=form.plain)
     steps: list[CoreSchema] = [core_schema.str_schema(pattern=pattern) for pattern in form.patterns]
@@ -187,7 +187,7 @@ def _format(form: Format, already_clean: bool) -> CoreSchema:
 
 
 def _clean_patterns(clean: tuple[str, ...]) -> list[str]:
-    """Regular expressions (of pydantic-core's linear-time engine) that hold for ASCII text cleaning leaves alone."""
+    """Return regular expressions (linear-time, of pydantic-core) that match the ASCII strings that cleaning does not change."""
     patterns = []
     if "collapse" in clean:
         patterns.append(r"^[!-~]+( [!-~]+)*$")

@@ -1,7 +1,7 @@
-"""Rules that look beyond the record: list prices, first appearances, older updates, what is usual. Pure.
+"""Rules over other records: list prices, first appearances, older updates, usual numbers. Pure.
 
-The caller brings what is known (of referenced records, of the record's own key, of what is usual) and writes down what
-was found before anything is sent, so that a repeated batch comes to the same verdicts whatever has changed since.
+The caller brings what is known of other records and stores the findings before it sends anything, so that a repeated batch
+gets the same verdicts whatever has changed since.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from stream_app.judge.baseline import Baseline, Bounds, learned_by
 from stream_app.judge.batch import Verdicts
 from stream_app.windows.calendar import moment
 
-#: What a set of known ids says of one of them where no rule asks for more.
+#: The stored value of a known id when no rule asks for more than its existence.
 PLAIN = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is kept of a record that others refer to: the fields that rules ask for, those before, and event times in ms.
+    """What is stored of a record that others refer to.
 
-    ``first`` is 0 where it is not known when the record first appeared.
+    Attributes:
+        first: event time of its first appearance, ms; 0 if unknown.
+        latest: event time of its latest update, ms.
+        values: the fields that rules ask for, as of the latest update.
+        earlier: the same fields before that update.
     """
 
     first: int = 0
@@ -41,7 +45,7 @@ class Known:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Known:
-        """Read what ``to_json`` wrote; an empty one for anything else."""
+        """Read what ``to_json`` wrote; return an empty one for anything else."""
         try:
             plain = json.loads(text)
             return cls(int(plain["f"]), int(plain["t"]), plain["v"], plain["p"])
@@ -50,7 +54,7 @@ class Known:
 
 
 def wanted(shop: Shop, entity: str) -> tuple[str, ...] | None:
-    """The fields of ``entity`` that rules ask for; ``None`` where none asks for more than that a record is known."""
+    """Return the fields of ``entity`` that rules ask for; ``None`` if none asks for more than a record's existence."""
     rich = shop.contracts[entity].stale is not None
     fields: dict[str, None] = {}
     for contract in shop.contracts.values():
@@ -71,62 +75,63 @@ KnownRecords = Mapping[str, Mapping[Any, Known]]
 
 
 class Related:
-    """The rules of one entity over what is known of others."""
+    """The rules of one entity over other records."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        #: Fields whose referenced record these rules read, and of those the ones whose values may change.
+        #: Reference fields whose record the rules and segments read.
         self.reads = frozenset(
             [deviation.reference for deviation in contract.deviations]
             + [before.reference for before in contract.before]
             + [level.partition(".")[0] for one in contract.outliers for level in one.levels if "." in level]
             + [segment.partition(".")[0] for segment in contract.segments if "." in segment]
         )
+        #: Of those, the ones whose values are compared and may change, so that they are looked up in each batch.
         self.reads_values = frozenset(one.reference for one in contract.deviations)
         self.any = bool(contract.deviations or contract.before or contract.outliers)
 
     def find(
         self, verdicts: Verdicts, skip: Collection[int], known: KnownRecords, baseline: Baseline | None
     ) -> dict[int, list[Rule]]:
-        """Index → the broken rules, among records that are not rejected and not in ``skip``."""
+        """Return index → broken rules, of records that are not rejected and not in ``skip``."""
         found: dict[int, list[Rule]] = {}
-        places = [index for index, body in enumerate(verdicts.bodies) if body is not None and index not in skip]
-        whole = len(places) == len(verdicts)
+        indexes = [index for index, body in enumerate(verdicts.bodies) if body is not None and index not in skip]
+        whole = len(indexes) == len(verdicts)
         columns: dict[str, list[Any]] = {}
 
         def column(name: str) -> list[Any]:
             if name not in columns:
                 column = verdicts.column(name)
-                columns[name] = column if whole else [column[index] for index in places]
+                columns[name] = column if whole else [column[index] for index in indexes]
             return columns[name]
 
-        # Rules on the same number of the same groups are looked at together: mostly no record is outside of any.
+        # Rules on the same number and groups are tested together: mostly no record is outside of any.
         together: dict[tuple[str | None, str], list[tuple[Rule, dict[Any, Bounds]]]] = {}
         ids: dict[str | None, set[Any]] = {None: {None}}
         for rule, by, name, bounds_of in self._limits(known, baseline):
             if by is not None and by not in ids:
                 ids[by] = set(column(by))
-            usual = {one: bounds_of(one) for one in ids[by]}
-            if any(bounds is not _ANYTHING for bounds in usual.values()):
-                together.setdefault((by, name), []).append((rule, usual))
-        for (by, name), limits in together.items():
+            limits = {one: bounds_of(one) for one in ids[by]}
+            if any(bounds is not _UNBOUNDED for bounds in limits.values()):
+                together.setdefault((by, name), []).append((rule, limits))
+        for (by, name), rules in together.items():
             groups = column(by) if by is not None else None
             numbers = column(name)
-            for row in _outside(groups, numbers, [usual for _, usual in limits]):
-                for rule, usual in limits:
-                    low, high = usual[groups[row] if groups is not None else None]
+            for row in _outside(groups, numbers, [limits for _, limits in rules]):
+                for rule, limits in rules:
+                    low, high = limits[groups[row] if groups is not None else None]
                     if not low <= numbers[row] <= high:
-                        found.setdefault(places[row], []).append(rule)
+                        found.setdefault(indexes[row], []).append(rule)
         for before in self.contract.before:
             records = known.get(before.reference, {})
             for row in _before(column(before.field), column(before.reference), before.tolerance_ms, records):
-                found.setdefault(places[row], []).append(before.rule)
+                found.setdefault(indexes[row], []).append(before.rule)
         return found
 
     def _limits(
         self, known: KnownRecords, baseline: Baseline | None
     ) -> Iterator[tuple[Rule, str | None, str, Callable[[Any], Bounds]]]:
-        """(rule, the field that makes groups, the number, group → its bounds) of deviations and outliers."""
+        """Yield (rule, field that makes the groups, number, group → its bounds) of deviations and outliers."""
         for deviation in self.contract.deviations:
             records = known.get(deviation.reference, {})
             yield deviation.rule, deviation.reference, deviation.field, partial(_around, deviation, records)
@@ -138,7 +143,7 @@ class Related:
                 yield outlier.rule, by, outlier.field, partial(_usual, outlier.levels, bounds, records)
 
     def segments(self, verdicts: Verdicts, known: KnownRecords) -> dict[str, list[Any]]:
-        """Segment → value by record, of those segments that are fields of a referenced record."""
+        """Return segment → value by record, for segments that are fields of a referenced record."""
         columns: dict[str, list[Any]] = {}
         for segment in self.contract.segments:
             reference, _, name = segment.partition(".")
@@ -150,11 +155,11 @@ class Related:
         return columns
 
 
-_ANYTHING: Bounds = (-math.inf, math.inf)
+_UNBOUNDED: Bounds = (-math.inf, math.inf)
 
 
 def _outside(groups: list[Any] | None, numbers: list[Any], limits: list[dict[Any, Bounds]]) -> list[int]:
-    """The rows whose number is outside of any of their group's limits; what is not positive is nobody's to compare."""
+    """Return the rows whose number is outside of one of the limits of its group; null and numbers up to 0 are not compared."""
     within, *others = limits
     for other in others:
         within = {one: (max(low, other[one][0]), min(high, other[one][1])) for one, (low, high) in within.items()}
@@ -169,7 +174,10 @@ def _outside(groups: list[Any] | None, numbers: list[Any], limits: list[dict[Any
 
 
 def _before(moments: list[Any], ids: list[Any], tolerance_ms: int, records: Mapping[Any, Known]) -> list[int]:
-    """The rows whose moment is too long before the referenced record first appeared; mostly the earliest of all tells."""
+    """Return the rows whose moment is too long before the referenced record first appeared.
+
+    Mostly the earliest moment of the batch is late enough, and no row needs a look.
+    """
     firsts = {one: records[one].first for one in set(ids) if one in records}
     latest = max(firsts.values(), default=0)
     if not latest:
@@ -186,24 +194,24 @@ def _before(moments: list[Any], ids: list[Any], tolerance_ms: int, records: Mapp
 
 
 def _usual(levels: tuple[str, ...], bounds: Mapping[str, Bounds], records: Mapping[Any, Known], group: Any) -> Bounds:
-    """The bounds of the finest level that has any."""
+    """Return the bounds of the finest level that has any."""
     record = records.get(group)
     for level in levels or ("",):
         name = level.partition(".")[2]
         coarser = record.values.get(name) if name and record is not None else None
-        place = f"{level}={coarser}" if name else "" if group is None else str(group)
-        if place in bounds:
-            return bounds[place]
-    return _ANYTHING
+        key = f"{level}={coarser}" if name else "" if group is None else str(group)
+        if key in bounds:
+            return bounds[key]
+    return _UNBOUNDED
 
 
 def _around(deviation: Deviation, records: Mapping[Any, Known], group: Any) -> Bounds:
-    """What is near enough to the listed value or the one before: an order may have been on its way when it changed."""
+    """Return the bounds around the listed value and the one before: an order may have been under way when it changed."""
     record = records.get(group)
     found = [] if record is None else [record.values.get(deviation.value), record.earlier.get(deviation.value)]
     listed = [one for one in found if isinstance(one, (int, float))]  # noqa: UP038 - twice as fast
     if not listed:
-        return _ANYTHING
+        return _UNBOUNDED
     return min(listed) * (1 - deviation.tolerance), max(listed) * (1 + deviation.tolerance)
 
 
@@ -215,7 +223,7 @@ def updates(
     known: Mapping[str, Known],
     dated: Callable[[int], bool],
 ) -> tuple[dict[str, Known], dict[int, list[Rule]]]:
-    """What a batch makes known of its own keys, and which records are older than what was known.
+    """Return what a batch makes known of its own keys, and index → rules for updates older than what was known.
 
     Args:
         contract: of the entity, with a ``key``.
@@ -223,8 +231,8 @@ def updates(
         verdicts: of the batch.
         skip: indexes of records that wait.
         known: what was known of the keys before the batch.
-        dated: whether the moment of the record at an index was told by its producer. When it was only sent then, as in an
-            import of old customers, it may be older than that: nobody knows when it first appeared.
+        dated: true if the producer set the moment of the record at an index. Else the moment is when the record was sent; in
+            an import of old customers that says nothing of its first appearance.
     """
     key, stale = contract.key, contract.stale
     latest: dict[str, Known] = {}
@@ -237,8 +245,8 @@ def updates(
         before = latest.get(identity) or known.get(identity)
         kept = {name: verdicts.column(name)[index] for name in fields}
         if before is None:
-            told = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
-            first = at if told or dated(index) else 0
+            has_time = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
+            first = at if has_time or dated(index) else 0
             latest[identity] = Known(first, at, kept)
         elif at < before.latest:
             if stale is not None:

@@ -1,12 +1,15 @@
-"""What the judge says of one record."""
+"""The verdict on one record, and its findings and repairs as the headers of the record that is sent on."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from stream_app.contract.model import Rule, Severity
+import msgspec
+
+from stream_app.contract.model import Contract, Rule, Severity
+from stream_app.windows.calendar import milliseconds
 
 
 class Verdict:
@@ -14,11 +17,11 @@ class Verdict:
 
     Attributes:
         body: canonical JSON, UTF-8; ``None`` when the record is rejected.
-        values: the cleaned fields (those with a finding are ``None``), or ``None`` when no object could be read.
+        values: the cleaned fields, ``None`` for each that breaks its structure; ``None`` when the record is not a JSON object.
         findings: the broken rules, in the order of the contract.
-        repairs: what cleaning changed, ``field.step``.
-        event_ms: event time, milliseconds since the epoch; the as-of time where the record has none that holds.
-        unknown: the names of fields that the contract does not know, as they are counted.
+        repairs: the changes that cleaning made, ``field.step``.
+        event_ms: event time in ms since the epoch; the as-of time when the record has no usable event time.
+        unknown: names of fields that the contract does not declare, as they are counted.
     """
 
     __slots__ = ("body", "event_ms", "findings", "repairs", "unknown", "values")
@@ -39,59 +42,88 @@ class Verdict:
         self.repairs = repairs
         self.unknown = unknown
 
+    @classmethod
+    def of(
+        cls,
+        contract: Contract,
+        values: dict[str, Any],
+        body: bytes | None,
+        as_of_ms: int,
+        findings: Sequence[Rule],
+        repairs: Iterable[str] = (),
+        unknown: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Return the verdict on a record with these findings: without body if one is an error, and dated.
+
+        The event time is the as-of time where the record has none, and where it is rejected for its event time.
+        """
+        name = contract.event_time
+        moment = values[name] if name is not None else None
+        if any(rule.severity is Severity.ERROR for rule in findings):
+            body = None
+            if any(rule.dimension == "timeliness" or (name is not None and rule.field == name) for rule in findings):
+                moment = None
+        event_ms = as_of_ms if moment is None else milliseconds(moment)
+        return cls(body, values, event_ms, tuple(findings), tuple(repairs), unknown)
+
     def __repr__(self) -> str:
         outcome = "rejected" if self.body is None else "good"
         return f"Verdict({outcome}, findings={[rule.id for rule in self.findings]}, repairs={list(self.repairs)})"
 
     @property
     def rejected(self) -> bool:
-        """Whether a rule of severity ``error`` is broken."""
+        """True if the record breaks a rule of severity ``error``."""
         return self.body is None
 
-    def faulty(self, name: str) -> bool:
-        """Whether ``name`` had a value, one that breaks the field's structure."""
+    def breaks_structure(self, name: str) -> bool:
+        """True if the field ``name`` had a value that is not valid for it."""
         return any(rule.field == name and rule.kind == "structure" for rule in self.findings)
 
     def reject(self, rules: Iterable[Rule]) -> None:
-        """Add findings that only a look-up could tell: a missing reference, a repeated key."""
+        """Add findings of a look-up: a missing reference, a repeated key. A rule of severity ``error`` rejects the record."""
         self.findings += tuple(rules)
         if any(rule.severity is Severity.ERROR for rule in self.findings):
             self.body = None
 
 
-def findings_json(findings: Sequence[Rule]) -> bytes:
-    """The ``headrace.findings`` header: rule, severity, dimension, path and message of each; never a value."""
-    # The same few sets of rules are broken again and again. A rule is not hashed: that would cost as much as writing it.
-    key = tuple(map(id, findings))
-    known = _WRITTEN.get(key)
-    if known is None or any(one is not rule for one, rule in zip(known[0], findings, strict=True)):
-        if len(_WRITTEN) > _MOST_WRITTEN:
-            _WRITTEN.clear()
-        known = _WRITTEN[key] = (tuple(findings), _findings_json(findings))
-    return known[1]
+class Finding(msgspec.Struct, frozen=True, gc=False):
+    """A broken rule as the headers ``headrace.findings`` and ``headrace.warnings`` carry it; it never holds a value.
+
+    Attributes:
+        path: the field, as ``$.quantity``; ``$`` for the whole record.
+    """
+
+    rule: str = ""
+    severity: str = ""
+    dimension: str = ""
+    path: str = "$"
+    message: str = ""
+
+    @property
+    def field(self) -> str | None:
+        """The field that the finding is about; ``None`` when it is about the whole record."""
+        match = _FIELD.match(self.path)
+        return match[1] if match else None
 
 
-_WRITTEN: dict[tuple[int, ...], tuple[tuple[Rule, ...], bytes]] = {}
-_MOST_WRITTEN = 10_000
+_FIELD = re.compile(r"\$\.([^.\[\]]+)")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(tuple[Finding, ...]).decode
 
 
-def _findings_json(findings: Iterable[Rule]) -> bytes:
-    return json.dumps(
-        [
-            {
-                "rule": rule.id,
-                "severity": rule.severity,
-                "dimension": rule.dimension,
-                "path": rule.path,
-                "message": rule.message,
-            }
-            for rule in findings
-        ],
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
+def findings_json(rules: Iterable[Rule]) -> bytes:
+    """Encode broken rules as a JSON list of ``Finding``, the value of the findings and warnings headers."""
+    return _encode([Finding(rule.id, rule.severity, rule.dimension, rule.path, rule.message) for rule in rules])
+
+
+def read_findings(header: bytes | None) -> tuple[Finding, ...]:
+    """Decode a findings or warnings header; empty when there is none or it is not a list of findings."""
+    try:
+        return _decode(header or b"[]")
+    except ValueError:
+        return ()
 
 
 def repairs_json(repairs: Iterable[str]) -> bytes:
-    """The ``headrace.repairs`` header: ``field.step`` of each repair."""
-    return json.dumps(list(repairs), separators=(",", ":"), ensure_ascii=False).encode()
+    """Encode repairs (``field.step``) as a JSON list, the value of the header ``headrace.repairs``."""
+    return _encode(list(repairs))

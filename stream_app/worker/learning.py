@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_app.errors import SettingsError
-from stream_app.judge.baseline import YOUNG, Baseline, enough
+from stream_app.judge.baseline import LEARN_ALL_UP_TO, Baseline, enough
 from stream_app.store.writer import UNAVAILABLE, Store
 from stream_app.worker.pipeline import Engine
 
@@ -83,7 +83,7 @@ class Learning:
         if not records:
             return
         await self._engine.process(partition, records)
-        if len(records) > _LARGE and self._learned() < YOUNG:
+        if len(records) > _LARGE and self._learned() < LEARN_ALL_UP_TO:
             await self._renew_if_due()
 
     def _learned(self) -> int:

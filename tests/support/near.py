@@ -123,7 +123,7 @@ def every_type_judge(folder: Path) -> Judge:
 def hold(judge: Judge, raw: bytes | None, as_of: int) -> Verdict:
     """Return the verdict, after asserting what holds for every verdict."""
     verdict = judge.judge(raw, as_of)
-    assert said(verdict) == said(judge._examine(raw, as_of)), "the fast way and the thorough way agree"
+    assert said(verdict) == said(judge.examine(raw, as_of)), "the fast way and the thorough way agree"
     assert verdict.rejected == any(rule.severity == "error" for rule in verdict.findings)
     assert verdict.rejected == (verdict.body is None)
     assert len(set(verdict.findings)) == len(verdict.findings)

@@ -1,48 +1,74 @@
-"""Plain CEL conditions as Python expressions."""
+"""CEL text → Python text, for conditions whose meaning is the same in both languages beyond doubt.
+
+The source is text only; ``conditions`` compiles it. Everything that is not listed here is refused, so that the CEL library
+evaluates it: null, integer arithmetic (CEL's overflows), division, negation, ``a < b < c``, string order, lists, macros.
+"""
 
 from __future__ import annotations
 
 import ast
-import itertools
 import re
-from datetime import timedelta
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from stream_app.contract.model import Condition, Contract
+#: Prefix of the fields in the source, so that no field hides a name of the generated code.
+FIELD = "field_"
+#: The moment of judging, which CEL calls ``as_of``.
+AS_OF = f"{FIELD}as_of"
 
+_TYPES = {"integer": "int", "number": "double", "string": "string", "timestamp": "timestamp"}
+_CONSTANTS: dict[type, str] = {int: "int", float: "double", str: "string"}
+_EQUALITY: dict[type[ast.cmpop], str] = {ast.Eq: "==", ast.NotEq: "!="}
+_ORDER: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
+_METHODS = {"startsWith": "startswith", "endsWith": "endswith"}
 _DURATION = re.compile(r"(\d{1,6})(h|m|s)")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
-def names_of(translator: Translator) -> dict[str, Any]:
-    """What generated code may name."""
-    durations = {name: itertools.repeat(timedelta(seconds=seconds)).__next__ for name, seconds in translator.durations.items()}
-    return {**durations, "float": float, "__builtins__": {"OverflowError": OverflowError}}
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A condition as a Python expression, true where the condition is.
+
+    Attributes:
+        record: over the fields of one record and ``as_of_ms``; it calls ``shifted(as_of_ms, seconds)``.
+        row: the same over one row of columns; ``as_of`` with a duration is a column of its own, ``shift_0`` …
+        shifts: the seconds that each ``shift_…`` adds to the moment of judging.
+        durations: name → seconds of the ``timedelta`` that both may name.
+    """
+
+    record: str
+    row: str
+    shifts: tuple[int, ...]
+    durations: Mapping[str, int]
 
 
-def translation(condition: Condition, contract: Contract) -> tuple[ast.Expression, Translator] | None:
-    """The condition as a Python expression over ``field_…`` names; ``None`` where it is not plain enough."""
-    types: dict[str, str] = {field.name: field.type for field in contract.fields if field.required}
-    if any(name not in types for name in condition.fields) or "\\" in condition.expression:
-        return None
-    source = _pythonic(condition.expression)
+def translate(expression: str, types: Mapping[str, str]) -> Translation | None:
+    """Translate a condition that the CEL library has type-checked; ``None`` where the library has to evaluate it.
+
+    Args:
+        expression: the condition.
+        types: field → logical type, of the fields that are never null.
+    """
+    source = _with_python_operators(expression)
     if source is None:
         return None
+    translator = _Translator(types)
     try:
-        tree = ast.parse(source, mode="eval")
-        translator = Translator(types)
-        kind = translator.visit(tree.body)
-    except (SyntaxError, NotPlain, RecursionError):
+        whole = translator.visit(ast.parse(source, mode="eval").body)
+    except (SyntaxError, _Untranslatable, RecursionError):
         return None
-    return (tree, translator) if kind == "bool" else None
+    if whole.type != "bool":
+        return None
+    return Translation(whole.record, whole.row, tuple(translator.shifts), translator.durations)
 
 
-def _pythonic(expression: str) -> str | None:
-    """CEL's boolean operators as Python's, outside of strings."""
-    if '"""' in expression or "'''" in expression:
+def _with_python_operators(expression: str) -> str | None:
+    """Replace ``&&`` and ``||`` outside of strings; ``None`` for syntax that Python reads in another way or not at all."""
+    if "\\" in expression or '"""' in expression or "'''" in expression:
         return None
     parts = re.split(r"(\"[^\"]*\"|'[^']*')", expression)
-    for index in range(0, len(parts), 2):
+    for index in range(0, len(parts), 2):  # the others are strings
         part = parts[index]
         if re.search(r"![^=]|!$|\?|%|//", part):
             return None
@@ -50,159 +76,124 @@ def _pythonic(expression: str) -> str | None:
     return "".join(parts).strip()
 
 
-class NotPlain(Exception):
-    pass
+class _Untranslatable(Exception):
+    """A node that means something else in Python, or may."""
 
 
-#: Put before the names of fields, so that none of them hides a name of the generated code.
-LOCAL = "field_"
-_PLAIN = {"integer": "int", "number": "double", "string": "string", "timestamp": "timestamp"}
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A translated part: its CEL type and its source in both forms. ``name``: it is a field or ``as_of``."""
+
+    type: str
+    record: str
+    row: str
+    name: bool = False
 
 
-class Quick(ast.NodeTransformer):
-    """Makes comparisons of moments quick; all of them are in UTC.
+class _Translator(ast.NodeVisitor):
+    """Translates each kind of node that it knows, and refuses all others."""
 
-    Comparing two aware datetimes asks both for their offset, which costs more than all else in a condition: their days
-    mostly tell. And ``as_of`` with a duration is the same for many records.
-    """
-
-    def __init__(self, ordered: set[ast.Compare]) -> None:
-        self._ordered = ordered
-        self._names = itertools.count()
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        quick = node in self._ordered and isinstance(node.left, ast.Name)
-        self.generic_visit(node)
-        if not quick:
-            return node
-        name = f"right_{next(self._names)}"
-        operator = node.ops[0]
-        strict = ast.Lt() if isinstance(operator, ast.Lt | ast.LtE) else ast.Gt()
-        right: ast.expr = ast.NamedExpr(ast.Name(name, ast.Store()), node.comparators[0])
-        days = ast.Compare(_day(node.left), [strict], [_day(right)])
-        return ast.BoolOp(ast.Or(), [days, ast.Compare(node.left, [operator], [ast.Name(name, ast.Load())])])
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        seconds = _shift(node)
-        if seconds is None:
-            return node
-        return ast.Call(ast.Name("shifted", ast.Load()), [ast.Name("as_of_ms", ast.Load()), ast.Constant(seconds)], [])
-
-
-class Shifts(ast.NodeTransformer):
-    """Makes a column of its own of every ``as_of`` with a duration: it is the same for many records."""
-
-    def __init__(self) -> None:
-        self.seconds: list[int] = []
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns that stand for ``seconds``."""
-        return [f"shift_{place}" for place in range(len(self.seconds))]
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        seconds = _shift(node)
-        if seconds is None:
-            return node
-        if seconds not in self.seconds:
-            self.seconds.append(seconds)
-        return ast.Name(f"shift_{self.seconds.index(seconds)}", ast.Load())
-
-
-def _shift(node: ast.BinOp) -> int | None:
-    """The seconds that a node adds to ``as_of``; ``None`` where it is another one."""
-    duration = node.right
-    if (
-        isinstance(node.left, ast.Name)
-        and node.left.id == f"{LOCAL}as_of"
-        and isinstance(duration, ast.Call)
-        and isinstance(duration.func, ast.Name)
-    ):
-        seconds = int(duration.func.id.partition("_")[2])
-        return seconds if isinstance(node.op, ast.Add) else -seconds
-    return None
-
-
-def _day(node: ast.expr) -> ast.expr:
-    return ast.Call(ast.Attribute(node, "toordinal", ast.Load()), [], [])
-
-
-class Translator(ast.NodeVisitor):
-    """Returns the CEL type of a node it knows, rewriting conversions in place; raises for anything else."""
-
-    def __init__(self, types: dict[str, str]) -> None:
+    def __init__(self, types: Mapping[str, str]) -> None:
         self.types = types
         self.durations: dict[str, int] = {}
-        #: Comparisons of moments by order.
-        self.ordered: set[ast.Compare] = set()
+        self.shifts: list[int] = []
+        self._compared = 0
 
-    def generic_visit(self, node: ast.AST) -> str:
-        raise NotPlain
+    def visit(self, node: ast.AST) -> _Part:
+        """Translate one node."""
+        part: _Part = super().visit(node)
+        return part
 
-    def visit_Name(self, node: ast.Name) -> str:
-        kind = "timestamp" if node.id == "as_of" else _PLAIN.get(self.types.get(node.id, ""))
+    def generic_visit(self, node: ast.AST) -> _Part:
+        raise _Untranslatable
+
+    def visit_Name(self, node: ast.Name) -> _Part:
+        kind = "timestamp" if node.id == "as_of" else _TYPES.get(self.types.get(node.id, ""))
         if kind is None:
-            raise NotPlain
-        node.id = LOCAL + node.id
-        return kind
+            raise _Untranslatable
+        name = FIELD + node.id
+        return _Part(kind, name, name, name=True)
 
-    def visit_Constant(self, node: ast.Constant) -> str:
-        kinds = {int: "int", float: "double", str: "string"}
-        kind = kinds.get(type(node.value))
+    def visit_Constant(self, node: ast.Constant) -> _Part:
+        kind = _CONSTANTS.get(type(node.value))
         if kind is None:
-            raise NotPlain
-        return kind
+            raise _Untranslatable
+        source = ast.unparse(node)
+        return _Part(kind, source, source)
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> str:
-        if any(self.visit(value) != "bool" for value in node.values):
-            raise NotPlain
-        return "bool"
+    def visit_BoolOp(self, node: ast.BoolOp) -> _Part:
+        parts = [self.visit(value) for value in node.values]
+        if any(part.type != "bool" for part in parts):
+            raise _Untranslatable
+        operator = " and " if isinstance(node.op, ast.And) else " or "
+        return _Part(
+            "bool", f"({operator.join(part.record for part in parts)})", f"({operator.join(part.row for part in parts)})"
+        )
 
-    def visit_Compare(self, node: ast.Compare) -> str:
+    def visit_Compare(self, node: ast.Compare) -> _Part:
         if len(node.ops) != 1:
-            raise NotPlain
+            raise _Untranslatable
         left, right = self.visit(node.left), self.visit(node.comparators[0])
-        ordered = isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
-        equal = isinstance(node.ops[0], ast.Eq | ast.NotEq)
-        if left != right or left == "bool" or not (equal or (ordered and left != "string")):
-            raise NotPlain
-        if ordered and left == "timestamp":
-            self.ordered.add(node)
-        return "bool"
+        equality, order = _EQUALITY.get(type(node.ops[0])), _ORDER.get(type(node.ops[0]))
+        if left.type != right.type or left.type == "bool" or not (equality or (order and left.type != "string")):
+            raise _Untranslatable
+        row = f"({left.row} {equality or order} {right.row})"
+        if order and left.type == "timestamp" and left.name:
+            return _Part("bool", self._moments(left.record, order, right.record), row)
+        return _Part("bool", f"({left.record} {equality or order} {right.record})", row)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> str:
+    def _moments(self, left: str, order: str, right: str) -> str:
+        """Compare two moments by their days first, which mostly differ; all moments are in UTC.
+
+        A comparison of datetimes asks both for their offset. On this way to a verdict pydantic made the datetimes, so that
+        each answer is a call of Python; it costs more than the rest of a condition.
+        """
+        name = f"right_{self._compared}"
+        self._compared += 1
+        return f"({left}.toordinal() {order[0]} ({name} := {right}).toordinal() or {left} {order} {name})"
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> _Part:
         if not (isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)):
-            raise NotPlain
-        return str(self.visit(node.operand))
+            raise _Untranslatable
+        part = self.visit(node.operand)
+        return _Part(part.type, f"(-{part.record})", f"(-{part.row})")
 
-    def visit_BinOp(self, node: ast.BinOp) -> str:
-        left, right = self.visit(node.left), self.visit(node.right)
-        if left == right == "double" and isinstance(node.op, ast.Add | ast.Sub | ast.Mult):
-            return "double"
-        if (left, right) == ("timestamp", "duration") and isinstance(node.op, ast.Add | ast.Sub):
-            return "timestamp"
-        raise NotPlain
+    def visit_BinOp(self, node: ast.BinOp) -> _Part:
+        left, right, operator = self.visit(node.left), self.visit(node.right), _ARITHMETIC.get(type(node.op))
+        if operator and left.type == right.type == "double":
+            return _Part("double", f"({left.record} {operator} {right.record})", f"({left.row} {operator} {right.row})")
+        if operator in ("+", "-") and (left.type, right.type) == ("timestamp", "duration"):
+            if left.record == AS_OF:
+                return self._shift(self.durations[right.record] * (1 if operator == "+" else -1))
+            return _Part("timestamp", f"({left.record} {operator} {right.record})", f"({left.row} {operator} {right.row})")
+        raise _Untranslatable
 
-    def visit_Call(self, node: ast.Call) -> str:
+    def _shift(self, seconds: int) -> _Part:
+        """Translate ``as_of`` with a duration, which is the same for many records."""
+        if seconds not in self.shifts:
+            self.shifts.append(seconds)
+        return _Part("timestamp", f"shifted(as_of_ms, {seconds})", f"shift_{self.shifts.index(seconds)}")
+
+    def visit_Call(self, node: ast.Call) -> _Part:
         if node.keywords or len(node.args) != 1:
-            raise NotPlain
-        argument = node.args[0]
-        if isinstance(node.func, ast.Name) and node.func.id == "double" and self.visit(argument) in ("int", "double"):
-            node.func.id = "float"
-            return "double"
-        if isinstance(node.func, ast.Name) and node.func.id == "duration" and isinstance(argument, ast.Constant):
-            match = _DURATION.fullmatch(str(argument.value))
+            raise _Untranslatable
+        if isinstance(node.func, ast.Attribute):
+            return self._method(self.visit(node.func.value), node.func.attr, self.visit(node.args[0]))
+        if isinstance(node.func, ast.Name) and node.func.id == "double":
+            number = self.visit(node.args[0])
+            if number.type in ("int", "double"):
+                return _Part("double", f"float({number.record})", f"float({number.row})")
+        if isinstance(node.func, ast.Name) and node.func.id == "duration" and isinstance(node.args[0], ast.Constant):
+            match = _DURATION.fullmatch(str(node.args[0].value))
             if match:
-                name = f"duration_{int(match[1]) * _UNITS[match[2]]}"
-                self.durations[name] = int(match[1]) * _UNITS[match[2]]
-                node.func.id, node.args = name, []
-                return "duration"
-        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if (
-            isinstance(node.func, ast.Attribute)
-            and method in ("startsWith", "endsWith")
-            and self.visit(node.func.value) == self.visit(argument) == "string"
-        ):
-            node.func.attr = method.lower()
-            return "bool"
-        raise NotPlain
+                seconds = int(match[1]) * _UNITS[match[2]]
+                name = f"duration_{seconds}"
+                self.durations[name] = seconds
+                return _Part("duration", name, name)
+        raise _Untranslatable
+
+    def _method(self, text: _Part, method: str, argument: _Part) -> _Part:
+        python = _METHODS.get(method)
+        if python is None or not text.type == argument.type == "string":
+            raise _Untranslatable
+        return _Part("bool", f"{text.record}.{python}({argument.record})", f"{text.row}.{python}({argument.row})")

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.contract.read import load_shop
-from stream_app.contract.summary import ContractSummary, RuleSummary, describe
+from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.counts.summary import EntityTotals, conformity, quality, summarise
 
 
@@ -107,26 +106,6 @@ def test_a_shop_without_sales_still_has_a_summary() -> None:
 def test_nothing_at_all_has_a_summary() -> None:
     assert summarise({}, {})["entities"] == {}
     assert summarise({}, {})["kpis"]["quality_score"] is None
-
-
-def test_the_built_in_contracts_survive_json() -> None:
-    for compiled in load_shop(None).contracts.values():
-        described = describe(compiled)
-
-        assert ContractSummary.from_json(described.to_json()) == described
-
-
-def test_customers_are_found_over_the_foreign_key() -> None:
-    orders = describe(load_shop(None).contracts["orders"])
-
-    assert orders.customer_entity == "customers"
-    assert orders.order_unique
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"id": 1}', '{"id":"x","references":3}'])
-def test_other_json_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        ContractSummary.from_json(text)
 
 
 @given(

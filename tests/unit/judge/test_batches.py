@@ -22,7 +22,7 @@ def canonical(record: dict[str, Any]) -> bytes:
 
 
 def alone(judge: Judge, raws: list[bytes | None], as_of: list[int]) -> list[Any]:
-    return [said(judge._examine(raw, moment)) for raw, moment in zip(raws, as_of, strict=True)]
+    return [said(judge.examine(raw, moment)) for raw, moment in zip(raws, as_of, strict=True)]
 
 
 @pytest.mark.parametrize(("name", "entity"), ENTITIES)
@@ -48,8 +48,8 @@ def test_a_batch_comes_to_the_verdicts_of_its_records(name: str, entity: str, da
 def columns_hold(verdicts: Verdicts) -> None:
     """Columns say what the verdicts say."""
     for field in verdicts.contract.fields:
-        told = [None if verdict.values is None else verdict.values[field.name] for verdict in verdicts]
-        assert verdicts.column(field.name) == told
+        values = [None if verdict.values is None else verdict.values[field.name] for verdict in verdicts]
+        assert verdicts.column(field.name) == values
     assert verdicts.bodies == [verdict.body for verdict in verdicts]
 
 
@@ -59,7 +59,7 @@ def test_canonical_records_are_not_judged_one_by_one(monkeypatch: pytest.MonkeyP
     def never(*_: Any) -> None:
         raise AssertionError("a canonical record was judged by itself")
 
-    monkeypatch.setattr(judge, "_one", never)
+    monkeypatch.setattr(judge, "_judge_one", never)
     good = GOOD["built-in", "orders"]
     raws: list[bytes | None] = [canonical(good), json.dumps(good).encode()] * 3
     assert [verdict.body for verdict in judge.judge_all(raws, [1_800_000_000_000] * 6)] == [canonical(good)] * 6
@@ -84,7 +84,7 @@ def every_type(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
 
 def test_a_record_of_every_type_can_be_canonical(every_type: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(every_type, "_one", None)
+    monkeypatch.setattr(every_type, "_judge_one", None)
     verdict = every_type.judge(canonical(PLAINLY), 1_800_000_000_000)
     assert (verdict.body, verdict.repairs) == (canonical(PLAINLY), ())
 
@@ -92,7 +92,7 @@ def test_a_record_of_every_type_can_be_canonical(every_type: Judge, monkeypatch:
 @pytest.mark.parametrize("text", ["1e16", "1e+16", "1E5", "-0", "-0.0", "5", "5.0", "0.10", "1e-7", "123456789012345680.0"])
 def test_numbers_in_any_spelling(every_type: Judge, text: str) -> None:
     raw = canonical(PLAINLY | {"step": 0.0}).replace(b'"step":0.0', b'"step":' + text.encode())
-    assert said(every_type.judge(raw, 10**12)) == said(every_type._examine(raw, 10**12))
+    assert said(every_type.judge(raw, 10**12)) == said(every_type.examine(raw, 10**12))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_numbers_in_any_spelling(every_type: Judge, text: str) -> None:
 def test_values_at_the_edge_of_what_two_serialisers_agree_on(every_type: Judge, field: str, value: Any) -> None:
     for separators in (PLAIN, (", ", ": ")):
         raw = json.dumps(PLAINLY | {field: value}, separators=separators).encode()
-        assert said(every_type.judge(raw, 10**12)) == said(every_type._examine(raw, 10**12))
+        assert said(every_type.judge(raw, 10**12)) == said(every_type.examine(raw, 10**12))

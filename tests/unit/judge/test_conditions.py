@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_app.contract import Condition, Contract, Dimension, Field, Rule, Severity
 from stream_app.judge import Judge
-from stream_app.judge.cel.conditions import by_library, translated
+from stream_app.judge.cel.conditions import ColumnCheck, RecordCheck, column_check, library_check, translated_check
 from stream_app.windows.calendar import moment
 from tests.support.records import AS_OF, SHOPS, broken, contract_of, encoded, shop
 
@@ -124,19 +124,26 @@ def condition(expression: str) -> Condition:
 
 
 @cache
-def both(expression: str) -> tuple[Any, Any]:
+def both(expression: str) -> tuple[RecordCheck | None, RecordCheck]:
     made = condition(expression)
-    return translated(made, CONTRACT), by_library(made, CONTRACT)
+    return translated_check(made, CONTRACT), library_check(made, CONTRACT)
+
+
+@cache
+def vectorised(expression: str) -> ColumnCheck | None:
+    return column_check(condition(expression), CONTRACT)
 
 
 @pytest.mark.parametrize("expression", PLAIN)
 def test_a_plain_condition_is_translated(expression: str) -> None:
     assert both(expression)[0] is not None
+    assert vectorised(expression) is not None
 
 
 @pytest.mark.parametrize("expression", ELSEWHERE)
 def test_a_condition_with_a_doubt_is_left_to_the_library(expression: str) -> None:
     assert both(expression)[0] is None
+    assert vectorised(expression) is None
 
 
 @pytest.mark.parametrize("expression", PLAIN)
@@ -144,7 +151,22 @@ def test_a_condition_with_a_doubt_is_left_to_the_library(expression: str) -> Non
 @given(record=values, as_of=as_ofs)
 def test_the_translation_says_what_the_library_says(expression: str, record: dict[str, Any], as_of: int) -> None:
     fast, exact = both(expression)
+    assert fast is not None
     assert fast(record, as_of) == exact(record, as_of)
+
+
+@pytest.mark.parametrize("expression", PLAIN)
+@settings(max_examples=25, deadline=None)
+@given(records=st.lists(values, max_size=4), data=st.data())
+def test_over_columns_it_finds_the_records_that_the_library_finds(
+    expression: str, records: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    as_of = data.draw(st.lists(as_ofs, min_size=len(records), max_size=len(records)))
+    _, exact = both(expression)
+    fast = vectorised(expression)
+    assert fast is not None
+    columns = [[record[name] for record in records] for name in condition(expression).fields]
+    assert fast(columns, as_of) == [i for i, record in enumerate(records) if exact(record, as_of[i])]
 
 
 @pytest.mark.parametrize("expression", ELSEWHERE)
@@ -186,7 +208,7 @@ def test_generated_conditions_mean_the_same_both_ways(expression: str, record: d
 def test_the_shipped_shops_conditions_are_all_plain(name: str) -> None:
     for contract in shop(name).contracts.values():
         for made in contract.conditions:
-            assert translated(made, contract) is not None
+            assert translated_check(made, contract) is not None
 
 
 def test_fields_may_be_called_anything(tmp_path: Path) -> None:
@@ -199,7 +221,7 @@ def test_fields_may_be_called_anything(tmp_path: Path) -> None:
         for index, text in enumerate([plain, expression])
     )
     contract = contract_of(tmp_path, properties, "quality:\n" + quality)
-    assert translated(contract.conditions[0], contract) is not None
+    assert translated_check(contract.conditions[0], contract) is not None
     judge = Judge(contract)
     assert broken(judge.judge(encoded(dict.fromkeys(names, 1)), AS_OF)) == []
     assert broken(judge.judge(encoded(dict.fromkeys(names, 1) | {"float": 0}), AS_OF)) == ["c0", "c1"]
@@ -238,7 +260,7 @@ def test_what_a_null_leaves_open_is_not_broken(tmp_path: Path) -> None:
     assert broken(judge.judge(b'{"a":null,"b":6}', AS_OF)) == []
 
 
-def test_a_condition_on_a_faulty_field_is_not_reported_as_well(tmp_path: Path) -> None:
+def test_a_condition_on_a_broken_field_is_not_reported_as_well(tmp_path: Path) -> None:
     properties = "- {name: a, logicalType: integer, required: true}"
     quality = "quality:\n  - {id: c, type: custom, engine: headrace, dimension: accuracy, implementation: {condition: a > 5}}\n"
     judge = Judge(contract_of(tmp_path, properties, quality))

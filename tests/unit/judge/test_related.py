@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.contract.model import Contract
-from stream_app.judge.baseline import YOUNG, Baseline, bucket, build, enough, learned, usual
+from stream_app.judge.baseline import LEARN_ALL_UP_TO, Baseline, bucket, build, enough, learned, usual
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.related import Known, Related, updates, wanted
 from tests.support.records import AS_OF, encoded, judge_of, order, shop
@@ -195,12 +195,14 @@ def test_a_baseline_survives_json() -> None:
 def test_once_much_is_known_a_large_batch_teaches_by_a_sample() -> None:
     rows = verdicts(*[order(product_id=1, quantity=2, price=9.0)] * 10_000)
     assert learned(ORDERS, rows, range(10_000))[QUANTITY.rule.id].total() == 10_000
-    counts = learned(ORDERS, rows, range(10_000), so_far=YOUNG)[QUANTITY.rule.id]
+    counts = learned(ORDERS, rows, range(10_000), so_far=LEARN_ALL_UP_TO)[QUANTITY.rule.id]
     assert 1_000 <= counts.total() <= 2_000
     assert learned(replace(ORDERS, outliers=()), rows, range(10_000)) == {}
 
 
 def test_a_new_version_is_due_when_twice_as_much_or_later_a_quarter_more_was_learned_or_a_week_began() -> None:
     assert [enough(now, 1_000, new_week=False) for now in (2_199, 2_200)] == [False, True]
-    assert [enough(now, YOUNG, new_week=False) for now in (YOUNG * 5 // 4, YOUNG * 5 // 4 + 200)] == [False, True]
+    assert [
+        enough(now, LEARN_ALL_UP_TO, new_week=False) for now in (LEARN_ALL_UP_TO * 5 // 4, LEARN_ALL_UP_TO * 5 // 4 + 200)
+    ] == [False, True]
     assert [enough(now, 1_000, new_week=True) for now in (1_000, 1_001)] == [False, True]

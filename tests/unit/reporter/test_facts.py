@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from reporter.compute import compute
@@ -315,7 +316,7 @@ def test_what_an_absurd_record_or_one_that_comes_again_says_it_is_worth_is_not_a
 
 
 def test_a_segment_of_a_referenced_record_is_named_where_its_contract_lists_it() -> None:
-    orders = replace(contracts()["orders"], segments=("customer_id.country",))
+    orders = msgspec.structs.replace(contracts()["orders"], segments=("customer_id.country",))
     values = {
         "Germany": SegmentCounts(100, findings={"price.type": 40, "customer_id.required": 90}),
         "France": SegmentCounts(900, findings={"price.type": 4}),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
@@ -32,7 +32,7 @@ def hostile() -> tuple[dict[str, Any], Facts]:
     orders = contracts()["orders"]
     rules = dict(orders.rules) | {"quantity.minimum": RuleSummary("validity<b>", "error", "$.quantity", BAD, BAD)}
     counts = {"orders": PeriodCounts(Counts(received=100, clean=90, rejected=10, findings={"quantity.minimum": 10}))}
-    shop = contracts() | {"orders": replace(orders, rules=rules)}
+    shop = contracts() | {"orders": msgspec.structs.replace(orders, rules=rules)}
     facts = compute(material(contracts=shop, counts=counts, before=None), texts("en"))
     draft = template.write(facts, texts("en"))
     return render.sections(draft, facts, texts("en"), written_by="model", model=BAD, prompt="v1"), facts
