@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# The packages of the wheel.
+PACKAGES := headrace producers stream_app dashboard reporter
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 # Test files that run side by side; each of these processes has services of its own (0: all in one process).
 JOBS ?= 3
@@ -10,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reord
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all chaos bench quality report-eval lint format kafka lock clean
+.PHONY: help install demo test test-all chaos bench quality report-eval lint vale docs format kafka lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -37,20 +39,32 @@ test-all: install ## Run every test but the crash tests: also slow ones, real Ka
 chaos: install ## Run the long crash tests
 	$(BIN)/python -m pytest tests/chaos
 
-bench: install ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+bench: install ## Run the benchmarks; OLD=DIR compares with an older checkout instead
+	$(BIN)/python -m $(if $(OLD),benchmarks.compare $(OLD),benchmarks)
 
-quality: install ## Measure precision, recall, delay and false alarms into docs/quality.md (some minutes)
-	$(BIN)/headrace evaluate --markdown docs/quality.md
+quality: install ## Measure precision, recall, delay and false alarms into docs/explanation/quality.md (some minutes)
+	$(BIN)/headrace evaluate --markdown docs/explanation/quality.md
 
 report-eval: install ## Say how well the model of HEADRACE_LLM_* writes reports: grounding, repairs, cost, latency
 	$(BIN)/python -m benchmarks.report_eval
 
-lint: install ## Check style, types and the direction of imports
+lint: install ## Check style, types, the direction of imports, spelling and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python scripts/words.py
+	scripts/vale README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs $(PACKAGES)
+
+vale: .cache/bin/vale ## Build Vale, which checks words, into .cache/bin (needs Go and a C compiler)
+
+.cache/bin/vale:
+	GOBIN=$(CURDIR)/.cache/bin go install github.com/errata-ai/vale/v3/cmd/vale@v3.17.0
+
+docs: install ## Build the documentation site into build/docs and check its links
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 format: install ## Put the code into the project's style
 	$(BIN)/ruff check --fix .

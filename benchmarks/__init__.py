@@ -1,1 +1,1 @@
-"""Benchmarks: ratios against peers measured in the same run."""
+"""Benchmarks: ratios against peers, and against an older checkout, measured in the same run."""

@@ -1,8 +1,7 @@
-"""The whole rule catalogue in memory, against bare pydantic validate-and-serialise of the same records."""
+"""CPU time of all rules in memory, against bare pydantic validation and serialisation: ``python -m benchmarks.judge``."""
 
 from __future__ import annotations
 
-import gc
 import itertools
 import statistics
 import time
@@ -15,25 +14,26 @@ from stream_app.contract import load_shop
 from stream_app.judge import Judge
 from stream_app.judge.baseline import MAX_GROUPS, Baseline
 from stream_app.judge.related import Known, Related
+from stream_app.process import collect_garbage_rarely
 
 _BATCH = 4_000
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """One timed run, in CPU seconds of this thread."""
+    """Return CPU seconds of this thread for one run."""
     began = time.thread_time()
     run()
     return time.thread_time() - began
 
 
 def baseline(groups: int) -> Baseline:
-    """Bounds that nothing breaks, for as many products."""
+    """Return bounds for that many products, which no order breaks."""
     bounds = {str(number): (0.001, 1e9) for number in range(groups)}
     return Baseline(1, {"quantity_outlier": dict(bounds), "price_outlier": dict(bounds)})
 
 
 def main() -> None:
-    """Measure in turn and print medians, their ratios, and what a full baseline takes."""
+    """Measure in turn; print medians, their ratios, and the memory of a full baseline."""
     contract = load_shop().contracts["orders"]
     rows: list[bytes | None] = [value for _, value in orders(100_000)]
     process, judge, related, now = validator(), Judge(contract), Related(contract), int(time.time() * 1000)
@@ -54,8 +54,7 @@ def main() -> None:
         "the judge": lambda: judged(False),
         "the judge and the rules over other records": lambda: judged(True),
     }
-    gc.freeze()  # as the worker does
-    gc.set_threshold(100_000, 50, 50)
+    collect_garbage_rarely()  # as the worker does
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(7):
         for name, run in runs.items():
@@ -63,11 +62,11 @@ def main() -> None:
     bare = statistics.median(times["bare validate and serialise"])
     for name, found in times.items():
         each = statistics.median(found)
-        print(f"{name:44} {each / len(rows) * 1e6:5.2f} µs a record   {each / bare:4.2f} ×")
+        print(f"{name:44} {each / len(rows) * 1e6:5.2f} µs per record   {each / bare:4.2f} ×")
     tracemalloc.start()
     full = baseline(MAX_GROUPS)
     size = tracemalloc.get_traced_memory()[0] / 1e6
-    print(f"a baseline of {MAX_GROUPS:,} groups for each of {len(full.bounds)} rules takes {size:.1f} MB in a worker")
+    print(f"memory of a baseline of {MAX_GROUPS:,} groups for each of {len(full.bounds)} rules: {size:.1f} MB per worker")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Bare loops that only validate and route, on the same validators: ``python -m benchmarks.peers confluent|aiokafka …``.
+"""Bare loops that only validate and route, with the same validators: ``python -m benchmarks.peers confluent|aiokafka …``.
 
-No references, no uniqueness, no counts, no headers: the least that anybody could do, as fast as each client can.
+They have no references, uniqueness, counts or headers: a lower bound of the work, at the full speed of each client.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stream_app.judge.models import build_models
 
 
 def validator() -> Callable[[bytes], tuple[bool, bytes]]:
-    """bytes → (valid, what to send), by the built-in orders contract's own pydantic validators."""
+    """Return a function from bytes to (valid, bytes to send), with the pydantic validators of the built-in orders contract."""
     models = build_models(load_shop().contracts["orders"])
     validate, dump = models.exact, models.dump
 
@@ -32,7 +32,7 @@ def validator() -> Callable[[bytes], tuple[bool, bytes]]:
 
 
 def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> float:
-    """confluent-kafka: ``consume`` in batches, ``produce`` per record; seconds from the first record to the last commit."""
+    """Run confluent-kafka: ``consume`` in batches, ``produce`` per record. Return seconds from first record to last commit."""
     import confluent_kafka as ck
 
     process = validator()
@@ -54,8 +54,8 @@ def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> f
             continue
         began = began or time.perf_counter()
         for message in messages:
-            valid, value = process(message.value())
-            producer.produce(good if valid else bad, value, message.key(), message.partition())
+            valid, value = process(message.value() or b"")
+            producer.produce(good if valid else bad, value, message.key(), message.partition() or 0)
         done += len(messages)
         producer.poll(0)
         if time.perf_counter() - committed > 1:
@@ -70,7 +70,7 @@ def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> f
 
 
 async def aiokafka(bootstrap: str, source: str, count: int, good: str, bad: str) -> float:
-    """aiokafka: ``getmany`` and one batch builder per (topic, partition)."""
+    """Run aiokafka: ``getmany`` and one batch builder per topic and partition. Return seconds."""
     import aiokafka as ak
 
     process = validator()

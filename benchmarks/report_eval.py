@@ -1,7 +1,7 @@
-"""How well a model writes reports: a list of fact sets against the endpoint of the settings, and what came of each.
+"""Measure how well a model writes reports: grounding, repairs, cost and latency over a list of fact sets.
 
-`make report-eval` runs it with HEADRACE_LLM_MODEL, HEADRACE_LLM_BASE_URL, HEADRACE_LLM_KEY and the prices as they are set.
-Every set is one report with its repair, as in production, but without the daily budget and the pause after failures.
+`make report-eval` uses HEADRACE_LLM_MODEL, HEADRACE_LLM_BASE_URL, HEADRACE_LLM_KEY and the prices of the settings. Every set
+is one report with its repair, as in production, but without the daily budget and the pause after failures.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from reporter.texts import texts
 from stream_app.counts.fields import Counts
 from stream_app.settings import Settings, load_settings
 from stream_app.store.period import PeriodCounts
-from tests.support.report_facts import WORSE, AnIncident, contracts, material
+from tests.support.report_facts import WORSE, an_incident, contracts, material
 
 
 @dataclass(frozen=True)
 class FactSet:
-    """Facts to be written about, and the language to write in."""
+    """The facts of a report, and its language."""
 
     name: str
     material: Material
@@ -43,7 +43,7 @@ class FactSet:
 
 
 def fact_sets() -> Iterator[FactSet]:
-    """Periods as they come: ordinary, quiet, empty, without a period before, hostile, crowded, and in other languages."""
+    """Yield typical periods: ordinary, quiet, empty, without a previous period, hostile, crowded, and other languages."""
     day = material()
     yield FactSet("ordinary day", day)
     yield FactSet("in German", day, "de")
@@ -52,7 +52,7 @@ def fact_sets() -> Iterator[FactSet]:
     counts = {entity: PeriodCounts(Counts(received=1_000, clean=1_000)) for entity in contracts()}
     yield FactSet("quiet day", material(counts=counts, before=counts, incidents=()))
     nothing = {entity: PeriodCounts() for entity in contracts()}
-    yield FactSet("nothing came in", material(counts=nothing, incidents=(AnIncident(observed=0.0),)))
+    yield FactSet("nothing came in", material(counts=nothing, incidents=(an_incident(observed=0.0),)))
     products = day.counts["products"]
     segments = products.counts.segments["category"]
     hostile = {"category": {WORSE if name != "Books" else name: numbers for name, numbers in segments.items()}}
@@ -62,12 +62,12 @@ def fact_sets() -> Iterator[FactSet]:
         rule_id: 10 + 7 * number for number, (rule_id, rule) in enumerate(contracts()["orders"].rules.items()) if rule.counts
     }
     crowded = replace(day.counts["orders"], counts=replace(day.counts["orders"].counts, findings=rules))
-    many = tuple(AnIncident(id=f"orders.volume.{number}", observed=100.0 + number) for number in range(12))
+    many = tuple(an_incident(id=f"orders.volume.{number}", observed=100.0 + number) for number in range(12))
     yield FactSet("crowded day", material(counts=dict(day.counts) | {"orders": crowded}, incidents=many))
 
 
 def evaluate(settings: Settings, sets: Sequence[FactSet], repeat: int) -> list[dict[str, Any]]:
-    """One row a report that was asked for."""
+    """Return one row per report."""
     assert settings.llm_model is not None
     call = Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)
     author = ModelAuthor(call, lambda: Deadline(settings.llm_timeout))
@@ -94,7 +94,7 @@ def evaluate(settings: Settings, sets: Sequence[FactSet], repeat: int) -> list[d
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All reports together."""
+    """Return the figures of all reports."""
     grounded = [row["grounding"] for row in rows if row["grounding"] is not None]
     seconds = sorted(row["seconds"] for row in rows)
     return {
@@ -112,7 +112,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table(rows: Sequence[dict[str, Any]], total: dict[str, Any]) -> Table:
-    """Rows and totals for people."""
+    """Return rows and totals as a table."""
     shown = Table(title="Reports by a model", caption=", ".join(f"{name} {_short(value)}" for name, value in total.items()))
     names = ("set", "outcome", "reason", "grounding", "problems", "tokens_in", "tokens_out", "cost", "seconds")
     for name in names:
@@ -129,14 +129,14 @@ def _short(value: Any) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when every report was asked for, 2 when no model is set."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=1, help="reports of each fact set")
-    parser.add_argument("--json", action="store_true", help="rows and summary as JSON")
+    """Run the evaluation; exit code 0, or 2 if no model is set."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeat", type=int, default=1, help="reports per fact set")
+    parser.add_argument("--json", action="store_true", help="print rows and summary as JSON")
     given = parser.parse_args(arguments)
     settings = load_settings()
     if settings.llm_model is None:
-        print("set HEADRACE_LLM_MODEL (and HEADRACE_LLM_BASE_URL, HEADRACE_LLM_KEY) to the model to be tried", file=sys.stderr)
+        print("no model is set; set HEADRACE_LLM_MODEL, HEADRACE_LLM_BASE_URL and HEADRACE_LLM_KEY", file=sys.stderr)
         return 2
     rows = evaluate(settings, list(fact_sets()), given.repeat)
     total = summary(rows)

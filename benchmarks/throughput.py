@@ -1,6 +1,6 @@
-"""The full worker against bare loops: same broker, same records, in turn, in one run.
+"""Throughput of the full worker against bare loops: same broker, same records, in turn, in one run.
 
-``python -m benchmarks.throughput [--records 200000] [--rounds 3] [--kafka]``; ``--kafka`` uses real Apache Kafka.
+``python -m benchmarks.throughput [--records 200000] [--rounds 3] [--kafka]``; ``--kafka`` uses Apache Kafka.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import redis
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 
 from benchmarks.workload import load
 from headrace.embedded.kafka import apache_kafka
 from headrace.embedded.stack import EmbeddedStack
+from stream_app.counts.fields import RECEIVED
 from stream_app.settings import Settings, load_settings
+from stream_app.store.keys import Keys
 
 
 def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, exactly_once: str = "off") -> float:
-    """Seconds the full worker takes for ``count`` orders, start-up excluded: extrapolated from its first batch on."""
+    """Return the seconds of the full worker for ``count`` orders without its start, extrapolated from its first batch."""
     prefix, group = f"bench-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
-    client = redis.Redis.from_url(redis_url)
+    client, total = redis.Redis.from_url(redis_url), Keys(prefix).total("orders")
     env = os.environ | {
         "HEADRACE_KAFKA": settings.kafka, "HEADRACE_REDIS": redis_url, "HEADRACE_GROUP": group,
         "HEADRACE_REDIS_PREFIX": prefix, "HEADRACE_TOPIC_PREFIX": settings.topic_prefix,
@@ -41,7 +43,7 @@ def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, e
         first: tuple[float, int] | None = None
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
-            done = int(client.hget(f"{prefix}:total:orders", "in") or 0)
+            done = int(client.hget(total, RECEIVED) or 0)
             now = time.perf_counter()
             if done and first is None:
                 first = (now, done)
@@ -49,9 +51,9 @@ def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, e
                 rate = (done - first[1]) / max(1e-9, now - first[0])
                 return count / rate
             if process.poll() is not None:
-                raise SystemExit(f"the worker stopped with exit code {process.returncode}")
+                raise SystemExit(f"the worker ended with exit code {process.returncode}; see its log above")
             time.sleep(0.005)
-        raise SystemExit("the worker did not finish within 180 s")
+        raise SystemExit("the worker did not finish within 180 s; use fewer --records")
     finally:
         process.terminate()
         process.wait(20)
@@ -61,7 +63,7 @@ def worker(settings: Settings, redis_url: str, count: int, processes: int = 1, e
 
 
 def peer(name: str, settings: Settings, count: int) -> float:
-    """Seconds a bare loop takes."""
+    """Return the seconds of a bare loop."""
     good, bad = f"good-{uuid.uuid4().hex[:8]}", f"bad-{uuid.uuid4().hex[:8]}"
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     parts = settings.partitions
@@ -74,7 +76,7 @@ def peer(name: str, settings: Settings, count: int) -> float:
 
 @contextlib.contextmanager
 def services(real: bool) -> Iterator[tuple[str, str]]:
-    """(Kafka, Redis URL)."""
+    """Run a broker and a Redis; yield the bootstrap servers and the URL of Redis."""
     with EmbeddedStack() as stack:
         if not real:
             yield stack.kafka, stack.redis_url
@@ -88,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kafka", action="store_true", help="real Apache Kafka instead of the embedded broker")
+    parser.add_argument("--kafka", action="store_true", help="Apache Kafka instead of the embedded broker")
     options = parser.parse_args()
     with services(options.kafka) as (kafka, redis_url):
         settings = load_settings(kafka=kafka, topic_prefix=f"b{uuid.uuid4().hex[:6]}-")

@@ -1,4 +1,4 @@
-"""The workload that every contender gets: orders of the built-in shop, loaded once onto a broker."""
+"""The workload of all benchmarks: orders of the built-in shop, loaded onto a broker once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import confluent_kafka
 
 from stream_app.contract import load_shop
 from stream_app.kafka.admin import ensure_topics
-from stream_app.names import Topics
+from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings
 
 CUSTOMERS, PRODUCTS = 5_000, 500
@@ -19,13 +19,13 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def prices() -> list[float]:
-    """The list price of each product."""
+    """Return the list price of each product."""
     chance = random.Random(0)
     return [round(chance.uniform(1, 500), 2) for _ in range(PRODUCTS)]
 
 
 def orders(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
-    """(key, value) of ``count`` orders of about 115 bytes; 3 % are touched: 1 % bad quantity, 1 % bad price, 1 % to clean."""
+    """Return key and value of ``count`` orders of about 115 bytes; 1 % have a bad quantity, 1 % a bad price, 1 % spaces."""
     chance = random.Random(seed)
     listed = prices()
     rows = []
@@ -52,7 +52,7 @@ def orders(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
 
 
 def load(settings: Settings, count: int) -> None:
-    """Create the topics and send customers, products and orders."""
+    """Create the topics; send customers, products and orders."""
     ensure_topics(settings, load_shop().contracts)
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000}
@@ -67,7 +67,7 @@ def load(settings: Settings, count: int) -> None:
         customer = {"customer_id": number, "name": "A B", "email": "a@b.example", "country": "France"}
         producer.produce(customers.raw, json.dumps(customer, separators=(",", ":")).encode(), b"%d" % number)
     producer.flush()
-    headers = [("headrace.as_of", b"%d" % int(time.time() * 1000))]
+    headers: list[tuple[str, str | bytes | None]] = [(AS_OF, b"%d" % int(time.time() * 1000))]
     topic = Topics("orders", settings.topic_prefix).raw
     for index, (key, value) in enumerate(orders(count)):
         producer.produce(topic, value, key, headers=headers)

@@ -1,1 +1,1 @@
-"""The `headrace` command, the embedded services and the demo."""
+"""The `headrace` command, embedded services, the check of files, and the evaluation."""

@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM until a command takes them itself: an interrupt, and a note of it.
+"""Handle SIGINT and SIGTERM: record a signal that comes early, and let a command stop in order.
 
-The note is what counts when it is too early to stop in an orderly way: in the middle of an import, some library takes any
-exception for a missing module and goes on, and the interrupt is lost.
+An early signal must be recorded: during an import, a library may take the KeyboardInterrupt for a missing module and
+continue, and the signal would be lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _received: list[int] = []
 
 
 def listen() -> None:
-    """From now on a signal raises ``KeyboardInterrupt``, and is remembered."""
+    """Record signals from now on; each also raises ``KeyboardInterrupt``."""
     _received.clear()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,7 +27,7 @@ def listen() -> None:
 
 
 def received() -> int | None:
-    """The first signal since ``listen``."""
+    """Return the first signal since ``listen``; None if there was none."""
     return _received[0] if _received else None
 
 
@@ -36,12 +36,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-#: Seconds in which signals count as one: `timeout` signals its child, and then the child's group once more.
+#: Seconds within which signals count as one: `timeout` signals its child, and then the group of the child again.
 ONE_SIGNAL = 0.5
 
 
 class Stop:
-    """Set by SIGINT or SIGTERM; a second signal ends the process at once."""
+    """True after SIGINT or SIGTERM; a second signal raises ``KeyboardInterrupt``."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -52,22 +52,23 @@ class Stop:
         return self.signal is not None
 
     def wait(self, seconds: float) -> None:
-        """Sleep, at most until the stop."""
-        # A handler runs in the middle of the main thread's work, its waiting included: an Event's lock would be held by the
-        # very thread that it interrupts, and a SimpleQueue of Python 3.11 may wait for ever when its time is over at once.
-        # The byte that the interpreter writes for a signal ends the wait also when it comes just before it.
+        """Sleep until the stop, at most ``seconds``."""
+        # A handler interrupts the main thread, even while that thread waits: it would deadlock on the lock of an Event, and a
+        # SimpleQueue of Python 3.11 may wait for ever if its timeout is over at once. The byte that the interpreter writes for
+        # a signal ends the wait, even if it is written just before.
         if self.signal is None:
             woken, _, _ = select.select([] if self._woken is None else [self._woken], [], [], max(0.0, seconds))
-            if woken and not self:  # by a signal that somebody else takes
+            if woken and not self:  # by a signal that another handler takes
                 os.read(woken[0], 4096)
 
     @property
     def exit_code(self) -> int:
+        """Exit code as in a shell: 128 + signal."""
         return 128 + (self.signal or signal.SIGINT)
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Take SIGINT and SIGTERM; the former handlers come back afterwards."""
+        """Handle SIGINT and SIGTERM; restore the former handlers afterwards."""
 
         def handle(number: int, frame: FrameType | None) -> None:
             now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a producer hands on: one raw record, and the JSON text that it is made of."""
+"""One raw record as producers send it, and the JSON text that it is made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
-#: A member that holds the cells of a CSV row beyond the last column, so that they are judged and not lost.
+#: The member for surplus cells of a CSV row, so that they are judged and not lost.
 SURPLUS = "surplus_cells"
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -16,7 +16,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class RawRecord(NamedTuple):
     """One record for a raw topic.
 
-    ``as_of_ms`` is the moment to judge it as of, in milliseconds since the epoch; None where the source has no time.
+    ``as_of_ms``: time to judge the record as of, in milliseconds since the epoch; None if the source has no time.
     """
 
     entity: str
@@ -26,17 +26,17 @@ class RawRecord(NamedTuple):
 
 
 def json_string(text: str) -> str:
-    """``text`` as a JSON string, not escaped to ASCII."""
+    """Return ``text`` as a JSON string, not escaped to ASCII."""
     return encode_basestring(text)
 
 
 def json_value(value: Any) -> str:
-    """Any JSON value as compact JSON; NaN and Infinity stay as they are, for the judge to reject."""
+    """Return any JSON value as compact JSON; NaN and Infinity stay, because the judge rejects them."""
     return _encode(value)
 
 
 def to_bytes(text: str) -> bytes:
-    """``text`` as UTF-8; bytes that were no UTF-8 when they were read come out as they went in."""
+    """Return ``text`` as UTF-8; bytes that were not UTF-8 when they were read come out unchanged."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -44,7 +44,7 @@ def to_bytes(text: str) -> bytes:
 
 
 def key_bytes(fragment: str) -> bytes | None:
-    """The Kafka key of a JSON fragment: the text of a string, the digits of a number; None of null."""
+    """Return the Kafka key of a JSON fragment: the text of a string, the digits of a number, None for null."""
     if fragment == "null":
         return None
     if fragment.startswith('"'):
@@ -53,9 +53,9 @@ def key_bytes(fragment: str) -> bytes | None:
 
 
 def memoised(function: Callable[[Any], Any], limit: int = 50_000) -> Callable[[Any], Any]:
-    """``function`` with its results kept in a plain dictionary, emptied when it holds ``limit`` of them.
+    """Return ``function`` with its results kept in a dictionary, which is emptied at ``limit`` entries.
 
-    The lookup of a known argument runs in C: columns repeat themselves, and this is what makes mapping fast.
+    Columns repeat their values, and the lookup of a known argument runs in C: this makes mapping fast.
     """
     return _Memo(function, limit).__getitem__
 

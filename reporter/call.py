@@ -17,12 +17,13 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from reporter.answer import Failure, Reply, estimate
 from reporter.prompt import MOST_TOKENS, SHAPES, Messages
+from stream_app.retries import POLICIES
 
 #: Longest reply that is read, in bytes as they come off the wire.
 MOST_BYTES = 1 << 20
-#: Tries of one question; each waits longer, by chance, than the one before (seconds).
-TRIES = 3
-FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
+#: Attempts and waits of one question.
+POLICY = POLICIES["model"]
+FIRST_WAIT = POLICY.first
 #: Less time than this (seconds) is not worth a call.
 LEAST_TIME = 0.2
 
@@ -119,7 +120,7 @@ class Endpoint:
         )  # fmt: skip
         async with client:
             retrying = tenacity.AsyncRetrying(
-                stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(seconds),
+                stop=tenacity.stop_any(POLICY.stop, tenacity.stop_before_delay(seconds)),
                 wait=_wait,
                 retry=tenacity.retry_if_exception(_passes),
                 reraise=True,
@@ -153,7 +154,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
         asked = error.response.headers.get("retry-after", "")
         if asked.isdigit() and len(asked) < 6:
             return float(asked)
-    return float(tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)(state))
+    return float(tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=POLICY.longest)(state))
 
 
 def _passes(error: BaseException) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Protocol
 
 from kafka import KafkaProducer, errors  # type: ignore[import-untyped]
-from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from kafka.admin import NewTopic  # type: ignore[import-untyped]
 
 from reporter.render import markdown_text
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options
+from stream_app.kafka.admin import admin_client
+from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_producer_options
 from stream_app.names import reports_topic
 from stream_app.notify import Notifier
 from stream_app.settings import Settings
@@ -51,7 +53,7 @@ class ReportsTopic:
 
     def __init__(self, settings: Settings, connect_seconds: float = CONNECT_SECONDS) -> None:
         self._settings = settings
-        self._bootstrap = int(connect_seconds * 1000)
+        self._connect_seconds = connect_seconds
         self._topic = reports_topic(settings.topic_prefix)
 
     def send(self, report: StoredReport) -> None:
@@ -59,15 +61,7 @@ class ReportsTopic:
         settings = self._settings
         try:
             self._ensure()
-            producer = KafkaProducer(
-                **sync_options(settings),
-                acks="all",
-                enable_idempotence=True,
-                bootstrap_timeout_ms=self._bootstrap,
-                delivery_timeout_ms=int(SEND_SECONDS * 1000),
-                request_timeout_ms=int(SEND_SECONDS * 500),
-                metrics_enabled=False,
-            )
+            producer = KafkaProducer(**sync_producer_options(settings, SEND_SECONDS, self._connect_seconds))
         except errors.KafkaError as error:
             raise connection_problem(settings, error) from None
         try:
@@ -81,12 +75,7 @@ class ReportsTopic:
             producer.close(timeout=2)
 
     def _ensure(self) -> None:
-        admin = KafkaAdminClient(**sync_options(self._settings), bootstrap_timeout_ms=self._bootstrap)
-        try:
+        with admin_client(self._settings, self._connect_seconds) as admin, contextlib.suppress(errors.TopicAlreadyExistsError):
             if self._topic not in admin.list_topics():
                 admin.create_topics([NewTopic(self._topic, 1, self._settings.replication)])
                 admin.wait_for_topics([self._topic])
-        except errors.TopicAlreadyExistsError:
-            pass
-        finally:
-            admin.close()

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from reporter.draft import REFERENCE, Draft
 from reporter.facts import Fact, Facts
-from reporter.figures import MINUS
+from reporter.formats import MINUS
 from reporter.texts import Texts
 
 #: Key figures, in this order, where they are facts.

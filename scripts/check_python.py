@@ -1,4 +1,4 @@
-"""Say in one line when Python is too old to install Headrace; runs on any Python."""
+"""Exit with one line if Python is too old for Headrace; runs on any Python."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Takes the dashboard's pictures: every state, wide and narrow, light and dark, by a headless Chromium.
+"""Take pictures of the dashboard with a headless Chromium: every state, wide and narrow, light and dark.
 
-python scripts/screenshots.py                       # docs/images: those that the README and the docs show
-python scripts/screenshots.py --all --to /tmp/look  # every page and state, to look at
+python scripts/screenshots.py                       # docs/images: the pictures of the README and the docs
+python scripts/screenshots.py --all --to FOLDER     # every page and state, for review
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from headrace.embedded import EmbeddedStack  # noqa: E402
+from stream_app.store.keys import Keys  # noqa: E402
 from tests.support.chromium import ARGUMENTS, chromium  # noqa: E402
 from tests.support.fill import Shop, a_live_shop  # noqa: E402
 
-#: Pictures for people show a page's upper part, and are kept small.
+#: Maximum height in pixels and maximum size of a picture for the docs.
 README_HEIGHT = 1_500
 MOST_BYTES = 200_000
 
-#: Page → what has to be there before it is photographed.
+#: Page → selector of an element that must exist before the picture is taken.
 PAGES = {
     "overview": ".st-key-card-rules",
     "quality": ".st-key-card-drift",
@@ -42,23 +43,23 @@ PAGES = {
     "report": ".st-key-card-report",
     "pipeline": ".st-key-card-broker",
 }
-#: The pictures in docs/images: (page, scheme).
+#: The pictures in docs/images: page and colour scheme.
 SHOWN = (("overview", "light"), ("overview", "dark"), ("quality", "light"), ("anomalies", "light"), ("report", "light"))
 
 SIZES = {"wide": (1440, 1000), "narrow": (390, 844)}
 
 
 def main() -> None:
-    """Fill a Redis of its own for each state and photograph the page."""
+    """Fill a Redis for each state and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--all", action="store_true", help="every state and size, not only the README's")
+    parser.add_argument("--all", action="store_true", help="every state and size, not only those of the docs")
     parser.add_argument("--state", choices=list(STATES), action="append")
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
     program = chromium()
     if program is None:
-        sys.exit("no Chromium: install one, or put it on PATH")
+        sys.exit("Chromium is not on PATH; install it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         for state in arguments.state or (list(STATES) if arguments.all else ["flowing"]):
@@ -86,7 +87,7 @@ def _photograph(browser: Browser, state: str, folder: Path, *, everything: bool)
 
 
 def _shoot_down(browser: Browser, address: str, client: redis.Redis, folder: Path) -> None:
-    """Pages that were open when Redis went away, and each page opened afterwards."""
+    """Take pictures of pages that were open when Redis was stopped, and of pages opened afterwards."""
 
     def shoot(page: Page, name: str) -> None:
         page.wait_for_selector(".st-key-advice [data-testid='stAlert']", timeout=60_000)
@@ -121,7 +122,7 @@ def _beat(shop: Shop) -> None:
     shop.now_ms = time.time_ns() // 1_000_000
     shop.beat({"orders": 0, "customers": 0, "products": 0})
     for entity in shop.summaries:
-        shop.client.hset(f"{shop.prefix}:total:{entity}", "at", shop.now_ms - 1_200)
+        shop.client.hset(shop.keys.total(entity), "at", shop.now_ms - 1_200)
 
 
 def _open(page: Page, address: str, name: str, state: str) -> None:
@@ -134,7 +135,7 @@ def _open(page: Page, address: str, name: str, state: str) -> None:
 
 
 def _shoot(page: Page, file: Path, most: int) -> None:
-    # Streamlit scrolls inside a box: the window has to be as tall as what is in it.
+    # Streamlit scrolls inside a box, so the window must be as high as the content.
     height = page.evaluate("document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight")
     size = page.viewport_size or {"width": 1440}
     page.set_viewport_size({"width": size["width"], "height": min(int(height) + 10, most)})
@@ -146,7 +147,7 @@ def _shoot(page: Page, file: Path, most: int) -> None:
         whole.quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
         if file.stat().st_size < MOST_BYTES:
             break
-    print(file)  # noqa: T201
+    print(file)
 
 
 @contextmanager
@@ -156,7 +157,7 @@ def _served(redis_url: str) -> Iterator[str]:
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", "from headrace.cli.main import main; main()", "dashboard", "--port", str(port)],
+        [sys.executable, "-m", "headrace", "dashboard", "--port", str(port)],
         env=environment | {"HEADRACE_REDIS": redis_url},
         cwd=ROOT,
     )
@@ -197,7 +198,7 @@ def _short(client: redis.Redis) -> Shop:
 
 def _stale(client: redis.Redis) -> Shop:
     shop = a_live_shop(client, "headrace", _now() - 45 * 60_000, days=20)
-    client.delete("headrace:workers")
+    client.delete(Keys("headrace").workers())
     return shop
 
 

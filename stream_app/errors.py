@@ -1,11 +1,11 @@
-"""The exception tree: everything that Headrace raises for its user to cure.
+"""The exception tree: every error that Headrace raises for its user to cure.
 
 HeadraceError
-├── SettingsError    a HEADRACE_* variable cannot be used
-├── DocumentError    a contract or sources file is wrong: ``file:line: what; what to do``
-├── SourceError      a file or API that producers read: missing, unreadable, refused
-├── DeliveryError    Kafka did not take what was sent
-├── StoreError       Redis is unreachable or is not ours
+├── SettingsError    a HEADRACE_* variable is not valid
+├── DocumentError    a contract or sources file is not valid: ``file:line: problem; cure``
+├── SourceError      a file or API that producers read is missing, unreadable or refuses
+├── DeliveryError    Kafka did not accept records
+├── StoreError       Redis cannot be reached, or holds something else
 └── EmbeddedError    an embedded service did not start
 """
 
@@ -13,27 +13,27 @@ from __future__ import annotations
 
 
 class HeadraceError(Exception):
-    """A problem with a place, a cause and a cure in its message, and never a customer's value."""
+    """A problem whose message says what is wrong, where, and what to do; it never contains a customer's value."""
 
 
 class SettingsError(HeadraceError):
-    """A setting has a value that cannot be used; the message names the variable and the fix."""
+    """A setting is not valid; the message names the variable and the cure."""
 
 
 class DocumentError(HeadraceError):
-    """A YAML file that cannot be used. The message reads ``file:line: what is wrong; what to do``."""
+    """A YAML file is not valid; the message reads ``file:line: problem; cure``."""
 
 
 class SourceError(HeadraceError):
-    """A source that producers cannot read."""
+    """Producers cannot read a source."""
 
 
 class DeliveryError(HeadraceError):
-    """The broker did not take what was sent, and retrying did not cure it."""
+    """The broker did not accept records, and retries did not help."""
 
 
 class StoreError(HeadraceError):
-    """Redis cannot be reached or does not answer as expected."""
+    """Redis cannot be reached, or does not answer as expected."""
 
 
 class EmbeddedError(HeadraceError):

@@ -1,32 +1,38 @@
-"""Topic and header names: the vocabulary that producers, workers and subscribers share."""
+"""Names of topics and headers that producers, workers and subscribers share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: ``topic:partition:offset`` of the raw record that a clean or dead-letter record came from.
+#: ``topic:partition:offset`` of the raw record of a clean or dead-letter record.
 SOURCE = "headrace.source"
-#: Contract id and version that judged the record, ``id:version``.
+#: Id and version of the contract that judged the record, ``id:version``.
 CONTRACT = "headrace.contract"
 #: JSON list of the findings that rejected a dead-letter record.
 FINDINGS = "headrace.findings"
-#: JSON list of the findings that a clean record carries as marks (warnings and infos).
+#: JSON list of the findings of a clean record (warnings and infos).
 WARNINGS = "headrace.warnings"
-#: JSON list of the repairs that cleaning made.
+#: JSON list of the changes that cleaning made, ``field.step``.
 REPAIRS = "headrace.repairs"
-#: How often the record has been judged: 1 on its first way through, more after a redrive.
+#: Number of times that the record has been judged: 1 at first, more after a redrive.
 ATTEMPTS = "headrace.attempts"
 #: On the anomalies topic: ``open`` or ``closed``.
 INCIDENT_STATE = "headrace.incident.state"
-#: On a pending record: the id (KIP-516) of the raw topic that it came from, where the broker gives topics ids.
+#: On a pending record: the id (KIP-516) of its raw topic, if the broker gives topics ids.
 TOPIC_ID = "headrace.topic_id"
-#: The moment the record is judged as of: milliseconds since the epoch, decimal text. A replay sets it to event time.
+#: Moment as of which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
 AS_OF = "headrace.as_of"
+#: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
+TRUNCATED = "headrace.truncated"
+TRUNCATED_KEY = "headrace.truncated.key"
+TRUNCATED_HEADERS = "headrace.truncated.headers"
+#: On a dead-letter record whose raw record has neither key nor value.
+NULL_VALUE = "headrace.null"
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The four topics of one entity. ``prefix`` keeps several shops apart on one cluster."""
+    """The four topics of one entity. ``prefix`` separates shops on one cluster."""
 
     entity: str
     prefix: str = ""
@@ -53,10 +59,10 @@ class Topics:
 
 
 def reports_topic(prefix: str = "") -> str:
-    """The topic of executive reports: key = the report's id, value = its JSON."""
+    """Return the topic of executive reports: key = the report's id, value = its JSON."""
     return f"{prefix}reports"
 
 
 def anomalies_topic(prefix: str = "") -> str:
-    """The topic of incidents: key = the incident's id, value = its JSON."""
+    """Return the topic of incidents: key = the incident's id, value = its JSON."""
     return f"{prefix}anomalies"

@@ -1,4 +1,4 @@
-"""A worker as a process: in and out without Faust's waits, few words, few looks for garbage."""
+"""Set up a process that handles many records (logging, garbage collection), and end its tasks."""
 
 from __future__ import annotations
 
@@ -9,29 +9,48 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+#: Seconds in which a client library may log the same message once.
+_REPEAT_SECONDS = 30.0
 
-class Seldom(logging.Filter):
-    """Lets a client library say the same thing once in half a minute: without a broker they say it a hundred times a second."""
+
+class ThrottleRepeats(logging.Filter):
+    """Drops repeated messages of the client libraries, which log a missing broker a hundred times per second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, object], float] = {}
+        self._logged: dict[tuple[str, object], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(("aiokafka", "faust", "mode")):
             return True
-        what = record.name, record.msg
-        if record.created - self._said.get(what, 0.0) < 30.0:
+        message = record.name, record.msg
+        if record.created - self._logged.get(message, 0.0) < _REPEAT_SECONDS:
             return False
-        self._said[what] = record.created
+        self._logged[message] = record.created
         return True
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]], every: float = 1.0) -> None:
-    """Cancel ``tasks`` until they have ended; what they raise is dropped.
+def log_warnings() -> None:
+    """Log warnings to stderr; throttle those of the client libraries."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ThrottleRepeats())
 
-    Once is not enough: in Python 3.11 a ``wait_for`` (there is one in each command to Redis) that ends in the very moment
-    swallows the cancellation, and the task goes on.
+
+def collect_garbage_rarely() -> None:
+    """Make Python's cycle collector run rarely from now on.
+
+    Records are many short-lived objects without cycles: by default the collector takes a sixth of a sender's time.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]], every: float = 1.0) -> None:
+    """Cancel ``tasks`` every ``every`` seconds until all have ended; drop what they raise.
+
+    One cancellation is not enough: in Python 3.11 ``wait_for`` (every Redis command has one) swallows a cancellation that
+    arrives at the moment it ends, and the task goes on.
     """
     running = set(tasks)
     while running:
@@ -39,21 +58,3 @@ async def end(tasks: Iterable[asyncio.Task[Any]], every: float = 1.0) -> None:
             task.cancel()
         ended, running = await asyncio.wait(running, timeout=every)
         await asyncio.gather(*ended, return_exceptions=True)
-
-
-def quieten() -> None:
-    """Log warnings to stderr, the clients' own seldom; look for garbage seldom: a batch is short-lived objects, no cycles."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Seldom())
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
-
-
-def spare_garbage_collection() -> None:
-    """Look for garbage seldom, from now on in this process.
-
-    A sender keeps thousands of short-lived objects and makes no cycles: looking costs a sixth of its time.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)

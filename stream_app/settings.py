@@ -1,4 +1,4 @@
-"""Every setting of Headrace, read once from ``HEADRACE_*`` environment variables."""
+"""All settings of Headrace, read once from ``HEADRACE_*`` environment variables."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.errors import SettingsError
 
-#: Variables that docker-compose.yml reads itself.
-_OTHERS = {"HEADRACE_REDIS_WORKER_PASSWORD", "HEADRACE_REDIS_DASHBOARD_PASSWORD"}
+#: Variables that only docker-compose.yml reads.
+_COMPOSE = {"HEADRACE_REDIS_WORKER_PASSWORD", "HEADRACE_REDIS_DASHBOARD_PASSWORD"}
+#: Variables of the tests, and those that Docker and Kubernetes set for a service.
 _SERVICE = re.compile(r"^HEADRACE_TEST_|_SERVICE_(HOST|PORT)|_PORT$|_PORT_\d+_(TCP|UDP)|_ENV_")
 
 
 class Settings(BaseSettings):
-    """Frozen settings; secrets are masked in ``repr`` and never logged."""
+    """Settings of one process. They are frozen; ``repr`` masks secrets."""
 
     model_config = SettingsConfigDict(
         env_prefix="HEADRACE_", frozen=True, extra="ignore", hide_input_in_errors=True, validate_by_name=True
@@ -33,10 +34,10 @@ class Settings(BaseSettings):
         pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How to talk to Kafka."
+        default="PLAINTEXT", description="Security protocol of the Kafka listener."
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="PLAIN", description="SASL mechanism, with a SASL_* protocol."
+        default="PLAIN", description="SASL mechanism, for a SASL_* protocol."
     )
     kafka_username: str | None = Field(default=None, description="SASL user name.")
     kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
@@ -45,13 +46,15 @@ class Settings(BaseSettings):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis URL, `redis://[user:password@]host:port/db` or `rediss://…`.",
     )
-    redis_prefix: str = Field(default="headrace", description="First part of every Redis key.", pattern=r"^\S+$")
+    redis_prefix: str = Field(default="headrace", description="Prefix of every Redis key, without the colon.", pattern=r"^\S+$")
     shop: Path | None = Field(default=None, description="Folder of the shop's contracts; default: the built-in shop.")
-    topic_prefix: str = Field(default="", description="Put before every topic name.", pattern=r"^[a-zA-Z0-9._-]*$")
+    topic_prefix: str = Field(default="", description="Prefix of every topic name.", pattern=r"^[a-zA-Z0-9._-]*$")
     group: str = Field(default="headrace", description="Consumer group of the workers.", min_length=1)
     partitions: int = Field(default=4, ge=1, le=1000, description="Partitions of topics that Headrace creates.")
     replication: int = Field(default=1, ge=1, le=10, description="Replication factor of topics that Headrace creates.")
-    max_record_bytes: int = Field(default=256 * 1024, ge=1024, le=900_000, description="A longer record is rejected unread.")
+    max_record_bytes: int = Field(
+        default=256 * 1024, ge=1024, le=900_000, description="Bytes; a longer record is rejected unread."
+    )
     grace: float = Field(
         default=60.0,
         ge=0,
@@ -62,14 +65,15 @@ class Settings(BaseSettings):
         default=300.0,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds a failing broker or Redis is retried before the worker exits.",
+        description="Seconds that a worker retries while Kafka or Redis is unavailable, before it exits.",
     )
-    exactly_once: Literal["on", "off"] = Field(
-        default="off",
-        description="Whether a read_committed subscriber sees every record once; needs a broker with transactions.",
+    exactly_once: bool = Field(
+        default=False,
+        description="`on`: deliver in transactions, so that a read_committed consumer sees every record once; "
+        "needs a broker with transactions.",
     )
     baseline: Path | None = Field(
-        default=None, description="File of `headrace baseline` that pins what outliers are compared with; default: learned."
+        default=None, description="File of `headrace baseline` that outliers are compared with; default: a learned baseline."
     )
     dashboard_login: Path | None = Field(
         default=None,
@@ -77,68 +81,75 @@ class Settings(BaseSettings):
     )
     dashboard_allow: str = Field(
         default="",
-        description="Who may see the dashboard after logging in: e-mails and domains, `ann@example.org,@example.com`.",
+        description="Users who may see the dashboard after logging in: e-mails and domains, `ann@example.org,@example.com`.",
     )
     source_token: SecretStr | None = Field(default=None, description="Bearer token for HTTP sources.")
     session_timeout: float = Field(
-        default=10.0, ge=1, allow_inf_nan=False, description="Seconds until a dead worker's partitions move on."
+        default=10.0, ge=1, allow_inf_nan=False, description="Seconds until a dead worker's partitions move to another worker."
     )
-    monitor: Literal["on", "off"] = Field(default="on", description="Whether workers watch the windows for anomalies.")
+    monitor: bool = Field(default=True, description="`on`: workers watch the windows for anomalies; `off`: they do not.")
     anomaly_window: Literal["minute", "hour", "day"] = Field(
-        default="hour", description="Length of the windows that are watched for anomalies."
+        default="hour", description="Length of the windows that workers watch for anomalies."
     )
     window_grace: float = Field(
         default=300.0,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds of event time after its end from which on a window is final and looked at.",
+        description="Seconds of event time after its end until a window is final and is checked for anomalies.",
     )
     anomaly_sensitivity: str = Field(
         default="",
         pattern=r"^\s*([^\s,=]+=\d+(\.\d+)?(\s*,\s*[^\s,=]+=\d+(\.\d+)?)*)?\s*$",
-        description="Factors on metrics' deviations, `volume=2, mix=0.5`; 0 switches a metric off.",
+        description="Sensitivity per metric, `volume=2, mix=0.5`: a factor on its deviation; 0 switches a metric off.",
     )
     notify: SecretStr | None = Field(
-        default=None, description="Where incidents are told: Apprise URLs, separated by spaces (webhook, Slack, e-mail …)."
+        default=None, description="Where to send notifications: Apprise URLs (webhook, Slack, e-mail …), separated by spaces."
     )
     notify_severity: Literal["warning", "error"] = Field(
-        default="error", description="The least severity of incidents that people are told of."
+        default="error", description="Minimum severity that triggers a notification."
     )
     notify_per_hour: int = Field(
-        default=10, ge=1, le=1000, description="Messages an hour at the most; what is beyond comes later, summed up in one."
+        default=10, ge=1, le=1000, description="Maximum messages per hour; the excess is sent later as one digest."
     )
     report_language: Literal["en", "de", "fr"] = Field(default="en", description="Language of the reports.")
     llm_model: str | None = Field(
-        default=None, min_length=1, description="Model that writes the reports' prose; without it a template does."
+        default=None, min_length=1, description="Model that writes the reports' prose; default: a template writes it."
     )
     llm_base_url: str = Field(
         default="https://api.openai.com/v1",
         pattern=r"^https?://[^\s@]+$",
-        description="Endpoint of the model: any that speaks OpenAI's chat completions.",
+        description="Endpoint of the model; it supports OpenAI's chat completions.",
     )
     llm_key: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("HEADRACE_LLM_KEY", "OPENAI_API_KEY"),
-        description="API key of the endpoint; `OPENAI_API_KEY` is read where this is not set.",
+        description="API key of the endpoint; default: `OPENAI_API_KEY`.",
     )
     llm_timeout: float = Field(
         default=60.0,
         ge=1,
         le=3_600,
         allow_inf_nan=False,
-        description="Seconds a report waits for the model, retries and repair included.",
+        description="Seconds that a report waits for the model, including retries and repair.",
     )
-    llm_daily_tokens: int = Field(
-        default=500_000, ge=0, description="Tokens a day (UTC) that all reporters may spend together."
-    )
+    llm_daily_tokens: int = Field(default=500_000, ge=0, description="Maximum tokens per day (UTC), all reporters together.")
     llm_daily_cost: float | None = Field(
-        default=None, ge=0, allow_inf_nan=False, description="Cost a day (UTC) that all reporters may spend together."
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Maximum cost per day (UTC), all reporters together.",
     )
     llm_price_input: float = Field(
-        default=0.0, ge=0, allow_inf_nan=False, description="Price of a million input tokens, in the unit of the daily cost."
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Price of a million input tokens, in the daily cost's currency.",
     )
     llm_price_output: float = Field(
-        default=0.0, ge=0, allow_inf_nan=False, description="Price of a million output tokens, in the unit of the daily cost."
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Price of a million output tokens, in the daily cost's currency.",
     )
 
     @field_validator("redis")
@@ -150,7 +161,7 @@ class Settings(BaseSettings):
         try:
             _ = urlsplit(url).port
         except ValueError:
-            raise ValueError("the port of the Redis URL is no number from 1 to 65535") from None
+            raise ValueError("the port of the Redis URL is not a number from 1 to 65535") from None
         return value
 
     @field_validator("source_token")
@@ -158,14 +169,14 @@ class Settings(BaseSettings):
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
         token = value.get_secret_value() if value is not None else ""
         if not all("!" <= letter <= "~" for letter in token):
-            raise ValueError("a token is ASCII without white space; is there a line break at its end?")
+            raise ValueError("a token consists of visible ASCII characters; remove white space and line breaks")
         return value if token else None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
             raise ValueError(
-                "HEADRACE_KAFKA_SECURITY_PROTOCOL asks for SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
+                "HEADRACE_KAFKA_SECURITY_PROTOCOL uses SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
             )
         return self
 
@@ -174,7 +185,7 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the environment; ``overrides`` win (``None`` means not given).
 
     Raises:
-        SettingsError: names each variable that cannot be used, and why; never its value.
+        SettingsError: names each invalid variable and the reason; never its value.
     """
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
@@ -185,21 +196,21 @@ def load_settings(**overrides: Any) -> Settings:
             name = "_".join(str(part) for part in problem["loc"])
             field = Settings.model_fields.get(name.lower())
             if problem["type"] == "string_pattern_mismatch" and field is not None:
-                # An expression is no help to whom it refuses; what the setting is, is.
-                said = f"not of the form that it needs. It is: {field.description}"
+                # The description helps more than the regular expression.
+                said = f"has an invalid format. Expected: {field.description}"
             problems.append(f"HEADRACE_{name.upper()}: {said}" if name else said)
         raise SettingsError("; ".join(problems)) from None
 
 
 def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
-    """A line for each ``HEADRACE_*`` variable that is no setting, with the setting that may be meant.
+    """Return a line for each ``HEADRACE_*`` variable that is not a setting, with the most similar setting.
 
-    Names that Docker and Kubernetes give to services, and those of the tests, are left alone.
+    Variables that Docker and Kubernetes set for services, and those of the tests, are ignored.
     """
-    known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields} | _OTHERS
+    known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields} | _COMPOSE
     lines = []
     for name in sorted(os.environ if environment is None else environment):
         if name.startswith("HEADRACE_") and name not in known and not _SERVICE.search(name):
             near = difflib.get_close_matches(name, known, 1, 0.8)
-            lines.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"))
+            lines.append(f"unknown setting {name}; " + (f"did you mean {near[0]}?" if near else "docs/settings.md lists all"))
     return lines

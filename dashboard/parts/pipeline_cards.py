@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dashboard.text import formats, markup
 from dashboard.text.words import sentence
 from stream_app.kafka.broker import Broker
-from stream_app.store.heartbeat import Worker
+from stream_app.store.heartbeat import Heartbeat
 
 
-def worker_cards(workers: Sequence[Worker], now_ms: int) -> None:
+def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
     """Draw a card for each worker."""
     markup.show(markup.tag("div", *(_worker(worker, now_ms) for worker in workers), cls="cards"))
 
 
-def _worker(worker: Worker, now_ms: int) -> markup.Html:
+def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
     tone = "warning" if worker.error or worker.state != "running" else "good"
     facts: dict[str, markup.Part] = {
         "Pace": f"{worker.rate:,.0f} records/s",

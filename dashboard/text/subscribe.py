@@ -11,7 +11,7 @@ from stream_app.settings import Settings
 def kafka_python(settings: Settings, topic: str) -> str:
     """Return a program for kafka-python."""
     options = {"bootstrap_servers": settings.kafka, "group_id": "my-service", "auto_offset_reset": "earliest"}
-    if settings.exactly_once == "on":
+    if settings.exactly_once:
         # By default this client also returns records of aborted transactions; librdkafka does not.
         options["isolation_level"] = "read_committed"
     if settings.kafka_security_protocol != "PLAINTEXT":
@@ -78,7 +78,7 @@ def confluent(settings: Settings, topic: str) -> str:
 def command_line(settings: Settings, topic: str) -> str:
     """Return commands for a terminal, with the tools that come with Headrace or Kafka."""
     server = settings.kafka.split(",")[0]
-    committed = " --isolation-level read_committed" if settings.exactly_once == "on" else ""
+    committed = " --isolation-level read_committed" if settings.exactly_once else ""
     lines = [
         "# with Headrace's Python",
         f"python -m kafka.consumer -b {server} -t {topic} -C auto_offset_reset=earliest"

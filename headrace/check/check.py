@@ -1,28 +1,34 @@
-"""Judges files without Kafka or Redis: the same judge, references and uniqueness in memory."""
+"""Judges files without Kafka or Redis: the worker's judge and look-ups, with references and keys in memory."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO, Any, Protocol
 
 from headrace.check.results import Results
-from stream_app.contract.model import Contract, Rule, Shop
-from stream_app.contract.summary import describe
+from stream_app.contract.model import Contract, Reference, Rule, Shop
+from stream_app.contract.summary import describe, order_is_unique
 from stream_app.counts.fields import parse
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.counts.tally import Outcome, Tally, is_usual
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.baseline import WEEK_MS, Baseline
-from stream_app.judge.batch import Verdicts
-from stream_app.judge.lookups import Batch, KnownIds, LookUps
-from stream_app.store.memory import Learner, MemoryStore, at_once, finish
+from stream_app.judge.batch import Batch, Verdicts
+from stream_app.judge.lookups import KnownIds, LookUps
+from stream_app.store.memory import MemoryBaseline, MemoryStore
+from stream_app.windows.calendar import moment
 
 #: Records that are looked up together.
-_AT_ONCE = 2_000
+_BATCH = 2_000
+#: Record numbers that are kept of each finding.
 EXAMPLES = 3
+
+#: Gets a final verdict: entity, number of the record (from 1), verdict.
+Observer = Callable[[str, int, Verdict], None]
 
 
 class Record(Protocol):
@@ -36,31 +42,109 @@ class Record(Protocol):
     def as_of_ms(self) -> int | None: ...
 
 
-@dataclass(slots=True)
-class _Held:
-    """A record whose reference data has not been seen yet."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One record on its way: its number in the input (from 1), its raw bytes, and what was said of it."""
 
-    verdict: Verdict
     number: int
     raw: bytes
+    verdict: Verdict
+    segments: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Entity:
-    contract: Contract
-    judge: Judge
-    tally: Tally
-    look_ups: LookUps
-    learner: Learner
-    seen: int = 0
-    held: dict[int, _Held] = field(default_factory=dict)
-    examples: dict[str, list[int]] = field(default_factory=dict)
-    clean_file: IO[bytes] | None = None
-    rejected_file: IO[bytes] | None = None
+class EntityCheck:
+    """The records of one entity: judged, counted, and written to its two files.
+
+    Attributes:
+        examples: rule id → numbers of the first records that break it.
+    """
+
+    def __init__(
+        self,
+        shop: Shop,
+        name: str,
+        max_bytes: int,
+        known: KnownIds,
+        baseline: Baseline | None,
+        observer: Observer | None,
+        *,
+        learns: bool,
+    ) -> None:
+        self.contract: Contract = shop.contracts[name]
+        self.judge = Judge(self.contract, max_bytes)
+        self.tally = Tally(self.contract)
+        self.look_ups = LookUps(shop, name, known)
+        self.learning = MemoryBaseline(self.contract, baseline, learns=learns)
+        self.seen = 0
+        self.waiting: dict[int, _Row] = {}
+        self.examples: dict[str, list[int]] = {}
+        self._observer = observer
+        self._clean: IO[bytes] | None = None
+        self._rejected: IO[bytes] | None = None
+
+    def write_to(self, results: Results) -> None:
+        """Write clean and rejected records to the entity's two files."""
+        clean, rejected = file_names(self.contract.entity)
+        self._clean, self._rejected = results.open(clean), results.open(rejected)
+
+    def batch(self, records: Sequence[Record], now_ms: int) -> Batch:
+        """Return the next records as a judged batch; their offsets are their numbers."""
+        first = self.seen + 1
+        self.seen += len(records)
+        numbers = range(first, first + len(records))
+        stated = [record.as_of_ms for record in records]
+        as_of = [now_ms if ms is None else ms for ms in stated]
+        batch = Batch(
+            partition=0,
+            applied_field=self.contract.entity,
+            applied=first - 1,
+            records=records,
+            offsets=numbers,
+            sources=[b"%d" % number for number in numbers],
+            as_of=as_of,
+            dated=[ms is not None for ms in stated],
+        )
+        return batch.with_verdicts(self.judge.judge_all([record.value for record in records], as_of))
+
+    def references(self, verdict: Verdict) -> Iterator[tuple[Reference, str]]:
+        """The references of a record that have a value, each with the id that it names."""
+        values = verdict.values or {}
+        for reference in self.contract.references:
+            if values.get(reference.field) is not None:
+                yield reference, str(values[reference.field])
+
+    def count(self, row: _Row) -> None:
+        """Count a record whose verdict is final, and write it to its file."""
+        verdict = row.verdict
+        if self._observer is not None:
+            self._observer(self.contract.entity, row.number, verdict)
+        outcome: Outcome = "rejected" if verdict.rejected else "clean"
+        self.tally.add(verdict, outcome, f"{self.contract.entity}:{row.number}", segments=row.segments)
+        for rule in verdict.findings:
+            examples = self.examples.setdefault(rule.id, [])
+            if len(examples) < EXAMPLES:
+                examples.append(row.number)
+        if verdict.body is not None and self._clean is not None:
+            self._clean.write(verdict.body + b"\n")
+        elif verdict.body is None and self._rejected is not None:
+            plain = {
+                "record": row.number,
+                "findings": [{"rule": rule.id, "path": rule.path, "message": rule.message} for rule in verdict.findings],
+                "raw": row.raw.decode("utf-8", "backslashreplace"),
+            }
+            self._rejected.write(json.dumps(plain, ensure_ascii=False).encode() + b"\n")
+
+    def totals(self, known: int) -> EntityTotals:
+        """Return what was counted; ``known``: distinct clean records that others may refer to."""
+        counts = parse(self.tally.totals())
+        customers: set[str] = set().union(*self.tally.customers.values())
+        orders: set[str] = set().union(*self.tally.orders.values())
+        seen = counts.clean if order_is_unique(self.contract) else len(orders)
+        return EntityTotals.of(counts, active_customers=len(customers), orders=seen, known=known)
 
 
 def file_names(entity: str) -> tuple[str, str]:
-    """The files of an entity's clean and rejected records."""
+    """Return the names of the files of an entity's clean and rejected records."""
     return f"{entity}.clean.jsonl", f"{entity}.rejected.jsonl"
 
 
@@ -69,7 +153,7 @@ class Check:
 
     ``now_ms`` stands in for the Kafka timestamp of records without a time of their own. ``results`` gets
     ``<entity>.clean.jsonl`` and ``<entity>.rejected.jsonl``. ``baselines`` pins what outliers are compared with, by entity;
-    else it is learned on the way.
+    otherwise it is learned on the way. ``observer`` gets every final verdict, in the order in which they become final.
     """
 
     def __init__(
@@ -80,157 +164,123 @@ class Check:
         max_bytes: int,
         results: Results | None = None,
         baselines: Mapping[str, Baseline] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.shop, self.now_ms = shop, now_ms
         self._results = results
         self._memory = MemoryStore()
         known: KnownIds = {}
+        pinned = baselines or {}
         self.entities = {
-            entity: _Entity(
-                contract,
-                Judge(contract, max_bytes),
-                Tally(contract),
-                LookUps(shop, entity, self._memory, at_once, known),
-                Learner(contract, baselines.get(entity) if baselines is not None else None, learn=baselines is None),
-            )
-            for entity, contract in shop.contracts.items()
+            name: EntityCheck(shop, name, max_bytes, known, pinned.get(name), observer, learns=baselines is None)
+            for name in shop.contracts
         }
         #: (entity, id) that is not known yet → the records that wait for it: entity and number.
         self._wanted: dict[tuple[str, str], list[tuple[str, int]]] = {}
-        if self._results is not None:
-            for entity, state in self.entities.items():
-                clean, rejected = file_names(entity)
-                state.clean_file, state.rejected_file = self._results.open(clean), self._results.open(rejected)
+        if results is not None:
+            for entity in self.entities.values():
+                entity.write_to(results)
 
     def judge(self, records: Iterable[Record]) -> None:
         """Judge records, those of one entity in the order in which they come."""
         iterator = iter(records)
-        while some := list(itertools.islice(iterator, _AT_ONCE)):
-            rows: dict[str, list[Record]] = {entity: [] for entity in self.entities}
+        while some := list(itertools.islice(iterator, _BATCH)):
+            by_entity: dict[str, list[Record]] = {name: [] for name in self.entities}
             for record in some:
-                rows[record.entity].append(record)
-            for entity, batch in rows.items():
+                by_entity[record.entity].append(record)
+            for name, batch in by_entity.items():
                 if batch:
-                    self._batch(self.entities[entity], batch)
+                    self._judge(self.entities[name], batch)
 
     def baselines(self) -> dict[str, Baseline]:
-        """Entity → what outliers of the next record would be compared with."""
-        found = {entity: state.learner.baseline for entity, state in self.entities.items()}
-        return {entity: baseline for entity, baseline in found.items() if baseline is not None}
+        """Return entity → what outliers of the next record would be compared with."""
+        found = {name: entity.learning.baseline for name, entity in self.entities.items()}
+        return {name: baseline for name, baseline in found.items() if baseline is not None}
 
-    def _batch(self, state: _Entity, records: list[Record]) -> None:
-        entity, first = state.contract.entity, state.seen + 1
-        state.seen += len(records)
-        told = [record.as_of_ms for record in records]
-        verdicts = state.judge.judge_all(
-            [record.value for record in records], [self.now_ms if as_of is None else as_of for as_of in told]
-        )
-        numbers = list(range(first, first + len(records)))
-        batch = Batch((entity, -1), numbers, [b"%d" % number for number in numbers], lambda index: told[index] is not None)
-        state.look_ups.baseline = state.learner.baseline
-        state.look_ups.refresh()
-        settled = finish(state.look_ups.settle(batch, verdicts))
-        release = state.look_ups.releases((verdicts[index], batch.sources[index]) for index in settled.touched)
-        self._memory.apply(entity, settled.references, release)
-        marked = verdicts.marked
+    def _judge(self, entity: EntityCheck, records: Sequence[Record]) -> None:
+        name = entity.contract.entity
+        entity.look_ups.baseline = entity.learning.baseline
+        entity.look_ups.refresh()
+        batch = entity.batch(records, self.now_ms)
+        request = entity.look_ups.plan(batch)
+        settled = entity.look_ups.settle(batch, request, self._memory.look_up(name, request))
+        self._memory.apply(name, settled.references, settled.releases)
+        verdicts, pending = settled.verdicts, settled.pending
+        for index, (record, number) in enumerate(zip(records, batch.offsets, strict=True)):
+            verdict = verdicts[index]
+            if index in pending:
+                entity.waiting[number] = _Row(number, record.value, verdict)
+                for wanted in self._missing(entity, verdict):
+                    self._wanted.setdefault(wanted, []).append((name, number))
+            else:
+                segments = {segment: column[index] for segment, column in settled.segments.items()}
+                entity.count(_Row(number, record.value, verdict, segments))
         usual = [
             index
             for index, body in enumerate(verdicts.bodies)
-            if body is not None and index not in settled.pending and (index not in marked or is_usual(marked[index]))
+            if body is not None and index not in pending and (index not in verdicts.marked or is_usual(verdicts.marked[index]))
         ]
-        for index, (record, number) in enumerate(zip(records, numbers, strict=True)):
-            verdict = verdicts[index]
-            if index in settled.pending:
-                state.held[number] = _Held(verdict, number, record.value)
-                for place in self._missing(state, verdict):
-                    self._wanted.setdefault(place, []).append((entity, number))
-            else:
-                segments = {name: column[index] for name, column in settled.segments.items()}
-                self._settle(state, verdict, number, record.value, segments)
-        state.learner.learn(verdicts, usual, self._memory.known, state.tally.stream_ms // WEEK_MS)
-        self._arrived(entity, settled.references)
+        entity.learning.learn(verdicts, usual, self._memory.known, entity.tally.stream_ms // WEEK_MS)
+        self._arrived(name, settled.references)
 
     def _arrived(self, entity: str, references: Iterable[str]) -> None:
         """Settle the records that have waited for nothing but these."""
         for identity in references if self._wanted else ():
-            for waiting, number in self._wanted.pop((entity, identity), ()):
-                state = self.entities[waiting]
-                held = state.held.get(number)
-                if held is not None and not self._missing(state, held.verdict):
-                    del state.held[number]
-                    verdicts = Verdicts.of(state.contract, [held.verdict])
-                    found, segments = finish(state.look_ups.late(verdicts))
-                    held.verdict.reject(found.get(0, ()))
-                    self._settle(state, held.verdict, number, held.raw, {name: column[0] for name, column in segments.items()})
-                    made = finish(state.look_ups.made_known(Verdicts.of(state.contract, [held.verdict])))
-                    self._memory.apply(waiting, made, [])
-                    self._arrived(waiting, made)
+            for name, number in self._wanted.pop((entity, identity), ()):
+                waiting = self.entities[name]
+                row = waiting.waiting.get(number)
+                if row is not None and not self._missing(waiting, row.verdict):
+                    del waiting.waiting[number]
+                    self._settle_late(waiting, row)
 
-    def _missing(self, state: _Entity, verdict: Verdict) -> dict[tuple[str, str], Rule]:
+    def _settle_late(self, entity: EntityCheck, row: _Row) -> None:
+        """Settle a record that has waited: apply the rules over other records, count it, make it known."""
+        name, look_ups = entity.contract.entity, entity.look_ups
+        verdicts = Verdicts.of(entity.contract, [row.verdict])
+        request = look_ups.plan_late(verdicts)
+        broken, columns = look_ups.settle_late(verdicts, request, self._memory.look_up(name, request))
+        verdicts = verdicts.with_findings(broken)
+        segments = {segment: column[0] for segment, column in columns.items()}
+        entity.count(_Row(row.number, row.raw, verdicts[0], segments))
+        request = look_ups.plan_own(verdicts)
+        references = look_ups.settle_own(verdicts, request, self._memory.look_up(name, request))
+        self._memory.apply(name, references)
+        self._arrived(name, references)
+
+    def _missing(self, entity: EntityCheck, verdict: Verdict) -> dict[tuple[str, str], Rule]:
         """What a record waits for: (entity, id) → the rule that it breaks without."""
-        values = verdict.values or {}
         return {
-            (reference.to_entity, str(values[reference.field])): reference.rule
-            for reference in state.contract.references
-            if values.get(reference.field) is not None
-            and str(values[reference.field]) not in self._memory.known.get(reference.to_entity, {})
+            (reference.to_entity, identity): reference.rule
+            for reference, identity in entity.references(verdict)
+            if identity not in self._memory.known.get(reference.to_entity, {})
         }
 
     def finish(self) -> dict[str, Any]:
-        """No more records will come: settle what waits, and return the shape of ``headrace status --json``."""
-        for state in self.entities.values():
-            for held in state.held.values():
-                held.verdict.reject(self._missing(state, held.verdict).values())
-                self._settle(state, held.verdict, held.number, held.raw)
-            state.held = {}
+        """Settle what waits, since no more records will come, and return the shape of ``headrace status --json``."""
+        for entity in self.entities.values():
+            for row in entity.waiting.values():
+                verdict = row.verdict.with_findings(self._missing(entity, row.verdict).values())
+                entity.count(_Row(row.number, row.raw, verdict))
+            entity.waiting = {}
         if self._results is not None:
             self._results.keep()
-        contracts = {entity: describe(state.contract) for entity, state in self.entities.items()}
-        totals = {entity: _totals(state, len(self._memory.known.get(entity, ()))) for entity, state in self.entities.items()}
+        contracts = {name: describe(entity.contract) for name, entity in self.entities.items()}
+        totals = {name: entity.totals(len(self._memory.known.get(name, ()))) for name, entity in self.entities.items()}
         return summarise(contracts, totals) | {
             "freshness": {
-                entity: {
-                    "event_time": _iso(state.tally.stream_ms),
-                    "processed_at": _iso(self.now_ms if state.seen else 0),
+                name: {
+                    "event_time": _iso(entity.tally.stream_ms),
+                    "processed_at": _iso(self.now_ms if entity.seen else 0),
                 }
-                for entity, state in self.entities.items()
+                for name, entity in self.entities.items()
             },
             "lag": dict.fromkeys(self.entities, 0),
             "workers": 0,
         }
 
-    def _settle(
-        self, state: _Entity, verdict: Verdict, number: int, raw: bytes, segments: Mapping[str, Any] | None = None
-    ) -> None:
-        outcome: Outcome = "rejected" if verdict.rejected else "clean"
-        state.tally.add(verdict, outcome, f"{state.contract.entity}:{number}", segments=segments)
-        for rule in verdict.findings:
-            places = state.examples.setdefault(rule.id, [])
-            if len(places) < EXAMPLES:
-                places.append(number)
-        if verdict.body is not None and state.clean_file is not None:
-            state.clean_file.write(verdict.body + b"\n")
-        elif verdict.body is None and state.rejected_file is not None:
-            row = {
-                "record": number,
-                "findings": [{"rule": rule.id, "path": rule.path, "message": rule.message} for rule in verdict.findings],
-                "raw": raw.decode("utf-8", "backslashreplace"),
-            }
-            state.rejected_file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-
-
-def _totals(state: _Entity, known: int) -> EntityTotals:
-    counts = parse(state.tally.totals())
-    customers: set[str] = set().union(*state.tally.customers.values())
-    orders: set[str] = set().union(*state.tally.orders.values())
-    summary = describe(state.contract)
-    orders_seen = counts.clean if summary.order_unique else len(orders)
-    return EntityTotals.of(counts, active_customers=len(customers), orders=orders_seen, known=known)
-
 
 def _iso(milliseconds: int) -> str | None:
     if not milliseconds:
         return None
-    from stream_app.windows.calendar import moment
-
-    return moment(milliseconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at: datetime = moment(milliseconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,1 +1,1 @@
-"""The command line: one module per subcommand."""
+"""The command line: one module per command, and what commands share: options, progress, formats, errors."""

@@ -1,4 +1,4 @@
-"""``headrace baseline``: what has been learned to be usual, as a file that pins it."""
+"""``headrace baseline``: print the learned baselines, in the format of a file that pins them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import click
 
 from stream_app.contract import load_shop
 from stream_app.settings import Settings, load_settings
-from stream_app.store.writer import UNAVAILABLE, Store
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.writer import Store
 
 
 @click.command(name="baseline")
 def command() -> None:
-    """Print the baselines in force as JSON: what outliers are compared with, by entity, rule and group.
+    """Print the current baselines as JSON: the bounds of outliers by entity, rule and group.
 
-    Save it and name the file in HEADRACE_BASELINE, and workers (and `headrace check`) compare with exactly that,
-    so that a replay comes to the same verdicts.
+    Save the output and set HEADRACE_BASELINE to the file: workers and `headrace check` then compare with these bounds, and a
+    replay reaches the same verdicts.
     """
     settings = load_settings()
     try:
         found = asyncio.run(_read(settings))
     except UNAVAILABLE as error:
-        raise click.ClickException(f"Redis cannot be read ({type(error).__name__}); is it up? Set HEADRACE_REDIS") from None
+        raise click.ClickException(
+            f"Redis cannot be read ({type(error).__name__}); check that it runs and that HEADRACE_REDIS names it"
+        ) from None
     if not found:
-        raise click.ClickException("nothing has been learned yet; let the workers judge some thousand clean records first")
+        raise click.ClickException("no baseline has been learned yet; let workers judge some thousand clean records first")
     click.echo(json.dumps(found, ensure_ascii=False, indent=1))
 
 
@@ -34,7 +37,7 @@ async def _read(settings: Settings) -> dict[str, object]:
     try:
         found = {}
         for entity in load_shop(settings.shop).contracts:
-            made = await store.learned.baseline(entity)
+            made = await store.baselines.baseline(entity)
             if made is not None:
                 found[entity] = json.loads(made.to_json())
         return found

@@ -1,4 +1,4 @@
-"""``headrace check``: judges files without Kafka or Redis."""
+"""``headrace check``: judge files without Kafka or Redis."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headrace.cli.formats import money
+from headrace.cli.options import SHARE, shop_option
 from stream_app.contract import load_shop
 from stream_app.contract.model import Severity
 from stream_app.errors import SettingsError
@@ -21,37 +22,21 @@ if TYPE_CHECKING:
     from headrace.check.check import Check
 
 
-class Share(click.ParamType):
-    """A share as ``98.5%`` or ``0.985``."""
-
-    name = "share"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
-        try:
-            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        except ValueError:
-            self.fail(f"{text!r} is no share; write 98% or 0.98", param, ctx)
-        if not 0 <= share <= 1:
-            self.fail(f"{text!r} is not between 0% and 100%; write 98% or 0.98", param, ctx)
-        return share
-
-
 @click.command(name="check")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH|URL...")
-@click.option("--shop", type=click.Path(path_type=Path), help="Folder of the shop's contracts; default: the built-in shop.")
-@click.option("--entity", metavar="E", help="Only this entity; also says what a file holds whose name does not.")
-@click.option("--json", "as_json", is_flag=True, help="Print the shape of `headrace status --json`.")
-@click.option("--min-conformity", type=Share(), help="Exit 1 when less than this share of the records is clean, e.g. 98%.")
+@shop_option
+@click.option("--entity", metavar="E", help="Judge only this entity; also names the entity of a file whose name does not.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in the shape of `headrace status --json`.")
+@click.option("--min-conformity", type=SHARE, help="Exit 1 if a smaller share of the records is clean, e.g. 98%.")
 @click.option(
     "--write",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for clean and rejected records (JSON Lines).",
+    help="Write clean and rejected records to JSON Lines files in this folder.",
 )
 @click.option(
     "--learned",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File for what was learned to be usual, to be pinned with HEADRACE_BASELINE.",
+    help="Write the learned baselines to this file, for HEADRACE_BASELINE.",
 )
 def command(
     paths: tuple[str, ...],
@@ -62,19 +47,19 @@ def command(
     write: Path | None,
     learned: Path | None,
 ) -> None:
-    """Judge files without Kafka or Redis: the same judge, references and uniqueness in memory.
+    """Judge files without Kafka or Redis; references and uniqueness are checked in memory.
 
-    Exit codes: 0 judged, 1 below --min-conformity, 2 something to cure first (a path, a contract).
+    Exit codes: 0 judged, 1 below --min-conformity, 2 error on the command line, in a contract or in a file.
     """
     from headrace.check.check import Check, file_names
     from headrace.check.results import Results, overwritten
-    from producers.sources.sources import open_sources
+    from producers.sources.open import open_sources
     from stream_app.worker.learning import pinned
 
     settings = load_settings(shop=shop)
     described = load_shop(settings.shop)
     baselines = pinned(settings.baseline) if settings.baseline is not None else None
-    # Before anything is written: a path that is wrong leaves earlier results as they are.
+    # Sources are opened before anything is written, so that a wrong path leaves earlier results unchanged.
     sources = open_sources(described, list(paths), only=entity, token=settings.source_token)
     for source in sources:
         for remark in source.remarks:
@@ -83,7 +68,7 @@ def command(
         names = [name for each in described.contracts for name in file_names(each)]
         own = overwritten(write, names, (source.file.path for source in sources if source.file))
         if own is not None:
-            raise click.UsageError(f"--write {write} would replace {own}, which is to be judged; name another folder")
+            raise click.UsageError(f"--write {write} would replace {own}, which is an input; name another folder")
     results = Results(write) if write is not None else None
     with results or nullcontext():
         run = Check(
@@ -112,13 +97,13 @@ def command(
             click.echo(line)
     conformity = summary["kpis"]["conformity"]
     if min_conformity is not None and (conformity is None or conformity < min_conformity):
-        shown = "nothing was judged" if conformity is None else f"conformity is {conformity:.2%}"
-        click.echo(f"headrace: {shown}, below the {min_conformity:.2%} asked for", err=True)
+        shown = "no record was judged" if conformity is None else f"conformity is {conformity:.2%}"
+        click.echo(f"headrace: {shown}; --min-conformity requires {min_conformity:.2%}", err=True)
         sys.exit(1)
 
 
 def lines(run: Check, summary: dict[str, Any]) -> list[str]:
-    """Return the summary for people: a block per entity, its findings with examples by record number."""
+    """Return the summary as text: a block per entity, its findings with examples by record number."""
     from headrace.check.check import EXAMPLES
 
     shown: list[str] = []
@@ -135,13 +120,13 @@ def lines(run: Check, summary: dict[str, Any]) -> list[str]:
         rows = sorted(figures["findings"].items(), key=lambda row: (order[state.contract.rules[row[0]].severity], -row[1]))
         for rule_id, count in rows:
             rule = state.contract.rules[rule_id]
-            places = ", ".join(f"{number:,}" for number in state.examples.get(rule_id, []))
+            examples = ", ".join(f"{number:,}" for number in state.examples.get(rule_id, []))
             more = ", …" if count > EXAMPLES else ""
-            shown.append(f"  {rule.severity:8} {count:>9,}  {rule_id}: {rule.message} (record {places}{more})")
+            shown.append(f"  {rule.severity:8} {count:>9,}  {rule_id}: {rule.message} (record {examples}{more})")
     kpis = summary["kpis"]
     if kpis["orders"]:
         shown.append(
             f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, "
             f"revenue {money(kpis['revenue'], kpis['currency'])}"
         )
-    return shown or ["nothing was judged: there is no record in what was read"]
+    return shown or ["no record was judged, because the files have no records"]

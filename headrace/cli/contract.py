@@ -1,4 +1,4 @@
-"""``headrace contract``: a shop's contracts, for people and for those who subscribe."""
+"""``headrace contract``: check a shop's contracts, and print them for people and for subscribers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.options import shop_option
 from stream_app.contract import load_shop
 from stream_app.contract.export import asyncapi, json_schema, rules_markdown
 from stream_app.errors import DocumentError
@@ -14,32 +15,32 @@ from stream_app.settings import load_settings
 
 
 @click.command(name="contract")
-@click.option("--shop", type=click.Path(path_type=Path), help="Folder of the shop's contracts; default: the built-in shop.")
-@click.option("--entity", help="Only this entity; not with asyncapi, which describes all.")
+@shop_option
+@click.option("--entity", metavar="E", help="Print only this entity; not with asyncapi.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["rules", "json-schema", "asyncapi"]),
     default="rules",
     show_default=True,
-    help="A table of the rules (Markdown), JSON Schema of clean records by entity, or AsyncAPI 3.0 of the topics.",
+    help="Rules as a Markdown table, JSON Schema of clean records by entity, or AsyncAPI 3.0 of the topics.",
 )
 def command(shop: Path | None, entity: str | None, form: str) -> None:
-    """Check a shop's contracts, and print what they promise.
+    """Check a shop's contracts, and print them.
 
-    Exit codes: 0 all contracts are right, 2 one has something to cure first; the message names file and line.
+    Exit codes: 0 all contracts are valid, 2 a contract is invalid; the message names file and line.
     """
     settings = load_settings(shop=shop)
     described = load_shop(settings.shop)
     if entity is not None and entity not in described.contracts:
-        raise DocumentError(f"{described.folder}: no entity {entity!r}; there are {', '.join(described.contracts)}")
+        raise DocumentError(f"{described.folder}: unknown entity {entity!r}; entities: {', '.join(described.contracts)}")
     chosen = [contract for name, contract in described.contracts.items() if entity in (None, name)]
     if form == "rules":
         click.echo(rules_markdown(chosen), nl=False)
         return
     if form == "asyncapi":
         if entity is not None:
-            raise click.UsageError("asyncapi describes all entities; leave --entity out")
+            raise click.UsageError("--format asyncapi describes all entities; leave --entity out")
         document = asyncapi(described, settings.topic_prefix)
     else:
         document = {contract.entity: json_schema(contract) for contract in chosen}

@@ -1,10 +1,10 @@
-"""How shares and money read on a terminal."""
+"""Shares and amounts of money as text for a terminal."""
 
 from __future__ import annotations
 
 
 def percent(share: float | None) -> str:
-    """``98.20 %``; a dash where nothing was measured, and never a rounded-up 100."""
+    """Return ``98.20 %``; a dash for None. A share below 1 is never rounded up to 100 %."""
     if share is None:
         return "–"
     shown = f"{share * 100:.2f}"
@@ -12,5 +12,5 @@ def percent(share: float | None) -> str:
 
 
 def money(amount: float, currency: str | None) -> str:
-    """``1,234.50 GBP``, with a real minus sign."""
+    """Return ``1,234.50 GBP``, with a typographic minus sign."""
     return f"{amount:,.2f} {currency or ''}".rstrip().replace("-", "\N{MINUS SIGN}")

@@ -1,4 +1,4 @@
-"""The ``headrace`` command: each subcommand is a module of ``headrace.cli``, imported when it is called."""
+"""The ``headrace`` command; the module of each subcommand is imported when it is called."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import click
 from headrace import interrupts
 from stream_app.errors import HeadraceError
 
-#: Subcommand → one line of help. The module ``headrace.cli.<name>`` holds a click command called ``command``.
+#: Subcommand → one line of help. The module ``headrace.cli.<name>`` has a click command named ``command``.
 COMMANDS = {
     "demo": "Run everything on embedded services and open the dashboard.",
     "check": "Judge files without Kafka or Redis.",
-    "contract": "Check a shop's contracts; print their rules, JSON Schema or AsyncAPI.",
-    "replay": "Send files or an HTTP API's records to the raw topics.",
-    "simulate": "Send a seeded shop's events to the raw topics.",
-    "evaluate": "Say how well faults and incidents are found: precision, recall, delay, false alarms.",
-    "worker": "Judge the raw topics, until stopped.",
-    "status": "Show totals, KPIs, freshness and lag.",
-    "baseline": "Print what has been learned to be usual, to pin it.",
-    "notify": "Show where incidents are told, or send a test message.",
+    "contract": "Check contracts; print their rules, JSON Schema or AsyncAPI.",
+    "replay": "Send files and HTTP APIs to the raw topics.",
+    "simulate": "Send the events of a seeded shop to the raw topics.",
+    "evaluate": "Measure precision, recall, delay and false alarms on simulated streams.",
+    "worker": "Judge the raw topics until stopped.",
+    "status": "Show totals, key figures, freshness and lag.",
+    "baseline": "Print the learned baselines, to pin them.",
+    "notify": "List the addresses that incidents are sent to, or send a test message.",
     "dashboard": "Serve the live dashboard.",
-    "report": "Write the executive report of a period, once or again and again.",
+    "report": "Write the executive report of a period, once or repeatedly.",
 }
 
 
-#: What the machine refuses, whatever is written: no fault of the program, so that nobody needs its traceback.
+#: Errors of the machine and not of the program, which need no traceback.
 _ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 class Commands(click.Group):
-    """A group that imports a subcommand only when it is needed, so that ``--help`` is quick."""
+    """A group that imports a subcommand only when it is needed, so that ``--help`` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -46,9 +46,9 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Ctrl-C is exit code 130, as in a shell: 1 would say that what was asked has come out badly. SIGTERM is 143.
+        """Run the command. Exit code 130 after Ctrl-C and 143 after SIGTERM, as in a shell.
 
-        Commands that have something to bring to its end take both signals themselves.
+        Commands that must finish something handle both signals themselves.
         """
         interrupts.listen()
         try:
@@ -69,14 +69,14 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="headrace")
 def cli() -> None:
-    """Headrace: a shop's raw events in, clean and dead-letter topics out, exact live counts.
+    """Headrace validates a shop's events while they stream: raw topics in, clean and dead-letter topics out, exact counts.
 
-    Settings come from HEADRACE_* environment variables; `docs/settings.md` lists them.
+    Settings are HEADRACE_… environment variables; docs/reference/settings.md lists them.
     """
 
 
 def main() -> None:
-    """Run the command line; a problem that the user can cure is one line on stderr and exit code 2."""
+    """Run the command line; an error that the user can correct is one line on stderr and exit code 2."""
     try:
         cli(prog_name="headrace")
     except HeadraceError as error:
@@ -85,6 +85,6 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _ENVIRONMENT:
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"headrace: {place}{error.strerror}; make room, or name a place that can be written", err=True)
+        path = f"{error.filename}: " if error.filename else ""
+        click.echo(f"headrace: {path}{error.strerror}; free disk space, or name a path that can be written", err=True)
         sys.exit(2)

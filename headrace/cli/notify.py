@@ -1,4 +1,4 @@
-"""``headrace notify``: says where incidents are told, and whether a message gets there."""
+"""``headrace notify``: list the addresses that incidents are sent to, or send a test message."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from stream_app.settings import load_settings
 @click.command(name="notify")
 @click.option("--test", is_flag=True, help="Send a test message to every address.")
 def command(test: bool) -> None:
-    """Say where HEADRACE_NOTIFY tells people of incidents; addresses are shown without tokens and passwords.
+    """List the addresses of HEADRACE_NOTIFY, without tokens and passwords.
 
-    With --test, exit code 1 says that an address did not take the message.
+    Exit code with --test: 1 if an address did not accept the message.
     """
     settings = load_settings()
     notifier = Notifier.of(settings.notify)
     if not notifier:
-        click.echo("nobody is told: HEADRACE_NOTIFY is not set")
+        click.echo("no address: set HEADRACE_NOTIFY to one or more Apprise URLs")
         sys.exit(1 if test else 0)
     if not test:
         for name, _ in notifier.channels:
             click.echo(name)
-        click.echo(f"from severity {settings.notify_severity} on, at most {settings.notify_per_hour} messages an hour")
+        click.echo(f"minimum severity: {settings.notify_severity}; maximum messages per hour: {settings.notify_per_hour}")
         return
     outcomes = notifier.send("Headrace: test message", "If you can read this, incidents will reach you here.")
     for outcome in outcomes:

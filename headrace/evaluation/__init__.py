@@ -1,1 +1,1 @@
-"""How well Headrace finds what is wrong: simulated streams whose truth is known, judged, and compared with that truth."""
+"""The evaluation: judge simulated streams whose truth is known, and compare findings and incidents with the truth."""

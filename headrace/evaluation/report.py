@@ -1,4 +1,4 @@
-"""What an evaluation comes to: figures over all seeds, the targets that are met and those that are not."""
+"""The figures of an evaluation over all seeds, and the targets that are not reached."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from headrace.evaluation.run import Outcome, What
+from headrace.evaluation.run import Outcome, StreamKind
 from headrace.evaluation.score import WEEK, IncidentScore, RecordScores, Score, found_incidents, unexplained
 from stream_app.contract import Shop
 
-#: Side effects of an incident may be raised so many seconds after its end: a day, as hours of the day are compared.
+#: Seconds after an incident in which its side effects may be raised: a day, because hours of the day are compared.
 SETTLE = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is to be reached; None: nothing.
+    """The targets of an evaluation; None: no target.
 
     Attributes:
-        rules: least precision and recall of deterministic rules.
-        outliers: the same of rules that learn what is usual.
-        windows: most windows until an incident is found.
-        alarms: most false alarms a week of event time on streams without faults.
+        rules: minimum precision and recall of deterministic rules.
+        outliers: minimum precision and recall of rules with a learned baseline.
+        windows: maximum windows until an incident is found.
+        alarms: maximum false alarms per week of event time on streams without faults.
     """
 
     rules: float | None = 1.0
@@ -33,10 +33,10 @@ class Targets:
 
     @classmethod
     def parse(cls, text: str) -> Targets:
-        """``targets`` for all of the usual ones, or those that are to count: ``outliers=0.9,windows=3``.
+        """Read ``targets`` (all defaults), or the targets to check: ``outliers=0.9,windows=3``.
 
         Raises:
-            ValueError: it cannot be read.
+            ValueError: unknown target, or not a number.
         """
         if text == "targets":
             return cls()
@@ -44,14 +44,19 @@ class Targets:
         for part in text.split(","):
             name, _, number = part.strip().partition("=")
             if name not in given:
-                raise ValueError(f"{name!r} is no target; there are {', '.join(given)}")
-            given[name] = int(number) if name == "windows" else float(number)
+                raise ValueError(
+                    f"unknown target {name!r}; write `targets`, or some of {', '.join(given)} such as rules=1,windows=2"
+                )
+            try:
+                given[name] = int(number) if name == "windows" else float(number)
+            except ValueError:
+                raise ValueError(f"the target {name} is not a number: {number!r}; write one such as rules=1") from None
         return cls(**given)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule: counts over all seeds, precision and recall as the mean over the seeds in which they can be told."""
+    """One rule: counts over all seeds, precision and recall as the mean over the seeds in which they are defined."""
 
     entity: str
     rule: str
@@ -61,14 +66,14 @@ class RuleRow:
     recall: float | None
 
     def reached(self, targets: Targets) -> bool:
-        """Whether both are as high as they are to be."""
+        """True if precision and recall reach their target."""
         least = targets.outliers if self.kind == "outlier" else targets.rules
         return least is None or all(value is None or value >= least for value in (self.precision, self.recall))
 
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """Alarms without a cause, of one sort of stream: how many, in how many weeks of event time, and which."""
+    """Alarms without a cause on one kind of stream: their number, the weeks of event time, and the number by name."""
 
     count: int
     weeks: float
@@ -76,7 +81,7 @@ class Alarms:
 
     @property
     def a_week(self) -> float:
-        """How many in a week."""
+        """Alarms per week."""
         return self.count / self.weeks if self.weeks else 0.0
 
 
@@ -85,11 +90,11 @@ class Report:
     """The figures of an evaluation.
 
     Attributes:
-        records: compared with their truth, over all streams.
-        rules: one row per rule that was to be broken or was found.
+        records: records of all streams.
+        rules: one row per rule that was broken or found.
         idle: rules over records that no fault breaks, as ``entity rule``.
-        incidents: by kind.
-        alarms: by sort of stream; of ``incidents`` those that no incident explains.
+        incidents: kind of incident → score.
+        alarms: kind of stream → alarms that no incident explains.
         wrong: (fault or ``-``, expected outcome, outcome) → records.
     """
 
@@ -97,11 +102,11 @@ class Report:
     rules: list[RuleRow]
     idle: list[str]
     incidents: dict[str, IncidentScore] = field(default_factory=dict)
-    alarms: dict[What, Alarms] = field(default_factory=dict)
+    alarms: dict[StreamKind, Alarms] = field(default_factory=dict)
     wrong: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def unmet(self, targets: Targets) -> list[str]:
-        """A line for each target that is not reached."""
+        """Return a line for each target that is not reached."""
         lines = [
             f"{row.entity} {row.rule}: precision {shown(row.precision)}, recall {shown(row.recall)}"
             for row in self.rules
@@ -110,16 +115,14 @@ class Report:
         for name, score in sorted(self.incidents.items()) if targets.windows is not None else ():
             late = sum(delay > (targets.windows or 0) for delay in score.delays)
             if late or score.missed:
-                lines.append(
-                    f"{name}: of {score.staged}, {late} found after window {targets.windows}, {score.missed} not at all"
-                )
+                lines.append(f"{name}: {late} of {score.staged} found after window {targets.windows}, {score.missed} not found")
         quiet = self.alarms.get("quiet")
         if quiet is not None and targets.alarms is not None and quiet.a_week > targets.alarms:
             lines.append(f"{quiet.a_week:.2f} false alarms a week on streams without faults")
         return lines
 
     def to_json(self, targets: Targets) -> dict[str, Any]:
-        """The figures as JSON types."""
+        """Return the figures as JSON types."""
         return {
             "records": self.records,
             "rules": [
@@ -135,10 +138,10 @@ class Report:
                 for name, score in sorted(self.incidents.items())
             },
             "false_alarms": {
-                what: {
+                kind: {
                     "count": found.count, "weeks": round(found.weeks, 3), "a_week": found.a_week, "which": dict(found.names)
                 }
-                for what, found in self.alarms.items()
+                for kind, found in self.alarms.items()
             },
             "wrong_outcomes": [
                 {"fault": fault, "expected": expected, "became": became, "records": count}
@@ -149,7 +152,7 @@ class Report:
 
 
 def of_records(shop: Shop, by_seed: Iterable[RecordScores]) -> Report:
-    """The figures of records alone; one entry of ``by_seed`` per seed."""
+    """Return the figures of records alone; ``by_seed`` has one entry per seed."""
     seeds = list(by_seed)
     total = RecordScores()
     for scores in seeds:
@@ -172,8 +175,8 @@ def of_records(shop: Shop, by_seed: Iterable[RecordScores]) -> Report:
     return Report(total.records, rows, idle, wrong=total.outcomes)
 
 
-def report(shop: Shop, outcomes: Iterable[Outcome]) -> Report:
-    """The figures of all trials."""
+def of_trials(shop: Shop, outcomes: Iterable[Outcome]) -> Report:
+    """Return the figures of all trials."""
     done = list(outcomes)
     by_seed: dict[int, RecordScores] = {}
     for outcome in done:
@@ -182,9 +185,9 @@ def report(shop: Shop, outcomes: Iterable[Outcome]) -> Report:
     for outcome in done:
         for name, score in found_incidents(outcome.staged, outcome.alarms).items():
             made.incidents.setdefault(name, IncidentScore()).add(score)
-    kinds: tuple[What, ...] = ("quiet", "faults", "incidents")
-    for what in kinds:
-        streams = [outcome for outcome in done if outcome.trial.what == what]
+    kinds: tuple[StreamKind, ...] = ("quiet", "faults", "incidents")
+    for kind in kinds:
+        streams = [outcome for outcome in done if outcome.trial.kind == kind]
         if not streams:
             continue
         names: dict[str, int] = {}
@@ -192,15 +195,15 @@ def report(shop: Shop, outcomes: Iterable[Outcome]) -> Report:
             for alarm in unexplained(outcome.staged, outcome.alarms, SETTLE):
                 names[alarm.name] = names.get(alarm.name, 0) + 1
         weeks = sum(outcome.seconds for outcome in streams) / WEEK
-        made.alarms[what] = Alarms(sum(names.values()), weeks, names)
+        made.alarms[kind] = Alarms(sum(names.values()), weeks, names)
     return made
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    told = [value for value in values if value is not None]
-    return fmean(told) if told else None
+    defined = [value for value in values if value is not None]
+    return fmean(defined) if defined else None
 
 
 def shown(value: float | None) -> str:
-    """A share to three digits, rounded down: 1.000 is all of them."""
+    """Return a share with three digits, rounded down, so that 1.000 means all."""
     return "–" if value is None else f"{int(value * 1000) / 1000:.3f}"

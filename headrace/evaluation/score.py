@@ -1,4 +1,4 @@
-"""Compares truth with what was found: precision and recall of rules, delay of incidents, false alarms. Pure arithmetic."""
+"""Score findings and alarms against the truth: precision and recall of rules, delay of incidents, false alarms."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-#: Findings of a repair are counted under this name: a fault that cleaning repairs must be repaired, and nothing else.
+#: Name under which repairs are scored: a fault that cleaning repairs must be repaired, and have no finding.
 REPAIR = "(repaired)"
-#: Seconds of a week.
+#: Seconds per week.
 WEEK = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was done to one record: see ``producers.simulator.truth``. ``outcome`` None: whatever comes of it is right."""
+    """The truth about one record: see ``producers.simulator.truth``. ``outcome`` None: any outcome is right."""
 
     fault: str | None = None
     rule: str | None = None
@@ -34,9 +34,14 @@ FAULTLESS = Truth()
 
 @dataclass(slots=True)
 class Score:
-    """Of one rule: ``caught`` and ``missed`` records that must break it, ``wrong`` ones found that may not.
+    """The score of one rule.
 
     A finding that a fault may cause besides its own rule is neither caught nor wrong.
+
+    Attributes:
+        caught: records that must break the rule and were found.
+        missed: records that must break the rule and were not found.
+        wrong: records that were found without reason.
     """
 
     caught: int = 0
@@ -45,30 +50,30 @@ class Score:
 
     @property
     def precision(self) -> float | None:
-        """Share of the findings that are right; None where there is none."""
+        """Share of the findings that are right; None without findings."""
         found = self.caught + self.wrong
         return self.caught / found if found else None
 
     @property
     def recall(self) -> float | None:
-        """Share of the broken records that were found; None where none was broken."""
+        """Share of the broken records that were found; None without broken records."""
         broken = self.caught + self.missed
         return self.caught / broken if broken else None
 
     def add(self, other: Score) -> None:
-        """Count another stream's too."""
+        """Add the counts of another stream."""
         self.caught += other.caught
         self.missed += other.missed
         self.wrong += other.wrong
 
 
 class RecordScores:
-    """Scores of the records of one stream, by (entity, rule); and of outcomes.
+    """The scores of the records of one stream.
 
     Attributes:
         rules: (entity, rule id or ``REPAIR``) → score.
         records: records compared.
-        outcomes: (fault or ``-``, what it had to become, what it became) → records whose outcome is not the expected one.
+        outcomes: (fault or ``-``, expected outcome, outcome) → records with an unexpected outcome.
     """
 
     def __init__(self) -> None:
@@ -77,7 +82,11 @@ class RecordScores:
         self.outcomes: dict[tuple[str, str, str], int] = {}
 
     def add(self, entity: str, truth: Truth, found: Collection[str], repaired: bool, outcome: str) -> None:
-        """Compare one record: the ids of the rules that it was found to break, and what became of it."""
+        """Compare one record.
+
+        Args:
+            found: ids of the rules that it was found to break.
+        """
         self.records += 1
         if truth is FAULTLESS and not found and not repaired and outcome == "clean":
             return
@@ -99,7 +108,7 @@ class RecordScores:
             self.outcomes[key] = self.outcomes.get(key, 0) + 1
 
     def merge(self, other: RecordScores) -> None:
-        """Count another stream's too."""
+        """Add the counts of another stream."""
         self.records += other.records
         for (entity, rule), score in other.rules.items():
             self._score(entity, rule).add(score)
@@ -112,7 +121,7 @@ class RecordScores:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """An incident that was staged; times in seconds since the epoch, ``visible`` when it can be expected to be noticed."""
+    """A staged incident; times in seconds since the epoch. ``visible``: time from which it can be expected to be noticed."""
 
     name: str
     start: int
@@ -129,7 +138,13 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An anomaly that was raised: ``name`` is ``entity:metric``; ``at`` the start of the window in which it was raised."""
+    """A raised anomaly.
+
+    Attributes:
+        name: ``entity:metric``.
+        at: start of the window in which it was raised, in seconds since the epoch.
+        seconds: length of a window.
+    """
 
     name: str
     at: int
@@ -139,9 +154,12 @@ class Alarm:
 
 @dataclass(slots=True)
 class IncidentScore:
-    """Of one kind of incident: the delays in windows of those found (1: in the first window), and how many were not.
+    """The score of one kind of incident.
 
-    ``by``: which anomaly came first, and how often.
+    Attributes:
+        delays: delay in windows of each incident that was found; 1: in the first window.
+        missed: incidents that were not found.
+        by: anomaly that came first → how often.
     """
 
     delays: list[int] = field(default_factory=list)
@@ -150,16 +168,16 @@ class IncidentScore:
 
     @property
     def in_time(self) -> int:
-        """How many were found within two windows."""
+        """Number of incidents that were found within two windows."""
         return sum(delay <= 2 for delay in self.delays)
 
     @property
     def staged(self) -> int:
-        """How many there were."""
+        """Number of incidents that were staged."""
         return len(self.delays) + self.missed
 
     def add(self, other: IncidentScore) -> None:
-        """Count another stream's too."""
+        """Add the counts of another stream."""
         self.delays += other.delays
         self.missed += other.missed
         for name, count in other.by.items():
@@ -167,11 +185,10 @@ class IncidentScore:
 
 
 def found_incidents(staged: Iterable[Staged], alarms: Iterable[Alarm]) -> dict[str, IncidentScore]:
-    """Kind of incident → its score.
+    """Return the score of each kind of incident.
 
-    An alarm shows an incident if it is one of those that must (``shown_by``) and was raised from the window that holds
-    the incident's start to the second one after its end. The delay counts windows from the one in which the incident
-    became visible, that one included.
+    An alarm shows an incident if ``shown_by`` names it and it was raised between the window of the incident's start and the
+    second window after its end. The delay counts windows from the one in which the incident became visible, inclusive.
     """
     scores: dict[str, IncidentScore] = {}
     raised = sorted(alarms, key=lambda alarm: alarm.at)
@@ -189,7 +206,7 @@ def found_incidents(staged: Iterable[Staged], alarms: Iterable[Alarm]) -> dict[s
 
 
 def unexplained(staged: Collection[Staged], alarms: Iterable[Alarm], settle: int) -> list[Alarm]:
-    """The alarms raised while no incident was on, nor in the ``settle`` seconds after one."""
+    """Return the alarms that were raised neither during an incident nor in the ``settle`` seconds after it."""
     return [
         alarm
         for alarm in alarms

@@ -1,4 +1,4 @@
-"""An evaluation as text for a terminal and as Markdown for the docs."""
+"""The figures of an evaluation as text for a terminal and as Markdown for the docs."""
 
 from __future__ import annotations
 
@@ -12,83 +12,88 @@ from producers.simulator.faults import FAULTS
 from producers.simulator.incidents import BY_NAME
 from stream_app.errors import SourceError
 
-#: What stands between these lines is made by the command; the rest of the page is written by hand.
+#: The command writes the part between these lines; the rest of the page is written by hand.
 BEGIN = "<!-- made by headrace evaluate: begin -->"
 END = "<!-- made by headrace evaluate: end -->"
 _STREAMS = {
     "quiet": "nothing is broken",
     "faults": "a share of the records is broken all the time",
-    "incidents": "incidents are staged, and none is near",
+    "incidents": "incidents are staged; alarms near them left out",
 }
 
 Row = Sequence[str]
 
 
 def lines(report: Report, targets: Targets) -> list[str]:
-    """The tables for a terminal."""
+    """Return the tables for a terminal."""
     made = [*_aligned(("entity", "rule", "caught", "missed", "wrong", "precision", "recall"), _rules(report))]
     if report.incidents:
         made += ["", *_aligned(("incident", "found", "windows", "first shown by"), _incidents(report))]
     if report.alarms:
-        made += ["", *_aligned(("false alarms where", "alarms", "weeks", "a week", "which"), _alarms(report))]
+        made += ["", *_aligned(("false alarms where", "alarms", "weeks", "per week", "which"), _alarms(report))]
     made += ["", f"{report.records:,} records compared with their truth"]
-    made += [f"{count:,} records with fault {fault} became {became}, not {due}" for fault, due, became, count in _wrong(report)]
+    made += [
+        f"{count:,} records with fault {fault}: outcome {became}, expected {due}"
+        for fault, due, became, count in _wrong(report)
+    ]
     unmet = report.unmet(targets)
     made += ["", "all targets reached" if not unmet else "not reached:", *(f"  {line}" for line in unmet)]
     return made
 
 
 def markdown(report: Report, targets: Targets, command: str, about: str) -> str:
-    """The generated part of ``docs/quality.md``; ``about`` says what was simulated."""
+    """Return the generated part of ``docs/explanation/quality.md``; ``about`` describes the streams."""
     unmet = report.unmet(targets)
     parts = [
         f"Made by `{command}`. {about}",
         "### Rules over records",
-        "`caught` and `missed` are the records that had to break the rule, `wrong` the findings that nothing explains; counts "
-        "over all seeds, precision and recall as the mean of the seeds.",
-        _marked(("entity", "rule", "fault", "caught", "missed", "wrong", "precision", "recall"), _with_faults(report)),
+        "`caught` and `missed` count the records that must break the rule, `wrong` the findings without a reason. Counts are "
+        "sums over all seeds, precision and recall the mean of the seeds.",
+        _markdown(("entity", "rule", "fault", "caught", "missed", "wrong", "precision", "recall"), _with_faults(report)),
         "### Incidents",
-        "Found in window 1 means in the hour in which the incident became visible.",
-        _marked(("incident", "what happens", "found", "windows", "first shown by"), _explained(report)),
+        "Window 1 is the hour in which the incident became visible.",
+        _markdown(("incident", "what happens", "found", "windows", "first shown by"), _explained(report)),
         "### False alarms",
-        _marked(("stream", "alarms", "weeks of event time", "a week", "which"), _alarms(report)),
+        _markdown(("stream", "alarms", "weeks of event time", "per week", "which"), _alarms(report)),
         "### Not reached",
         "\n".join(f"- {line}" for line in unmet) if unmet else "All targets are reached.",
     ]
     if report.wrong:
-        rows = [f"- {count:,} × fault {fault}: {became} instead of {due}" for fault, due, became, count in _wrong(report)]
-        parts += ["### Records with another outcome than the truth says", "\n".join(rows)]
+        rows = [
+            f"- {count:,} records with fault {fault}: {became}, expected {due}" for fault, due, became, count in _wrong(report)
+        ]
+        parts += ["### Records with an unexpected outcome", "\n".join(rows)]
     if report.idle:
         parts += ["### Rules that no fault breaks", ", ".join(f"`{name}`" for name in report.idle)]
     return "\n\n".join(parts) + "\n"
 
 
-def surroundings(file: Path) -> tuple[str, str]:
-    """What stands before and after the generated part of a page; a page that is not there has neither.
+def split_page(file: Path) -> tuple[str, str]:
+    """Return the text before and after the generated part of a page; a new page if the file does not exist.
 
     Raises:
-        SourceError: the page has no marks, or cannot be read.
+        SourceError: the page lacks the two lines, or cannot be read.
     """
     try:
         page = file.read_text("utf-8") if file.exists() else f"# Quality\n\n{BEGIN}\n{END}\n"
     except OSError as error:
         raise SourceError(f"{file}: cannot be read ({error.strerror}); name another file") from None
     if not file.parent.is_dir():
-        raise SourceError(f"{file}: there is no such folder; name another file")
+        raise SourceError(f"{file}: the folder does not exist; create it, or name another file")
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SourceError(f"{file}: put the lines {BEGIN} and {END} where the tables are to stand")
+        raise SourceError(f"{file}: the page has no generated part; add the lines {BEGIN} and {END}")
     return before, after
 
 
 def write(file: Path, text: str) -> None:
-    """Put the generated part into the page, between its marks; a page that is not there is made.
+    """Write the generated part into the page, between its two lines; create the page if it does not exist.
 
     Raises:
-        SourceError: the page has no marks, or cannot be written.
+        SourceError: the page lacks the two lines, or cannot be written.
     """
-    before, after = surroundings(file)
+    before, after = split_page(file)
     try:
         file.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")
     except OSError as error:
@@ -142,10 +147,10 @@ def _by(score: IncidentScore) -> str:
 def _alarms(report: Report) -> list[Row]:
     return [
         (
-            _STREAMS[what], f"{alarms.count}", f"{alarms.weeks:.1f}", f"{alarms.a_week:.2f}",
+            _STREAMS[kind], f"{alarms.count}", f"{alarms.weeks:.1f}", f"{alarms.a_week:.2f}",
             ", ".join(f"{name} {count}" for name, count in sorted(alarms.names.items())) or "–",
         )
-        for what, alarms in report.alarms.items()
+        for kind, alarms in report.alarms.items()
     ]  # fmt: skip
 
 
@@ -159,5 +164,5 @@ def _aligned(head: Row, rows: list[Row]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def _marked(head: Row, rows: list[Row]) -> str:
+def _markdown(head: Row, rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

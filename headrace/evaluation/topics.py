@@ -1,4 +1,4 @@
-"""Compares what workers made of a simulated stream, read from the clean and dead-letter topics, with its truth."""
+"""Compare the clean and dead-letter records of a simulated stream with its truth file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from stream_app.kafka.options import sync_options
 from stream_app.names import FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 
-#: What a record that the truth names has become when it stands in no topic: it waits, or was never judged.
+#: Outcome of a record that is in neither topic: it waits, or has not been judged.
 NOWHERE = "nothing yet"
 
 
-def topics(settings: Settings, shop: Shop, truth: Path) -> Report:
-    """Compare every record of the clean and dead-letter topics; what a crash repeated counts once.
+def compare_topics(settings: Settings, shop: Shop, truth: Path) -> Report:
+    """Compare every record of the clean and dead-letter topics; a record that a crash repeated counts once.
 
     Raises:
-        SourceError: the truth file is of files and not of a stream, or cannot be read.
+        SourceError: the truth file cannot be read, or belongs to files and not to a stream.
         DeliveryError: the broker does not answer.
     """
     known: dict[str, tuple[str, Truth]] = {}
@@ -33,24 +33,26 @@ def topics(settings: Settings, shop: Shop, truth: Path) -> Report:
         if "incident" in line and "entity" not in line:
             continue
         try:
-            place = f"{line['topic']}:{line['partition']}:{line['offset']}"
-            known[place] = (line["entity"], Truth.from_json(line))
+            source = f"{line['topic']}:{line['partition']}:{line['offset']}"
+            known[source] = (line["entity"], Truth.from_json(line))
         except KeyError:
-            raise SourceError(f"{truth}: line {number} has no partition and offset; write the truth without --out") from None
+            raise SourceError(
+                f"{truth}: line {number} does not name a partition and an offset; write the truth without --out"
+            ) from None
     scores = RecordScores()
     seen: set[str] = set()
     for entity, source, rules, repaired, outcome in _settled(settings, shop):
         if source not in seen:
             seen.add(source)
             scores.add(entity, known.get(source, (entity, FAULTLESS))[1], rules, repaired, outcome)
-    for place in sorted(known.keys() - seen):
-        entity, expected = known[place]
+    for source in sorted(known.keys() - seen):
+        entity, expected = known[source]
         scores.add(entity, expected, (), False, NOWHERE)
     return of_records(shop, [scores])
 
 
 def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[str], bool, str]]:
-    """Entity, source, broken rules, whether repaired, and outcome of every record that has left the workers."""
+    """Yield entity, source, broken rules, repaired (true or false) and outcome of every record with a verdict."""
     from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
     from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
@@ -61,25 +63,29 @@ def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[st
     try:
         consumer = KafkaConsumer(**sync_options(settings), fetch_max_wait_ms=50, enable_auto_commit=False)
         try:
-            places = [
+            partitions = [
                 TopicPartition(topic, number) for topic in outcomes for number in consumer.partitions_for_topic(topic) or ()
             ]
-            ends = end_offsets(consumer, places)
-            consumer.seek_to_beginning(*places)
-            left = {place for place in places if consumer.position(place) < ends[place]}
+            ends = end_offsets(consumer, partitions)
+            consumer.seek_to_beginning(*partitions)
+            left = {partition for partition in partitions if consumer.position(partition) < ends[partition]}
             while left:
                 found = consumer.poll(timeout_ms=int(TIMEOUT * 1000), max_records=5_000)
                 if not found:
-                    raise DeliveryError(f"Kafka at {settings.kafka} sent nothing for {TIMEOUT:.0f} s; try again")
-                for place, records in found.items():
-                    entity, outcome = outcomes[place.topic]
+                    raise DeliveryError(
+                        f"Kafka at {settings.kafka} sent nothing for {TIMEOUT:.0f} s; check the broker, then try again"
+                    )
+                for partition, records in found.items():
+                    entity, outcome = outcomes[partition.topic]
                     for record in records:
                         yield _row(entity, outcome, dict(record.headers))
-                left = {place for place in left if consumer.position(place) < ends[place]}
+                left = {partition for partition in left if consumer.position(partition) < ends[partition]}
         finally:
             consumer.close()
     except KafkaError as error:
-        raise DeliveryError(f"Kafka at {settings.kafka} does not answer ({type(error).__name__}); is it up?") from None
+        raise DeliveryError(
+            f"Kafka at {settings.kafka} does not answer ({type(error).__name__}); check the broker and HEADRACE_KAFKA"
+        ) from None
 
 
 def _row(entity: str, outcome: str, headers: dict[str, bytes | None]) -> tuple[str, str, list[str], bool, str]:

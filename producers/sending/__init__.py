@@ -1,1 +1,1 @@
-"""Delivery of raw records to Kafka: accounting, pace, resuming."""
+"""Deliver raw records to Kafka: outcome of each record, pace, resuming."""

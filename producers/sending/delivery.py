@@ -1,4 +1,4 @@
-"""Sends raw records to Kafka and accounts for every one of them."""
+"""Send raw records to Kafka and account for the outcome of each."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
 
 from producers.record import RawRecord, memoised
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options
+from stream_app.kafka.options import connection_problem, sync_producer_options
 from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings
 
-#: Records and bytes that may wait for their acknowledgement; kafka-python itself has no bound.
-MAX_WAITING = 20_000
-MAX_WAITING_BYTES = 64 << 20
-#: Bytes per batch and milliseconds to fill one: 60,000 records/s against 33,000 with kafka-python's defaults.
+#: Limits of records and bytes without an acknowledgement; kafka-python has none.
+MAX_UNSETTLED = 20_000
+MAX_UNSETTLED_BYTES = 64 << 20
+#: Bytes per batch and milliseconds to fill one: 60,000 records/s; kafka-python's defaults reach 33,000.
 BATCH_BYTES = 128 << 10
 LINGER_MS = 20
-#: Longest record that is tried; brokers take 1 MiB unless told otherwise.
+#: Largest record that is sent; a broker's default limit is 1 MiB.
 MAX_REQUEST = 64 << 20
 
 Acknowledged = Callable[[Any, int | None, int | None], None]
 
 
 def compression() -> str | None:
-    """lz4 where both ends of Headrace can read it, else none (gzip was measured to be slower than none)."""
+    """Return ``lz4`` if both client libraries can read it, else ``None`` (gzip is slower than no compression)."""
     return "lz4" if all(importlib.util.find_spec(name) for name in ("lz4", "cramjam")) else None
 
 
 class Sender:
-    """An idempotent producer (acks=all) that knows what became of every record.
+    """An idempotent producer (acks=all) that knows the outcome of each record.
 
     Attributes:
         sent: records handed to Kafka so far.
-        settled: records whose outcome is known; they are the first ``settled`` in the order of sending.
-        failed: settled records that Kafka refused for good, such as one that is too large.
+        settled: records with a known outcome: the first ``settled`` in the order of sending.
+        failed: settled records that Kafka refused permanently, such as one that is too large.
 
     Raises:
         DeliveryError: no broker answers at the start.
@@ -51,38 +51,31 @@ class Sender:
         self.sent = self.settled = self.failed = 0
         self._settings = settings
         self._acknowledged = acknowledged
-        self._waiting: deque[tuple[Any, int, Any]] = deque()
-        self._waiting_bytes = 0
+        self._unsettled: deque[tuple[Any, int, Any]] = deque()
+        self._unsettled_bytes = 0
         self._last_failure: BaseException | None = None
         self._topics = memoised(lambda entity: Topics(entity, settings.topic_prefix).raw)
         self._partitions: dict[str, Callable[[Any], Any]] = {}
         self._headers = memoised(lambda as_of: [(AS_OF, b"%d" % as_of)])
-        give_up = max(1.0, settings.give_up_after)
         try:
             self._producer = KafkaProducer(
-                **sync_options(settings),
-                acks="all",
-                enable_idempotence=True,
+                **sync_producer_options(settings, max(1.0, settings.give_up_after)),
                 compression_type=compression(),
                 batch_size=BATCH_BYTES,
                 linger_ms=LINGER_MS,
                 max_request_size=MAX_REQUEST,
-                delivery_timeout_ms=int(give_up * 1000),
-                request_timeout_ms=int(min(30.0, give_up / 2) * 1000),
-                bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000),
-                metrics_enabled=False,
             )
         except errors.KafkaError as error:
             raise connection_problem(settings, error) from None
 
     def send(self, record: RawRecord, tag: Any = None) -> None:
-        """Hand one record to Kafka; waits while too many are unacknowledged.
+        """Send one record; wait while too many are unsettled.
 
         Args:
-            tag: handed to ``acknowledged`` with the partition and offset (None, None when refused).
+            tag: passed to ``acknowledged`` with partition and offset (``None``, ``None`` if Kafka refused the record).
 
         Raises:
-            DeliveryError: Kafka took too long with a record; nothing more can be sent in order.
+            DeliveryError: Kafka did not acknowledge a record in time; no further record can be sent in order.
         """
         topic = self._topics(record.entity)
         partition = None if record.key is None else self._partition(topic)(record.key)
@@ -95,29 +88,29 @@ class Sender:
             future = _Refused(error)
         except (errors.KafkaError, ValueError) as error:
             raise self._fatal(error) from None
-        self._waiting.append((future, size, tag))
-        self._waiting_bytes += size
+        self._unsettled.append((future, size, tag))
+        self._unsettled_bytes += size
         if not self.sent & 0xFF:
             self.settle()
-            if len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
+            if len(self._unsettled) > MAX_UNSETTLED or self._unsettled_bytes > MAX_UNSETTLED_BYTES:
                 self._drain()
-        elif size > MAX_WAITING_BYTES // 64 and self._waiting_bytes > MAX_WAITING_BYTES:
+        elif size > MAX_UNSETTLED_BYTES // 64 and self._unsettled_bytes > MAX_UNSETTLED_BYTES:
             self._drain()
 
     def settle(self) -> None:
-        """Account for what has been acknowledged so far.
+        """Account for the records that have been acknowledged so far.
 
         Raises:
-            DeliveryError: Kafka did not take a record in time.
+            DeliveryError: Kafka did not acknowledge a record in time.
         """
-        waiting = self._waiting
-        while waiting and waiting[0][0].is_done:
-            future, size, tag = waiting.popleft()
-            self._waiting_bytes -= size
+        unsettled = self._unsettled
+        while unsettled and unsettled[0][0].is_done:
+            future, size, tag = unsettled.popleft()
+            self._unsettled_bytes -= size
             error = future.exception
             if error is not None and not isinstance(error, errors.MessageSizeTooLargeError | errors.InvalidRecordError):
-                waiting.appendleft((future, size, tag))
-                self._waiting_bytes += size
+                unsettled.appendleft((future, size, tag))
+                self._unsettled_bytes += size
                 raise self._fatal(error)
             self.settled += 1
             partition = offset = None
@@ -130,39 +123,39 @@ class Sender:
                 self._acknowledged(tag, partition, offset)
 
     def flush(self, seconds: float | None = None) -> None:
-        """Wait until every record is settled, or for so many seconds.
+        """Wait until every record is settled, or for ``seconds``.
 
         Raises:
-            DeliveryError: a record was not taken.
+            DeliveryError: Kafka did not acknowledge a record in time.
         """
         deadline = time.monotonic() + (self._settings.give_up_after + 5 if seconds is None else seconds)
         with contextlib.suppress(errors.KafkaTimeoutError):
             self._producer.flush(timeout=max(0.1, deadline - time.monotonic()))
         self.settle()
-        if self._waiting and seconds is None:
+        if self._unsettled and seconds is None:
             raise self._fatal(errors.KafkaTimeoutError())
 
     def finish(self) -> None:
-        """Flush, and say so when records were refused.
+        """Flush, and fail if Kafka refused any record.
 
         Raises:
-            DeliveryError: how many of how many were not delivered.
+            DeliveryError: records were not delivered; the message gives their number.
         """
         self.flush()
         if self.failed:
             raise DeliveryError(
                 f"{self.failed} of {self.sent} records were not delivered: {self._settings.kafka} refuses them "
-                f"({type(self._last_failure).__name__}); raise message.max.bytes, or leave the records out"
+                f"({type(self._last_failure).__name__}); raise message.max.bytes, or remove the records"
             )
 
     def close(self) -> None:
-        """Close the connection; what is unacknowledged by now stays unaccounted for."""
-        # kafka-python's close() flushes first, raises when that fails, and is then not closed; ours has flushed.
+        """Close the connection; records that are still unsettled remain so."""
+        # kafka-python's close() flushes first; if that fails, it raises, and the producer remains open. finish() has flushed.
         self._producer.flush = lambda timeout=None: None
         self._producer.close(timeout=2)
 
     def _partition(self, topic: str) -> Callable[[Any], Any]:
-        """The default partitioner (murmur2, as in every Kafka client), remembered per key."""
+        """Return the default partitioner (murmur2, as in every Kafka client), which remembers keys."""
         found = self._partitions.get(topic)
         if found is None:
             try:
@@ -170,27 +163,29 @@ class Sender:
             except errors.KafkaError as error:
                 raise self._fatal(error) from None
             if not count:
-                raise DeliveryError(f"there is no topic {topic} at {self._settings.kafka}")
+                raise DeliveryError(f"{self._settings.kafka} has no topic {topic}; create it, or check HEADRACE_TOPIC_PREFIX")
             found = self._partitions[topic] = memoised(lambda key: (murmur2(key) & 0x7FFFFFFF) % count)
         return found
 
     def _drain(self) -> None:
-        """Wait until half of what may wait is settled."""
-        while self._waiting and (len(self._waiting) > MAX_WAITING // 2 or self._waiting_bytes > MAX_WAITING_BYTES // 2):
+        """Wait until unsettled records are below half of the limits."""
+        while self._unsettled and (
+            len(self._unsettled) > MAX_UNSETTLED // 2 or self._unsettled_bytes > MAX_UNSETTLED_BYTES // 2
+        ):
             with contextlib.suppress(errors.KafkaError):
-                self._waiting[min(len(self._waiting), 500) - 1][0].get(timeout=0.2)
+                self._unsettled[min(len(self._unsettled), 500) - 1][0].get(timeout=0.2)
             self.settle()
 
     def _fatal(self, error: BaseException) -> DeliveryError:
         missing = self.sent - self.settled + self.failed
         return DeliveryError(
-            f"{missing} of {self.sent} records were not delivered: {self._settings.kafka} does not take them "
+            f"{missing} of {self.sent} records were not delivered: {self._settings.kafka} did not acknowledge them "
             f"({type(error).__name__}); check the broker (HEADRACE_KAFKA), then start again"
         )
 
 
 class _Refused:
-    """Stands for the future of a record that the client itself refuses."""
+    """The future of a record that kafka-python refuses to send."""
 
     is_done = True
     value = None
@@ -199,4 +194,4 @@ class _Refused:
         self.exception = error
 
     def get(self, timeout: float | None = None) -> None:
-        """Return at once: the outcome is known."""
+        """Return at once."""

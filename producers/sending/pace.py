@@ -1,4 +1,4 @@
-"""Paces records: so many per second, or event time so many times as fast as the clock."""
+"""Pace records: by a rate, or by event time at a multiple of the clock's speed."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ import re
 import time
 from collections.abc import Callable
 
-#: Seconds of delay that are made up for after a stall; a longer one is not, so that no burst follows it.
+#: Seconds of delay that are caught up after a stall; a longer delay is dropped, so that no burst follows.
 CATCH_UP = 1.0
-#: Seconds between two portions of records, for whoever sends to a broker: a batch of the log for each record would cost it
-#: more than the records.
+#: Seconds between two portions of records that are sent to a broker: one log batch per record would cost the broker more
+#: than the records do.
 TICK = 0.2
 _UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 
 
 def parse_rate(text: str) -> float:
-    """Records per second out of ``200``, ``200/s``, ``12000/min`` or ``1.5/h``.
+    """Return records per second from ``200``, ``200/s``, ``12000/min`` or ``1.5/h``.
 
     Raises:
-        ValueError: it is none, or not above zero.
+        ValueError: the text is not a rate, or not above zero.
     """
     match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?)(?:/(s|sec|min|h))?", text.strip())
     rate = float(match[1]) / _UNITS[match[2] or ""] if match else 0.0
     if rate <= 0:
-        raise ValueError(f"{text!r} is no rate; write one such as 200/s or 12000/min")
+        raise ValueError(f"{text!r} is not a rate; write one such as 200/s or 12000/min")
     return rate
 
 
 def parse_speed(text: str) -> float:
-    """A factor out of ``60x`` or ``60``.
+    """Return the factor from ``60x`` or ``60``.
 
     Raises:
-        ValueError: it is none, or not above zero.
+        ValueError: the text is not a speed, or not above zero.
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)x?", text.strip())
     speed = float(match[1]) if match else 0.0
     if speed <= 0:
-        raise ValueError(f"{text!r} is no speed; write one such as 60x")
+        raise ValueError(f"{text!r} is not a speed; write one such as 60x")
     return speed
 
 
 class Pacer:
-    """Says how long to wait before the next record.
+    """Tell how long to wait before the next record.
 
     Args:
-        rate: records per second, or None.
-        speed: seconds of event time per second, or None.
-        tick: records that are due within the same so many seconds go together, at their end; 0: each at its time.
+        rate: records per second; ``None``: unlimited.
+        speed: seconds of event time per second; ``None``: regardless of event time.
+        tick: records that are due within the same tick (seconds) go together at its end; 0: each record at its own time.
         now: a clock in seconds.
     """
 
@@ -68,18 +68,18 @@ class Pacer:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to wait for, ever."""
+        """True if no record ever has to wait."""
         return not self._step and self._speed is None
 
     def delay(self, as_of_ms: int | None) -> float:
-        """Seconds until this record is due, 0 or less when it is; counts the record."""
+        """Count the record and return the seconds until it is due; 0 or less if it is due now."""
         now = self._now()
         due = now
         if self._step:
             due = now if self._due is None else max(self._due, now - CATCH_UP)
             self._due = due + self._step
         if self._speed is not None and as_of_ms is not None:
-            # A record that comes late in event time is due at once, and changes nothing for the others.
+            # A record that is late in event time is due at once, and does not move the others.
             self._latest = max(self._latest, as_of_ms) if self._origin else as_of_ms
             start, first = self._origin or (now, as_of_ms)
             timed = start + (self._latest - first) / 1000 / self._speed

@@ -1,4 +1,4 @@
-"""Remembers how far a replay has come, in a small file under the user's cache folder."""
+"""Remember the position of a replay in a small file in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path("~/.cache/headrace/replay")
-#: Seconds between two writings of the file.
+#: Seconds between two writes of the file.
 INTERVAL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a replay is: ``records`` of round ``round`` (from 0) are acknowledged; ``span_ms`` is a round's length."""
+    """The position of a replay: ``records`` of round ``round`` (from 0) are acknowledged; a round spans ``span_ms``."""
 
     records: int = 0
     round: int = 0
@@ -28,9 +28,9 @@ class Position:
 
 
 class Checkpoint:
-    """The position of one replay. What identifies it (files, topics, cluster, options) is hashed into the file's name.
+    """The file with the position of one replay; its name is a hash of the replay's identity (files, topics, cluster, options).
 
-    The file holds numbers only. A folder that cannot be written makes the replay start over next time, nothing worse.
+    The file contains numbers only. If its folder is not writable, the next run starts over.
     """
 
     def __init__(self, identity: Mapping[str, Any], folder: Path | None = None) -> None:
@@ -38,16 +38,16 @@ class Checkpoint:
             try:
                 folder = _FOLDER.expanduser()
             except RuntimeError:
-                # Who has no home folder, such as an unknown user in a container, has no place to remember it either.
+                # A user without a home folder, such as an unknown user in a container: nothing is remembered.
                 folder = Path(os.devnull)
         text = json.dumps(identity, sort_keys=True, default=str)
         self.file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
-        #: Whether the position that was written last is there to go on from.
+        #: True if the last position was written, so that a replay can continue from it.
         self.kept = False
         self._written = 0.0
 
     def read(self) -> Position | None:
-        """The position a former run has left; None when there is none that can be used."""
+        """Return the position of an earlier run; ``None`` if there is no valid one."""
         try:
             data = json.loads(self.file.read_text("utf-8"))
             position = Position(**data)
@@ -57,7 +57,7 @@ class Checkpoint:
         return position if all(type(number) is int and number >= 0 for number in numbers) else None
 
     def write(self, position: Position, *, now: bool = False) -> None:
-        """Note the position: at once, or when the last writing is an interval ago."""
+        """Write the position: at once if ``now``, else if the last write is an interval ago."""
         clock = time.monotonic()
         if not now and clock - self._written < INTERVAL:
             return
@@ -78,7 +78,7 @@ class Checkpoint:
                     Path(name).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Forget the position: the replay is complete, or is to start over."""
+        """Delete the file: the replay is complete, or starts over."""
         try:
             self.file.unlink(missing_ok=True)
         except OSError:
@@ -86,6 +86,6 @@ class Checkpoint:
 
 
 def file_identity(path: Path) -> dict[str, Any]:
-    """What tells one version of a file from another: place, size, time of change."""
+    """Return what distinguishes versions of a file: path, size, time of change."""
     status = path.stat()
     return {"path": str(path.resolve()), "size": status.st_size, "changed": status.st_mtime_ns}

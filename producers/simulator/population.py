@@ -1,4 +1,4 @@
-"""Who buys in the simulated shop, what it sells, and the rhythm of its days and weeks."""
+"""The customers and products of the simulated shop."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ import itertools
 import random
 from bisect import bisect
 from typing import Any
-
-#: How busy an hour of the day (UTC) and a day of the week (Monday first) are; each averages 1.
-HOURS = tuple(h / 24.0 for h in (
-    9.0, 8.4, 8.4, 8.4, 8.4, 9.0, 12.0, 18.0, 24.0, 28.0, 31.0, 33.0,
-    36.0, 34.0, 32.0, 31.0, 31.0, 32.0, 34.0, 38.0, 40.0, 35.0, 24.0, 11.2,
-))  # fmt: skip
-DAYS = (1.0, 0.95, 0.95, 1.0, 1.1, 1.15, 0.85)
 
 COUNTRIES = (
     ("United Kingdom", 40), ("Germany", 12), ("France", 9), ("United States", 9), ("Netherlands", 6), ("Spain", 5),
@@ -31,7 +24,7 @@ _ZIPF = 1.05
 
 
 class Population:
-    """Customers and products, drawn from ``rng``: some customers buy often, few products make most of the sales."""
+    """Customers and products, drawn from ``rng``: few customers send most orders, few products make most sales."""
 
     def __init__(self, rng: random.Random, products: int) -> None:
         self._rng = rng
@@ -42,7 +35,7 @@ class Population:
         self._countries = list(itertools.accumulate(weight for _, weight in COUNTRIES))
 
     def new_customer(self) -> dict[str, Any]:
-        """One more customer."""
+        """Add a customer."""
         number = 10_001 + len(self.customers)
         first, last = self._rng.choice(_FIRST), self._rng.choice(_LAST)
         customer = {
@@ -55,11 +48,11 @@ class Population:
         return customer
 
     def country(self) -> str:
-        """One of the countries, as often as customers live there."""
+        """Draw a country by the share of customers who live there."""
         return COUNTRIES[bisect(self._countries, self._rng.random() * self._countries[-1])][0]
 
     def new_product(self) -> dict[str, Any]:
-        """One more product."""
+        """Add a product."""
         number = len(self.products)
         identity, price = 101 + number, round(min(500.0, self._rng.lognormvariate(2.5, 0.8) + 0.5), 2)
         product = {"product_id": identity, "category": CATEGORIES[number % len(CATEGORIES)], "unit_price": price}
@@ -68,13 +61,13 @@ class Population:
         return product
 
     def new_price(self, product: dict[str, Any]) -> float:
-        """Another list price, around the first one: prices that wandered off for months would have no usual."""
+        """Draw a list price around the first one; a price that drifted for months would have no baseline."""
         return round(max(0.5, self._prices[product["product_id"]] * self._rng.uniform(0.85, 1.18)), 2)
 
     def customer(self) -> dict[str, Any]:
-        """A customer who comes; perhaps one who has not been made known yet."""
+        """Draw a customer for an order; its own record may not have been sent yet."""
         return self.customers[int(len(self.customers) * self._rng.random() ** 1.7)]
 
     def product(self) -> dict[str, Any]:
-        """A product that is bought."""
+        """Draw a product for an order."""
         return self.products[bisect(self._popularity, self._rng.random() * self._popularity[-1])]

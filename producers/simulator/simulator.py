@@ -5,33 +5,37 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from producers.record import RawRecord
-from producers.simulator.faults import USUAL, Deck, Fault, dump
-from producers.simulator.incidents import Incident, written
-from producers.simulator.mishaps import Mishaps
-from producers.simulator.population import DAYS, HOURS, Population
+from producers.simulator.clock import EventClock
+from producers.simulator.damage import dump
+from producers.simulator.faults import Deck, Fault
+from producers.simulator.history import History
+from producers.simulator.incidents import Incident, iso
+from producers.simulator.population import Population
+from producers.simulator.staging import Staging
 
-#: Shares per order: a customer who is new, one whose data change, a product whose price changes, an order at a discount
-#: or a surcharge, and, of new customers, those who are made known only after their first order.
+#: Shares of orders with a new customer, with a change of a customer, with a change of a list price, and with a discount or a
+#: surcharge; and the share of new customers whose record follows their first order.
 NEW_CUSTOMER, CUSTOMER_CHANGE, PRICE_CHANGE, OFF_PRICE, LATE = 0.01, 0.02, 0.02, 0.3, 0.2
-#: Largest deviation of an order's price from the product's.
+#: Maximum deviation of an order's price from the product's list price.
 DISCOUNT = 0.2
-#: A late customer is known after this much event time (ms) at the latest, however fast the simulation runs.
+#: Maximum delay of a customer's record in event time (ms), at any speed.
 _LATEST = 6 * 3_600_000
-_HOUR_MEAN = sum(HOURS) / 24
 _DAY_MS = 86_400_000
 
 
 class Event(NamedTuple):
-    """The ``number``-th record (from 0), due at ``at_ms`` of event time.
+    """One record of the simulated stream.
 
-    ``fault`` None: nothing was done to it. ``incident``: the one that changed, repeated or delayed it.
+    Attributes:
+        fault: the fault of the record; None if it is not broken.
+        number: position in the stream, from 0.
+        at_ms: event time at which it is sent.
+        incident: the incident that changed, repeated or delayed it.
     """
 
     record: RawRecord
@@ -43,16 +47,16 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What determines a simulation; equal values give equal bytes.
+    """The parameters of a simulation; equal values yield equal bytes.
 
     Attributes:
         start_ms: event time of the first order, in milliseconds since the epoch.
-        per_second: orders per second of event time, on the average of a week.
-        speed: seconds of event time per second of sending; how late a late customer comes is meant in the latter.
+        per_second: orders per second of event time, averaged over a week.
+        speed: seconds of event time per second of sending; scales the delay of late customers.
         faults: share of records to break, 0 to 1.
-        count: orders to make; None for no end. Customers and products come on top.
-        files: leave out the faults that a file of JSON Lines cannot hold.
-        incidents: what happens to the stream as a whole, in the order of their beginning.
+        count: orders to make; None: no end. Records of customers and products come on top.
+        files: leave out the faults that a JSON Lines file cannot hold.
+        incidents: incidents of the stream, by start.
     """
 
     seed: int
@@ -68,37 +72,32 @@ class Simulation:
 
     @property
     def span_ms(self) -> int:
-        """Event time (ms) that the orders take, on the average; 0 where there is no end."""
+        """Expected event time of all orders, in ms; 0 if there is no end."""
         return round(1000 * (self.count or 0) / self.per_second)
 
     def events(self) -> Iterator[Event]:
-        """The events in the order of their time: first the catalogue and the customers that are known by then."""
+        """Yield the events by event time: first all products and the customers known at the start."""
         return _Shop(self).events()
 
 
 class _Shop:
     def __init__(self, plan: Simulation) -> None:
         self.plan = plan
-        # A stream of its own for the faults: the shop is the same shop at every share of faults.
-        self.rng = random.Random(f"shop {plan.seed}")  # noqa: S311 - a simulation is to be repeatable, not secret
+        # Faults have a generator of their own, so that the shop is the same at every share of faults.
+        self.rng = random.Random(f"shop {plan.seed}")  # noqa: S311 - a simulation must be repeatable, not secret
         self.dice = random.Random(f"faults {plan.seed}")  # noqa: S311
         self.deck = Deck(self.dice, files=plan.files)
-        self.mishaps = Mishaps(plan.incidents, plan.seed)
-        self.mishaps.turn(plan.start_ms)
-        self.at_ms = float(plan.start_ms)
+        self.staging = Staging(plan.incidents, plan.seed)
+        self.clock = EventClock(self.rng, self.staging, plan.start_ms, plan.per_second)
+        self.history = History()
         self.numbers = itertools.count()
         self.made = 0
-        # Ids follow from the start, so that another run does not repeat this one's orders.
+        # Order ids follow from the start time, so that another run does not repeat them.
         self.order_id = max(0, plan.start_ms // 1000) * 100_000
         self.people = Population(self.rng, plan.products)
+        #: Customers whose record follows their first order: when, and who; and the set of them.
         self.late: list[tuple[float, int]] = []
         self.unknown: set[int] = set()
-        # What the faults need to know: when a customer came to be known, the last update, how often a product was sold.
-        self.first_ms: dict[int, int] = {}
-        self.last_ms: dict[tuple[str, int], int] = {}
-        self.sold: defaultdict[int, int] = defaultdict(int)
-        self.recent: deque[dict[str, Any]] = deque(maxlen=500)
-        self._second, self._text = -1, ""
 
     def events(self) -> Iterator[Event]:
         for _ in range(self.plan.products):
@@ -106,17 +105,17 @@ class _Shop:
         for _ in range(self.plan.customers):
             yield self._event("customers", self.people.new_customer())
         while self.plan.count is None or self.made < self.plan.count:
-            self._advance()
-            yield from self._released(self.at_ms)
-            while self.late and self.late[0][0] <= self.at_ms:
+            self.clock.advance()
+            yield from self._due(self.clock.at_ms)
+            while self.late and self.late[0][0] <= self.clock.at_ms:
                 yield self._introduce(heapq.heappop(self.late)[1])
             yield from self._visit()
         while self.late:
             yield self._introduce(heapq.heappop(self.late)[1])
-        yield from self._released(float("inf"))
+        yield from self._due(float("inf"))
 
     def _visit(self) -> Iterator[Event]:
-        """What one visit brings: an order, before it perhaps news of a product or a customer, after it a repetition."""
+        """Yield the events of one visit: an order, perhaps after a change of a product or customer, perhaps repeated."""
         draw = self.rng.random()
         if draw < PRICE_CHANGE:
             yield from self._price_change()
@@ -126,62 +125,42 @@ class _Shop:
         if self.rng.random() < NEW_CUSTOMER:
             customer = self.people.new_customer()
             late = self.rng.random() < LATE
-            if self.mishaps.takes(customer):
+            if self.staging.suppresses(customer):
                 self.people.customers.pop()
                 return
             if late:
                 number = customer["customer_id"]
                 self.unknown.add(number)
                 delay = min(self.rng.uniform(0.5, 5.0) * 1000 * self.plan.speed, _LATEST)
-                heapq.heappush(self.late, (self.at_ms + delay, number))
+                heapq.heappush(self.late, (self.clock.at_ms + delay, number))
             else:
                 yield self._event("customers", customer)
         event = self._order(customer or self.people.customer())
         if event is not None:
-            yield from self._upset(event) if self.mishaps.on else (event,)
+            yield from self._delayed_or_repeated(event) if self.staging.active else (event,)
 
-    def _upset(self, event: Event) -> Iterator[Event]:
-        """What becomes of an order while an incident is on: it may be held back or repeated."""
+    # --- incidents ------------------------------------------------------------------------------------------------
+
+    def _delayed_or_repeated(self, event: Event) -> Iterator[Event]:
+        """Yield an order as the active incidents leave it: delayed, repeated or unchanged."""
+        at_ms = self.clock.at_ms
         if event.fault is None and event.incident is None:
-            late = self.mishaps.meets("late", self.at_ms)
+            late = self.staging.draw("late", at_ms)
             if late is not None:
-                self.mishaps.hold(event.record, late)
+                self.staging.delay(event.record, late)
                 self.numbers = itertools.count(event.number)
                 return
         yield event
         if event.fault is None:
-            again = self.mishaps.meets("repeat", self.at_ms)
-            if again is not None:
-                yield event._replace(number=next(self.numbers), incident=again)
+            repeat = self.staging.draw("repeat", at_ms)
+            if repeat is not None:
+                yield event._replace(number=next(self.numbers), incident=repeat)
 
-    def _released(self, at_ms: float) -> Iterator[Event]:
-        for record, incident in self.mishaps.released(at_ms):
-            now = int(self.at_ms)
+    def _due(self, at_ms: float) -> Iterator[Event]:
+        """Yield the delayed orders whose incident is over, with the current as-of time."""
+        for record, incident in self.staging.due(at_ms):
+            now = int(self.clock.at_ms)
             yield Event(record._replace(as_of_ms=now // 1000 * 1000), None, next(self.numbers), now, incident)
-
-    # --- time -----------------------------------------------------------------------------------------------------
-
-    def _advance(self) -> None:
-        mishaps = self.mishaps
-        while True:
-            if mishaps.rate > 0:
-                seconds = int(self.at_ms // 1000)
-                busy = HOURS[seconds // 3600 % 24] / _HOUR_MEAN * DAYS[(seconds // 86_400 + 3) % 7]
-                self.at_ms += self.rng.expovariate(self.plan.per_second * mishaps.rate * busy) * 1000
-            else:
-                self.at_ms = mishaps.turn_ms
-            if self.at_ms < mishaps.turn_ms:
-                return
-            mishaps.turn(self.at_ms)
-            if mishaps.rate > 0:
-                return
-
-    def _timestamp(self) -> str:
-        second = int(self.at_ms // 1000)
-        if second != self._second:
-            self._second = second
-            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return self._text
 
     # --- customers and products -----------------------------------------------------------------------------------
 
@@ -194,7 +173,7 @@ class _Shop:
         if customer["customer_id"] in self.unknown:
             customer = self.people.customers[0]
         country = self.people.country()
-        if self.mishaps.takes(customer):
+        if self.staging.suppresses(customer):
             return
         fault = self._fault("customers", customer["customer_id"])
         if fault is None:
@@ -204,7 +183,7 @@ class _Shop:
     def _price_change(self) -> Iterator[Event]:
         product = self.people.product()
         price = self.people.new_price(product)
-        if self.mishaps.takes(product=product):
+        if self.staging.suppresses(product=product):
             return
         fault = self._fault("products", product["product_id"])
         if fault is None:
@@ -220,23 +199,23 @@ class _Shop:
         if rng.random() < OFF_PRICE:
             price = _within(price, rng.uniform(1 - DISCOUNT, 1 + DISCOUNT / 4))
         quantity = 1 + min(59, int(rng.expovariate(0.55)))
-        if self.mishaps.on and self.mishaps.takes(customer, product):
+        if self.staging.active and self.staging.suppresses(customer, product):
             return None
         self.order_id += 1
         self.made += 1
         product_id = product["product_id"]
-        self.sold[product_id] += 1
+        self.history.sold[product_id] += 1
         fault = self._fault("orders", customer["customer_id"], product_id)
-        if fault is None and customer["customer_id"] not in self.unknown and not self.mishaps.on:
+        if fault is None and customer["customer_id"] not in self.unknown and not self.staging.active:
             # The common case, written out: three times as fast as the general one.
             order_id, customer_id = self.order_id, customer["customer_id"]
             text = (
                 f'{{"order_id":{order_id},"customer_id":{customer_id},"product_id":{product_id},'
-                f'"quantity":{quantity},"price":{price},"order_date":"{self._timestamp()}"}}'
+                f'"quantity":{quantity},"price":{price},"order_date":"{self.clock.timestamp()}"}}'
             )
             if not order_id & 0x1F:
-                self.recent.append(self._fields(customer, product, quantity, price))
-            at_ms = int(self.at_ms)
+                self.history.recent.append(self._fields(customer, product, quantity, price))
+            at_ms = int(self.clock.at_ms)
             record = RawRecord("orders", b"%d" % customer_id, text.encode(), at_ms // 1000 * 1000)
             return Event(record, None, next(self.numbers), at_ms)
         return self._event("orders", self._fields(customer, product, quantity, price), fault)
@@ -248,55 +227,47 @@ class _Shop:
             "product_id": product["product_id"],
             "quantity": quantity,
             "price": price,
-            "order_date": self._timestamp(),
+            "order_date": self.clock.timestamp(),
         }
 
     # --- records --------------------------------------------------------------------------------------------------
 
     def _fault(self, entity: str, key: int, product_id: int = 0) -> Fault | None:
+        """Draw a fault for a record that has the past which the fault needs; None: leave the record intact."""
         if self.dice.random() >= self.plan.faults:
             return None
         while True:
             fault = self.deck.deal(entity)
-            needs = fault.needs
-            if (
-                needs is None
-                or (needs == "earlier" and self.recent)
-                or (needs == "usual" and self.sold[product_id] > USUAL)
-                or (needs == "past" and (entity, key) in self.last_ms)
-                or (needs == "before" and key in self.first_ms)
-            ):
+            if self.history.allows(fault, entity, key, product_id):
                 return fault
 
     def _event(self, entity: str, fields: dict[str, Any], fault: Fault | None = None) -> Event:
-        at_ms = int(self.at_ms)
+        at_ms = int(self.clock.at_ms)
         as_of_ms = at_ms // 1000 * 1000
         key = fields["product_id" if entity == "products" else "customer_id"]
         incident = None
         if fault is None:
-            if entity == "orders" and self.mishaps.on:
-                fields, incident = self.mishaps.changed(fields, at_ms)
+            if entity == "orders" and self.staging.active:
+                fields, incident = self.staging.change(fields, at_ms)
             value = dump(fields)
         else:
             if fault.needs == "earlier":
-                # An order is repeated with its own key, so that it stands behind the first one in the same partition.
-                fields = self.dice.choice(self.recent)
+                # An order is repeated with its own key, so that it follows the first one in the same partition.
+                fields = self.dice.choice(self.history.recent)
                 key = fields["customer_id"]
             elif fault.needs == "before":
-                known_ms = self.first_ms[key] - self.dice.randint(2, 300) * _DAY_MS
-                fields = fields | {"order_date": written(known_ms)}
+                known_ms = self.history.first_ms[key] - self.dice.randint(2, 300) * _DAY_MS
+                fields = fields | {"order_date": iso(known_ms)}
             elif fault.needs == "past":
-                as_of_ms = self.last_ms[entity, key] - self.dice.randint(60, 30 * 86_400) * 1000
-            value = fault.apply(fields, self.dice)
+                as_of_ms = self.history.last_ms[entity, key] - self.dice.randint(60, 30 * 86_400) * 1000
+            value = fault.damage(fields, self.dice)
         if entity != "orders" and (fault is None or (fault.outcome == "clean" and fault.needs is None)):
-            self.last_ms[entity, key] = as_of_ms
-            if entity == "customers":
-                self.first_ms.setdefault(key, as_of_ms)
+            self.history.update(entity, key, as_of_ms)
         return Event(RawRecord(entity, b"%d" % key, value, as_of_ms), fault, next(self.numbers), at_ms, incident)
 
 
 def _within(price: float, factor: float) -> float:
-    """``price`` × ``factor`` to the penny, and not beyond the promised deviation by rounding."""
+    """Return ``price`` × ``factor`` to the penny, not outside of the maximum deviation by rounding."""
     low, high = price * (1 - DISCOUNT), price * (1 + DISCOUNT)
     changed = round(price * factor, 2)
     return changed if low <= changed <= high else price

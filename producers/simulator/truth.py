@@ -1,4 +1,4 @@
-"""Writes what the simulator broke, and how, beside the stream and never into it: a JSON object per record or incident."""
+"""Write the truth about a simulated stream to a file, never into the stream: one JSON object per record or incident."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from stream_app.errors import SourceError
 
 
 class TruthFile:
-    """A JSON Lines file with one line per broken record, or per record when ``everything`` is wanted, and per incident.
+    """A JSON Lines file with one line per broken record (with ``everything``: per record) and per incident.
 
-    A record's line has `entity`, `topic`, `number` (of the record, from 0), `key`, `fault`, `rule` (one that must be found,
-    or null), `also` (rules that may be found besides), `outcome` (`clean` or `rejected`; null where an incident changed it),
-    and where it went: `partition` and `offset`, or `line` of a file (from 1). Where an incident changed, repeated or
-    delayed the record, `incident` is its name. An incident's line, written once the stream has come to its beginning, is
-    ``Incident.to_json``.
+    The line of a record has `entity`, `topic`, `number` (position in the stream, from 0), `key`, `fault`, `rule` (must be
+    found; null if none), `also` (rules that may be found too), `outcome` (`clean` or `rejected`; null if an incident changed
+    the record), and its position: `partition` and `offset`, or `line` of a file (from 1). `incident` is the name of the
+    incident that changed, repeated or delayed the record. The line of an incident (``Incident.to_json``) is written once the
+    stream has reached its start.
+
+    Raises:
+        SourceError: the file cannot be written.
     """
 
     def __init__(self, file: Path, *, everything: bool, prefix: str = "", incidents: Iterable[Incident] = ()) -> None:
@@ -40,30 +43,30 @@ class TruthFile:
         self._stream.close()
 
     def wants(self, event: Event) -> bool:
-        """Whether this event gets a line."""
+        """True if this event gets a line."""
         return self._everything or event.fault is not None or event.incident is not None
 
     def reach(self, at_ms: int) -> None:
-        """The stream has come to this moment of event time: write the incidents that have begun."""
+        """Write the incidents that have started at this event time."""
         while self._ahead and self._ahead[0].start_ms <= at_ms:
             self._line(self._ahead.popleft().to_json())
 
-    def write(self, event: Event, **place: Any) -> None:
-        """The truth about one record that has arrived at ``place``."""
+    def write(self, event: Event, **position: Any) -> None:
+        """Write the truth about one record that has arrived at ``position``."""
         record = event.record
         about = {"entity": record.entity, "topic": f"{self._prefix}{record.entity}", "number": event.number}
-        self._line(about | {"key": record.key.decode() if record.key is not None else None, **truth_of(event), **place})
+        self._line(about | {"key": record.key.decode() if record.key is not None else None, **truth_of(event), **position})
 
     def _line(self, line: dict[str, Any]) -> None:
         self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
 def truth_of(event: Event) -> dict[str, Any]:
-    """`fault`, `rule`, `also`, `outcome` and, where there is one, `incident` of a record."""
+    """Return `fault`, `rule`, `also`, `outcome` and, if any, `incident` of a record."""
     fault, incident = event.fault, event.incident
     if incident is not None:
-        told: dict[str, Any] = {"fault": None, "rule": None, "also": list(incident.kind.rules), "outcome": None}
-        return told | {"incident": incident.kind.name}
+        truth: dict[str, Any] = {"fault": None, "rule": None, "also": list(incident.kind.rules), "outcome": None}
+        return truth | {"incident": incident.kind.name}
     if fault is None:
         return {"fault": None, "rule": None, "also": [], "outcome": "clean"}
     return {"fault": fault.name, "rule": fault.rule, "also": list(fault.also), "outcome": fault.outcome}

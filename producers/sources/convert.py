@@ -1,7 +1,7 @@
-"""A cell of text becomes the JSON value its field asks for when that loses nothing, else it stays text.
+"""Convert cells to JSON fragments: a text becomes a value of its field's type if that loses nothing, else it stays a text.
 
-A producer brings data over, it does not repair it: `" 6"`, `"007"`, `"six"` and `"1 Dec 2010"` stay as they are and
-the judge decides. Every function is pure.
+A producer transfers data and does not repair it: `" 6"`, `"007"`, `"six"` and `"1 Dec 2010"` stay unchanged, and the
+judge decides. Every function is pure.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How texts are read as points in time.
+    """How to read texts as points in time.
 
-    ``zone`` is that of texts without an offset; ``format`` (strptime) replaces ISO 8601; ``shift_ms`` moves every
-    timestamp into the future, for further rounds of a loop.
+    Attributes:
+        zone: time zone of texts without an offset.
+        format: format of strptime, in place of ISO 8601.
+        shift_ms: moves every timestamp into the future, for further rounds of a loop.
     """
 
     zone: tzinfo = UTC
@@ -35,7 +37,7 @@ class Reading:
 
 
 def instant(text: str, reading: Reading = Reading()) -> datetime | None:
-    """The instant that ``text`` names, unshifted, in UTC; None when it names none."""
+    """Return the instant that ``text`` names, unshifted, in UTC; None if it names none."""
     if reading.format is None:
         return parse_moment(text, reading.zone)
     try:
@@ -45,7 +47,7 @@ def instant(text: str, reading: Reading = Reading()) -> datetime | None:
 
 
 def write_instant(moment: datetime, shift_ms: int = 0) -> str | None:
-    """``2010-12-01T08:26:00Z``, with a fraction only where there is one; None when the shift leaves the calendar."""
+    """Return ``2010-12-01T08:26:00Z``, with a fraction only if it is not zero; None if the shift leaves the calendar."""
     try:
         moment = (moment + timedelta(milliseconds=shift_ms)).astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
@@ -55,7 +57,7 @@ def write_instant(moment: datetime, shift_ms: int = 0) -> str | None:
 
 
 def timestamp_text(text: str, reading: Reading) -> str:
-    """``text`` as a UTC timestamp, shifted; ``text`` itself when it is none."""
+    """Return ``text`` as a shifted UTC timestamp; ``text`` itself if it is not a timestamp."""
     moment = instant(text, reading)
     return (write_instant(moment, reading.shift_ms) if moment else None) or text
 
@@ -77,7 +79,7 @@ def _boolean(text: str) -> str:
 
 
 def cell_converter(field: Field, reading: Reading = Reading()) -> Callable[[str], str]:
-    """The function from a cell of ``field`` to a JSON fragment; an empty cell is null."""
+    """Return the function from a text cell of ``field`` to a JSON fragment; an empty cell is null."""
 
     def timestamp(text: str) -> str:
         return json_string(timestamp_text(text, reading))
@@ -93,10 +95,10 @@ def cell_converter(field: Field, reading: Reading = Reading()) -> Callable[[str]
 
 
 def value_converter(field: Field, reading: Reading = Reading()) -> Callable[[Any], str]:
-    """The function from a typed value (JSON, Parquet) to a JSON fragment: the type stays as it is.
+    """Return the function from a typed value (JSON, Parquet) to a JSON fragment; the type is kept.
 
-    Texts of a timestamp field are read as points in time only where that is asked for: by a format, a time zone, or a
-    shift. Points in time become texts, since JSON has no such type.
+    Texts of a timestamp field are read as points in time only if ``reading`` has a format, a time zone or a shift. Points in
+    time become texts, because JSON has no such type.
     """
     rereads = field.type == "timestamp" and reading != Reading()
 

@@ -1,4 +1,4 @@
-"""CEL expressions over the columns of a source: compiled once, type-checked before anything is read."""
+"""CEL expressions over the columns of a source, compiled and type-checked before anything is read."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _TEXTS = re.compile(r"""[rR]?("{3}|'{3}).*?\1|[rR]?"(?:\\.|[^"\\])*"|[rR]?'(?:\\
 _WORDS = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
-#: The variable that holds every column by name, for names that are no CEL identifiers: ``row["Customer ID"]``.
+#: The variable that maps names to columns, for names that are not CEL identifiers: ``row["Customer ID"]``.
 ROW = "row"
 
 
 class ExpressionError(Exception):
-    """The expression does not compile; the message is one line and names the column of text it is about."""
+    """The expression does not compile; the message is one line and names the character."""
 
 
 class Failed(Exception):
-    """The expression has no value for this row (a text that is no number, a column that is null …)."""
+    """The expression has no value for this row (a text that is not a number, a column that is null …)."""
 
 
 def words(expression: str) -> frozenset[str]:
-    """The identifiers that stand in an expression, texts and members left out."""
+    """Return the identifiers of an expression, without string literals and members."""
     return frozenset(_WORDS.findall(_TEXTS.sub("''", expression)))
 
 
@@ -36,10 +36,10 @@ class Expression:
     Args:
         text: CEL. A column whose name is an identifier is a variable; `row["…"]` reaches every column.
         columns: the columns of the source.
-        typed: values have JSON types (then columns are dynamically typed); else every cell is a text.
+        typed: cells have JSON types, and columns are dynamically typed; else every cell is a text.
 
     Raises:
-        ExpressionError: it does not compile, or names a column that is not there.
+        ExpressionError: the text does not compile, or names an unknown column.
     """
 
     def __init__(self, text: str, columns: Sequence[str], *, typed: bool) -> None:
@@ -66,7 +66,7 @@ class Expression:
         self.is_condition = self._compiled.return_type() in (cel.Type.BOOL, cel.Type.DYN)
 
     def evaluate(self, values: tuple[Any, ...]) -> Any:
-        """The value for one row, given the values of ``reads`` in that order.
+        """Return the value for one row, given the cells of ``reads`` in that order.
 
         Raises:
             Failed: the expression has no value for this row.

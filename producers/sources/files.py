@@ -1,4 +1,4 @@
-"""Opens files of any supported compression and says how far they have been read."""
+"""Open files of any supported compression and report how much has been read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ _FORMATS = {
 
 
 class InputFile:
-    """A file on disk, opened again for every reading."""
+    """A file on disk, opened anew for every reading.
+
+    Raises:
+        SourceError: the path is a folder, an empty file, or cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +44,7 @@ class InputFile:
         except FileNotFoundError:
             raise SourceError(f"{path}: no such file; {_neighbours(path)}") from None
         except OSError as error:
-            raise SourceError(f"{path}: cannot be read ({error.strerror}); check the path and its rights") from None
+            raise SourceError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
         if self.size == 0:
             raise SourceError(f"{path}: the file is empty; name one with records in it")
 
@@ -50,12 +54,12 @@ class InputFile:
 
     @property
     def format(self) -> str | None:
-        """The format that the name's ending says, under the compression; None when it says none."""
+        """Format by the ending of the name, without that of the compression; None if the ending is unknown."""
         return _FORMATS.get(self._suffix())
 
     @property
     def tabbed(self) -> bool:
-        """Whether the name says tab-separated values."""
+        """True if the ending of the name is that of tab-separated values."""
         return self._suffix() == ".tsv"
 
     def _suffix(self) -> str:
@@ -63,14 +67,14 @@ class InputFile:
         return name.suffix.lower()
 
     def fraction(self) -> float:
-        """How much of the file has been read, 0 to 1."""
+        """Return the share of the file that has been read, 0 to 1."""
         if self._raw is None or self._raw.closed:
             return 0.0
         return min(1.0, self._raw.tell() / self.size)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The uncompressed bytes.
+        """Open the uncompressed bytes.
 
         Raises:
             SourceError: the file cannot be opened, or its compressed data turns out to be damaged while reading.
@@ -81,13 +85,20 @@ class InputFile:
                 with _decompressed(raw, self.compression, self.path) as stream:
                     yield stream
         except (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-            raise SourceError(f"{self.path}: the {self.compression} data is damaged or cut off ({error})") from None
+            raise SourceError(
+                f"{self.path}: the {self.compression} data is damaged or cut off ({error}); get it again"
+            ) from None
         except pa.ArrowException:
-            raise SourceError(f"{self.path}: the {self.compression or self.format} data is damaged or cut off") from None
+            raise SourceError(
+                f"{self.path}: the {self.compression or self.format} data is damaged or cut off; get it again"
+            ) from None
         except OSError as error:
             kind = self.compression
-            what = f"is no readable {kind} data" if kind else "cannot be read"
+            what = f"is not readable {kind} data" if kind else "cannot be read"
             raise SourceError(f"{self.path}: {what} ({error.strerror or error})") from None
+
+    def _damaged(self, what: str) -> SourceError:
+        return SourceError(f"{self.path}: the {what}; get the file again")
 
 
 @contextmanager
@@ -98,7 +109,7 @@ def _decompressed(raw: BinaryIO, compression: str | None, path: Path) -> Iterato
         with zipfile.ZipFile(raw) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if len(names) != 1:
-                raise SourceError(f"{path}: a zip file must hold exactly one file; it holds {len(names)}")
+                raise SourceError(f"{path}: a zip file must hold exactly one file, and this one holds {len(names)}; unpack it")
             with archive.open(names[0]) as member:
                 yield cast(BinaryIO, member)
     elif compression == "zstd":
@@ -115,4 +126,4 @@ def _neighbours(path: Path) -> str:
     if not folder.is_dir():
         return f"the folder {folder} does not exist either"
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
-    return f"files there: {', '.join(names[:10])}" if names else "there is no file in that folder"
+    return f"files there: {', '.join(names[:10])}" if names else "the folder has no files"

@@ -1,10 +1,10 @@
-"""Reads records from a paged JSON API over HTTP(S), politely and without giving its token away."""
+"""Read records from a paged JSON API over HTTP(S): respect `Retry-After`, and send the token to its own origin only."""
 
 from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -15,29 +15,30 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from producers.record import json_value, to_bytes
-from producers.sources.mapping import SourceSpec
 from producers.sources.rows import MISSING, Rows, parsed_rows, point
+from producers.sources.specs import SourceSpec
 from stream_app.errors import SourceError
+from stream_app.retries import POLICIES
 
-ATTEMPTS = 6
-#: Longest wait before another attempt, in seconds, whatever `Retry-After` asks for.
-LONGEST_WAIT = 60.0
+#: Seconds that the API may take to connect, and between two parts of an answer.
 TIMEOUT = 30.0
 REDIRECTS = 5
-#: A body larger than this is refused: pages are meant to be small.
+#: Bytes of the largest body that is read.
 MAX_BODY = 256 << 20
+#: Members of an answer that may contain the items, and JSON pointers to the address of the next page.
 _ITEMS = ("items", "data", "results", "records")
 _NEXT = ("/next", "/links/next", "/_links/next/href", "/paging/next")
-_PLAIN = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_POLICY = POLICIES["source"]
 
 
-def is_url(place: str) -> bool:
-    """Whether a place on the command line is an HTTP(S) URL."""
-    return place.lower().startswith(("http://", "https://"))
+def is_url(text: str) -> bool:
+    """True if a source on the command line is an HTTP(S) URL rather than a file."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def shown(url: str) -> str:
-    """A URL for messages: without user, password and query, any of which may be secret."""
+    """Return a URL for messages: without user, password and query, which may be secret."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -47,10 +48,10 @@ def shown(url: str) -> str:
 
 
 def checked(url: str) -> SplitResult:
-    """The parts of a URL.
+    """Split a URL.
 
     Raises:
-        SourceError: it has no host, or a port that is none.
+        SourceError: it has no host, or its port is invalid.
     """
     try:
         parts = urlsplit(url)
@@ -58,12 +59,12 @@ def checked(url: str) -> SplitResult:
     except ValueError:
         port, parts = 0, urlsplit("")
     if not parts.hostname or port == 0:
-        raise SourceError(f"{shown(url)}: not a URL that can be asked; write http://host:port/path")
+        raise SourceError(f"{shown(url)}: invalid URL; write http://host:port/path")
     return parts
 
 
 class _Retry(Exception):
-    """The API did not answer this time; ``after`` is how many seconds it asks for."""
+    """A failed attempt that may succeed later; ``after``: seconds that the API asks to wait."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
@@ -73,12 +74,12 @@ class _Retry(Exception):
 class HttpReader:
     """The items of a JSON API, page after page.
 
-    Items are the body itself where it is an array, else what ``items`` points at, else the member `items`, `data`,
-    `results` or `records`. The next page is the `Link: <…>; rel="next"` header or a `next` address in the body, unless
-    the source names a cursor or a page parameter.
+    Items are the array at the source's ``items`` pointer; without one, the body if it is an array, or its member `items`,
+    `data`, `results` or `records`. The next page is the `Link: <…>; rel="next"` header or a `next` address in the body,
+    unless the source names a cursor or a page parameter.
 
     Raises:
-        SourceError: the API refuses, does not answer after several attempts, or does not answer with such JSON.
+        SourceError: the API refuses, does not answer after several attempts, or answers with something else.
     """
 
     typed = True
@@ -93,7 +94,7 @@ class HttpReader:
     ) -> None:
         parts = checked(url)
         if parts.username or parts.password:
-            raise SourceError(f"{shown(url)}: no user or password belongs into a URL; set HEADRACE_SOURCE_TOKEN")
+            raise SourceError(f"{shown(url)}: remove the user and password from the URL, and set HEADRACE_SOURCE_TOKEN")
         self.notes: dict[str, int] = {}
         self._url, self._spec, self._token, self._sleep = url, spec, token, sleep
         self._origin = _origin(url)
@@ -103,7 +104,7 @@ class HttpReader:
         self.columns = tuple(self._rows(self._first[0]).columns) if self._first[0] else ()
 
     def chunks(self) -> Iterator[Rows]:
-        """The items page by page; the first page is the one that was read to learn the columns."""
+        """Yield the items page by page; the first page was read to learn the columns."""
         visited: set[str] = set()
         number = self._spec.pages.start
         url: str | None = self._start()
@@ -111,16 +112,16 @@ class HttpReader:
         with httpx2.Client(timeout=TIMEOUT, follow_redirects=False) as client:
             while url is not None:
                 if url in visited:
-                    raise SourceError(f"{shown(url)}: the API leads back to a page that it gave before; check `pages`")
+                    raise SourceError(f"{shown(url)}: the API links to a page that it gave before; check `pages`")
                 visited.add(url)
                 before = items
                 items, following, cursor = self._first or self._page(client, url)
                 self._first = None
                 if items and items == before and self._spec.pages.parameter and not self._spec.pages.cursor:
-                    # An API ignores parameters that it does not know: the first page would come for ever.
+                    # An API ignores unknown parameters, and would answer with its first page for ever.
                     raise SourceError(
-                        f"{shown(url)}: page {len(visited)} is the same as the one before; "
-                        f"the API does not know the page that it is asked for, check `pages`"
+                        f"{shown(url)}: page {len(visited)} is the same as the one before it; "
+                        f"the API ignores the page parameter, check `pages`"
                     )
                 if items:
                     yield self._rows(items)
@@ -149,22 +150,22 @@ class HttpReader:
     def _page(self, client: httpx2.Client, url: str) -> tuple[list[Any], str | None, Any]:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Retry),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            stop=_POLICY.stop,
             wait=_wait,
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            body, headers = retrying(self._get, client, url)
+            body, link = retrying(self._get, client, url)
         except _Retry as error:
-            raise SourceError(f"{shown(url)}: {error} after {ATTEMPTS} attempts; try again later") from None
+            raise SourceError(f"{shown(url)}: {error} after {_POLICY.attempts} attempts; try again later") from None
         try:
             document = from_json(body)
         except (ValueError, RecursionError):
-            raise SourceError(f"{shown(url)}: the answer is no JSON; name the address of a JSON API") from None
+            raise SourceError(f"{shown(url)}: the answer is not JSON; name the address of a JSON API") from None
         items = self._items(document, url)
         pages = self._spec.pages
-        following = _following(document, headers, pages.next)
+        following = _next_address(document, link, pages.next)
         return items, following, point(document, pages.cursor) if pages.cursor else None
 
     def _items(self, document: Any, url: str) -> list[Any]:
@@ -183,7 +184,8 @@ class HttpReader:
             )
         return found
 
-    def _get(self, client: httpx2.Client, url: str) -> tuple[bytes, Mapping[str, str]]:
+    def _get(self, client: httpx2.Client, url: str) -> tuple[bytes, str | None]:
+        """Return the body of a page, and the next page's address if a `Link` header gives it."""
         checked(url)
         for _ in range(REDIRECTS + 1):
             headers = {"Accept": "application/json"}
@@ -194,11 +196,11 @@ class HttpReader:
                     if response.has_redirect_location:
                         url = str(httpx2.URL(url).join(response.headers["Location"]))
                         if not is_url(url):
-                            raise SourceError(f"{shown(self._url)}: redirects to something that is not HTTP")
+                            raise SourceError(f"{shown(self._url)}: redirects to an address that is not HTTP")
                         checked(url)
                         continue
                     self._check(response, url)
-                    return _body(response, url), response.headers
+                    return _body(response, url), response.links.get("next", {}).get("url")
             except httpx2.TimeoutException:
                 raise _Retry("no answer in time") from None
             except httpx2.UnsupportedProtocol:
@@ -206,7 +208,7 @@ class HttpReader:
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 raise _Retry(f"cannot be reached ({type(error).__name__})") from None
             except httpx2.InvalidURL:
-                raise SourceError(f"{shown(self._url)}: leads to an address that is no URL") from None
+                raise SourceError(f"{shown(self._url)}: redirects to an invalid URL") from None
         raise SourceError(f"{shown(self._url)}: more than {REDIRECTS} redirects; name the final address")
 
     def _check(self, response: httpx2.Response, url: str) -> None:
@@ -232,25 +234,24 @@ def _body(response: httpx2.Response, url: str) -> bytes:
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
-    return scheme, (parts.hostname or "").lower(), parts.port or _PLAIN.get(scheme, 0)
+    return scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(scheme, 0)
 
 
-def _following(document: Any, headers: Mapping[str, str], pointer: str | None) -> str | None:
+def _next_address(document: Any, link: str | None, pointer: str | None) -> str | None:
     if pointer is not None:
         value = point(document, pointer)
         return value if isinstance(value, str) and value else None
-    for part in headers.get("Link", "").split(","):
-        address, _, parameters = part.partition(";")
-        if address.strip().startswith("<") and 'rel="next"' in parameters.replace("rel=next", 'rel="next"'):
-            return address.strip().strip("<>")
-    for place in _NEXT:
-        value = point(document, place)
+    if link:
+        return link
+    for known in _NEXT:
+        value = point(document, known)
         if isinstance(value, str) and (is_url(value) or value.startswith(("/", "?"))):
             return value
     return None
 
 
 def _retry_after(text: str | None) -> float | None:
+    """Return the seconds to wait that a `Retry-After` header asks for, which is a number or a date."""
     if not text:
         return None
     if text.isdecimal():
@@ -264,10 +265,7 @@ def _retry_after(text: str | None) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-_backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_WAIT, jitter=0.5)
-
-
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.after if isinstance(error, _Retry) else None
-    return _backoff(state) if asked is None else min(asked, LONGEST_WAIT)
+    return _POLICY.wait(state) if asked is None else min(asked, _POLICY.longest)

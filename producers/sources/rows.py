@@ -1,4 +1,4 @@
-"""Rows as readers hand them on: columns of equal length, with what is no row kept as it came."""
+"""Chunks of rows as readers yield them: columns of equal length; a row that cannot be read keeps its bytes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 
 from pydantic_core import from_json
 
-#: Bytes of JSON Lines per chunk, and the longest line that is parsed; longer ones go through unread.
+from stream_app.errors import SourceError
+
+#: Rows per chunk.
+CHUNK = 5_000
+#: Bytes of JSON Lines per chunk, and the longest line that is parsed; longer lines pass through unparsed.
 CHUNK_BYTES = 8 << 20
 
 
 class Missing:
-    """A member that a JSON object does not have; other than null."""
+    """A member that a JSON object lacks; null is a value."""
 
     def __bool__(self) -> bool:
         return False
@@ -27,10 +31,10 @@ class Rows:
     """A chunk of a source.
 
     Attributes:
-        columns: name → one value per row: texts of a CSV file, Python values of typed formats.
+        columns: name → one value per row: texts for CSV, Python values for typed formats.
         length: the number of rows.
-        raw: the bytes of each row where the format keeps them (JSON), else None.
-        broken: rows that cannot be read; only their ``raw`` bytes count.
+        raw: the bytes of each row if the format keeps them (JSON), else None.
+        broken: rows that cannot be read; only their ``raw`` bytes are valid.
         surplus: row → the cells beyond the last column.
     """
 
@@ -42,12 +46,12 @@ class Rows:
 
 
 def broken_row(raw: bytes) -> Rows:
-    """One row that cannot be read."""
+    """Return a chunk of one row that cannot be read."""
     return Rows({}, 1, (raw,), frozenset({0}))
 
 
 class ObjectColumns(Mapping[str, Sequence[Any]]):
-    """The columns of parsed JSON objects, made when asked for; a name like ``/customer/id`` is a JSON pointer."""
+    """The columns of parsed JSON objects, built on demand; a name like ``/customer/id`` is a JSON pointer."""
 
     def __init__(self, objects: Sequence[Any]) -> None:
         self._objects = objects
@@ -69,7 +73,7 @@ class ObjectColumns(Mapping[str, Sequence[Any]]):
 
 
 def point(document: Any, pointer: str) -> Any:
-    """What a JSON pointer (RFC 6901) points at; MISSING when there is nothing."""
+    """Return the value at a JSON pointer (RFC 6901); MISSING if there is none."""
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict) and name in document:
@@ -82,7 +86,7 @@ def point(document: Any, pointer: str) -> Any:
 
 
 def parsed_rows(lines: list[bytes]) -> Rows:
-    """Lines of JSON as rows; a line that is no JSON object is broken and keeps its bytes."""
+    """Parse lines of JSON as rows; a line that is not a JSON object is broken and keeps its bytes."""
     objects = [_parse(line) for line in lines]
     broken = frozenset(index for index, item in enumerate(objects) if not isinstance(item, dict))
     return Rows(ObjectColumns(objects), len(lines), lines, broken)
@@ -95,3 +99,10 @@ def _parse(line: bytes) -> Any:
         return from_json(line, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, RecursionError):
         return None
+
+
+def refuse_twins(names: Sequence[str], what: str, where: str) -> None:
+    """Refuse two columns of one name, because only one of them would be read."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise SourceError(f"{what} {name!r} appears twice {where}; rename one")

@@ -1,4 +1,4 @@
-"""CEL expressions over an entity's fields: type-checked and compiled by the CEL library."""
+"""CEL expressions over an entity's fields, type-checked and compiled by the CEL library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cel_expr_python import cel
 
 from stream_app.contract.model import Field
 
-#: CEL has no type for a day; it is the first moment of the day in UTC there.
+#: CEL has no type for a day; a day becomes its first moment in UTC.
 _TYPES = {
     "string": cel.Type.STRING,
     "integer": cel.Type.INT,
@@ -21,7 +21,7 @@ _TYPES = {
 }
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _QUOTED = r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
-#: Functions of one text that has to be of some form: where they stand, a test of the text, and the form.
+#: Functions of one string constant: their pattern, an expression that is true if the constant is valid, and the cure.
 _LITERALS = (
     (re.compile(rf"\bduration\(\s*{_QUOTED}\s*\)"), "duration({0}) == duration({0})",
      "write hours, minutes or seconds, such as 24h (CEL has no days)"),
@@ -30,7 +30,7 @@ _LITERALS = (
     (re.compile(rf"\.matches\(\s*{_QUOTED}\s*\)"), "''.matches({0}) in [true, false]", "write a regular expression of RE2"),
 )  # fmt: skip
 
-#: Types whose values the library takes only where they are declared, so that null needs a compilation of its own.
+#: Types whose values the library accepts only if declared, so that null needs a program of its own.
 MOMENTS = ("timestamp", "date")
 
 
@@ -38,9 +38,9 @@ def compile_cel(expression: str, fields: Iterable[Field], problem: Any, nulls: C
     """Type-check and compile a CEL condition over an entity's fields and ``as_of`` (a timestamp).
 
     Optional fields may be null, so they are dynamically typed; of those of type timestamp and date, only the ones in
-    ``nulls`` may (the library takes no datetime for a dynamic type). ``problem`` makes the exception out of a message.
+    ``nulls`` may (the library accepts no datetime for a dynamic type). ``problem`` makes an exception of a message.
     """
-    # Only what the expression mentions: a field may be called `type` or `string`, which CEL has a use for itself.
+    # Declare only the fields that the expression mentions: a field may be called `type` or `string`, which are CEL's own names.
     words = set(re.findall(r"\w+", expression))
     mentioned = [field for field in fields if field.name in words]
     variables = {field.name: _type(field, field.name in nulls) for field in mentioned}
@@ -49,16 +49,16 @@ def compile_cel(expression: str, fields: Iterable[Field], problem: Any, nulls: C
         compiled = cel.NewEnv(variables=variables).compile(expression)
     except Exception as error:
         first = str(error).splitlines()[0].replace("INVALID_ARGUMENT: ERROR: <input>:", "column ")
-        raise problem(f"the condition is not valid CEL: {first}") from None
+        raise problem(f"the condition is not valid CEL: {first}; correct it") from None
     if compiled.return_type() != cel.Type.BOOL and not nulls:
-        raise problem("the condition must be true or false; compare what it computes with something")
+        raise problem("the condition is not true or false; compare its value with another")
     if not nulls:
         _check_literals(expression, problem)
     return compiled
 
 
 def _check_literals(expression: str, problem: Any) -> None:
-    """Refuse what the library would only notice at each record: ``duration("1d")`` holds for none."""
+    """Refuse constants that the library would only reject for each record, such as ``duration("1d")``."""
     for pattern, probe, cure in _LITERALS:
         for match in pattern.finditer(expression):
             compiled = cel.NewEnv(variables={}).compile(probe.format(match[1]))
@@ -72,5 +72,5 @@ def _type(field: Field, null: bool) -> Any:
 
 
 def names_in(expression: str) -> frozenset[str]:
-    """The words of an expression outside its texts: fields, functions and ``as_of``."""
+    """Return the words of an expression outside its strings: fields, functions and ``as_of``."""
     return frozenset(re.findall(r"[A-Za-z_]\w*", _STRING.sub("", expression)))

@@ -1,4 +1,4 @@
-"""One ODCS document → one compiled Contract; what Headrace does not support is refused by name."""
+"""One ODCS document → one compiled Contract; everything that Headrace does not support is refused by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
 from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, unknown_fields
 
-#: What can be wrong with a record before it has fields: id → (dimension, severity, message).
+#: Rules on a record as a whole, before its fields are read: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.tombstone": (Dimension.COMPLETENESS, Severity.ERROR, "the record has no value (a tombstone)"),
     "record.empty": (Dimension.COMPLETENESS, Severity.ERROR, "the value is empty"),
@@ -25,10 +25,14 @@ RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     ),
     "record.nesting": (Dimension.CONFORMITY, Severity.ERROR, "the value is nested too deeply"),
     "record.notObject": (Dimension.CONFORMITY, Severity.ERROR, "the value is not a JSON object"),
-    "record.duplicateKey": (Dimension.CONSISTENCY, Severity.ERROR, "a key stands twice in the object"),
-    "record.unknownField": (Dimension.CONFORMITY, Severity.WARNING, "a field that the contract does not know"),
+    "record.duplicateKey": (Dimension.CONSISTENCY, Severity.ERROR, "a key appears twice in the object"),
+    "record.unknownField": (
+        Dimension.CONFORMITY,
+        Severity.WARNING,
+        "the object has a field that the contract does not declare",
+    ),
 }
-#: Agreements about the service that say when a contract holds; all others would be checks that nobody makes.
+#: Service levels that say when a contract is in force; Headrace would have to check all others, and does not.
 SERVICE_DATES = ("generalAvailability", "endOfSupport", "endOfLife")
 
 
@@ -36,11 +40,11 @@ def compile_contract(document: Document) -> Contract:
     """Compile a document that already satisfies the standard's schema.
 
     Raises:
-        DocumentError: with file, line and fix.
+        DocumentError: the contract cannot be used; the message has file, line and cure.
     """
     data = document.data
     draft = _begin(document, data)
-    _refuse_promises(draft, data)
+    _refuse_service_levels(draft, data)
     custom = draft.custom_properties(draft.schema, draft.at, SCHEMA_PROPERTIES)
     unknown = unknown_fields(draft, custom)
     impact = draft.impact(custom, draft.at)
@@ -49,15 +53,15 @@ def compile_contract(document: Document) -> Contract:
             if unknown is None:
                 continue
             severity = unknown
-        # What a record costs that is refused; one that is only marked costs nothing yet.
+        # Only a rejected record costs the business something.
         costs = impact if severity is Severity.ERROR else None
         draft.add(Rule(rule_id, dimension, severity, "$", message, "record", impact=costs), draft.at)
     properties = compile_fields(draft)
     roles = compile_roles(draft, custom)
     draft.key = roles.key
-    for place, declared in properties:
+    for at, declared in properties:
         for index, quality in enumerate(declared.get("quality") or []):
-            compile_quality(draft, (*place, "quality", index), quality, declared["name"])
+            compile_quality(draft, (*at, "quality", index), quality, declared["name"])
     for index, quality in enumerate(draft.schema.get("quality") or []):
         compile_quality(draft, (*draft.at, "quality", index), quality, None)
     purpose = (data.get("description") or {}).get("purpose", "")
@@ -91,28 +95,30 @@ def compile_contract(document: Document) -> Contract:
 
 def _begin(document: Document, data: dict[str, Any]) -> Draft:
     if data.get("kind") != "DataContract":
-        raise document.error(("kind",), "kind must be DataContract")
+        raise document.error(("kind",), "unsupported kind; write `kind: DataContract`")
     objects = data.get("schema") or []
     if len(objects) != 1:
-        raise document.error(("schema",), "a contract file describes exactly one entity; one `schema` entry per file")
+        raise document.error(
+            ("schema",), f"the file has {len(objects)} entries under `schema`; write exactly one, the entity, per file"
+        )
     at: Path_ = ("schema", 0)
     entity: str = objects[0].get("name", "")
     if not NAME.fullmatch(entity):
-        raise document.error((*at, "name"), "an entity's name is letters, digits and _, as in a topic name")
+        raise document.error(
+            (*at, "name"),
+            f"the entity's name {entity!r} is not valid; use letters, digits and _, and do not begin with a digit",
+        )
     return Draft(document, entity, objects[0], at)
 
 
-def _refuse_promises(draft: Draft, data: dict[str, Any]) -> None:
-    """Refuse what would have to be checked and is not; the rest of a contract's head is for people."""
+def _refuse_service_levels(draft: Draft, data: dict[str, Any]) -> None:
+    """Refuse what Headrace would have to check and does not; the rest of a contract's head is for people."""
     draft.custom_properties(data, (), ())
     for index, agreement in enumerate(data.get("slaProperties") or []):
         name = agreement["property"]
         if name not in SERVICE_DATES:
             raise draft.error(
                 ("slaProperties", index, "property"),
-                f"the service level {name!r} is not checked by Headrace; write it into a description, or promise a rowCount "
-                f"as quality; accepted: {', '.join(SERVICE_DATES)}",
+                f"Headrace does not check the service level {name!r}; move it to a description, or write a quality rule with "
+                f"the metric rowCount; accepted service levels: {', '.join(SERVICE_DATES)}",
             )
-
-
-__all__ = ["RECORD_RULES", "SERVICE_DATES", "compile_contract"]

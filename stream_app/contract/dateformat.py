@@ -1,4 +1,4 @@
-"""Forms of dates as ODCS writes them (a part of the JDK's DateTimeFormatter), read by regular expressions."""
+"""Date formats of ODCS (a part of the JDK's DateTimeFormatter) → regular expressions."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ _DATE = ("year", "month", "day")
 
 
 @cache
-def date_pattern(form: str) -> re.Pattern[str]:
-    """The regular expression of a form: groups year, month, day and, where it has them, hour … offset.
+def date_pattern(format_: str) -> re.Pattern[str]:
+    """Return the regular expression of a format: groups year, month, day and, if the format has them, hour … offset.
 
     Raises:
-        ValueError: the form is not of the supported part, or leaves open which day is meant.
+        ValueError: a part is not supported, or the format does not determine the day.
     """
     expression, names = "", []
-    for token in _TOKEN.finditer(form):
+    for token in _TOKEN.finditer(format_):
         letters = token["letters"]
         if letters is None:
             expression += re.escape(token["other"] if token["quoted"] is None else token["quoted"] or "'")
             continue
         if letters not in _PARTS:
-            raise ValueError(f"{letters!r} is not supported; supported: {', '.join(_PARTS)}")
+            raise ValueError(f"unsupported part {letters!r} (supported: {', '.join(_PARTS)})")
         expression += _PARTS[letters]
         names.append(_PARTS[letters][4:].partition(">")[0])
     if len(set(names)) != len(names):
-        raise ValueError("a part stands twice")
+        raise ValueError("a part appears twice")
     if any(name not in names for name in _DATE):
-        raise ValueError("it must have a year, a month and a day")
+        raise ValueError("year, month or day is missing")
     if names[0] == "year" and tuple(name for name in names if name in _DATE) != _DATE:
-        raise ValueError("a date that begins with the year goes on with month and day")
+        raise ValueError("month and day do not follow the year in this order")
     needs = (("second", "minute"), ("minute", "hour"), ("fraction", "second"), ("offset", "hour"))
     for part, other in needs:
         if part in names and other not in names:
-            raise ValueError(f"it has a {part} and no {other}")
+            raise ValueError(f"it has a {part} without {'an' if other == 'hour' else 'a'} {other}")
     return re.compile(expression, re.ASCII)
 
 
-def has_time(form: str) -> bool:
-    """Whether the form has a time of day."""
-    return "hour" in date_pattern(form).groupindex
+def has_time(format_: str) -> bool:
+    """True if the format has a time of day."""
+    return "hour" in date_pattern(format_).groupindex

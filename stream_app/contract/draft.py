@@ -1,4 +1,4 @@
-"""A contract while it is compiled: the document, where one is in it, and what it came to so far."""
+"""A contract while it is compiled: the document, and the parts found so far."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def a(kind: str) -> str:
-    """A type with its article."""
+    """Return a type with its article."""
     return f"an {kind}" if kind == "integer" else f"a {kind}"
 
 
 class Draft:
-    """Collects the parts of one entity's contract; the steps of the compiler add to it."""
+    """Collects the parts of one entity's contract; the steps of the compiler add to it. ``at``: a path in the document."""
 
     def __init__(self, document: Document, entity: str, schema: dict[str, Any], at: Path_) -> None:
         self.document = document
@@ -54,36 +54,36 @@ class Draft:
         self.before: list[Before] = []
         self.windows: list[WindowRule] = []
         self.key: str | None = None
-        #: Field → what it costs the business when one of its structural rules is broken.
+        #: Field → the cost to the business when one of its structural rules is broken.
         self.impacts: dict[str, str] = {}
 
-    def error(self, place: Path_, message: str) -> DocumentError:
-        """The error to raise: ``file:line: message`` for the line of ``place``."""
-        return self.document.error(place, message)
+    def error(self, at: Path_, message: str) -> DocumentError:
+        """Return the error to raise, ``file:line: message``, for the line of ``at``."""
+        return self.document.error(at, message)
 
-    def refuse(self, problem: str | None, place: Path_) -> None:
-        """Raise the problem that one of ``stream_app.contract.values`` found, if it found one."""
+    def refuse(self, problem: str | None, at: Path_) -> None:
+        """Raise a problem that a check of ``values``, ``steps`` or ``thresholds`` found; ``None``: it found none."""
         if problem is not None:
-            raise self.error(place, problem)
+            raise self.error(at, problem)
 
-    def field(self, name: Any, place: Path_, types: tuple[str, ...] = (), role: str = "") -> Field:
-        """The field called ``name``, which must be one of this entity, and of one of ``types`` where there are any."""
+    def field(self, name: Any, at: Path_, types: tuple[str, ...] = (), role: str = "") -> Field:
+        """Return the field ``name``; refuse one that this entity does not have, or whose type is not among ``types``."""
         for field in self.fields:
             if field.name == name:
                 if types and field.type not in types:
                     begin = f"{role}: " if role else ""
-                    raise self.error(place, f"{begin}{name} is {a(field.type)}; it must be a {' or '.join(types)}")
+                    raise self.error(at, f"{begin}{name} is {a(field.type)}; name a field of type {' or '.join(types)}")
                 return field
         names = ", ".join(field.name for field in self.fields)
-        raise self.error(place, f"{self.entity} has no field {name!r}; its fields: {names}")
+        raise self.error(at, f"{self.entity} has no field {name!r}; its fields: {names}")
 
-    def reference(self, name: Any, place: Path_) -> Reference:
-        """The relationship of the field called ``name``, which must have one."""
-        self.field(name, place)
+    def reference(self, name: Any, at: Path_) -> Reference:
+        """Return the relationship of the field ``name``; refuse a field that has none."""
+        self.field(name, at)
         for reference in self.references:
             if reference.field == name:
                 return reference
-        raise self.error(place, f"{name} refers to no other entity; give it `relationships`, or name a field that has them")
+        raise self.error(at, f"{name} does not refer to another entity; give it `relationships`, or name a field that has them")
 
     def structure(
         self,
@@ -91,18 +91,18 @@ class Draft:
         dimension: Dimension,
         message: str,
         field: str,
-        place: Path_,
+        at: Path_,
         kind: RuleKind = "structure",
         path: str | None = None,
     ) -> Rule:
-        """Add a rule that follows from how a field is declared; such rules reject."""
+        """Add a rule that follows from the declaration of a field; such rules reject."""
         path = f"$.{field}" if path is None else path
-        return self.add(Rule(rule_id, dimension, Severity.ERROR, path, message, kind, field, self.impacts.get(field)), place)
+        return self.add(Rule(rule_id, dimension, Severity.ERROR, path, message, kind, field, self.impacts.get(field)), at)
 
     def quality(
-        self, quality: dict[str, Any], place: Path_, field: str | None, kind: RuleKind, severity: Severity | None = None
+        self, quality: dict[str, Any], at: Path_, field: str | None, kind: RuleKind, severity: Severity | None = None
     ) -> Rule:
-        """Add the rule that an entry of ``quality`` names; of its own severity unless another is given."""
+        """Add the rule that an entry of ``quality`` names, with its own severity unless another is given."""
         rule = Rule(
             quality["id"],
             Dimension(quality["dimension"]),
@@ -113,32 +113,34 @@ class Draft:
             field,
             quality.get("businessImpact"),
         )
-        return self.add(rule, place)
+        return self.add(rule, at)
 
-    def add(self, rule: Rule, place: Path_) -> Rule:
-        """Add a rule under its id, which no other may have."""
+    def add(self, rule: Rule, at: Path_) -> Rule:
+        """Add a rule; refuse an id that another rule of the contract has."""
         if rule.id in self.rules:
-            raise self.error(place, f"the rule id {rule.id!r} is taken; ids are unique within a contract")
+            raise self.error(at, f"the rule id {rule.id!r} appears twice in the contract; rename one")
         self.rules[rule.id] = rule
         return rule
 
-    def impact(self, custom: dict[str, Any], place: Path_) -> str | None:
-        """The custom property ``businessImpact``, of an entity's record rules or of a field's structural ones."""
+    def impact(self, custom: dict[str, Any], at: Path_) -> str | None:
+        """Return the custom property ``businessImpact`` of an entity or a field."""
         text = custom.get("businessImpact")
         if text is not None and not (isinstance(text, str) and text.strip()):
-            raise self.error((*place, "customProperties"), "businessImpact is a text: what a broken rule costs the business")
+            raise self.error(
+                (*at, "customProperties"), "businessImpact is not a string; write what a broken rule costs the business"
+            )
         return text
 
-    def custom_properties(self, node: dict[str, Any], place: Path_, known: tuple[str, ...]) -> dict[str, Any]:
-        """The custom properties of a node by name; one that Headrace does not know is refused."""
+    def custom_properties(self, node: dict[str, Any], at: Path_, known: tuple[str, ...]) -> dict[str, Any]:
+        """Return the custom properties of a node by name; refuse one that is not among ``known``."""
         found: dict[str, Any] = {}
         for index, item in enumerate(node.get("customProperties") or []):
             name = item["property"]
-            where = (*place, "customProperties", index)
+            where = (*at, "customProperties", index)
             if name not in known:
-                cure = f"known here: {', '.join(known)}" if known else "none is known here; remove it"
+                cure = f"supported: {', '.join(known)}" if known else "remove it"
                 raise self.error(where, f"unknown custom property {name!r}; {cure}")
             if name in found:
-                raise self.error(where, f"the custom property {name!r} stands twice")
+                raise self.error(where, f"the custom property {name!r} appears twice; remove one")
             found[name] = item["value"]
         return found

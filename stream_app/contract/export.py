@@ -1,4 +1,4 @@
-"""A compiled contract for others: its rules as a table for people, clean records as JSON Schema, topics as AsyncAPI."""
+"""Exports of compiled contracts: rules as Markdown tables, clean records as JSON Schema, topics as AsyncAPI."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from stream_app.names import CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS, Topi
 
 _TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern")
-#: Formats of ours → those of JSON Schema.
+#: Our format → JSON Schema's.
 _FORMATS = {"email": "idn-email", "uuid": "uuid", "uri": "uri", "hostname": "hostname", "ipv4": "ipv4", "ipv6": "ipv6"}
 _HEADERS = {
-    SOURCE: "topic:partition:offset of the raw record; drop what you have seen",
+    SOURCE: "topic:partition:offset of the raw record; skip records whose source you have seen",
     CONTRACT: "contract id and version",
-    WARNINGS: "findings that mark but do not reject (JSON)",
-    REPAIRS: "what cleaning changed, field.step (JSON)",
-    FINDINGS: "every reason (JSON): rule, severity, dimension, path, message; never a value",
+    WARNINGS: "findings that do not reject (JSON): rule, severity, dimension, path, message; never a value",
+    REPAIRS: "changes that cleaning made, field.step (JSON)",
+    FINDINGS: "all findings (JSON): rule, severity, dimension, path, message; never a value",
 }
 
 
 def rules_markdown(contracts: Iterable[Contract]) -> str:
-    """Every rule of each contract as a Markdown table."""
+    """Return every rule of each contract as a Markdown table."""
     lines: list[str] = []
     for contract in contracts:
         lines += ["", f"## {contract.entity}", ""]
@@ -40,7 +40,7 @@ def rules_markdown(contracts: Iterable[Contract]) -> str:
 
 
 def promise(window: WindowRule) -> str:
-    """A threshold in words: ``nullValues of an hour: less than 5 %``."""
+    """Return a threshold in words: ``nullValues of an hour: less than 5 %``."""
     scale, unit = (100, " %") if window.unit == "percent" else (1, " rows")
     low = None if window.low is None else f"{window.low * scale:.10g}"
     high = None if window.high is None else f"{window.high * scale:.10g}"
@@ -54,10 +54,10 @@ def promise(window: WindowRule) -> str:
 
 
 def json_schema(contract: Contract) -> dict[str, Any]:
-    """JSON Schema (2020-12) of the entity's clean records.
+    """Return the JSON Schema (2020-12) of the entity's clean records.
 
-    It holds what JSON Schema can say of one record: types, bounds, formats and listed values. Every field is there, with
-    null where it is optional and absent. Bounds of timestamps and dates are in the description only.
+    It has types, bounds, formats and listed values. Every field is present, with null if it is optional and absent. Bounds of
+    timestamps and dates are in the description only.
     """
     listed = {
         rule.field: list(rule.values)
@@ -116,7 +116,7 @@ def _format(field: Field, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def asyncapi(shop: Shop, prefix: str = "") -> dict[str, Any]:
-    """AsyncAPI 3.0 of what the shop's worker sends: the clean and dead-letter topics of every entity."""
+    """Return the AsyncAPI 3.0 document of what the shop's worker sends: clean and dead-letter topics of every entity."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {}
@@ -130,7 +130,7 @@ def asyncapi(shop: Shop, prefix: str = "") -> dict[str, Any]:
             "payload": {"$ref": f"#/components/schemas/{entity}"},
         }
         messages[f"{entity}DeadLetter"] = {
-            "summary": "The raw record as it came, with every reason written on it.",
+            "summary": "The raw record, unchanged, with all findings in a header.",
             "headers": _headers(SOURCE, CONTRACT, FINDINGS),
             "payload": {},
         }

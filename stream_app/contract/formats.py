@@ -1,4 +1,4 @@
-"""The formats of text that a contract may ask for, and what text has them."""
+"""Formats of strings and sizes of numbers that a contract may set."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from ipaddress import AddressValueError, IPv6Address
 import pycountry
 from email_validator import EmailNotValidError, validate_email
 
-#: No address that mail can reach is longer (RFC 5321 4.5.3.1); the library's own check comes after costly steps.
-_LONGEST_EMAIL = 254
-#: Results that are kept per format: an update of a customer mostly repeats the address.
-_REMEMBERED = 4096
+#: Maximum length of an address (RFC 5321 4.5.3.1); the library checks it only after costly steps.
+_MAX_EMAIL_LENGTH = 254
+#: Cached results per format: an update of a customer mostly repeats the address. A repeated address costs 0.06 instead of 20 to
+#: 90 µs (README.md of the judge).
+_CACHED = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What text has the format: all that is given must agree.
+    """The strings that have a format: all attributes that are set must agree.
 
     Attributes:
-        means: what it is, for the docs.
+        means: its meaning, for the docs.
         patterns: regular expressions that pydantic-core runs in linear time.
-        listed: the texts that have it, where they can be listed; a function, so that no list is read unless it is used.
-        test: a Python function, where neither is enough.
-        plain: an expression for texts that surely pass ``test``, so that most records need no call of it.
+        listed: a function that returns all strings of the format, so that a list is read only if it is used.
+        test: a Python function, if the others are not enough.
+        plain: a regular expression of strings that certainly pass ``test``, so that most records need no call of it.
     """
 
     means: str
@@ -35,10 +36,10 @@ class Format:
     plain: str | None = None
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED)
 def is_email(text: str) -> bool:
-    """Whether the text is an address by the email-validator library: syntax only, nothing is looked up."""
-    if len(text) > _LONGEST_EMAIL:
+    """True if the text is an address by the email-validator library: syntax only, without look-ups."""
+    if len(text) > _MAX_EMAIL_LENGTH:
         return False
     try:
         validate_email(text, check_deliverability=False, strict=True)
@@ -47,9 +48,9 @@ def is_email(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED)
 def is_ipv6(text: str) -> bool:
-    """Whether the text is an IPv6 address without a zone."""
+    """True if the text is an IPv6 address without a zone."""
     try:
         IPv6Address(text)
     except AddressValueError:
@@ -59,13 +60,13 @@ def is_ipv6(text: str) -> bool:
 
 @cache
 def countries() -> frozenset[str]:
-    """ISO 3166-1 alpha-2 codes."""
+    """Return the ISO 3166-1 alpha-2 codes."""
     return frozenset(country.alpha_2 for country in pycountry.countries)
 
 
 @cache
 def country_names() -> frozenset[str]:
-    """English names of the countries of ISO 3166-1: the short, the common and the official ones."""
+    """Return the English names of the countries of ISO 3166-1: short, common and official."""
     kinds = ("name", "common_name", "official_name")
     return frozenset(
         value for country in pycountry.countries for kind in kinds if (value := getattr(country, kind, None)) is not None
@@ -74,7 +75,7 @@ def country_names() -> frozenset[str]:
 
 @cache
 def currencies() -> frozenset[str]:
-    """ISO 4217 codes."""
+    """Return the ISO 4217 codes."""
     return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
@@ -122,19 +123,19 @@ FORMATS: Mapping[str, Format] = {
     "currency": Format("a currency's code by ISO 4217, in capitals", listed=currencies),
 }
 
-#: Formats of ODCS that say nothing that could be checked here, and what to write.
+#: Formats of ODCS that Headrace does not check → the cure.
 REFUSED: Mapping[str, str] = {
-    "password": "it says nothing that can be checked; use `classification: restricted`",
-    "binary": "JSON holds no bytes; use byte, which is base64",
+    "password": "it cannot be checked; use `classification: restricted`",
+    "binary": "JSON has no bytes; use byte, which is base64",
     "date": "use `logicalType: date`",
     "date-time": "use `logicalType: timestamp`",
     "time": "use a `pattern`",
 }
 
-#: Whole numbers by the Rust names that ODCS uses: (smallest, largest). Integers here have 64 bits and a sign.
+#: ODCS name of an integer's size → (smallest, largest). Integers have at most 64 bits and a sign.
 INTEGERS: Mapping[str, tuple[int, int]] = {
     **{f"i{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"u{bits}": (0, 2**bits - 1) for bits in (8, 16, 32)},
 }
-#: The largest magnitude of a floating-point number, by ODCS's name of its size.
+#: ODCS name of a floating-point number's size → the largest magnitude.
 FLOATS: Mapping[str, float] = {"f32": 3.4028234663852886e38, "f64": 1.7976931348623157e308}

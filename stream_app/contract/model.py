@@ -1,4 +1,4 @@
-"""What a compiled contract is: plain frozen values that the judge, the producers and the store read."""
+"""The compiled contract: frozen values that the judge, the producers and the store read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 
 class Severity(StrEnum):
-    """What a finding does to its record: ``error`` rejects, ``warning`` marks, ``info`` is only counted."""
+    """The effect of a finding: ``error`` rejects the record, ``warning`` goes into its headers, ``info`` is only counted."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -41,7 +41,7 @@ class Rule:
     """One check with a stable id.
 
     ``id`` is ``field.check`` for structure (``quantity.minimum``), ``record.check`` for the record as bytes
-    (``record.syntax``) and the contract's own ``id`` for quality rules. ``path`` is where a finding points (``$.quantity``).
+    (``record.syntax``) and the contract's own ``id`` for quality rules. ``path`` is ``$.quantity`` or, for the record, ``$``.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Field:
 
     @property
     def personal(self) -> bool:
-        """Whether the value is to be masked wherever people look at records."""
+        """True if the value is masked wherever people see records."""
         return (self.classification or "public").lower() not in {"public", "internal"}
 
 
@@ -85,11 +85,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """A key that may occur once.
+    """A key that must be unique.
 
-    ``among="kept"``: no other record that was not rejected may carry it (``primaryKey``, ``unique``).
-    ``among="seen"``: no earlier record at all may carry it (the library metric ``duplicateValues``).
-    With ``contradiction``, a record that repeats the key with other content breaks that rule instead of ``rule``.
+    ``among="kept"``: among records that were not rejected (``primaryKey``, ``unique``).
+    ``among="seen"``: among all earlier records (the library metric ``duplicateValues``).
+    With ``contradiction``, a record that repeats the key with different content breaks that rule instead of ``rule``.
     """
 
     rule: Rule
@@ -121,7 +121,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """Fields that must be there when a CEL expression is true of the record."""
+    """Fields that are required when a CEL expression is true of the record."""
 
     rule: Rule
     fields: tuple[str, ...]
@@ -132,8 +132,8 @@ class Required:
 class Outlier:
     """A number far from the median of its group, in robust standard deviations of its logarithm (``judge.baseline``).
 
-    ``levels`` names what makes a group, finest first: a field of the record, then ``field.other``, fields of the record
-    that it refers to; ``()`` is the whole entity. The first level with ``minimum`` values learned decides.
+    ``levels`` name what makes a group, finest first: a field of the record, then ``field.other``, fields of the referenced
+    record; ``()`` is the whole entity. The first level with at least ``minimum`` learned values decides.
     """
 
     rule: Rule
@@ -145,7 +145,7 @@ class Outlier:
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """A number further than ``tolerance`` (relative, 0.5 is 50 %) from ``value`` of the record that ``reference`` names."""
+    """A number further than ``tolerance`` (relative, 0.5 is 50 %) from ``value`` of the record that ``reference`` refers to."""
 
     rule: Rule
     field: str
@@ -156,7 +156,7 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """An update that is older, by event time, than the one that is known of the same ``key``."""
+    """An update older, by event time, than the known one of the same ``key``."""
 
     rule: Rule
     key: str
@@ -177,11 +177,11 @@ class WindowRule:
     """A threshold on a metric of a window (an hour of event time), checked when the window is final.
 
     ``metric`` is ``rowCount``, the records that are no longer pending, or a library metric: the findings of the rule
-    ``counted``. That is ``rule.id`` itself, of kind ``window`` and severity ``info`` so that it weighs nothing, or
-    ``field.required`` where nulls of a required field are counted. ``breach`` is how bad a broken threshold is.
+    ``counted``. That is ``rule.id`` itself, of kind ``window`` and severity ``info``, so that it does not lower the score; or
+    ``field.required``, where nulls of a required field are counted. ``breach`` is the severity of a broken threshold.
     The observed value (a number of rows, or a share between 0 and 1 when ``unit`` is ``percent``) must satisfy
-    ``low`` and ``high``, in the same unit: inclusive unless ``exclusive_low`` / ``exclusive_high``. ``outside`` turns it
-    round: the value must not lie from ``low`` to ``high`` (``mustNotBe``, ``mustNotBeBetween``).
+    ``low`` and ``high``, in the same unit: inclusive unless ``exclusive_low`` / ``exclusive_high``. ``outside`` inverts the
+    test: the value must not lie from ``low`` to ``high`` (``mustNotBe``, ``mustNotBeBetween``).
     """
 
     rule: Rule
@@ -196,7 +196,7 @@ class WindowRule:
     outside: bool = False
 
     def keeps(self, observed: float) -> bool:
-        """Whether a window whose metric is ``observed`` keeps the promise."""
+        """True if a window whose metric is ``observed`` keeps the threshold."""
         above = self.low is None or observed > self.low or (observed == self.low and not self.exclusive_low)
         below = self.high is None or observed < self.high or (observed == self.high and not self.exclusive_high)
         return (above and below) is not self.outside
@@ -204,7 +204,7 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """Where a record's money is: ``quantity`` × ``price``, in ``currency`` (ISO 4217, two minor digits)."""
+    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217, two minor digits)."""
 
     quantity: str
     price: str
@@ -241,7 +241,7 @@ class Contract:
     unknown_fields: Severity | None = Severity.WARNING
 
     def field(self, name: str) -> Field:
-        """The field called ``name``; KeyError when there is none."""
+        """Return the field ``name``; KeyError if the contract does not declare it."""
         for candidate in self.fields:
             if candidate.name == name:
                 return candidate
@@ -249,7 +249,7 @@ class Contract:
 
     @property
     def name_and_version(self) -> str:
-        """``id:version``, the value of the ``headrace.contract`` header."""
+        """Return ``id:version``, the value of the ``headrace.contract`` header."""
         return f"{self.id}:{self.version}"
 
 
@@ -263,5 +263,5 @@ class Shop:
 
     @property
     def sources_file(self) -> Path:
-        """``sources.yaml``: how files and APIs become records (read by the producers)."""
+        """Return the path of ``sources.yaml``, by which producers read files and APIs."""
         return self.folder / "sources.yaml"

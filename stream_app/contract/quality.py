@@ -1,4 +1,4 @@
-"""The ``quality`` of an entity or property → rules: the standard's library metrics, and what every rule must say."""
+"""Entries of ``quality`` → rules: what every rule must have, and the standard's library metrics."""
 
 from __future__ import annotations
 
@@ -8,74 +8,75 @@ from stream_app.contract.custom import compile_custom
 from stream_app.contract.document import Path_
 from stream_app.contract.draft import Draft
 from stream_app.contract.model import Dimension, Rule, RuleKind, Severity, Unique, ValueRule, WindowRule
+from stream_app.contract.steps import unreachable_problem
 from stream_app.contract.thresholds import OPERATORS, UNITS, threshold_bounds, threshold_problem
-from stream_app.contract.values import listed_problem, missing_problem, pattern_problem, unreachable_problem
+from stream_app.contract.values import listed_problem, missing_problem, pattern_problem
 
 METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount")
 _UNSUPPORTED = ("schedule", "scheduler", "method", "rule")
 
 
-def compile_quality(draft: Draft, place: Path_, quality: dict[str, Any], field: str | None) -> None:
-    """Add the rule that one entry of ``quality`` describes; ``field`` is the property it stands at, if any."""
+def compile_quality(draft: Draft, at: Path_, quality: dict[str, Any], field: str | None) -> None:
+    """Add the rule of one entry of ``quality``; ``field`` is the property that has the entry, if it is not the entity's."""
     kind = quality.get("type", "library")
     if kind == "text":
         return
     if kind == "sql":
-        raise draft.error((*place, "type"), "quality of type sql is not supported; use library or custom")
+        raise draft.error((*at, "type"), "unsupported quality type sql; use library or custom")
     rule_id = quality.get("id")
     if not rule_id:
-        raise draft.error(place, "a quality rule needs a stable `id`")
+        raise draft.error(at, "the quality rule has no `id`; give it a stable one")
     if "dimension" not in quality:
-        raise draft.error(place, f"the rule {rule_id!r} needs a `dimension`: {', '.join(Dimension)}")
+        raise draft.error(at, f"the rule {rule_id!r} has no `dimension`; use one of {', '.join(Dimension)}")
     severity = quality.get("severity", "error")
     if severity not in list(Severity):
-        raise draft.error((*place, "severity"), f"severity is one of {', '.join(Severity)}")
+        raise draft.error((*at, "severity"), f"unknown severity {severity!r}; use one of {', '.join(Severity)}")
     for unsupported in _UNSUPPORTED:
         if unsupported in quality:
-            raise draft.error((*place, unsupported), f"{unsupported!r} is not supported; remove it")
-    draft.custom_properties(quality, place, ())
+            raise draft.error((*at, unsupported), f"unsupported key {unsupported!r}; remove it")
+    draft.custom_properties(quality, at, ())
     if kind == "custom":
         for foreign in ("metric", "unit", *OPERATORS):
             if foreign in quality:
-                raise draft.error(
-                    (*place, foreign), f"{foreign!r} belongs to library metrics; a custom rule has an implementation"
-                )
-        compile_custom(draft, place, quality, field)
+                raise draft.error((*at, foreign), f"{foreign!r} is for library metrics, and this rule is custom; remove it")
+        compile_custom(draft, at, quality, field)
     else:
-        _metric(draft, place, quality, field)
+        _metric(draft, at, quality, field)
 
 
-def _metric(draft: Draft, place: Path_, quality: dict[str, Any], field: str | None) -> None:
+def _metric(draft: Draft, at: Path_, quality: dict[str, Any], field: str | None) -> None:
     metric = quality.get("metric")
     if metric not in METRICS:
-        raise draft.error((*place, "metric"), f"the metric {metric!r} is not supported; supported: {', '.join(METRICS)}")
+        raise draft.error((*at, "metric"), f"unsupported metric {metric!r}; supported: {', '.join(METRICS)}")
     operators = {key: value for key, value in quality.items() if key.startswith("must")}
     if len(operators) != 1 or not set(operators) <= set(OPERATORS):
-        raise draft.error(place, f"{quality['id']}: {metric} needs one threshold: {', '.join(OPERATORS)}")
+        raise draft.error(
+            at, f"{quality['id']}: {metric} does not have exactly one threshold; use one of {', '.join(OPERATORS)}"
+        )
     [(operator, value)] = operators.items()
     unit = quality.get("unit", "rows")
     if unit not in UNITS:
-        raise draft.error((*place, "unit"), f"the unit {unit!r} is not supported; use {' or '.join(UNITS)}")
+        raise draft.error((*at, "unit"), f"unsupported unit {unit!r}; use {' or '.join(UNITS)}")
     arguments = dict(quality.get("arguments") or {})
     if metric == "rowCount":
         if field is not None:
-            raise draft.error(place, "rowCount belongs to the whole schema, not to a property")
+            raise draft.error(at, "rowCount counts whole records; move the rule from the property to the schema")
         if unit == "percent":
-            raise draft.error((*place, "unit"), "rowCount is a number of rows, not a share; remove the unit")
-        _no_more(draft, metric, arguments, place)
-    # An exact zero of rows is a promise about each record; everything else is one about the records of a window.
+            raise draft.error((*at, "unit"), "rowCount has no share; remove the unit")
+        _no_more(draft, metric, arguments, at)
+    # Exactly zero rows is a rule on each record; every other threshold is one on the records of a window.
     each = metric != "rowCount" and operator == "mustBe" and unit == "rows" and _is_zero(value)
     if not each:
-        draft.refuse(threshold_problem(operator, value, unit), (*place, operator))
+        draft.refuse(threshold_problem(operator, value, unit), (*at, operator))
         if quality.get("severity", "error") == Severity.INFO:
-            message = f"{quality['id']}: a window that breaks its threshold is an incident; use warning or error"
-            raise draft.error((*place, "severity"), message)
+            message = f"{quality['id']}: a broken threshold of a window is an incident and cannot be info; use warning or error"
+            raise draft.error((*at, "severity"), message)
     if metric == "duplicateValues":
-        _duplicates(draft, place, quality, field, arguments, each)
+        _duplicates(draft, at, quality, field, arguments, each)
     elif metric == "rowCount":
-        _counted(draft, place, quality, None, "window", each)
+        _counted(draft, at, quality, None, "window", each)
     else:
-        _values(draft, place, quality, field, arguments, each)
+        _values(draft, at, quality, field, arguments, each)
 
 
 def _is_zero(value: Any) -> bool:
@@ -83,29 +84,27 @@ def _is_zero(value: Any) -> bool:
 
 
 def _duplicates(
-    draft: Draft, place: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], each: bool
+    draft: Draft, at: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], each: bool
 ) -> None:
     names = arguments.get("properties", [field] if field else None)
     if set(arguments) - {"properties"} or not isinstance(names, list) or not names:
-        raise draft.error(place, "duplicateValues takes `arguments: {properties: [field, …]}`")
+        raise draft.error(at, "the arguments of duplicateValues are not valid; write `arguments: {properties: [field, …]}`")
     for name in names:
-        draft.field(name, (*place, "arguments"))
+        draft.field(name, (*at, "arguments"))
         if names.count(name) > 1:
-            raise draft.error((*place, "arguments"), f"properties names {name!r} twice; remove one")
-    rule = _counted(draft, place, quality, field, "unique", each)
+            raise draft.error((*at, "arguments"), f"{name!r} appears twice in properties; remove one")
+    rule = _counted(draft, at, quality, field, "unique", each)
     draft.uniques.append(Unique(rule, tuple(names), "seen"))
 
 
-def _values(
-    draft: Draft, place: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], each: bool
-) -> None:
+def _values(draft: Draft, at: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], each: bool) -> None:
     metric = quality["metric"]
     if field is None:
-        raise draft.error(place, f"{metric} belongs to a property, not to the whole schema")
-    found = draft.field(field, place)
-    where = (*place, "arguments")
+        raise draft.error(at, f"{metric} counts values of a field; move the rule from the schema to a property")
+    found = draft.field(field, at)
+    where = (*at, "arguments")
     if metric == "nullValues" and found.required and each:
-        raise draft.error(place, f"{quality['id']}: {field} is required, which says the same; remove one of the two")
+        raise draft.error(at, f"{quality['id']}: {field} is required, which is the same rule; remove one of them")
     values: Any = ()
     pattern = None
     if metric == "missingValues":
@@ -114,42 +113,44 @@ def _values(
     elif metric == "invalidValues":
         values, pattern = arguments.pop("validValues", ()), arguments.pop("pattern", None)
         if values == () and pattern is None:
-            raise draft.error(place, "invalidValues takes `arguments: {validValues: […]}` or `{pattern: …}`")
+            raise draft.error(
+                at, "invalidValues has neither validValues nor pattern; write `arguments: {validValues: […]}` or `{pattern: …}`"
+            )
         if values != ():
             draft.refuse(listed_problem(found.type, values), where)
         if pattern is not None:
             draft.refuse(pattern_problem(pattern), (*where, "pattern"))
-    _no_more(draft, metric, arguments, place)
+    _no_more(draft, metric, arguments, at)
     draft.refuse(unreachable_problem(list(values), found.clean, found.spellings), where)
     if metric == "nullValues" and found.required:
-        _counted(draft, place, quality, field, "library", each, f"{field}.required")
+        _counted(draft, at, quality, field, "library", each, f"{field}.required")
         return
-    rule = _counted(draft, place, quality, field, "library", each)
+    rule = _counted(draft, at, quality, field, "library", each)
     draft.values.append(ValueRule(rule, field, metric, tuple(values), pattern))
 
 
-def _no_more(draft: Draft, metric: str, arguments: dict[str, Any], place: Path_) -> None:
+def _no_more(draft: Draft, metric: str, arguments: dict[str, Any], at: Path_) -> None:
     if arguments:
         unknown = ", ".join(map(repr, arguments))
-        raise draft.error((*place, "arguments"), f"{metric} does not take the argument {unknown}; remove it")
+        raise draft.error((*at, "arguments"), f"unknown argument {unknown} of {metric}; remove it")
 
 
 def _counted(
     draft: Draft,
-    place: Path_,
+    at: Path_,
     quality: dict[str, Any],
     field: str | None,
     kind: RuleKind,
     each: bool,
     counted: str | None = None,
 ) -> Rule:
-    """The rule under which the metric's records are counted, and the promise about windows where it is one.
+    """Add the rule that counts the metric's records and, unless it is a rule on each record, the threshold on windows.
 
-    ``counted`` is the id of the rule that counts them instead, if there is one.
+    ``counted`` is the id of another rule that counts the records already, if there is one.
     """
     if each:
-        return draft.quality(quality, place, field, kind)
-    rule = draft.quality(quality, place, field, "window", Severity.INFO)
+        return draft.quality(quality, at, field, kind)
+    rule = draft.quality(quality, at, field, "window", Severity.INFO)
     operator = next(key for key in quality if key in OPERATORS)
     unit = quality.get("unit", "rows")
     bounds = threshold_bounds(operator, quality[operator], unit)

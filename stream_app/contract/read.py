@@ -1,4 +1,4 @@
-"""Reads a shop's folder of ODCS v3.1 files, strictly, into compiled contracts."""
+"""Read a folder of ODCS v3.1 files, strictly, into compiled contracts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = "v3.1.0"
 
 
 def load_shop(folder: Path | None = None) -> Shop:
-    """Read and compile every ``*.odcs.yaml`` of a folder; ``None`` is the built-in shop.
+    """Read and compile every ``*.odcs.yaml`` file of a folder; ``None`` is the built-in shop.
 
     Raises:
         DocumentError: a file is not strict ODCS v3.1, asks for something Headrace does not support, or refers to an
@@ -32,10 +32,10 @@ def load_shop(folder: Path | None = None) -> Shop:
     """
     folder = DEFAULT_SHOP if folder is None else folder
     if not folder.is_dir():
-        raise DocumentError(f"{folder}: no such folder; --shop names a folder with one *{SUFFIX} file per entity")
+        raise DocumentError(f"{folder}: the folder does not exist; give --shop a folder with one *{SUFFIX} file per entity")
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
-        raise DocumentError(f"{folder}: no *{SUFFIX} file in it; a shop has one per entity")
+        raise DocumentError(f"{folder}: the folder has no *{SUFFIX} file; write one per entity")
     documents: dict[str, Document] = {}
     contracts: dict[str, Contract] = {}
     for file in files:
@@ -44,14 +44,16 @@ def load_shop(folder: Path | None = None) -> Shop:
         contract = compile_contract(document)
         if contract.entity in contracts:
             other = contracts[contract.entity].file
-            raise document.error(("schema", 0, "name"), f"{contract.entity!r} is described in {other} too; remove one")
+            raise document.error(
+                ("schema", 0, "name"), f"the entity {contract.entity!r} is also described in {other}; remove one"
+            )
         contracts[contract.entity] = contract
         documents[contract.entity] = document
     for contract in contracts.values():
         check_links(contract, documents[contract.entity], contracts)
     currencies = {contract.revenue.currency for contract in contracts.values() if contract.revenue}
     if len(currencies) > 1:
-        raise DocumentError(f"{folder}: revenue in several currencies ({', '.join(sorted(currencies))}); use one")
+        raise DocumentError(f"{folder}: revenue is in several currencies ({', '.join(sorted(currencies))}); use one")
     return Shop(folder, _parents_first(contracts, folder), next(iter(currencies), None))
 
 
@@ -62,25 +64,25 @@ def _standard() -> Any:
 
 
 def _check_standard(document: Document) -> None:
-    """Hold the document to the standard's own JSON Schema, where an unknown key is an error."""
+    """Validate the document by the standard's own JSON Schema, in which an unknown key is an error."""
     if not isinstance(document.data, dict):
-        raise document.error((), "an ODCS contract is a mapping; start with `apiVersion: v3.1.0`")
+        raise document.error((), "the document is not a mapping; start it with `apiVersion: v3.1.0`")
     if document.data.get("apiVersion") != VERSION:
-        raise document.error(("apiVersion",), f"apiVersion must be {VERSION}, the version that Headrace reads")
+        raise document.error(("apiVersion",), f"unsupported apiVersion; write {VERSION}")
     errors = sorted(_standard().iter_errors(document.data), key=lambda error: -len(error.absolute_path))
     if not errors:
         return
     error = errors[0]
     while error.context:
         error = max(error.context, key=lambda inner: len(inner.absolute_path))
-    place = tuple(error.absolute_path)
+    at = tuple(error.absolute_path)
     unexpected = re.findall(r"'([^']*)'(?=[^(]*(?:was|were) unexpected)", error.message)
     if unexpected:
         key = unexpected[0]
         close = difflib.get_close_matches(key, _known_keys(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "remove it, or put it under customProperties"
-        raise document.error((*place, key), f"unknown key {key!r}; {hint}")
-    raise document.error(place, f"not ODCS {VERSION}: {error.message[:200]}; write it as the standard has it")
+        hint = f"did you mean {close[0]!r}?" if close else "remove it, or write it under customProperties"
+        raise document.error((*at, key), f"unknown key {key!r}; {hint}")
+    raise document.error(at, f"not ODCS {VERSION}: {error.message[:200]}; follow the standard")
 
 
 @cache
@@ -103,6 +105,7 @@ def _known_keys() -> tuple[str, ...]:
 
 
 def _parents_first(contracts: dict[str, Contract], folder: Path) -> dict[str, Contract]:
+    """Sort contracts so that an entity comes after those that it refers to."""
     ordered: dict[str, Contract] = {}
     while len(ordered) < len(contracts):
         ready = [
@@ -113,7 +116,7 @@ def _parents_first(contracts: dict[str, Contract], folder: Path) -> dict[str, Co
         ]
         if not ready:
             waiting = ", ".join(sorted(set(contracts) - set(ordered)))
-            raise DocumentError(f"{folder}: {waiting} refer to each other in a circle; remove one relationship")
+            raise DocumentError(f"{folder}: the entities {waiting} refer to each other in a circle; remove one relationship")
         for contract in ready:
             ordered[contract.entity] = contract
     return ordered

@@ -1,4 +1,4 @@
-"""The custom properties of an entity: which of its fields plays which role."""
+"""Custom properties of an entity: the roles of its fields."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Roles:
 
 
 def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
-    """How bad a field is that the contract does not know; ``None``: not at all."""
+    """Return the severity of a field that the contract does not declare; ``None``: ignored."""
     value = custom.get("unknownFields", "warning")
     if value == "ignore":
         return None
     if value not in list(Severity):
-        raise draft.error((*draft.at, "customProperties"), "unknownFields is error, warning, info or ignore")
+        raise draft.error((*draft.at, "customProperties"), f"unknownFields is {value!r}; use error, warning, info or ignore")
     return Severity(value)
 
 
 def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:
-    """Read the roles; each must name fields of the entity, of a type that can play it."""
+    """Read the roles; refuse fields that the entity does not have or whose type does not fit."""
     return Roles(
         key=_named(draft, custom, "recordKey"),
         event_time=_named(draft, custom, "eventTime", ("timestamp",)),
@@ -54,32 +54,34 @@ def _named(draft: Draft, custom: dict[str, Any], role: str, types: tuple[str, ..
 
 def _segments(draft: Draft, custom: dict[str, Any]) -> tuple[str, ...]:
     names = custom.get("segments", [])
-    place = (*draft.at, "customProperties")
+    at = (*draft.at, "customProperties")
     if not isinstance(names, list):
-        raise draft.error(place, "segments is a list of fields")
+        raise draft.error(at, "segments is not a list; write a list of fields")
     for name in names:
         near, dot, _ = str(name).partition(".")
-        field = draft.field(near, place)
+        field = draft.field(near, at)
         if names.count(name) > 1:
-            raise draft.error(place, f"segments names {name!r} twice; remove one")
+            raise draft.error(at, f"{name!r} appears twice in segments; remove one")
         if dot:
-            # A field of the record that is referred to; whether it is there is seen when all contracts are read.
+            # A field of the referenced record; that it exists is checked when all contracts are read.
             if all(reference.field != near for reference in draft.references):
-                raise draft.error(place, f"segments: {near} refers to no entity; only a reference has fields, as in {name}")
+                raise draft.error(
+                    at, f"segments: {near} does not refer to an entity; give it `relationships`, or remove {name}"
+                )
             continue
         if field.personal:
-            raise draft.error(place, f"segments: {name} is personal data, not to be counted by value; remove it")
+            raise draft.error(at, f"segments: {name} is personal data, which must not be counted by value; remove it")
     return tuple(names)
 
 
 def _revenue(draft: Draft, custom: dict[str, Any]) -> Revenue | None:
     if "revenue" not in custom:
         return None
-    place, value = (*draft.at, "customProperties"), custom["revenue"]
+    at, value = (*draft.at, "customProperties"), custom["revenue"]
     if not isinstance(value, dict) or set(value) != {"quantity", "price", "currency"}:
-        raise draft.error(place, "revenue is {quantity: field, price: field, currency: ISO 4217 code}")
+        raise draft.error(at, "revenue is not valid; write {quantity: field, price: field, currency: ISO 4217 code}")
     if not isinstance(value["currency"], str) or value["currency"] not in currencies():
-        raise draft.error(place, "currency is an ISO 4217 code of three capitals")
+        raise draft.error(at, f"unknown currency {value['currency']!r}; use an ISO 4217 code of three capitals")
     numeric = ("integer", "number")
     return Revenue(
         _named(draft, value, "quantity", numeric) or "", _named(draft, value, "price", numeric) or "", value["currency"]

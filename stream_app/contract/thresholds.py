@@ -1,4 +1,4 @@
-"""The comparison operators of library metrics: what a window's figure must be."""
+"""Thresholds of library metrics: the operators, the values that they take, and the bounds that they set."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ UNITS = ("rows", "percent")
 
 
 def threshold_problem(operator: str, value: Any, unit: str) -> str | None:
-    """Why ``value`` cannot be the threshold; ``None`` when a window can keep it and a window can break it."""
+    """Return why ``value`` cannot be the threshold; ``None`` if some window can keep it and some can break it."""
     pair = operator in ("mustBeBetween", "mustNotBeBetween")
     numbers = value if pair else [value]
     if not isinstance(numbers, list) or (pair and len(numbers) != 2) or not all(_is_number(one) for one in numbers):
-        return f"{operator} takes {'two numbers, [smallest, largest]' if pair else 'a number'}"
+        return f"{operator} has an invalid value; write {'two numbers, [smallest, largest]' if pair else 'a number'}"
     if pair and numbers[0] >= numbers[1]:
-        return f"{operator}: the smaller number comes first"
+        return f"{operator}: {numbers[0]} is not below {numbers[1]}; write the smaller number first"
     for one in numbers:
         if unit == "percent" and not 0 <= one <= 100:
-            return f"{operator}: {one} is no percentage; write a number from 0 to 100"
+            return f"{operator}: {one} is not a percentage; write a number from 0 to 100"
         if unit == "rows" and (one < 0 or one != int(one)):
-            return f"{operator}: {one} is no number of rows; write a whole number from 0"
+            return f"{operator}: {one} is not a number of rows; write a whole number from 0"
     most = 100 if unit == "percent" else math.inf
     first, last = numbers[0], numbers[-1]
     kept = (operator, first) == ("mustBeGreaterOrEqualTo", 0) or (operator, first) == ("mustBeLessOrEqualTo", most)
@@ -43,7 +43,7 @@ def threshold_problem(operator: str, value: Any, unit: str) -> str | None:
 
 
 def threshold_bounds(operator: str, value: Any, unit: str) -> dict[str, Any]:
-    """The attributes of a ``WindowRule`` for an operator and its value; percentages become shares."""
+    """Return the bounds of a ``WindowRule`` for an operator and its value; percentages become shares."""
     low: float | None
     high: float | None
     low, high = value if isinstance(value, list) else (value, value)

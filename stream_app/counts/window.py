@@ -50,20 +50,3 @@ def windows_of(
     last = max(merged) + grain.seconds if until is None else until
     for start in range(first, last - grain.seconds + 1, grain.seconds):
         yield Window(start, parse(merged.get(start, {})))
-
-
-@dataclass(frozen=True, slots=True)
-class HashWindow:
-    """A window as its hash is; goes as soon as the monitor takes ``Window``."""
-
-    start: int
-    counts: Mapping[str, int]
-
-
-def hash_windows_of(
-    minutes: Mapping[int, Mapping[str, int]], grain: str, since: int | None = None, until: int | None = None
-) -> Iterator[HashWindow]:
-    """Yield what ``windows_of`` yields, not parsed; goes with ``HashWindow``."""
-    merged = by_grain(minutes, Grain(grain))
-    for window in windows_of(minutes, Grain(grain), since, until):
-        yield HashWindow(window.start, merged.get(window.start, {}))

@@ -1,8 +1,9 @@
-"""The verdicts of a batch in columns: most records are clean and unmarked, and those need no object of their own."""
+"""A batch of one partition, and its verdicts in columns: most records are clean, and those need no object of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule
@@ -71,11 +72,17 @@ class Verdicts(Sequence[Verdict]):
         """The cleaned fields of one record; ``None`` where no object could be read."""
         return self.kind.values(self._rows[index])
 
-    def mark(self, index: int, rules: Iterable[Rule]) -> None:
-        """Add findings that only a look-up could tell."""
-        verdict: Verdict = self[index]
-        verdict.reject(rules)
-        self.marked[index], self.bodies[index] = verdict, verdict.body
+    def with_findings(self, found: Mapping[int, Iterable[Rule]]) -> Verdicts:
+        """Return these verdicts with further findings, by index, as only a look-up can tell; rows and columns are shared."""
+        if not found:
+            return self
+        changed = Verdicts(self.contract, self.as_of)
+        changed.bodies, changed.marked = self.bodies.copy(), self.marked.copy()
+        changed._rows, changed._columns = self._rows, self._columns
+        for index, rules in found.items():
+            verdict = self[index].with_findings(rules)
+            changed.marked[index], changed.bodies[index] = verdict, verdict.body
+        return changed
 
     def event_ms(self, index: int) -> int:
         """The event time of an unmarked record; its as-of time where it has none."""
@@ -92,3 +99,97 @@ class Verdicts(Sequence[Verdict]):
     def __getitem__(self, index: Any) -> Any:
         verdict = self.marked.get(index)
         return Verdict(self.bodies[index], self.values(index), self.event_ms(index)) if verdict is None else verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What must be stored before a batch is delivered, so that a repeated batch comes to the same verdicts.
+
+    Attributes:
+        seen: the offset up to which notes stood when the batch was looked up; -1 when there were none.
+        upto: the offset up to which they stand with this one.
+        content: what was found, for ``LookUps.settle`` of the repeated batch.
+    """
+
+    seen: int
+    upto: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the look-up made of a batch.
+
+    Attributes:
+        verdicts: with the findings that only a look-up can tell.
+        pending: indexes of the records that wait for their reference data.
+        references: id → what is known of it from now on, for others to refer to.
+        releases: (rule id, id, source) of keys that rejected records claimed and give back.
+        segments: segment → value by record, of segments that are fields of a referenced record.
+        note: to be stored before anything is delivered; None where nothing has to be.
+    """
+
+    verdicts: Verdicts
+    pending: frozenset[int] = frozenset()
+    references: Mapping[str, str] = field(default_factory=dict)
+    releases: Sequence[tuple[str, str, bytes]] = ()
+    segments: Mapping[str, list[Any]] = field(default_factory=dict)
+    note: Note | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition in offset order; each step of the pipeline returns the batch with what it found.
+
+    Attributes:
+        partition: of the raw topic.
+        applied_field: the name under which the store keeps the partition's applied offset.
+        applied: the offset up to which the partition was applied when the batch was taken; -1 before the first record.
+        records: as they were fetched: ``offset``, ``key``, ``value``, ``headers``, ``timestamp``.
+        offsets: by record.
+        sources: ``topic:partition:offset`` by record, the ``headrace.source`` of all that becomes of it.
+        as_of: the moment by which each record is judged, in ms since the epoch.
+        dated: True for a record whose producer stated that moment; else it is the Kafka timestamp.
+        verdicts: what step 1 said of each record; None before.
+        settled: what step 2 made of it; None before.
+    """
+
+    partition: int
+    applied_field: str
+    applied: int
+    records: Sequence[Any]
+    offsets: Sequence[int]
+    sources: Sequence[bytes]
+    as_of: Sequence[int]
+    dated: Sequence[bool]
+    verdicts: Verdicts | None = None
+    settled: Settled | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @property
+    def judged(self) -> Verdicts:
+        """The verdicts as they stand: settled ones where the batch is settled.
+
+        Raises:
+            ValueError: the batch has not been judged.
+        """
+        if self.settled is not None:
+            return self.settled.verdicts
+        if self.verdicts is None:
+            raise ValueError("the batch has not been judged")
+        return self.verdicts
+
+    @property
+    def pending(self) -> frozenset[int]:
+        """Indexes of the records that wait for their reference data; none before step 2."""
+        return self.settled.pending if self.settled is not None else frozenset()
+
+    def with_verdicts(self, verdicts: Verdicts) -> Batch:
+        """Return the batch after step 1."""
+        return replace(self, verdicts=verdicts, settled=None)
+
+    def with_settled(self, settled: Settled) -> Batch:
+        """Return the batch after step 2."""
+        return replace(self, settled=settled)

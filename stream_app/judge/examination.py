@@ -1,6 +1,6 @@
 """The thorough way to a verdict: parse defensively, clean each field, check everything, note every finding and repair.
 
-It defines the verdict; the two faster ways are held to it.
+It defines the verdict; property tests compare the two faster ways with it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Judge:
         return verdicts
 
     def examine(self, raw: bytes | None, as_of_ms: int) -> Verdict:
-        """Return the verdict on ``raw`` by the thorough way, which the other two are held to. Never raises."""
+        """Return the verdict on ``raw`` by the thorough way, with which the other two must agree. Never raises."""
         return self._examination.examine(raw, as_of_ms)
 
     def _eligible(self, raws: list[bytes | None]) -> list[bytes | None]:

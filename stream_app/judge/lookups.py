@@ -1,99 +1,131 @@
-"""Step 2 of a batch: what only Redis can tell of its records (references, repeated keys, what others said), settled."""
+"""What only a look-up can tell of a batch: references, repeated keys, rules over other records. Pure: plan, then settle.
+
+``plan`` says what to ask, ``settle`` makes of the answer what becomes of the batch; the caller asks (a store in Redis, or the
+memory of one process) and stores what has to be noted::
+
+    request = look_ups.plan(batch)
+    found = store.look_up(request)
+    settled = look_ups.settle(batch, request, found)
+    # settled.note is stored before anything is delivered
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b
-from typing import Any, Protocol, TypeVar
+from typing import Any
 from zlib import crc32
 
+import msgspec
+
 from stream_app.contract.model import Contract, Rule, Shop, Unique
-from stream_app.judge import Verdict
 from stream_app.judge.baseline import Baseline
-from stream_app.judge.batch import Verdicts
+from stream_app.judge.batch import Batch, Note, Settled, Verdicts
 from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
+from stream_app.judge.verdict import Verdict
 
-T = TypeVar("T")
-#: Known reference ids remembered per entity; beyond this the memory starts afresh.
-_KNOWN = 1_000_000
+#: Ids of references that are remembered per entity; beyond this the memory starts afresh.
+_REMEMBERED = 1_000_000
+#: Kinds of rules that only a look-up can find broken.
+_LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
+_NOTHING = Known()
 
-
-class Memory(Protocol):
-    """What is looked up in, and where it is noted what was found: the store, or the memory of one process."""
-
-    async def look_up(
-        self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]
-    ) -> Found: ...
-    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None: ...
-
-
-class Patience(Protocol):
-    """Does an action until it succeeds (``Engine.patiently``)."""
-
-    async def __call__(self, what: str, action: Callable[[], Awaitable[T]]) -> T: ...
-
-
-@dataclass(slots=True)
-class Settled:
-    """What the look-up made of a batch; the verdicts themselves are changed in place.
-
-    Attributes:
-        pending: indexes of the records that wait for their reference data.
-        touched: indexes of the records that got a finding here.
-        references: id → what is known of it from now on, for others to refer to.
-        segments: segment → value by record, of segments that are fields of a referenced record.
-    """
-
-    pending: set[int] = field(default_factory=set)
-    touched: set[int] = field(default_factory=set)
-    references: dict[str, str] = field(default_factory=dict)
-    segments: dict[str, list[Any]] = field(default_factory=dict)
-
-
-#: (entity, whether more than that is kept) → id → what is known of it.
+#: (entity, True if its fields are kept too) → id → what is known of it.
 KnownIds = dict[tuple[str, bool], dict[Any, Known]]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Where a batch comes from: the partition's field and applied offset, and of each record its offset and source.
+class Wanted:
+    """Ids that records refer to; with ``values``, what is known of each is wanted too."""
 
-    ``dated`` tells whether the producer told the moment of the record at an index.
-    """
-
-    place: tuple[str, int]
-    offsets: list[int]
-    sources: list[bytes]
-    dated: Callable[[int], bool]
+    entity: str
+    ids: list[str]
+    values: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """Ids of one foreign key to look up; with ``full``, all that is known of them. ``memory`` holds those known already."""
+class Claim:
+    """Ids to be claimed for their records (``claim``), or only compared with who holds them.
 
-    entity: str
+    A holder is the ``headrace.source`` of a record, and after a space a fingerprint of its content where that matters.
+    """
+
+    rule: str
+    claim: bool
+    ids: list[str]
+    holders: list[bytes]
+
+    @property
+    def distinct(self) -> bool:
+        """True if no id occurs twice."""
+        return len({*self.ids}) == len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a request.
+
+    Attributes:
+        missing: per ``Wanted``, the indexes of ids that are not known.
+        repeats, contradictions: per ``Claim``, the indexes of ids that another record holds, with the same content or
+            with other content.
+        values: per ``Wanted`` with values, what is known of each id; empty where nothing is.
+        upto, notes: the ``Note`` that was stored for these offsets before; -1 and empty when there was none.
+    """
+
+    missing: Sequence[Sequence[int]] = ()
+    repeats: Sequence[Sequence[int]] = ()
+    contradictions: Sequence[Sequence[int]] = ()
+    values: Sequence[Sequence[bytes]] = ()
+    upto: int = -1
+    notes: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """One foreign key of a request: its ids that are not remembered, and what is remembered of the others."""
+
     ids: list[Any]
-    full: bool
+    with_fields: bool
     memory: dict[Any, Known]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One claim of a request: the uniqueness that it is about, and the index of the record behind each of its ids."""
+
+    unique: Unique
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to look up; false where nothing has to be. The rest is for ``settle``, which needs it again."""
+
+    wanted: list[Wanted]
+    claims: list[Claim]
+    references: list[_Reference] = field(default_factory=list)
+    compared: list[_Compared] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.wanted or self.claims)
 
 
 class LookUps:
     """The look-ups of one entity. ``known`` is the memory of reference ids that all entities of a worker share.
 
-    With ``notes_waiting`` it is noted before anything is sent who waits, also where no rule over other records notes
-    what it found: a record that was delivered to wait must not be taken for one that was delivered clean.
+    With ``notes_waiting``, who waits is noted too where no rule over other records needs a note: a record that was
+    delivered to wait must not be taken for one that was delivered clean.
     """
 
-    def __init__(
-        self, shop: Shop, entity: str, store: Memory, patiently: Patience, known: KnownIds, *, notes_waiting: bool = False
-    ) -> None:
+    def __init__(self, shop: Shop, entity: str, known: KnownIds, *, notes_waiting: bool = False) -> None:
         self.contract: Contract = shop.contracts[entity]
         self.entity = entity
         self.baseline: Baseline | None = None
-        self._store, self._patiently, self._known = store, patiently, known
+        self._known = known
         self._related = Related(self.contract)
         self._kept = wanted(shop, entity)
         self._notes = self._related.any or (notes_waiting and bool(self.contract.references))
@@ -104,100 +136,146 @@ class LookUps:
 
     def refresh(self) -> None:
         """Look referenced records up afresh: their fields, by which segments are counted, may have changed."""
-        for entity, full in self._known:
-            if full:
+        for entity, with_fields in self._known:
+            if with_fields:
                 # A batch under way keeps the memory that it began with.
-                self._known[entity, full] = {}
+                self._known[entity, with_fields] = {}
 
-    async def settle(self, batch: Batch, verdicts: Verdicts) -> Settled:
-        """Look up references and keys in one round trip, apply the rules over other records, settle the verdicts.
+    # --- a batch ----------------------------------------------------------------------------------------------------
 
-        Raises:
-            Moved: another worker has moved the partition on.
-        """
-        settled = Settled()
+    def plan(self, batch: Batch) -> Request:
+        """Return what to ask of a judged batch: references, keys, and what is known of its own ids."""
+        verdicts = batch.judged
         references = self._references(verdicts)
-        claimed, places = self._claims(verdicts, batch.sources)
-        claims = [claim for _, claim in claimed]
+        compared, claims = self._claims(verdicts, batch.sources)
         own = self._own(verdicts)
-        asked = [Wanted(one.entity, [str(value) for value in one.ids], one.full) for one in references]
-        asked.append(Wanted(self.entity, own, True))
-        found = await self._patiently(
-            "look up references and keys", lambda: self._store.look_up(self.entity, batch.place, asked, claims)
-        )
-        self._duplicates(verdicts, found, [unique for unique, _ in claimed], places, settled)
-        known = self._pending(verdicts, references, found, settled)
-        noted = _Notes.read(found, batch)
+        return Request([*self._wanted(references), Wanted(self.entity, own, True)], claims, references, compared, own)
+
+    def settle(self, batch: Batch, request: Request, found: Found) -> Settled:
+        """Apply the answer: repeated keys, waiting records, rules over other records, what others may refer to."""
+        before = _Noted.read(batch, found)
+        duplicates = _duplicates(request.compared, found)
+        verdicts = batch.judged.with_findings(duplicates)
+        known, pending = self._remember(verdicts, request.references, found)
         # Who waited when the batch was judged before waits again, even if the reference has arrived meanwhile.
-        if noted.waiting:
-            again = {index for index, offset in enumerate(batch.offsets) if offset in noted.waiting}
-            settled.pending.update(index for index in again if verdicts.bodies[index] is not None)
-        settled.segments = self._related.segments(verdicts, known)
+        if before.waiting:
+            again = (index for index, offset in enumerate(batch.offsets) if offset in before.waiting)
+            pending.update(index for index in again if verdicts.bodies[index] is not None)
+        segments = self._related.segments(verdicts, known)
+        broken: dict[int, list[Rule]] = {}
+        note = None
         if self._notes:
-            await self._relate(batch, verdicts, known, noted, settled)
+            broken, note = self._relate(batch, verdicts, known, before, pending)
+            verdicts = verdicts.with_findings(broken)
+        stale: dict[int, list[Rule]] = {}
         if self._kept is not None and self.contract.key is not None:
-            before = {identity: self._read(raw) for identity, raw in zip(own, found.values[-1], strict=True) if raw}
-            latest, stale = updates(self.contract, self._kept, verdicts, settled.pending, before, batch.dated)
-            for index, rules in stale.items():
-                verdicts.mark(index, rules)
-                settled.touched.add(index)
-            settled.references = {identity: record.to_json() for identity, record in latest.items()}
+            latest, stale = updates(
+                self.contract, self._kept, verdicts, pending, self._read_all(request.own, found.values[-1]), batch.dated
+            )
+            verdicts = verdicts.with_findings(stale)
+            references = {identity: record.to_json() for identity, record in latest.items()}
         else:
-            settled.references = dict.fromkeys(self.reference_ids(verdicts, settled.pending), PLAIN)
-        return settled
+            references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
+        touched = {*duplicates, *broken, *stale}
+        releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
+        return Settled(verdicts, frozenset(pending), references, releases, segments, note)
+
+    # --- records that have waited -----------------------------------------------------------------------------------
+
+    def plan_late(self, verdicts: Verdicts) -> Request:
+        """Return what to ask of records that have waited: the references that rules or segments read."""
+        if not self._related.reads and not self._related.any:
+            return Request([], [])
+        references = self._references(verdicts)
+        return Request(self._wanted(references), [], references)
+
+    def settle_late(
+        self, verdicts: Verdicts, request: Request, found: Found
+    ) -> tuple[dict[int, list[Rule]], dict[str, list[Any]]]:
+        """Return, of records that have waited, the rules over other records that each breaks, and their segments' values."""
+        if not request:
+            return {}, {}
+        known, pending = self._remember(verdicts, request.references, found)
+        broken = self._related.find(verdicts, pending, known, self.baseline)
+        return broken, self._related.segments(verdicts, known)
+
+    def plan_own(self, verdicts: Verdicts) -> Request:
+        """Return what to ask of the records' own ids, before they become known to others."""
+        if self._kept is None or self.contract.key is None:
+            return Request([], [])
+        own = self._own(verdicts)
+        return Request([Wanted(self.entity, own, True)], [], own=own)
+
+    def settle_own(self, verdicts: Verdicts, request: Request, found: Found) -> dict[str, str]:
+        """Return what records that waited, and are settled now, make known: id → what is kept of it."""
+        if self._kept is None or self.contract.key is None:
+            return dict.fromkeys(self._reference_ids(verdicts, ()), PLAIN)
+        before = self._read_all(request.own, found.values[0])
+        latest, _ = updates(self.contract, self._kept, verdicts, (), before, [True] * len(verdicts))
+        return {identity: record.to_json() for identity, record in latest.items()}
 
     # --- references -------------------------------------------------------------------------------------------------
 
-    def _references(self, verdicts: Verdicts) -> list[_Asked]:
+    def _references(self, verdicts: Verdicts) -> list[_Reference]:
         """What to look up, per foreign key."""
-        asked: list[_Asked] = []
+        references: list[_Reference] = []
         for reference in self.contract.references:
             name = reference.field
-            full = name in self._related.reads
-            place = reference.to_entity, full
-            if len(self._known.get(place, ())) > _KNOWN:
-                self._known[place] = {}
-            memory = self._known.setdefault(place, {})
+            with_fields = name in self._related.reads
+            at = reference.to_entity, with_fields
+            if len(self._known.get(at, ())) > _REMEMBERED:
+                self._known[at] = {}
+            memory = self._known.setdefault(at, {})
             ids = set(verdicts.column(name))
             ids.discard(None)
             if name not in self._related.reads_values:
-                ids.difference_update(memory)
-            asked.append(_Asked(reference.to_entity, list(ids), full, memory))
-        return asked
+                ids = ids.difference(memory)  # not difference_update, which walks the whole memory
+            references.append(_Reference(list(ids), with_fields, memory))
+        return references
 
-    def _pending(
-        self, verdicts: Verdicts, references: list[_Asked], found: Found, settled: Settled
-    ) -> dict[str, dict[Any, Known]]:
-        """Note who waits for an unknown reference; returns what is known of the others, by reference field."""
+    def _wanted(self, references: list[_Reference]) -> list[Wanted]:
+        return [
+            Wanted(reference.to_entity, [str(value) for value in asked.ids], asked.with_fields)
+            for reference, asked in zip(self.contract.references, references, strict=True)
+        ]
+
+    def _remember(
+        self, verdicts: Verdicts, references: list[_Reference], found: Found
+    ) -> tuple[dict[str, dict[Any, Known]], set[int]]:
+        """Return what is known of referenced records, by reference field, and the indexes that refer to unknown ones."""
         known: dict[str, dict[Any, Known]] = {}
-        for place, (reference, asked) in enumerate(zip(self.contract.references, references, strict=True)):
+        pending: set[int] = set()
+        for number, (reference, asked) in enumerate(zip(self.contract.references, references, strict=True)):
             ids, memory = asked.ids, asked.memory
-            gone = {ids[index] for index in found.missing[place]}
-            if asked.full:
+            missing = {ids[index] for index in found.missing[number]}
+            if asked.with_fields:
                 memory.update(
                     (identity, self._read(raw))
-                    for identity, raw in zip(ids, found.values[place], strict=True)
-                    if identity not in gone
+                    for identity, raw in zip(ids, found.values[number], strict=True)
+                    if identity not in missing
                 )
             else:
-                memory.update((identity, _NOTHING) for identity in ids if identity not in gone)
+                memory.update((identity, _NOTHING) for identity in ids if identity not in missing)
             known[reference.field] = memory
-            if gone:
-                name = reference.field
-                settled.pending.update(
+            if missing:
+                column = verdicts.column(reference.field)
+                pending.update(
                     index
-                    for index, (one, body) in enumerate(zip(verdicts.column(name), verdicts.bodies, strict=True))
-                    if body is not None and one in gone
+                    for index, (one, body) in enumerate(zip(column, verdicts.bodies, strict=True))
+                    if body is not None and one in missing
                 )
-        return known
+        return known, pending
 
     def _read(self, raw: bytes) -> Known:
         record = self._parsed.get(raw)
         if record is None:
-            if len(self._parsed) > _KNOWN:
+            if len(self._parsed) > _REMEMBERED:
                 self._parsed.clear()
             record = self._parsed[raw] = Known.from_json(raw)
         return record
+
+    def _read_all(self, ids: list[str], values: Sequence[bytes]) -> dict[str, Known]:
+        return {identity: self._read(raw) for identity, raw in zip(ids, values, strict=True) if raw}
 
     def _own(self, verdicts: Verdicts) -> list[str]:
         """The batch's own keys, where what is known of them is kept."""
@@ -206,26 +284,26 @@ class LookUps:
             return []
         return sorted({str(one) for one in verdicts.column(key) if one is not None})
 
-    def reference_ids(self, verdicts: Verdicts, pending: set[int]) -> list[str]:
+    def _reference_ids(self, verdicts: Verdicts, pending: Iterable[int]) -> list[str]:
         """Ids that other entities may refer to from now on."""
         key = self.contract.key
         if not self._is_reference or key is None:
             return []
+        waiting = frozenset(pending)
         return sorted(
             {
                 str(one)
                 for index, (one, body) in enumerate(zip(verdicts.column(key), verdicts.bodies, strict=True))
-                if body is not None and one is not None and index not in pending
+                if body is not None and one is not None and index not in waiting
             }
         )
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def _claims(self, verdicts: Verdicts, sources: list[bytes]) -> tuple[list[tuple[Unique, Claim]], list[list[int]]]:
-        """Claims of the batch, and for each claim the index of the record behind each of its ids."""
+    def _claims(self, verdicts: Verdicts, sources: Sequence[bytes]) -> tuple[list[_Compared], list[Claim]]:
         bodies = verdicts.bodies
-        claims: list[tuple[Unique, Claim]] = []
-        places: list[list[int]] = []
+        compared: list[_Compared] = []
+        claims: list[Claim] = []
         for unique in self.contract.uniques:
             ids = self._ids(unique, verdicts)
             seen = unique.among == "seen"
@@ -239,28 +317,11 @@ class LookUps:
             first = dict(zip([ids[i] for i in reversed(made)], reversed(made), strict=True)) if looked else {}
             after = [i for i in looked if first.get(ids[i], i) < i]
             before = [i for i in looked if first.get(ids[i], i) >= i]
-            for make, place in ((False, before), (True, made), (False, after)):
-                if place:
-                    claim = self._claim(unique, make, place, ids, sources, bodies)
-                    claims.append((unique, claim))
-                    places.append(place)
-        return claims, places
-
-    def _claim(
-        self,
-        unique: Unique,
-        make: bool,
-        place: list[int],
-        ids: list[str | None],
-        sources: list[bytes],
-        bodies: list[bytes | None],
-    ) -> Claim:
-        whole = len(place) == len(ids)
-        holders = sources if whole else [sources[i] for i in place]
-        if unique.contradiction is not None:
-            contents = map(crc32, [bodies[i] or b"" for i in place])
-            holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
-        return Claim(unique.rule.id, make, ids if whole else [ids[i] for i in place], holders)  # type: ignore[arg-type, misc]
+            for claim, rows in ((False, before), (True, made), (False, after)):
+                if rows:
+                    claims.append(_claim(unique, claim, rows, ids, sources, bodies))
+                    compared.append(_Compared(unique, rows))
+        return compared, claims
 
     def _ids(self, unique: Unique, verdicts: Verdicts) -> list[str | None]:
         columns = [verdicts.column(name) for name in unique.fields]
@@ -268,45 +329,8 @@ class LookUps:
             return [None if one is None else str(one) for one in columns[0]]
         return [unique_id(parts, unique.among == "seen") for parts in zip(*columns, strict=True)]
 
-    def _duplicates(
-        self, verdicts: Verdicts, found: Found, uniques: list[Unique], places: list[list[int]], settled: Settled
-    ) -> None:
-        extra: dict[int, list[Rule]] = {}
-        for unique, place, repeats, contradictions in zip(uniques, places, found.repeats, found.contradictions, strict=True):
-            for index in repeats:
-                extra.setdefault(place[index], []).append(unique.rule)
-            for index in contradictions:
-                extra.setdefault(place[index], []).append(unique.contradiction or unique.rule)
-        for index, rules in extra.items():
-            verdicts.mark(index, rules)
-        settled.touched.update(extra)
-
-    async def late(self, verdicts: Verdicts) -> tuple[dict[int, list[Rule]], dict[str, list[Any]]]:
-        """Of records that have waited: the rules over other records that each breaks, and their segments' values."""
-        if not self._related.reads and not self._related.any:
-            return {}, {}
-        references = self._references(verdicts)
-        asked = [Wanted(one.entity, [str(value) for value in one.ids], one.full) for one in references]
-        found = await self._patiently("look up references", lambda: self._store.look_up(self.entity, None, asked, []))
-        settled = Settled()
-        known = self._pending(verdicts, references, found, settled)
-        found_late = self._related.find(verdicts, settled.pending, known, self.baseline)
-        return found_late, self._related.segments(verdicts, known)
-
-    async def made_known(self, verdicts: Verdicts) -> dict[str, str]:
-        """What records that waited, and are settled now, make known: id → what is kept of it."""
-        if self._kept is None or self.contract.key is None:
-            return dict.fromkeys(self.reference_ids(verdicts, set()), PLAIN)
-        own = self._own(verdicts)
-        found = await self._patiently(
-            "look up keys", lambda: self._store.look_up(self.entity, None, [Wanted(self.entity, own, True)], [])
-        )
-        before = {identity: self._read(raw) for identity, raw in zip(own, found.values[0], strict=True) if raw}
-        latest, _ = updates(self.contract, self._kept, verdicts, (), before, lambda index: True)
-        return {identity: record.to_json() for identity, record in latest.items()}
-
-    def releases(self, rows: Any) -> list[tuple[str, str, bytes]]:
-        """Ids that rejected ones of (verdict, source) rows hold among the kept and give back."""
+    def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[tuple[str, str, bytes]]:
+        """Return (rule id, id, source) of the keys that rejected ones of (verdict, source) rows hold and give back."""
         return [
             (unique.rule.id, identity, source)
             for verdict, source in rows
@@ -318,65 +342,95 @@ class LookUps:
 
     # --- rules over other records -----------------------------------------------------------------------------------
 
-    async def _relate(
-        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], noted: _Notes, settled: Settled
-    ) -> None:
-        """Apply the rules over other records, and note what they found before anything is sent.
+    def _relate(
+        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], before: _Noted, pending: set[int]
+    ) -> tuple[dict[int, list[Rule]], Note | None]:
+        """Return the rules over other records that each record breaks, and what to note of them.
 
         What they compare with may have changed when the batch is repeated after a crash: up to the noted offset, what
         was found the first time stands.
         """
-        offsets, upto = batch.offsets, noted.upto
-        skip = {*settled.pending, *(i for i, offset in enumerate(offsets) if offset <= upto)}
+        offsets, upto = batch.offsets, before.upto
+        skip = {*pending, *(index for index, offset in enumerate(offsets) if offset <= upto)}
         fresh = self._related.find(verdicts, skip, known, self.baseline)
-        broken = noted.broken
+        broken, note = before.broken, None
         if offsets[-1] > upto:
-            broken = broken | {offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}
-            waiting = {*noted.waiting, *(offsets[index] for index in settled.pending)}
-            text = _Notes(offsets[-1], broken, waiting).to_json()
-            await self._patiently("note what was found", lambda: self._store.note(batch.place, upto, offsets[-1], text))
+            broken = {**broken, **{offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}}
+            waiting = {*before.waiting, *(offsets[index] for index in pending)}
+            note = Note(upto, offsets[-1], _Noted(offsets[-1], broken, waiting).encode())
         rules = self.contract.rules
+        by_index: dict[int, list[Rule]] = {}
         for index, offset in enumerate(offsets) if broken else ():
+            # A contract of another version may not have the rule any more.
             found = [rules[rule_id] for rule_id in broken.get(offset, ()) if rule_id in rules]
-            if found and index not in settled.pending:
-                verdicts.mark(index, found)
-                settled.touched.add(index)
+            if found and index not in pending:
+                by_index[index] = found
+        return by_index, note
 
 
 @dataclass(frozen=True, slots=True)
-class _Notes:
+class _Noted:
     """What was noted of a batch that is judged again: up to an offset, the rules over other records that each record
     broke (by offset), and the offsets of those that waited."""
 
     upto: int = -1
-    broken: dict[int, list[str]] = field(default_factory=dict)
+    broken: Mapping[int, list[str]] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
 
     @classmethod
-    def read(cls, found: Found, batch: Batch) -> _Notes:
+    def read(cls, batch: Batch, found: Found) -> _Noted:
         """The notes that a look-up brought; empty ones where they are of records before the batch."""
         if found.upto < batch.offsets[0]:
             return cls(found.upto)
-        notes = json.loads(found.notes or b"{}")
-        broken = {int(offset): ids for offset, ids in notes.get("broken", {}).items()}
-        return cls(found.upto, broken, set(notes.get("waiting", ())))
+        content = msgspec.json.decode(found.notes, type=_Content) if found.notes else _Content()
+        return cls(found.upto, content.broken, set(content.waiting))
 
-    def to_json(self) -> bytes:
+    def encode(self) -> bytes:
         """Compact JSON."""
-        return json.dumps({"broken": self.broken, "waiting": sorted(self.waiting)}, separators=(",", ":")).encode()
+        return msgspec.json.encode(_Content(dict(self.broken), sorted(self.waiting)))
 
 
-_NOTHING = Known()
-_LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
+class _Content(msgspec.Struct):
+    """The stored form of notes."""
+
+    broken: dict[int, list[str]] = msgspec.field(default_factory=dict)
+    waiting: list[int] = msgspec.field(default_factory=list)
 
 
-def marks(verdict: Verdict) -> list[str]:
-    """Ids of the findings that a waiting record keeps: those that judging it again would not find."""
+def _duplicates(compared: list[_Compared], found: Found) -> dict[int, list[Rule]]:
+    """Index → the uniqueness rules that the record breaks."""
+    rules: dict[int, list[Rule]] = {}
+    for one, repeats, contradictions in zip(compared, found.repeats, found.contradictions, strict=True):
+        for index in repeats:
+            rules.setdefault(one.rows[index], []).append(one.unique.rule)
+        for index in contradictions:
+            rules.setdefault(one.rows[index], []).append(one.unique.contradiction or one.unique.rule)
+    return rules
+
+
+def _claim(
+    unique: Unique,
+    claim: bool,
+    rows: list[int],
+    ids: list[str | None],
+    sources: Sequence[bytes],
+    bodies: list[bytes | None],
+) -> Claim:
+    whole = len(rows) == len(ids)
+    holders = list(sources) if whole else [sources[index] for index in rows]
+    if unique.contradiction is not None:
+        contents = map(crc32, [bodies[index] or b"" for index in rows])
+        holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
+    return Claim(unique.rule.id, claim, ids if whole else [ids[index] for index in rows], holders)  # type: ignore[arg-type, misc]
+
+
+def lookup_rule_ids(verdict: Verdict) -> list[str]:
+    """Return the ids of the findings that a waiting record keeps: those that judging it again would not find."""
     return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
 
 
 def unique_id(parts: Sequence[Any], seen: bool) -> str | None:
-    """The text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
+    """Return the text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
     if len(parts) == 1:
         return None if parts[0] is None else str(parts[0])
     if not seen and any(part is None for part in parts):
@@ -385,53 +439,9 @@ def unique_id(parts: Sequence[Any], seen: bool) -> str | None:
 
 
 def fingerprint(parts: Sequence[Any]) -> str:
-    """128 bits that stand for the values of several fields. Moments count as texts: their zones may be of several kinds."""
+    """Return 128 bits that stand for the values of several fields.
+
+    Moments count as texts: their zones may be of several kinds.
+    """
     parts = [str(part) if isinstance(part, date) else part for part in parts]
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-@dataclass(slots=True)
-class Claim:
-    """Ids to be held (``claim``), or only compared with who holds them.
-
-    A holder is the ``headrace.source`` of a record, and after a space a fingerprint of its content where that matters.
-    """
-
-    rule: str
-    claim: bool
-    ids: list[str]
-    holders: list[bytes]
-
-    @property
-    def distinct(self) -> bool:
-        """Whether no id occurs twice."""
-        return len({*self.ids}) == len(self.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Ids that records refer to; with ``values``, what is known of each is wanted too."""
-
-    entity: str
-    ids: list[str]
-    values: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a look-up found.
-
-    Attributes:
-        missing: per ``Wanted``, the indexes of ids that are not known.
-        repeats, contradictions: per ``Claim``, the indexes of ids that another record holds, with the same content or
-            with other content.
-        values: per ``Wanted`` with values, what is known of each id; empty where nothing is.
-        upto, notes: what ``Store.note`` wrote of these offsets before; -1 and empty when it did not.
-    """
-
-    missing: list[list[int]]
-    repeats: list[list[int]]
-    contradictions: list[list[int]]
-    values: list[list[bytes]]
-    upto: int
-    notes: bytes

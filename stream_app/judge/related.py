@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ PLAIN = "1"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of a record that others refer to.
+    """The stored part of a record that others refer to.
 
     Attributes:
         first: event time of its first appearance, ms; 0 if unknown.
@@ -221,7 +221,7 @@ def updates(
     verdicts: Verdicts,
     skip: Collection[int],
     known: Mapping[str, Known],
-    dated: Callable[[int], bool],
+    dated: Sequence[bool],
 ) -> tuple[dict[str, Known], dict[int, list[Rule]]]:
     """Return what a batch makes known of its own keys, and index → rules for updates older than what was known.
 
@@ -231,7 +231,7 @@ def updates(
         verdicts: of the batch.
         skip: indexes of records that wait.
         known: what was known of the keys before the batch.
-        dated: true if the producer set the moment of the record at an index. Else the moment is when the record was sent; in
+        dated: by record, True if its producer set the moment. Otherwise the moment is when the record was sent; in
             an import of old customers that says nothing of its first appearance.
     """
     key, stale = contract.key, contract.stale
@@ -246,7 +246,7 @@ def updates(
         kept = {name: verdicts.column(name)[index] for name in fields}
         if before is None:
             has_time = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
-            first = at if has_time or dated(index) else 0
+            first = at if has_time or dated[index] else 0
             latest[identity] = Known(first, at, kept)
         elif at < before.latest:
             if stale is not None:

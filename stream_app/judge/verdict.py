@@ -79,11 +79,11 @@ class Verdict:
         """True if the field ``name`` had a value that is not valid for it."""
         return any(rule.field == name and rule.kind == "structure" for rule in self.findings)
 
-    def reject(self, rules: Iterable[Rule]) -> None:
-        """Add findings of a look-up: a missing reference, a repeated key. A rule of severity ``error`` rejects the record."""
-        self.findings += tuple(rules)
-        if any(rule.severity is Severity.ERROR for rule in self.findings):
-            self.body = None
+    def with_findings(self, rules: Iterable[Rule]) -> Verdict:
+        """Return this verdict with further findings, as only a look-up can tell: a missing reference, a repeated key."""
+        findings = (*self.findings, *rules)
+        body = None if any(rule.severity is Severity.ERROR for rule in findings) else self.body
+        return Verdict(body, self.values, self.event_ms, findings, self.repairs, self.unknown)
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -101,7 +101,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def field(self) -> str | None:
-        """The field that the finding is about; ``None`` when it is about the whole record."""
+        """Field that the finding is about; ``None`` for the whole record."""
         match = _FIELD.match(self.path)
         return match[1] if match else None
 

@@ -1,9 +1,10 @@
-"""Creates a shop's topics where they are missing, and says how kafka-python connects."""
+"""Create a shop's topics, and ask the broker for topic ids, end offsets and lag."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition, errors  # type: ignore[import-untyped]
@@ -14,102 +15,130 @@ from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_o
 from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 
+#: Seconds that the broker may take to answer a request for end offsets.
+TIMEOUT = 10.0
 
-def ensure_topics(settings: Settings, entities: Collection[str]) -> None:
-    """Create the raw, clean, dead-letter and pending topics of every entity, and the anomalies topic, where they are missing.
 
-    Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has.
+@contextmanager
+def admin_client(
+    settings: Settings, connect_seconds: float = CONNECT_SECONDS, request_seconds: float = 30.0
+) -> Iterator[KafkaAdminClient]:
+    """Open a client for administration, and close it at the end.
 
     Raises:
-        DeliveryError: no broker answers, it refuses, or topics that exist differ in their partitions.
+        DeliveryError: no broker answers, or it refuses the user.
+        SettingsError: the CA file cannot be used.
     """
+    options = sync_options(settings)
     try:
-        admin = KafkaAdminClient(**sync_options(settings), bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000))
+        admin = KafkaAdminClient(
+            **options,
+            bootstrap_timeout_ms=int(connect_seconds * 1000),
+            request_timeout_ms=int(request_seconds * 1000),
+        )
     except errors.KafkaError as error:
         raise connection_problem(settings, error) from None
     try:
-        existing = _partitions(admin)
-        missing: list[NewTopic] = []
-        for entity in entities:
-            topics = Topics(entity, settings.topic_prefix)
-            count = existing.get(topics.raw, settings.partitions)
-            missing += [NewTopic(name, count, settings.replication) for name in topics.all if name not in existing]
-        if (anomalies := anomalies_topic(settings.topic_prefix)) not in existing:
-            missing.append(NewTopic(anomalies, 1, settings.replication))
-        for topic in missing:
-            try:
-                admin.create_topics([topic])
-            except errors.TopicAlreadyExistsError:
-                continue
-        _await(admin, settings, entities, {topic.name for topic in missing})
-    except errors.TopicAuthorizationFailedError:
-        raise DeliveryError(
-            f"{settings.kafka} does not let this user create topics; create them, or grant CREATE on "
-            f"{settings.topic_prefix or 'every entity'}*"
-        ) from None
-    except errors.InvalidReplicationFactorError:
-        raise DeliveryError(
-            f"{settings.kafka} has fewer brokers than HEADRACE_REPLICATION={settings.replication}; set a smaller number"
-        ) from None
-    except errors.KafkaError as error:
-        raise DeliveryError(f"{settings.kafka} does not create the topics ({type(error).__name__}: see its log)") from None
+        yield admin
     finally:
         admin.close()
 
 
+def ensure_topics(settings: Settings, entities: Collection[str]) -> None:
+    """Create the raw, clean, dead-letter and pending topic of each entity, and the anomalies topic, if missing.
+
+    Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has.
+
+    Raises:
+        DeliveryError: no broker answers, it refuses, or an entity's topics differ in their number of partitions.
+    """
+    with admin_client(settings) as admin:
+        try:
+            _create(admin, settings, entities)
+        except errors.TopicAuthorizationFailedError:
+            raise DeliveryError(
+                f"{settings.kafka} does not let this user create topics; create them, or grant CREATE on "
+                f"{settings.topic_prefix or 'every entity'}*"
+            ) from None
+        except errors.InvalidReplicationFactorError:
+            raise DeliveryError(
+                f"{settings.kafka} has fewer brokers than HEADRACE_REPLICATION={settings.replication}; set a smaller number"
+            ) from None
+        except errors.KafkaError as error:
+            raise DeliveryError(
+                f"{settings.kafka} does not create the topics ({type(error).__name__}); see the broker's log"
+            ) from None
+
+
+def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[str]) -> None:
+    existing = _partitions(admin)
+    missing: list[NewTopic] = []
+    for entity in entities:
+        topics = Topics(entity, settings.topic_prefix)
+        count = existing.get(topics.raw, settings.partitions)
+        missing += [NewTopic(name, count, settings.replication) for name in topics.all if name not in existing]
+    if (anomalies := anomalies_topic(settings.topic_prefix)) not in existing:
+        missing.append(NewTopic(anomalies, 1, settings.replication))
+    for topic in missing:
+        try:
+            admin.create_topics([topic])
+        except errors.TopicAlreadyExistsError:
+            continue
+    existing = _wait_for(admin, settings, {topic.name for topic in missing})
+    _check_partitions(existing, settings, entities)
+
+
 def _partitions(admin: KafkaAdminClient) -> dict[str, int]:
+    """Topic → number of partitions."""
     described = admin.describe_topics()
     return {topic["name"]: len(topic["partitions"]) for topic in described if not topic.get("error_code")}
 
 
-def _await(admin: KafkaAdminClient, settings: Settings, entities: Collection[str], created: set[str]) -> None:
-    """Wait until new topics are known, then hold every entity's topics to one partition count."""
+def _wait_for(admin: KafkaAdminClient, settings: Settings, created: set[str]) -> dict[str, int]:
+    """Wait until the broker describes the topics that were created; return the partitions of all topics."""
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
         existing = _partitions(admin)
         if all(existing.get(name) for name in created):
-            break
+            return existing
         if time.monotonic() > deadline:
-            raise DeliveryError(f"{settings.kafka} has not created the topics in {CONNECT_SECONDS:.0f} s; see its log")
+            raise DeliveryError(
+                f"{settings.kafka} has not created the topics within {CONNECT_SECONDS:.0f} s; see the broker's log"
+            )
         time.sleep(0.05)
+
+
+def _check_partitions(existing: dict[str, int], settings: Settings, entities: Collection[str]) -> None:
+    """Refuse an entity whose topics differ in their number of partitions: a record keeps its partition."""
     for entity in entities:
         topics = Topics(entity, settings.topic_prefix)
         for name in topics.all:
             if existing[name] != existing[topics.raw]:
                 raise DeliveryError(
-                    f"topic {name} has {existing[name]} partitions, {topics.raw} has {existing[topics.raw]}: they must be "
-                    f"the same; delete {name} or give both the same count"
+                    f"topic {name} has {existing[name]} partitions, but {topics.raw} has {existing[topics.raw]}; "
+                    f"delete {name}, or give both topics the same number of partitions"
                 )
 
 
 def topic_ids(settings: Settings, entities: Collection[str]) -> dict[str, str]:
-    """Raw topic → its id (KIP-516); a topic that is deleted and created anew has another. Empty where a broker has none.
+    """Return raw topic → topic id (KIP-516), empty if the broker has no ids. A topic that is re-created gets another id.
 
     Raises:
         DeliveryError: no broker answers.
     """
     names = [Topics(entity, settings.topic_prefix).raw for entity in entities]
-    try:
-        admin = KafkaAdminClient(**sync_options(settings), bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000))
-    except errors.KafkaError as error:
-        raise connection_problem(settings, error) from None
-    try:
-        return {str(topic["name"]): str(topic.get("topic_id") or "") for topic in admin.describe_topics(names)}
-    except errors.KafkaError as error:
-        raise connection_problem(settings, error) from None
-    finally:
-        admin.close()
-
-
-#: Seconds a broker may take to tell.
-TIMEOUT = 10.0
+    with admin_client(settings) as admin:
+        try:
+            return {str(topic["name"]): str(topic.get("topic_id") or "") for topic in admin.describe_topics(names)}
+        except errors.KafkaError as error:
+            raise connection_problem(settings, error) from None
 
 
 def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:
-    """The high watermark of each partition: the offset that the next record will get.
+    """Return the high watermark of each partition: the offset that the next record will get.
 
-    Asked of the broker by ListOffsets, and then by a fetch there, because the embedded broker's ListOffsets answers
-    with an offset inside the last batch. The consumer's assignment is replaced.
+    ListOffsets gives a position, and a fetch from there gives the high watermark: the embedded broker answers
+    ListOffsets with an offset inside the last batch. The consumer's assignment is replaced.
 
     Args:
         consumer: a ``kafka.KafkaConsumer`` without a group, with a short ``fetch_max_wait_ms``.
@@ -118,23 +147,24 @@ def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:
     Raises:
         DeliveryError: the broker did not answer in time.
     """
-    places = list(partitions)
-    listed = consumer.end_offsets(places)
-    consumer.assign(places)
-    for place in places:
-        consumer.seek(place, listed[place])
+    partitions = list(partitions)
+    listed = consumer.end_offsets(partitions)
+    consumer.assign(partitions)
+    for partition in partitions:
+        consumer.seek(partition, listed[partition])
     deadline = time.monotonic() + TIMEOUT
-    while (waiting := [place for place in places if consumer.highwater(place) is None]) and time.monotonic() < deadline:
+    while (unknown := [one for one in partitions if consumer.highwater(one) is None]) and time.monotonic() < deadline:
         consumer.poll(timeout_ms=100)
-    if waiting:
-        raise DeliveryError(f"Kafka did not tell within {TIMEOUT:.0f} s where these partitions end: {waiting}")
-    return {place: int(consumer.highwater(place)) for place in places}
+    if unknown:
+        names = ", ".join(f"{one.topic}[{one.partition}]" for one in unknown)
+        raise DeliveryError(f"Kafka did not give the end offset of {names} within {TIMEOUT:.0f} s; see the broker's log")
+    return {partition: int(consumer.highwater(partition)) for partition in partitions}
 
 
 def lag(settings: Settings, entities: Collection[str]) -> int:
-    """How many records of the raw topics the workers' group has not committed yet.
+    """Return the number of records in the raw topics that the workers' group has not committed yet.
 
-    Asked of Kafka alone: it knows the topics that are there now, whatever an older run has left in Redis.
+    Only Kafka is asked: it knows the topics as they are now, while Redis may hold the offsets of an earlier run.
 
     Raises:
         DeliveryError: the broker did not answer in time.
@@ -142,15 +172,14 @@ def lag(settings: Settings, entities: Collection[str]) -> int:
     consumer = KafkaConsumer(**sync_options(settings), fetch_max_wait_ms=50)
     try:
         raw = [Topics(entity, settings.topic_prefix).raw for entity in entities]
-        places = [TopicPartition(topic, number) for topic in raw for number in consumer.partitions_for_topic(topic) or ()]
-        ends, begins = end_offsets(consumer, places), consumer.beginning_offsets(places)
+        partitions = [TopicPartition(topic, number) for topic in raw for number in consumer.partitions_for_topic(topic) or ()]
+        ends, begins = end_offsets(consumer, partitions), consumer.beginning_offsets(partitions)
     finally:
         consumer.close()
-    admin = KafkaAdminClient(**sync_options(settings))
-    try:
-        committed = {place: row.offset for place, row in admin.list_group_offsets(settings.group)[settings.group].items()}
-    except errors.KafkaError:  # a new cluster has no group coordinator until somebody joins
-        committed = {}
-    finally:
-        admin.close()
-    return sum(max(0, ends[place] - max(committed.get(place, 0), begins[place])) for place in places)
+    with admin_client(settings) as admin:
+        try:
+            offsets = admin.list_group_offsets(settings.group)[settings.group]
+        except errors.KafkaError:  # a new cluster has no group coordinator until a consumer joins
+            offsets = {}
+    committed = {partition: row.offset for partition, row in offsets.items()}
+    return sum(max(0, ends[one] - max(committed.get(one, 0), begins[one])) for one in partitions)

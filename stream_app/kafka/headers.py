@@ -1,8 +1,9 @@
-"""Reads and writes the headers of records."""
+"""Read and write the headers of records."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
 from stream_app.names import (
     AS_OF,
@@ -15,26 +16,88 @@ from stream_app.names import (
     WARNINGS,
 )  # fmt: skip
 
-Header = tuple[str, bytes]
-#: On a dead-letter record that was cut: how many bytes its value and its key had, and how many headers are left out.
-TRUNCATED = "headrace.truncated"
-TRUNCATED_KEY = "headrace.truncated.key"
-TRUNCATED_HEADERS = "headrace.truncated.headers"
-NULL_VALUE = "headrace.null"
-OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, AS_OF, TOPIC_ID})
+Header = tuple[str, bytes | None]
+#: Headers of a raw record that its dead letter does not keep, because the worker writes its own.
+_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID})
 
 
-def dead_letter_headers(record: Any, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
-    """The original headers, ours, and the conventional names that redrive tools read (Kafka Connect, Spring Kafka).
+class Record(Protocol):
+    """A record as a consumer of either library returns it; ``timestamp``: milliseconds since the epoch."""
 
-    ``source`` says where the raw record is: one that waited is read from the pending topic, under another offset.
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+
+class HasHeaders(Protocol):
+    """A record of which only the headers matter."""
+
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+
+def header(record: HasHeaders, name: str) -> bytes | None:
+    """Return the last value of a header; ``None`` if the record does not have it."""
+    return next((value for key, value in reversed(record.headers) if key == name), None)
+
+
+def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:
+    """Return the as-of moment of each record, in ms, and true for each that its producer dated with a header.
+
+    A record without a valid header is judged as of its Kafka timestamp.
+    """
+    # Most records have this header alone, and many the same moment: each distinct header is parsed once.
+    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
+    distinct = set(pairs)
+    known = {pair: moment for pair in distinct if pair is not None and (moment := _moment(*pair)) is not None}
+    if len(known) == len(distinct):
+        return list(map(known.__getitem__, pairs)), [True] * len(pairs)  # type: ignore[arg-type]  # None is not in it
+    found = [
+        known.get(pair) if pair is not None else _first_moment(headers) if (headers := record.headers) else None
+        for pair, record in zip(pairs, records, strict=True)
+    ]
+    moments = [max(0, record.timestamp) if moment is None else moment for moment, record in zip(found, records, strict=True)]
+    return moments, [moment is not None for moment in found]
+
+
+def as_of(record: Record) -> int:
+    """Return the as-of moment of one record, in ms: its header, else its Kafka timestamp."""
+    moment = _first_moment(record.headers)
+    return max(0, record.timestamp) if moment is None else moment
+
+
+def _first_moment(headers: Sequence[Header]) -> int | None:
+    """Return the moment of the first valid as-of header."""
+    for name, value in headers:
+        moment = _moment(name, value)
+        if moment is not None:
+            return moment
+    return None
+
+
+def _moment(name: str, value: bytes | None) -> int | None:
+    """Return the moment in a header if it is a valid as-of header."""
+    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
+
+
+def dead_letter_headers(record: Record, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
+    """Return the record's own headers, then Headrace's, then those that redrive tools read (Kafka Connect, Spring Kafka).
+
+    ``source`` identifies the raw record. The record at hand may come from the pending topic, where its offset is another one.
     """
     attempts = 1
     kept: list[Header] = []
     for name, value in record.headers:
         if name == ATTEMPTS and value and value.isdigit():
             attempts = int(value[:6]) + 1
-        elif name not in OURS or name == AS_OF:
+        elif name not in _REPLACED:
             kept.append((name, value))
     topic, partition, offset = source.rsplit(b":", 2)
     return [
@@ -53,37 +116,3 @@ def dead_letter_headers(record: Any, source: bytes, contract: bytes, findings: b
         ("kafka_dlt-original-offset", int(offset).to_bytes(8, "big")),
         ("kafka_dlt-original-timestamp", max(0, record.timestamp).to_bytes(8, "big")),
     ]
-
-
-def header(record: Any, name: str) -> bytes | None:
-    """The last value of a header; ``None`` when it is not there."""
-    found = None
-    for key, value in record.headers:
-        if key == name:
-            found = value
-    return found
-
-
-def as_of_all(records: list[Any]) -> list[int]:
-    """``as_of`` of each record; most have that header alone, and many the same moment."""
-    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
-    known = {pair: moment for pair in set(pairs) if pair is not None and (moment := _told(*pair)) is not None}
-    if len(known) == 1 and pairs.count(pairs[0]) == len(pairs):
-        return list(known.values()) * len(pairs)
-    return [known[pair] if pair in known else as_of(record) for pair, record in zip(pairs, records, strict=True)]
-
-
-def _told(name: str, value: bytes | None) -> int | None:
-    """The moment that a header tells, where it is one that does."""
-    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
-
-
-def as_of(record: Any) -> int:
-    """The moment a record is judged as of, in ms: its header, else its Kafka timestamp."""
-    if not record.headers:
-        return max(0, int(record.timestamp))
-    for name, value in record.headers:
-        told = _told(name, value)
-        if told is not None:
-            return told
-    return max(0, int(record.timestamp))

@@ -1,4 +1,4 @@
-"""Records of one batch on their way out."""
+"""Collect the records of one batch by topic and partition, cut those that are too large, and send them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app.kafka.headers import NULL_VALUE, TRUNCATED, TRUNCATED_HEADERS, TRUNCATED_KEY, Header
+from stream_app.kafka.headers import Header
+from stream_app.names import NULL_VALUE, TRUNCATED, TRUNCATED_HEADERS, TRUNCATED_KEY
 
-#: A record on its way out: key, value, timestamp (ms), headers.
+#: A record to send: key, value, timestamp (ms), headers.
 Row = tuple[bytes | None, bytes | None, int, list[Header]]
-#: Kafka's default limit is 1,048,588 bytes with overhead; a longer record is cut before it is sent, because a refusal
+#: Kafka's default limit is 1,048,588 bytes including overhead. A larger record is cut before it is sent, because a refusal
 #: leaves a gap in an idempotent producer's sequence.
 _LIMIT = 1_035_000
-#: Of a key or value that does not fit, this much goes to the dead-letter topic, and of headers this much.
+#: Bytes that a key or value keeps when it is cut, and that headers keep.
 KEPT_OF_OVERSIZED = 100_000
 _KEPT_OF_HEADERS = 30_000
 
 
 class Outbox:
-    """Records of one batch on their way out, as one builder per (topic, partition)."""
+    """Records to send, in one batch builder per topic and partition; a large record is sent by itself."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
         self._open: dict[tuple[str, int], Any] = {}
         self._full: list[tuple[str, int, Any]] = []
-        self._alone: list[tuple[str, int, Row]] = []
+        self._large: list[tuple[str, int, Row]] = []
 
     def add(self, topic: str, partition: int, row: Row, *, foreign: bool = False) -> None:
-        """Add a record. ``foreign``: there are headers besides ours, of any size."""
+        """Add a record. ``foreign``: it has headers of its producer, which may be of any size."""
         key, value, timestamp, headers = row
         if value is None and key is None:
-            value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # the client cannot send a record of nothing
+            value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # aiokafka refuses a record without key and value
         size = (len(key) if key else 0) + (len(value) if value else 0) + (_size(headers) if foreign else 0)
         if size > KEPT_OF_OVERSIZED:
             if size > _LIMIT:
                 key, value, headers = _cut(key, value, headers)
-            self._alone.append((topic, partition, (key, value, timestamp, headers)))
+            self._large.append((topic, partition, (key, value, timestamp, headers)))
             return
         self._append(topic, partition, [(key, value, timestamp, headers)])
 
-    def add_ours(self, topic: str, partition: int, rows: list[Row]) -> None:
-        """Add records of our own making, in order: a value and our headers."""
+    def add_all(self, topic: str, partition: int, rows: list[Row]) -> None:
+        """Add records in order; each has a value, and no header of its producer."""
         if max([len(value or b"") + len(key or b"") for key, value, _, _ in rows], default=0) <= KEPT_OF_OVERSIZED:
             self._append(topic, partition, rows)
         else:
@@ -50,17 +51,21 @@ class Outbox:
                 self.add(topic, partition, row)
 
     def _append(self, topic: str, partition: int, rows: list[Row]) -> None:
-        place = (topic, partition)
-        builder = self._open.get(place)
+        target = (topic, partition)
+        builder = self._open.get(target)
         if builder is None:
-            builder = self._open[place] = self._producer.create_batch()
+            builder = self._open[target] = self._producer.create_batch()
         done = 0
         while (done := builder.extend(rows, done)) < len(rows):
             self._full.append((topic, partition, builder))
-            builder = self._open[place] = self._producer.create_batch()
+            builder = self._open[target] = self._producer.create_batch()
 
     async def send(self) -> None:
-        """Send everything and wait until the broker has acknowledged it; raises the client's error otherwise."""
+        """Send everything and wait until the broker has acknowledged it.
+
+        Raises:
+            KafkaError: of the first record or batch that failed; the outcome of the others is unknown.
+        """
         batches = [*self._full, *((topic, partition, builder) for (topic, partition), builder in self._open.items())]
         self._full, self._open = [], {}
         futures: list[asyncio.Future[Any]] = []
@@ -71,15 +76,15 @@ class Outbox:
             await asyncio.gather(*futures)
         finally:
             for future in futures:
-                future.add_done_callback(_seen)  # the first failure is raised; the others say nothing new
-        for topic, partition, (key, value, timestamp, headers) in self._alone:
+                future.add_done_callback(_retrieve)  # the first failure is raised; asyncio must not log the others
+        for topic, partition, (key, value, timestamp, headers) in self._large:
             await self._producer.send_and_wait(
                 topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
             )
-        self._alone = []
+        self._large = []
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
+def _retrieve(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()
 
@@ -89,20 +94,20 @@ def _size(headers: list[Header]) -> int:
 
 
 def _cut(key: bytes | None, value: bytes | None, headers: list[Header]) -> tuple[bytes | None, bytes | None, list[Header]]:
-    """Cut a record to what fits: foreign headers first (ours are the last ones), then value, then key."""
-    marks: list[Header] = []
-    kept, room = len(headers), _KEPT_OF_HEADERS
-    while kept and (room := room - _size([headers[kept - 1]])) >= 0:
-        kept -= 1
-    if kept:
-        marks.append((TRUNCATED_HEADERS, b"%d" % kept))
-        headers = headers[kept:]
+    """Cut a record to the limit: foreign headers first (Headrace's are the last ones), then the value, then the key."""
+    added: list[Header] = []
+    first, room = len(headers), _KEPT_OF_HEADERS
+    while first and (room := room - _size([headers[first - 1]])) >= 0:
+        first -= 1
+    if first:
+        added.append((TRUNCATED_HEADERS, b"%d" % first))
+        headers = headers[first:]
     for name, part in ((TRUNCATED, value), (TRUNCATED_KEY, key)):
         length = len(part or b"")
         if length > KEPT_OF_OVERSIZED and len(key or b"") + len(value or b"") + _size(headers) > _LIMIT:
-            marks.append((name, b"%d" % length))
+            added.append((name, b"%d" % length))
             if name == TRUNCATED:
                 value = (value or b"")[:KEPT_OF_OVERSIZED]
             else:
                 key = (key or b"")[:KEPT_OF_OVERSIZED]
-    return key, value, [*headers, *marks]
+    return key, value, [*headers, *added]

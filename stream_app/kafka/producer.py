@@ -1,12 +1,11 @@
-"""The worker's producer: idempotent where the broker knows producer ids, and made anew when its sequence is broken."""
+"""The worker's producer: idempotent if the broker supports it, and replaced when the broker refuses its sequence."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -18,89 +17,103 @@ from aiokafka.errors import (
     UnknownProducerId,
 )
 
-from stream_app.kafka.options import async_options
-from stream_app.retries import GaveUp
+from stream_app.kafka.options import async_producer_options
+from stream_app.retries import retrying
 from stream_app.settings import Settings
 
-log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
-#: After one of these the broker takes nothing more from the same producer: what it sent before was not taken in order,
-#: because a batch ran out of time while the broker was away, or the broker has forgotten the producer.
+#: Errors of aiokafka's clients while Kafka is unavailable or refuses for now; worth a retry. (A TimeoutError is an OSError.)
+UNAVAILABLE = (KafkaError, OSError)
+#: After one of these the broker refuses everything else from the same producer: its records did not arrive in order,
+#: because a batch timed out while the broker was away, or the broker has forgotten the producer.
 BROKEN = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch)
+#: Seconds that a producer may take to close.
+_CLOSE_SECONDS = 5.0
 
 
 class Producer:
-    """Holds the producer that is in use; ``now`` is started."""
+    """The producer in use, and its replacement after an error in ``BROKEN``."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._making = asyncio.Lock()
+        self._replacing = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
-        self.now: AIOKafkaProducer
+        #: The started producer in use.
+        self.current: AIOKafkaProducer
 
     async def start(self) -> None:
-        """Make the first one.
+        """Start the first producer.
 
         Raises:
-            GaveUp: there is no broker.
+            GaveUp: no broker answers.
         """
-        self.now = await self._made()
+        self.current = await self._started()
 
     async def using(self, action: Callable[[AIOKafkaProducer], Awaitable[T]]) -> T:
-        """Do ``action`` with the producer in use; if that turns out to be broken, the next action gets another one.
+        """Run ``action`` with the producer in use; if that producer proves broken, the next action gets another one.
 
         Raises:
-            KafkaError: what the action raised; nothing tells what of it was delivered.
-            GaveUp: there is no broker.
+            KafkaError: of the action; how much of it was delivered is unknown.
+            GaveUp: no broker answers.
         """
-        producer = self.now
+        producer = self.current
         try:
             return await action(producer)
         except BROKEN:
-            await self._renew(producer)
+            await self._replace(producer)
             raise
 
-    async def _renew(self, broken: AIOKafkaProducer) -> None:
-        async with self._making:
-            if self.now is broken:
-                self.now = await self._made()
-                task = asyncio.create_task(_stop(broken))
+    async def _replace(self, broken: AIOKafkaProducer) -> None:
+        async with self._replacing:
+            if self.current is broken:
+                self.current = await self._started()
+                task = asyncio.create_task(close(broken))
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
 
     async def stop(self) -> None:
         """Flush and close."""
-        await _stop(self.now)
+        await close(self.current)
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    async def _made(self) -> AIOKafkaProducer:
-        began, delay, idempotent = time.monotonic(), 0.2, True
-        while True:
-            producer = AIOKafkaProducer(
-                **async_options(self._settings), acks="all", enable_idempotence=idempotent, linger_ms=0,
-                max_batch_size=256 * 1024, max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000,
-            )  # fmt: skip
-            sender_log = logging.getLogger("aiokafka.producer.sender")
-            sender_log.setLevel(logging.CRITICAL)  # a broker without producer ids is expected here
+    async def _started(self) -> AIOKafkaProducer:
+        retry = retrying(
+            "producer",
+            on=UNAVAILABLE,
+            give_up_after=self._settings.give_up_after,
+            cure="start it, or set HEADRACE_KAFKA to its address",
+        )
+        return await retry(f"connect to Kafka at {self._settings.kafka}", self._start)
+
+    async def _start(self) -> AIOKafkaProducer:
+        try:
+            return await self._start_one(idempotent=True)
+        except UnknownError:
+            return await self._start_one(idempotent=False)
+
+    async def _start_one(self, *, idempotent: bool) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(**async_producer_options(self._settings), enable_idempotence=idempotent)
+        with sender_silent():
             try:
                 await producer.start()
-            except (KafkaError, OSError, TimeoutError) as error:
-                await producer.stop()
-                if isinstance(error, UnknownError) and idempotent:
-                    idempotent = False
-                    continue
-                if time.monotonic() - began > self._settings.give_up_after:
-                    reason = type(error).__name__
-                    raise GaveUp(f"no Kafka at {self._settings.kafka} ({reason}); set HEADRACE_KAFKA") from error
-                log.warning("no Kafka at %s (%s); again in %.1f s", self._settings.kafka, type(error).__name__, delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
-            else:
-                return producer
-            finally:
-                sender_log.setLevel(logging.NOTSET)
+            except BaseException:
+                await close(producer)
+                raise
+        return producer
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
+@contextlib.contextmanager
+def sender_silent() -> Iterator[None]:
+    """Silence aiokafka's sender, which logs an error if a broker does not support producer ids or transactions."""
+    log = logging.getLogger("aiokafka.producer.sender")
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(logging.NOTSET)
+
+
+async def close(producer: AIOKafkaProducer) -> None:
+    """Close a producer, if that is possible in time."""
     with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        await asyncio.wait_for(producer.stop(), 5)
+        await asyncio.wait_for(producer.stop(), _CLOSE_SECONDS)

@@ -1,9 +1,9 @@
-"""Finds what became of a raw record in Kafka, by its ``headrace.source``, within a bound of records and time.
+"""Find the dead-letter or clean record that a raw record became, by its ``headrace.source``, within limits.
 
-The source says where the raw record is: one fetch gives its timestamp, which the dead-letter and clean records keep, as they
-keep its partition. So (1) read the raw record, (2) ask the broker for the first record of that time or later in the
-partition of the dead-letter topic (where the broker cannot tell, halve the partition by the sources in the headers), and
-(3) read on from there, ``MOST_RECORDS`` or ``MOST_SECONDS`` at most.
+Dead-letter and clean records keep the partition and the timestamp of their raw record. Hence three steps: (1) read the raw
+record, which gives the timestamp; (2) find an offset to begin at in that partition of the dead-letter topic, by bisecting
+on the offsets in the source headers, and by the broker's index of timestamps; (3) scan from there, at most ``MOST_RECORDS``
+records or ``MOST_SECONDS``. Then the same in the clean topic.
 """
 
 from __future__ import annotations
@@ -19,22 +19,27 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from stream_app.errors import DeliveryError
 from stream_app.kafka.broker import check
+from stream_app.kafka.headers import header
 from stream_app.kafka.options import connection_problem, sync_options
 from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 
+#: Limits of one search.
 MOST_RECORDS = 20_000
 MOST_SECONDS = 6.0
-#: Seconds for one fetch, and for the broker to answer at all.
+#: Seconds that one fetch may take, and that the broker may take to answer at the start.
 FETCH_SECONDS = 2.0
 CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """A record as it was found. ``outcome``: ``dead letter``, ``clean``, or ``raw`` where neither was found within the bound.
+    """A record that was found in Kafka.
 
-    ``timestamp``: ms, the raw record's. ``reasons``: the header that says what was found in it.
+    Attributes:
+        outcome: ``dead letter``, ``clean``, or ``raw`` if neither was found within the limits.
+        timestamp: milliseconds since the epoch, of the record itself.
+        reasons: the header that lists the record's findings.
     """
 
     outcome: str
@@ -47,44 +52,46 @@ class FoundRecord:
     reasons: bytes | None
 
     def header(self, name: str) -> bytes | None:
-        """The last value of a header; ``None`` when it is not there."""
-        return next((value for key, value in reversed(self.headers) if key == name), None)
+        """Return the last value of a header; ``None`` if the record does not have it."""
+        return header(self, name)
 
 
 def split(source: str) -> tuple[str, int, int]:
-    """``topic:partition:offset`` in its parts.
+    """Split ``topic:partition:offset``.
 
     Raises:
-        DeliveryError: the text is no source.
+        DeliveryError: the text is not of this form.
     """
     topic, _, rest = source.rpartition(":")
     topic, _, partition = topic.rpartition(":")
     if not topic or not partition.isdecimal() or not rest.isdecimal() or len(partition) > 9 or len(rest) > 18:
-        raise DeliveryError("this finding names no record: a source reads topic:partition:offset")
+        raise DeliveryError("this finding does not name a record; expected topic:partition:offset")
     return topic, int(partition), int(rest)
 
 
 def find(settings: Settings, entity: str, source: str) -> FoundRecord:
-    """What became of a raw record, as it is: whoever shows it masks personal data (``views.record.opened``).
+    """Return the outcome of a raw record, with personal data: ``views.record.opened`` masks it.
 
     Raises:
-        DeliveryError: no broker answers, or it has neither the raw record nor what became of it any more.
+        DeliveryError: no broker answers, or retention has deleted the raw record and its outcome.
     """
     topics = Topics(entity, settings.topic_prefix)
     topic, partition, offset = split(source)
     if topic != topics.raw:
-        raise DeliveryError(f"this finding is of topic {topic}, and {entity} is read from {topics.raw}")
+        raise DeliveryError(
+            f"this finding is from topic {topic}, but {entity} is read from {topics.raw}; check HEADRACE_TOPIC_PREFIX"
+        )
     with _consumer(settings) as consumer:
         raw = _at(consumer, TopicPartition(topic, partition), offset)
         timestamp = None if raw is None else int(raw.timestamp)
         deadline = time.monotonic() + MOST_SECONDS
-        for outcome, name, header in (("dead letter", topics.dead_letter, FINDINGS), ("clean", topics.clean, WARNINGS)):
+        for outcome, name, findings in (("dead letter", topics.dead_letter, FINDINGS), ("clean", topics.clean, WARNINGS)):
             found = _search(consumer, TopicPartition(name, partition), source, offset, timestamp, deadline)
             if found is not None:
-                return _found(outcome, found, header)
+                return _found(outcome, found, findings)
     if raw is None:
         raise DeliveryError(
-            f"Kafka has neither {source} nor its dead letter any more: both are older than the topics keep records"
+            f"Kafka has neither {source} nor its dead letter any more: both are older than the topics' retention"
         )
     return _found("raw", raw, FINDINGS)
 
@@ -107,63 +114,67 @@ def _consumer(settings: Settings) -> Iterator[Any]:
         yield consumer
     except KafkaError as error:
         raise DeliveryError(
-            f"Kafka at {settings.kafka} does not answer what it is asked ({type(error).__name__}); see its log"
+            f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); see the broker's log"
         ) from None
     finally:
         consumer.close()
 
 
-def _poll(consumer: Any, place: Any, offset: int, most: int) -> list[Any]:
-    """Records from ``offset`` on; empty where nothing came in time."""
-    consumer.assign([place])
-    consumer.seek(place, offset)
+def _poll(consumer: Any, partition: Any, offset: int, most: int) -> list[Any]:
+    """Return at most ``most`` records from ``offset`` on; none if none came in time."""
+    consumer.assign([partition])
+    consumer.seek(partition, offset)
     deadline = time.monotonic() + FETCH_SECONDS
     while time.monotonic() < deadline:
-        rows = consumer.poll(timeout_ms=100, max_records=most).get(place, [])
+        rows = consumer.poll(timeout_ms=100, max_records=most).get(partition, [])
         if rows:
             return list(rows)
-        high = consumer.highwater(place)
-        if high is not None and consumer.position(place) >= high:
+        high = consumer.highwater(partition)
+        if high is not None and consumer.position(partition) >= high:
             return []
     return []
 
 
-def _bounds(consumer: Any, place: Any) -> tuple[int, int] | None:
-    if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
+def _bounds(consumer: Any, partition: Any) -> tuple[int, int] | None:
+    """Return the first offset of a partition and its end; ``None`` if the partition does not exist."""
+    if partition.partition not in (consumer.partitions_for_topic(partition.topic) or ()):
         return None
-    low, high = consumer.beginning_offsets([place])[place], consumer.end_offsets([place])[place]
+    low, high = consumer.beginning_offsets([partition])[partition], consumer.end_offsets([partition])[partition]
     return int(low), int(high)
 
 
-def _at(consumer: Any, place: Any, offset: int) -> Any | None:
-    bounds = _bounds(consumer, place)
+def _at(consumer: Any, partition: Any, offset: int) -> Any | None:
+    """Return the record at ``offset``; ``None`` if it is not there any more."""
+    bounds = _bounds(consumer, partition)
     if bounds is None or offset < bounds[0]:
         return None
-    rows = _poll(consumer, place, offset, 1)
+    rows = _poll(consumer, partition, offset, 1)
     return rows[0] if rows and rows[0].offset == offset else None
 
 
-def _search(consumer: Any, place: Any, source: str, offset: int, timestamp: int | None, deadline: float) -> Any | None:
-    bounds = _bounds(consumer, place)
+def _search(consumer: Any, partition: Any, source: str, offset: int, timestamp: int | None, deadline: float) -> Any | None:
+    """Return the record with this source in a partition of a topic that the worker writes."""
+    bounds = _bounds(consumer, partition)
     if bounds is None:
         return None
-    begins = [_halve(consumer, place, *bounds, offset)]
+    begins = [_bisect(consumer, partition, *bounds, offset)]
     if timestamp is not None:
-        answer = consumer.offsets_for_times({place: timestamp})[place]
+        answer = consumer.offsets_for_times({partition: timestamp})[partition]
         begins.append(begins[0] if answer is None else int(answer.offset))
     for begin in dict.fromkeys(begins):
-        found = _scan(consumer, place, begin, source.encode(), deadline)
+        found = _scan(consumer, partition, begin, source.encode(), deadline)
         if found is not None:
             return found
     return None
 
 
-def _scan(consumer: Any, place: Any, begin: int, wanted: bytes, deadline: float) -> Any | None:
+def _scan(consumer: Any, partition: Any, begin: int, wanted: bytes, deadline: float) -> Any | None:
+    """Return the first record from ``begin`` on with this source, within the limits."""
     seen, at = 0, begin
     while seen < MOST_RECORDS and time.monotonic() < deadline:
-        rows = _poll(consumer, place, at, 2_000)
+        rows = _poll(consumer, partition, at, 2_000)
         for row in rows:
-            if _header(row, SOURCE) == wanted:
+            if header(row, SOURCE) == wanted:
                 return row
         if not rows:
             return None
@@ -172,29 +183,29 @@ def _scan(consumer: Any, place: Any, begin: int, wanted: bytes, deadline: float)
     return None
 
 
-def _halve(consumer: Any, place: Any, low: int, high: int, offset: int) -> int:
-    """About the first record whose source is at or after ``offset``; records that had waited stand later than it."""
+def _bisect(consumer: Any, partition: Any, low: int, high: int, offset: int) -> int:
+    """Return an offset at most 64 before the first record whose raw record is at or after ``offset``.
+
+    Records that waited for reference data are out of order: they come after records of later offsets.
+    """
     while high - low > 64:
         middle = (low + high) // 2
-        rows = _poll(consumer, place, middle, 1)
-        if not rows or _offset(rows[0]) >= offset:
+        rows = _poll(consumer, partition, middle, 1)
+        if not rows or _raw_offset(rows[0]) >= offset:
             high = middle
         else:
             low = middle
     return low
 
 
-def _offset(row: Any) -> int:
+def _raw_offset(row: Any) -> int:
+    """Return the raw record's offset; 0 for a record that another program wrote."""
     try:
-        return split((_header(row, SOURCE) or b"").decode("utf-8", "replace"))[2]
+        return split((header(row, SOURCE) or b"").decode("utf-8", "replace"))[2]
     except DeliveryError:
         return 0
 
 
-def _header(row: Any, name: str) -> bytes | None:
-    return next((value for key, value in reversed(row.headers) if key == name), None)
-
-
-def _found(outcome: str, row: Any, header: str) -> FoundRecord:
-    reasons = _header(row, header)
+def _found(outcome: str, row: Any, name: str) -> FoundRecord:
+    reasons = header(row, name)
     return FoundRecord(outcome, row.topic, row.partition, row.offset, row.timestamp, row.value, tuple(row.headers), reasons)

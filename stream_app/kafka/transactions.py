@@ -1,44 +1,60 @@
-"""Exactly once: what a batch became and the note that it was delivered, in one Kafka transaction (KIP-98).
+"""Exactly once: deliver records, and the note that they were delivered, in one Kafka transaction (KIP-98).
 
-Each partition of an entity delivers through a producer with a transactional id of its own, so that a worker that takes
-the partition over shuts out the one before it and ends what that left open. The note is an offset committed with the
-transaction, in a group of its own: whoever delivers next reads there how far it came, whatever Redis had been told.
+Each partition of an entity is delivered by a producer with a transactional id of its own. A worker that takes the partition
+over fences the producer of the worker before it, and aborts what that left open. The note is an offset with metadata, which
+the transaction commits in a consumer group of its own: the next worker reads there how far delivery got, whatever Redis has.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced, UnknownError
+from aiokafka.errors import IllegalOperation, ProducerFenced, UnknownError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.errors import SettingsError
-from stream_app.kafka.options import async_options
+from stream_app.kafka.options import async_options, async_producer_options
+from stream_app.kafka.producer import close, sender_silent
 from stream_app.settings import Settings
 
-#: After the consumer group's name: the group in which notes are kept.
+#: The group of the notes is named after the workers' consumer group, with this suffix.
 NOTES = ".delivered"
+#: Seconds that one step of a transaction may take on this side.
+_TIMEOUT = 15.0
+#: Seconds after which the broker aborts a transaction that a dead worker left open. Until then read_committed consumers
+#: wait at its partitions, unless another worker delivers there.
+_BROKER_TIMEOUT = 20.0
 
 
-#: Seconds that a transaction may take, and after which the broker ends one that a dead worker left open: so long are its
-#: partitions held up for read_committed readers, if nobody delivers there meanwhile.
-_PATIENCE, _OPEN = 15.0, 20.0
+@dataclass(frozen=True, slots=True)
+class Note:
+    """How far a partition has been delivered; the deliverer chooses the meaning of both values.
+
+    Attributes:
+        offset: committed as the offset; at least 1, or 0 before the first delivery.
+        text: committed as the offset's metadata; empty before the first delivery.
+    """
+
+    offset: int = 0
+    text: str = ""
 
 
 @dataclass(slots=True)
-class Place:
-    """Where deliveries of one partition are noted: a number and a text with the last one, 0 and "" before the first."""
+class PartitionProducer:
+    """The transactional producer of one partition, and the note of its last delivery.
 
-    at: TopicPartition
+    Attributes:
+        busy: a delivery is under way.
+        stale: the partition was revoked during a delivery; close the producer after it.
+    """
+
+    partition: TopicPartition
     producer: AIOKafkaProducer
-    mark: int
-    text: str
+    note: Note
     busy: bool = False
     stale: bool = False
 
@@ -49,125 +65,117 @@ class Transactions:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._group = settings.group + NOTES
-        self._places: dict[TopicPartition, Place] = {}
+        self._producers: dict[TopicPartition, PartitionProducer] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def place(self, topic: str, partition: int) -> Place:
-        """Where deliveries out of a partition are noted; the first time, shuts out whoever delivered before.
+    async def producer_of(self, topic: str, partition: int) -> PartitionProducer:
+        """Return the producer of a partition; the first call fences the worker that delivered before.
 
         Raises:
-            SettingsError: the broker knows no transactions.
-            KafkaError: it cannot be reached.
-            TimeoutError: it does not answer in time.
+            SettingsError: the broker does not support transactions.
+            KafkaError: the broker cannot be reached.
+            TimeoutError: the broker does not answer in time.
         """
-        at = TopicPartition(topic, partition)
-        found = self._places.get(at)
+        key = TopicPartition(topic, partition)
+        found = self._producers.get(key)
         if found is None:
-            # A producer waits for its id without an end of its own.
-            async with asyncio.timeout(_PATIENCE):
-                producer = await self._producer(f"{self._group}-{topic}-{partition}")
+            # aiokafka waits for a producer id without a timeout.
+            async with asyncio.timeout(_TIMEOUT):
+                producer = await self._start(f"{self._group}-{topic}-{partition}")
                 try:
-                    note = await self._note(at)
+                    note = await self._read_note(key)
                 except BaseException:
-                    await _stop(producer)
+                    await close(producer)
                     raise
-            known = note is not None and note.offset > 0
-            found = Place(at, producer, note.offset if known else 0, note.metadata if known else "")  # type: ignore[union-attr]
-            self._places[at] = found
+            found = self._producers[key] = PartitionProducer(key, producer, note)
         return found
 
-    async def deliver(self, place: Place, fill: Callable[[AIOKafkaProducer], Awaitable[None]], mark: int, text: str) -> None:
-        """Send what ``fill`` sends, and note ``mark`` (1 or more) and ``text``: both or neither.
+    async def deliver(self, target: PartitionProducer, fill: Callable[[AIOKafkaProducer], Awaitable[None]], note: Note) -> None:
+        """Send what ``fill`` sends and commit ``note``: both or neither.
 
         Raises:
-            KafkaError: perhaps both, perhaps neither; the place has to be asked for anew, and tells then.
+            KafkaError: perhaps both, perhaps neither; ask ``producer_of`` again, whose note says which.
         """
-        producer = place.producer
-        place.busy = True
+        producer = target.producer
+        target.busy = True
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT):
                 await producer.begin_transaction()
                 await fill(producer)
-                await producer.send_offsets_to_transaction({place.at: OffsetAndMetadata(mark, text)}, self._group)
+                offsets = {target.partition: OffsetAndMetadata(note.offset, note.text)}
+                await producer.send_offsets_to_transaction(offsets, self._group)
                 await producer.commit_transaction()
         except IllegalOperation as error:
-            # Somebody else took the partition over between two of these steps, which ended the transaction.
-            self._drop(place)
+            # Another worker took the partition over between two of these steps, which ended the transaction.
+            self._drop(target)
             raise ProducerFenced from error
         except BaseException:
-            # Whoever asks for the place next ends what is left open here.
-            self._drop(place)
+            # The next call of producer_of, here or elsewhere, aborts the open transaction.
+            self._drop(target)
             raise
         finally:
-            place.busy = False
-        place.mark, place.text = mark, text
-        if place.stale:
-            self._drop(place)
+            target.busy = False
+        target.note = note
+        if target.stale:
+            self._drop(target)
 
     async def check(self) -> None:
-        """Make sure that the broker knows transactions.
+        """Make sure that the broker supports transactions.
 
         Raises:
             SettingsError: it does not.
             KafkaError: it cannot be reached.
         """
-        await _stop(await self._producer(f"{self._group}-check"))
+        await close(await self._start(f"{self._group}-check"))
 
     def forget(self, topic: str, partitions: set[int]) -> None:
-        """Let go of partitions that may have been elsewhere; of one that is being delivered from, afterwards."""
-        for at, place in list(self._places.items()):
-            if at.topic == topic and at.partition in partitions:
-                if place.busy:
-                    place.stale = True
+        """Close the producers of partitions that another worker may have had; a busy one after its delivery."""
+        for key, target in list(self._producers.items()):
+            if key.topic == topic and key.partition in partitions:
+                if target.busy:
+                    target.stale = True
                 else:
-                    self._drop(place)
+                    self._drop(target)
 
     async def close(self) -> None:
         """Close all producers."""
-        for place in list(self._places.values()):
-            self._drop(place)
+        for target in list(self._producers.values()):
+            self._drop(target)
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _drop(self, place: Place) -> None:
-        if self._places.get(place.at) is place:
-            del self._places[place.at]
-        task = asyncio.ensure_future(_stop(place.producer))
+    def _drop(self, target: PartitionProducer) -> None:
+        if self._producers.get(target.partition) is target:
+            del self._producers[target.partition]
+        task = asyncio.ensure_future(close(target.producer))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _producer(self, name: str) -> AIOKafkaProducer:
+    async def _start(self, name: str) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            **async_options(self._settings), transactional_id=name, acks="all", linger_ms=0, max_batch_size=256 * 1024,
-            max_request_size=8 * 1024 * 1024, request_timeout_ms=30_000, transaction_timeout_ms=int(_OPEN * 1000),
-        )  # fmt: skip
-        log = logging.getLogger("aiokafka.producer.sender")
-        log.setLevel(logging.CRITICAL)  # a broker without transactions is told of below
+            **async_producer_options(self._settings),
+            transactional_id=name,
+            transaction_timeout_ms=int(_BROKER_TIMEOUT * 1000),
+        )
         try:
-            await producer.start()
+            with sender_silent():
+                await producer.start()
         except UnknownError:
-            await _stop(producer)
+            await close(producer)
             raise SettingsError(
                 "HEADRACE_EXACTLY_ONCE=on needs a broker with transactions, such as Apache Kafka; "
-                f"{self._settings.kafka} has none: unset it, or name another broker in HEADRACE_KAFKA"
+                f"{self._settings.kafka} does not support them: unset it, or name another broker in HEADRACE_KAFKA"
             ) from None
         except BaseException:
-            await _stop(producer)
+            await close(producer)
             raise
-        finally:
-            log.setLevel(logging.NOTSET)
         return producer
 
-    async def _note(self, at: TopicPartition) -> OffsetAndMetadata | None:
+    async def _read_note(self, partition: TopicPartition) -> Note:
         admin = AIOKafkaAdminClient(**async_options(self._settings))
         await admin.start()
         try:
-            notes = await admin.list_consumer_group_offsets(self._group, partitions=[at])
+            offsets = await admin.list_consumer_group_offsets(self._group, partitions=[partition])
         finally:
             await admin.close()
-        found: OffsetAndMetadata | None = notes.get(at)
-        return found
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    with contextlib.suppress(KafkaError, OSError, TimeoutError, asyncio.CancelledError):
-        await asyncio.wait_for(producer.stop(), 5)
+        committed: OffsetAndMetadata | None = offsets.get(partition)
+        return Note(committed.offset, committed.metadata) if committed is not None and committed.offset > 0 else Note()

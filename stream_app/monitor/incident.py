@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Literal
+
+import msgspec
+
+from stream_app.windows.grain import Grain
 
 ChangeKind = Literal["opened", "continued", "worse", "closed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """What went wrong with one metric of one entity.
+class Incident(msgspec.Struct, frozen=True):
+    """One metric of one entity that is not as expected.
 
     Attributes:
         id: ``<entity>.<metric>.<start>``; the same windows give the same id.
@@ -20,8 +21,8 @@ class Incident:
         severity: warning or error, the worst so far.
         state: open or closed.
         start, end: seconds since the epoch: start of its first, end of its last window that was not as expected.
-        grain: length of the windows: m, h or d.
-        windows: how many were not as expected so far.
+        grain: length of the windows.
+        windows: number of windows so far that were not as expected.
         observed, expected, low, high: value, expectation and expected range in the worst window. Of a threshold
             ``low`` and ``high`` are the promise, of a drift ``expected`` is the share before.
         unit: records, money (minor units) or share (0 to 1).
@@ -39,7 +40,7 @@ class Incident:
     state: str
     start: int
     end: int
-    grain: str
+    grain: Grain
     windows: int
     observed: float
     expected: float | None
@@ -52,45 +53,40 @@ class Incident:
     outcome: str = ""
 
     def to_json(self) -> str:
-        """Compact JSON with the attributes as names."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON types."""
-        plain = asdict(self)
-        plain["segment"] = None if self.segment is None else list(self.segment)
-        return plain
+        """Return compact JSON with the attributes as names."""
+        return msgspec.json.encode(self).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> Incident:
-        """Read what ``to_json`` wrote; names that are not known are left out.
+    def from_json(cls, text: str | bytes) -> Incident:
+        """Read what ``to_json`` wrote; unknown names are left out.
 
         Raises:
-            ValueError: the text is no such JSON.
+            ValueError: the text is not the JSON of an incident.
         """
-        try:
-            return cls.from_dict(json.loads(text))
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"no incident: {type(error).__name__}") from None
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> Incident:
-        """Read what ``to_dict`` gave."""
-        known = {field.name for field in fields(cls)}
-        kept = {name: value for name, value in plain.items() if name in known}
-        segment = kept.get("segment")
-        if segment is not None:
-            name, value, there, elsewhere = segment
-            kept["segment"] = (str(name), str(value), float(there), float(elsewhere))
-        return cls(**kept)
+        return _INCIDENTS.decode(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a window did to an incident.
+class Change(msgspec.Struct, frozen=True):
+    """One step in the life of an incident.
 
     ``opened``, ``worse`` (its severity rose) and ``closed`` are for people; ``continued`` only brings it up to date.
     """
 
     kind: ChangeKind
     incident: Incident
+
+    def to_json(self) -> str:
+        """Return ``{"kind": …, "incident": {…}}``."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Change:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: the text is not the JSON of a change.
+        """
+        return _CHANGES.decode(text)
+
+
+_INCIDENTS, _CHANGES = msgspec.json.Decoder(Incident), msgspec.json.Decoder(Change)

@@ -1,159 +1,185 @@
-"""Shares of the records that have a verdict: drift, conformity, findings and nulls, what explains others first."""
+"""Shares of the judged records: drift, conformity, findings and nulls; what explains others comes first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from stream_app.contract.model import Severity
+from stream_app.counts.fields import REJECTED, SegmentCounts, finding
 from stream_app.monitor import segments
-from stream_app.monitor.episodes import Reading
-from stream_app.monitor.shares import Shares
-from stream_app.monitor.step import WindowStep
+from stream_app.monitor.reading import Reading
+from stream_app.monitor.shares import Base, Shares
+from stream_app.monitor.sources import Source, hits, source_of
+from stream_app.monitor.step import Parts, Step
 
 #: Unknown field names that are followed.
 _UNKNOWN = 40
-#: Steps that read a value which came as text.
-_FROM_TEXT = ("number", "timestamp", "boolean")
-#: Findings that differ in number by less than this part are taken to be in the same records.
+#: Findings whose numbers differ by less than this part are taken to be in the same records.
 _SAME = 0.15
+#: A share that is zero, but for rounding.
+_NOTHING = 0.01
+#: Rises from which on a share of rejected records or of a finding, and of nulls, is an error.
+_BAD, _BAD_NULLS = 0.1, 0.5
 
 
-class Rates(WindowStep):
-    """The part of a step that deals with shares."""
+class Rate(NamedTuple):
+    """A metric that is a share: ``kind`` and ``name`` (a rule or a field) as in its metric; ``key`` and ``source`` of it."""
 
-    def _rates(self) -> None:
-        """Drift, conformity, findings and nulls: shares of the records that have a verdict."""
-        sources = self._sources()
-        base, shares = self.state["judged"], self.state["shares"]
-        ready = self.monitor._base.ready(base)
-        expected: dict[str, float] = {}
-        spreads: dict[str, float] = {}
-        for source in sources:
-            model = shares.get(source)
-            if model is None:
-                model = shares[source] = Shares.new(base["n"])
-            expected[source] = self.monitor._shares.expect(model, base, self.at)
-            spreads[source] = self.monitor._shares.spread(model)
-        strange: set[str] = set()
-        for metric, source in [row for row in self._metrics(sources)]:
-            reading = None
-            if ready and self.judged:
-                reading = self._rate(metric, source, sources[source], expected[source], spreads[source])
-            outcome = self._judge(metric, reading, hidden=self._explained(metric, source, sources))
-            if not outcome.normal:
-                strange.add(source)
-            if outcome.accepted is not None:
-                self.monitor._shares.accept(shares[source], base, outcome.accepted)
-        for source, hits in sources.items():
-            score = Shares.score(hits, self.judged, expected[source]) if ready and self.judged else None
-            model = shares[source]
-            self.monitor._shares.learn(model, self.at, hits, self.judged, expected[source], score, source not in strange)
-            if model["k"] < 0.01 and source not in strange:
-                del shares[source]
-        self.monitor._base.learn(base, self.at, self.judged)
+    metric: str
+    kind: str
+    name: str
+    key: str
+    source: Source
 
-    def _sources(self) -> dict[str, int]:
-        """What is counted, and how often: of this window, and zero for what has been seen before."""
-        found: dict[str, int] = {"rejected": max(0, self.counts.get("rejected", 0))}
-        text: dict[str, int] = {}
-        for name, number in self.counts.items():
-            if number > 0 and (name[:2] == "u:" or self._named(name)):
-                found[name] = min(number, self.judged)
-            elif name.startswith("r:"):
-                field, _, step = name[2:].rpartition(".")
-                if step in _FROM_TEXT and field in self.monitor.fields:
-                    text[f"t:{field}"] = min(self.judged, text.get(f"t:{field}", 0) + max(0, number))
-        found |= text
-        known = self.state["shares"]
-        merged = {**dict.fromkeys(known, 0), **found}
-        unknown = [name for name in merged if name.startswith("u:")]
-        if len(unknown) > _UNKNOWN:
-            # Anybody can invent names: followed are those of open incidents, then the most frequent ones.
-            def weight(name: str) -> tuple[bool, float, str]:
-                frequent = max(merged[name], known[name]["k"] if name in known else 0.0)
-                return not self._open(f"drift:{name[2:]}:appeared"), -frequent, name
 
-            for name in sorted(unknown, key=weight)[_UNKNOWN:]:
-                del merged[name]
-                known.pop(name, None)
-                self.tracks.pop(f"drift:{name[2:]}:appeared", None)
-        return merged
+class Expectation(NamedTuple):
+    """The expected share of a source, and the spread of its scores."""
 
-    def _named(self, name: str) -> bool:
-        """Whether a count is of a rule or a field that the contract has."""
-        kind, rest = name[:2], name[2:]
-        return (kind == "f:" and rest in self.contract.rules) or (kind == "n:" and rest in self.monitor.fields)
+    share: float
+    spread: float
 
-    def _metrics(self, sources: Mapping[str, int]) -> list[tuple[str, str]]:
-        """(metric, source), what explains others first."""
-        drifts, rest = [], []
-        for source in sorted(sources):
-            kind, name = source[:2], source[2:]
-            if kind == "u:":
-                drifts.append((f"drift:{name}:appeared", source))
-            elif kind == "t:":
-                drifts.append((f"drift:{name}:text", source))
-            elif kind == "n:":
-                drifts.append((f"drift:{name}:vanished", source))
-                rest.append((f"null:{name}", source))
-            elif kind == "f:" and name not in self.monitor._promises:
+
+def rates(step: Step) -> None:
+    """Compare each share with its expectation, then learn from the window."""
+    state, rhythm = step.state, step.parts.rhythm
+    sources = _sources(step)
+    base = Base(rhythm, state.judged)
+    shares: dict[str, Shares] = {}
+    expected: dict[str, Expectation] = {}
+    for key in sources:
+        if key not in state.shares:
+            state.shares[key] = base.share()
+        shares[key] = share = Shares(rhythm, state.shares[key], state.judged)
+        expected[key] = Expectation(share.expect(step.at), share.spread())
+    judging = base.ready and step.judged > 0
+    strange: set[str] = set()
+    for rate in _rates(step.parts, sources):
+        reading = _reading(step, rate, sources[rate.key], expected[rate.key]) if judging else None
+        outcome = step.judge(rate.metric, reading, hidden=_explained(step, rate, sources))
+        if not outcome.normal:
+            strange.add(rate.key)
+        if outcome.accepted is not None:
+            shares[rate.key].accept(outcome.accepted)
+    for key, number in sources.items():
+        share, usual = shares[key], expected[key].share
+        score = share.score(number, step.judged, usual) if judging else None
+        share.learn(step.at, number, step.judged, usual, score, normal=key not in strange)
+        if share.state.hits < _NOTHING and key not in strange:
+            del state.shares[key]
+    base.learn(step.at, step.judged)
+
+
+def _sources(step: Step) -> dict[str, int]:
+    """Key → records of this window, zero for what has been seen before."""
+    known = step.state.shares
+    merged = dict.fromkeys(known, 0) | hits(step.parts.contract, step.parts.fields, step.counts, step.judged)
+    unknown = [key for key in merged if source_of(key).kind == "unknown"]
+    if len(unknown) > _UNKNOWN:
+        # Anybody can invent names: followed are those of open incidents, then the most frequent ones.
+        def weight(key: str) -> tuple[bool, float, str]:
+            frequent = max(merged[key], known[key].hits if key in known else 0.0)
+            return not step.is_open(_appeared(key)), -frequent, key
+
+        for key in sorted(unknown, key=weight)[_UNKNOWN:]:
+            del merged[key]
+            known.pop(key, None)
+            step.state.tracks.pop(_appeared(key), None)
+    return merged
+
+
+def _appeared(key: str) -> str:
+    return f"drift:{source_of(key).name}:appeared"
+
+
+def _rates(parts: Parts, sources: Mapping[str, int]) -> list[Rate]:
+    """The metrics of the sources, what explains others first."""
+    drifts, rest = [], []
+    for key in sorted(sources):
+        source = source_of(key)
+        name = source.name
+        drift = partial(_drift, key=key, source=source)
+        match source.kind:
+            case "unknown":
+                drifts.append(drift(name, "appeared"))
+            case "text":
+                drifts.append(drift(name, "text"))
+            case "nulls":
+                drifts.append(drift(name, "vanished"))
+                rest.append(Rate(f"null:{name}", "null", name, key, source))
+            case "findings" if name not in parts.promises:
                 field, _, check = name.rpartition(".")
                 if check == "type":
-                    drifts.append((f"drift:{field}:type", source))
-                elif check == "required" and field in self.monitor._required:
-                    drifts.append((f"drift:{field}:vanished", source))
-                rest.append((f"finding:{name}", source))
-        rest.sort(key=lambda row: (row[0].startswith("null:"), not self._rejects(row[1]), row[0]))
-        return [*drifts, ("conformity", "rejected"), *rest]
+                    drifts.append(drift(field, "type"))
+                elif check == "required" and field in parts.required:
+                    drifts.append(drift(field, "vanished"))
+                rest.append(Rate(f"finding:{name}", "finding", name, key, source))
+    rest.sort(key=lambda rate: (rate.kind == "null", not _rejects(parts, rate.source), rate.metric))
+    return [*drifts, Rate("conformity", "conformity", "", REJECTED, Source("rejected")), *rest]
 
-    def _rejects(self, source: str) -> bool:
-        rule = self.contract.rules.get(source[2:])
-        return rule is not None and rule.severity is Severity.ERROR
 
-    def _explained(self, metric: str, source: str, sources: Mapping[str, int]) -> bool:
-        """Whether an open incident says the same already."""
-        kind, _, name = metric.partition(":")
-        if kind == "null":
-            rules = [
-                f"finding:{one.rule.id}" for one in self.contract.values if one.metric == "nullValues" and one.field == name
-            ]
-            return self._open(f"drift:{name}:vanished") or any(
-                self.episodes.is_open(self.tracks.get(one), visible=False) for one in rules
-            )
-        if kind != "finding":
-            return False
-        if name == "record.unknownField":
-            return any(one.startswith("drift:") and one.endswith(":appeared") and self._open(one) for one in self.tracks)
-        field, _, check = name.rpartition(".")
-        if self._open(f"drift:{field}:vanished") or (check == "type" and self._open(f"drift:{field}:type")):
-            return True
-        # About as many records, in the same window: they are the same ones, and one of their faults is enough.
-        return any(
-            other != metric and other.startswith("finding:") and self._open(other)
-            and abs(sources.get(f"f:{other[8:]}", 0) - sources[source]) <= _SAME * sources[source]
-            for other in self.tracks
-        )  # fmt: skip
+def _drift(field: str, how: str, *, key: str, source: Source) -> Rate:
+    return Rate(f"drift:{field}:{how}", "drift", field, key, source)
 
-    def _rate(self, metric: str, source: str, hits: int, expected: float, spread: float) -> Reading:
-        rise = hits / self.judged - expected
-        kind = metric.partition(":")[0]
-        if kind == "drift":
-            breaking = metric.endswith((":vanished", ":type")) and source.startswith("f:")
-            return self.readings.drift(metric, hits, self.judged, expected, spread, "error" if breaking else "warning")
-        severity = "warning"
-        if kind == "finding":
-            # A fall in conformity is the incident, its findings are the details.
-            fallen = self._open("conformity")
-            severity = "error" if self._rejects(source) and rise >= 0.1 and not fallen else "warning"
-        elif rise >= (0.1 if kind == "conformity" else 0.5):
+
+def _rejects(parts: Parts, source: Source) -> bool:
+    rule = parts.contract.rules.get(source.name) if source.kind == "findings" else None
+    return rule is not None and rule.severity is Severity.ERROR
+
+
+def _explained(step: Step, rate: Rate, sources: Mapping[str, int]) -> bool:
+    """True if an open incident says the same already."""
+    tracks = step.state.tracks
+    if rate.kind == "null":
+        rules = [one.rule.id for one in step.parts.contract.values if one.metric == "nullValues" and one.field == rate.name]
+        return step.is_open(f"drift:{rate.name}:vanished") or any(
+            track is not None and track.episode is not None for track in (tracks.get(f"finding:{rule}") for rule in rules)
+        )
+    if rate.kind != "finding":
+        return False
+    if rate.name == "record.unknownField":
+        return any(metric.startswith("drift:") and metric.endswith(":appeared") and step.is_open(metric) for metric in tracks)
+    field, _, check = rate.name.rpartition(".")
+    if step.is_open(f"drift:{field}:vanished") or (check == "type" and step.is_open(f"drift:{field}:type")):
+        return True
+    # About as many records, in the same window: they are the same ones, and one of their faults is enough.
+    number = sources[rate.key]
+    for metric in tracks:
+        if metric != rate.metric and metric.startswith("finding:") and step.is_open(metric):
+            other = sources.get(finding(metric.removeprefix("finding:")), 0)
+            if abs(other - number) <= _SAME * number:
+                return True
+    return False
+
+
+def _reading(step: Step, rate: Rate, number: int, expected: Expectation) -> Reading:
+    readings, kind = step.parts.readings, rate.kind
+    rise = number / step.judged - expected.share
+    severity = "warning"
+    if kind == "drift":
+        if rate.source.kind == "findings":
             severity = "error"
-        reading = self.readings.share(metric, hits, self.judged, expected, spread, severity)
-        if abs(reading.score) >= self.monitor.tuning.stay and kind != "null":
-            what = "rejected" if kind == "conformity" else source
-            reading.segment = segments.of_share(self.counts, self.contract.segments, what, hits)
-        if kind == "conformity":
-            _turn(reading)
-        return reading
+        return readings.drift(rate.metric, number, step.judged, *expected, severity)
+    if kind == "finding":
+        # A fall in conformity is the incident, its findings are the details.
+        if _rejects(step.parts, rate.source) and rise >= _BAD and not step.is_open("conformity"):
+            severity = "error"
+    elif rise >= (_BAD if kind == "conformity" else _BAD_NULLS):
+        severity = "error"
+    reading = readings.share(rate.metric, number, step.judged, *expected, severity)
+    if abs(reading.score) >= step.parts.tuning.stay and kind != "null":
+        reading.segment = segments.of_share(step.counts, step.parts.contract.segments, number, _in_segment(rate.source))
+    if kind == "conformity":
+        _turn(reading)
+    return reading
+
+
+def _in_segment(source: Source) -> Callable[[SegmentCounts], int]:
+    """How many of the records of one segment value are in a share."""
+    if source.kind == "rejected":
+        return lambda counts: counts.rejected
+    return lambda counts: counts.findings.get(source.name, 0)
 
 
 def _turn(reading: Reading) -> None:

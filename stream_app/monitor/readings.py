@@ -1,11 +1,11 @@
-"""A metric of a window compared with what is expected of it: how far off, how much it matters, how severe it is."""
+"""Makes readings: how far a metric is from what is expected of it, how much that matters, how severe it is."""
 
 from __future__ import annotations
 
 from math import inf, sqrt
 
 from stream_app.contract.model import WindowRule
-from stream_app.monitor.episodes import Reading
+from stream_app.monitor.reading import Reading
 from stream_app.monitor.robust import binomial_score, poisson_score
 from stream_app.monitor.seasonal import BUSY, Expected
 from stream_app.monitor.shares import LEAST
@@ -16,13 +16,14 @@ OUTAGE = 0.05
 
 
 class Readings:
-    """Makes readings with one tuning. ``least_money``: what a record's amount cannot be below, minus infinity or 0."""
+    """Makes readings with one tuning. ``least_money``: lower bound of a record's amount, minus infinity or 0."""
 
     def __init__(self, tuning: Tuning, rhythm: Rhythm, least_money: float = -inf) -> None:
         self.tuning, self.rhythm, self.least_money = tuning, rhythm, least_money
 
     def volume(self, observed: int, expected: Expected, level: float, spreads: tuple[float, float], silence: float) -> Reading:
-        """Records of a window; ``level``: of an average one; ``spreads``: of scores below and above; ``silence``: a score."""
+        """Read the records of a window; ``level``: of an average one; ``spreads``: of scores below and above; ``silence``: a
+        score."""
         tuning = self.tuning
         bound = _bound(observed, expected)
         below, above = spreads
@@ -54,7 +55,7 @@ class Readings:
         )
 
     def revenue(self, observed: int, expected: Expected, unit: float, records: float, spreads: tuple[float, float]) -> Reading:
-        """Money of a window; ``unit``: usual money a record, ``records``: how many are expected; ``spreads``: below, above."""
+        """Read the money of a window; ``unit``: usual money a record, ``records``: expected; ``spreads``: below, above."""
         tuning = self.tuning
         bound = _bound(observed, expected)
         below, above = (unit * sqrt(max(records, 1.0)) * one / (tuning.factor("revenue") or 1e-9) for one in spreads)
@@ -82,7 +83,7 @@ class Readings:
         )
 
     def average(self, observed: float, number: int, expected: float, spread: float) -> Reading:
-        """Money a clean record."""
+        """Read the money a clean record, of ``number`` records."""
         tuning = self.tuning
         scale = abs(expected) / sqrt(number) * spread / (tuning.factor("average_order") or 1e-9)
         change = abs(observed - expected)
@@ -105,7 +106,7 @@ class Readings:
         )
 
     def share(self, metric: str, hits: int, records: int, expected: float, spread: float, severity: str) -> Reading:
-        """A share that must not rise: of rejected records, of findings, of nulls."""
+        """Read a share that must not rise: of rejected records, of findings, of nulls."""
         tuning = self.tuning
         factor = tuning.factor(metric) / spread
         rise = hits / records - expected
@@ -129,7 +130,7 @@ class Readings:
         )
 
     def drift(self, metric: str, hits: int, records: int, expected: float, spread: float, severity: str) -> Reading:
-        """A share that shows another schema; ``expected`` is the share before."""
+        """Read a share that shows another schema; ``expected`` is the share before."""
         tuning = self.tuning
         now = hits / records
         factor = tuning.factor("drift") / spread
@@ -155,7 +156,7 @@ class Readings:
 
     @staticmethod
     def threshold(rule: WindowRule, observed: float) -> Reading:
-        """The contract's own promise about a window."""
+        """Read the contract's own promise about a window."""
         kept = rule.keeps(observed)
         low = rule.low is not None and observed < rule.low
         return Reading(
@@ -173,7 +174,7 @@ class Readings:
 
 
 def _bound(observed: float, expected: Expected) -> float:
-    """The end of the expected range that the value is beyond; the value itself within the range."""
+    """The end of the expected range that the value is beyond; within the range the value itself."""
     return min(max(observed, expected.low), expected.high)
 
 

@@ -1,4 +1,4 @@
-"""The statistics: medians, spreads that outliers do not move, and how unlikely a count is."""
+"""Statistics: medians, spreads that outliers do not move, and how unlikely a count is."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from math import log, sqrt
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value; of an even number the mean of the two."""
+    """Return the middle value; of an even number of values the mean of the two."""
     ordered = sorted(values)
     middle = len(ordered) // 2
     return float(ordered[middle]) if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def spread(residuals: Sequence[float], floor: float) -> float:
-    """The standard deviation of residuals, from the median of their sizes and from their 95th percentile.
+    """Return the standard deviation of residuals, from the median of their sizes and from their 95th percentile.
 
     The larger of the two counts, so that heavy tails are respected while a twentieth of the values may be anything;
     with few values it is larger. Never below ``floor``.
     """
     if not residuals:
         return 3 * floor
-    sizes = sorted(abs(one) for one in residuals)
+    sizes = sorted(map(abs, residuals))
     number = len(sizes)
     middle = 1.4826 * median(sizes)
     tail = sizes[min(number - 1, int(0.95 * number))] / 1.96
@@ -29,7 +29,7 @@ def spread(residuals: Sequence[float], floor: float) -> float:
 
 
 def poisson_score(observed: float, expected: float) -> float:
-    """How many standard deviations a count is from the mean of a Poisson distribution: the signed root of its deviance."""
+    """Return how many standard deviations a count is from a Poisson mean: the signed root of its deviance."""
     expected = max(expected, 1e-3)
     observed = max(observed, 0.0)
     deviance = 2 * ((observed * log(observed / expected) if observed else 0.0) - observed + expected)
@@ -37,7 +37,7 @@ def poisson_score(observed: float, expected: float) -> float:
 
 
 def binomial_score(hits: float, number: float, share: float) -> float:
-    """How many standard deviations ``hits`` out of ``number`` are from what ``share`` lets expect (root of the deviance)."""
+    """Return how many standard deviations ``hits`` out of ``number`` are from ``share`` (the signed root of the deviance)."""
     if number <= 0:
         return 0.0
     share = min(max(share, 1e-9), 1 - 1e-9)
@@ -52,5 +52,5 @@ def binomial_score(hits: float, number: float, share: float) -> float:
 
 
 def short(value: float) -> float:
-    """Four significant digits, so that a state stays small."""
+    """Round to four significant digits, so that a state stays small."""
     return float(f"{value:.4g}")

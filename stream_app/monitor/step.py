@@ -1,49 +1,105 @@
-"""One window of one entity on its way through the metrics: what they share."""
+"""One window of one entity on its way through the measures: what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from math import inf
 
-from stream_app.counts.window import HashWindow as Window
-from stream_app.monitor.episodes import Episodes, Outcome, Reading
+from stream_app.contract.model import Contract
+from stream_app.counts.window import Window
+from stream_app.monitor.episodes import Episodes, Outcome, is_idle, is_open
 from stream_app.monitor.incident import Change
+from stream_app.monitor.reading import Reading
+from stream_app.monitor.readings import Readings
+from stream_app.monitor.state import State, Track
+from stream_app.monitor.tuning import RHYTHMS, Rhythm, Tuning
+from stream_app.windows.grain import Grain
 
-if TYPE_CHECKING:
-    from stream_app.monitor.monitor import Monitor
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the steps of one entity have in common.
+
+    ``promises``: ids of the contract's rules over windows; ``fields``: names of all fields, and of the ``required`` ones.
+    """
+
+    contract: Contract
+    tuning: Tuning
+    rhythm: Rhythm
+    episodes: Episodes
+    readings: Readings
+    promises: frozenset[str]
+    fields: frozenset[str]
+    required: frozenset[str]
+
+    @classmethod
+    def of(cls, contract: Contract, grain: Grain, tuning: Tuning) -> Parts:
+        """Make the parts for a contract."""
+        rhythm = RHYTHMS[grain]
+        return cls(
+            contract=contract,
+            tuning=tuning,
+            rhythm=rhythm,
+            episodes=Episodes(contract.entity, grain, tuning),
+            readings=Readings(tuning, rhythm, _least_money(contract)),
+            promises=frozenset(rule.rule.id for rule in contract.windows),
+            fields=frozenset(field.name for field in contract.fields),
+            required=frozenset(field.name for field in contract.fields if field.required),
+        )
 
 
-class WindowStep:
-    """The window, the state that it changes, and what came of it so far."""
+class Step:
+    """The window, the state that it changes, and the changes of incidents so far.
 
-    def __init__(self, monitor: Monitor, state: dict[str, Any], window: Window, first: bool) -> None:
-        self.monitor, self.state, self.first = monitor, state, first
-        self.counts: Mapping[str, int] = window.counts
-        self.at = window.start
-        self.contract = monitor.contract
-        self.readings = monitor._readings
-        self.episodes = monitor._episodes
-        self.tracks: dict[str, Any] = state["tracks"]
+    ``first``: the window is the first of its stream, and seldom a whole one. ``records``: that came in; ``judged``: those
+    with a verdict.
+    """
+
+    __slots__ = ("at", "changes", "counts", "first", "judged", "parts", "records", "state")
+
+    def __init__(self, parts: Parts, state: State, window: Window, *, first: bool) -> None:
+        self.parts, self.state, self.first = parts, state, first
+        self.at, self.counts = window.start, window.counts
         self.changes: list[Change] = []
-        self.records = max(0, self.counts.get("in", 0))
-        self.judged = max(0, self.counts.get("clean", 0)) + max(0, self.counts.get("rejected", 0))
+        # A record that waited is taken off the window that it was counted in: numbers can be below zero.
+        self.records = max(0, window.counts.received)
+        self.judged = max(0, window.counts.clean) + max(0, window.counts.rejected)
 
-    def _judge(self, metric: str, reading: Reading | None, *, hidden: bool = False) -> Outcome:
-        if not self.monitor.tuning.factor(metric):
+    def judge(self, metric: str, reading: Reading | None, *, hidden: bool = False) -> Outcome:
+        """Apply a reading to the track of its metric; None: the window says nothing about it."""
+        if not self.parts.tuning.factor(metric):
             reading = None
-        track = self.tracks.get(metric)
+        track = self.state.tracks.get(metric)
         if track is None:
             if reading is None:
-                return Outcome(True, [])
-            track = self.tracks[metric] = Episodes.new()
-        outcome = self.episodes.step(track, reading, self.at, hidden=hidden)
+                return Outcome(True)
+            track = self.state.tracks[metric] = Track()
+        outcome = self.parts.episodes.step(track, reading, self.at, hidden=hidden)
         self.changes += outcome.changes
         return outcome
 
-    def _open(self, metric: str) -> bool:
-        return self.episodes.is_open(self.tracks.get(metric))
+    def is_open(self, metric: str) -> bool:
+        """True if the metric has an open incident."""
+        return is_open(self.state.tracks.get(metric))
 
-    def _drop_hidden(self, metric: str) -> None:
-        track = self.tracks.get(metric)
-        if track and track["o"] and track["o"]["hidden"]:
-            self.tracks[metric] = Episodes.new()
+    def drop_hidden(self, metric: str) -> None:
+        """Forget an episode of the metric that never became an incident."""
+        track = self.state.tracks.get(metric)
+        if track is not None and track.episode is not None and track.episode.hidden:
+            self.state.tracks[metric] = Track()
+
+    def drop_idle(self) -> None:
+        """Forget the tracks with nothing worth keeping."""
+        tracks = self.state.tracks
+        for metric in [metric for metric, track in tracks.items() if is_idle(track)]:
+            del tracks[metric]
+
+
+def _least_money(contract: Contract) -> float:
+    """0 if the contract allows neither a negative quantity nor a negative price."""
+    revenue = contract.revenue
+    for name in (revenue.quantity, revenue.price) if revenue is not None else ():
+        options = contract.field(name).options
+        if options.get("minimum", options.get("exclusiveMinimum", -1)) < 0:
+            return -inf
+    return 0.0

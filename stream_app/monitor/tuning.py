@@ -1,4 +1,4 @@
-"""How far from the expected a window has to be, and for how long: every number of the monitor that is a choice."""
+"""Every number of the monitor that is a choice: how far from the expected a window must be, and for how long."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream_app.errors import SettingsError
+from stream_app.windows.grain import Grain
 
-#: What is watched, without what comes after a colon (docs/anomalies.md).
+#: The metrics, without what follows the first colon (docs/anomalies.md).
 METRICS = ("volume", "revenue", "average_order", "conformity", "finding", "null", "mix", "threshold", "drift")
 
 
@@ -19,16 +20,16 @@ class Tuning:
         threshold: robust standard deviations at which one window is an anomaly.
         threshold_money: the same for revenue and average order, whose tails are heavier.
         stay: standard deviations from which on an open incident goes on.
-        slack, limit: of the cumulative sum (CUSUM) that notices what is too small for one window: what it takes off
-            each window, and where it speaks up.
+        slack, limit: of the cumulative sum (CUSUM) that finds deviations too small for one window: the part of each score
+            that it leaves out, and the sum that is an anomaly.
         clip: the most standard deviations that one window adds to that sum.
-        volume_floor, money_floor: the least relative deviation that matters.
-        level_floor: for volume, the least deviation that matters as a part of an average window.
-        share_floor: the least change of a share.
-        records_floor: the least number of records that are too many or missing.
-        drift_floor: the least change of share that is a drift; ``vanished`` needs a share of ``gone``.
-        promise_records: the least number of records on which a promised share is judged.
-        mix_records: windows with fewer records of a segment field are not looked at for their mix.
+        volume_floor, money_floor: the smallest relative deviation that matters.
+        level_floor: for volume, the smallest deviation that matters, as a part of an average window.
+        share_floor: the smallest change of a share that matters.
+        records_floor: the smallest number of surplus or missing records that matters.
+        drift_floor: the smallest change of share that is a drift; ``vanished`` needs a share of ``gone``.
+        promise_records: the smallest number of records on which a promised share is judged.
+        mix_records: the smallest number of records of a segment field on which its mix is judged.
         sensitivity: metric or its part before the first colon → factor on its standard deviations; 0 switches it off.
     """
 
@@ -51,30 +52,27 @@ class Tuning:
 
     @classmethod
     def of(cls, sensitivity: str) -> Tuning:
-        """The usual tuning with factors as ``volume=2, mix=0.5`` (the pattern is held by the setting).
+        """Return the default tuning with factors such as ``volume=2, mix=0.5``, whose form the setting has checked.
 
         Raises:
-            SettingsError: a metric that is not watched.
+            SettingsError: a metric is unknown.
         """
         pairs = (part.partition("=") for part in sensitivity.split(",") if part.strip())
         factors = {name.strip(): float(value) for name, _, value in pairs}
         for name in factors:
             if name.partition(":")[0] not in METRICS:
-                raise SettingsError(f"HEADRACE_ANOMALY_SENSITIVITY: no metric is called {name}; there are {', '.join(METRICS)}")
+                raise SettingsError(f"HEADRACE_ANOMALY_SENSITIVITY: unknown metric {name}; choose from {', '.join(METRICS)}")
         return cls(sensitivity=factors)
 
     def factor(self, metric: str) -> float:
-        """The sensitivity of a metric; 1 where nothing is said."""
+        """Return the sensitivity of a metric; 1 by default."""
         exact = self.sensitivity.get(metric)
         return self.sensitivity.get(metric.partition(":")[0], 1.0) if exact is None else exact
 
 
-_DAY = 86_400
-
-
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """What depends on the length of a window.
+    """The numbers that depend on the length of a window.
 
     Attributes:
         warm_up: windows before anything but thresholds is judged.
@@ -83,42 +81,23 @@ class Rhythm:
         ring: values kept for each hour of the week.
         memory: windows over which the level and shares are averaged.
         accept: anomalous windows after which a new level is the normal one.
-        patience: windows without evidence after which an incident is closed.
+        expiry: windows without evidence after which an incident is closed.
     """
 
-    seconds: int
+    grain: Grain
     warm_up: int
     enough: int
     ring: int
     memory: int
     accept: int
-    patience: int
-
-    def cell(self, start: int) -> int:
-        """The hour of the week (0 is Monday 0 h UTC), or for windows of a day the day of the week."""
-        day = (start // _DAY + 3) % 7
-        return day if self.seconds == _DAY else day * 24 + start % _DAY // 3_600
-
-    def alike(self, cell: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Cells of the same hour on days of the same kind (Monday to Friday, or the weekend), and on all days."""
-        if self.seconds == _DAY:
-            return (tuple(range(5)) if cell < 5 else (5, 6)), tuple(range(7))
-        hour, weekend = cell % 24, cell >= 120
-        days = (5, 6) if weekend else range(5)
-        return tuple(day * 24 + hour for day in days), tuple(day * 24 + hour for day in range(7))
-
-    def day(self, cell: int) -> int:
-        """The day of the week of a cell, 0 is Monday."""
-        return cell if self.seconds == _DAY else cell // 24
-
-    def hour(self, start: int) -> int:
-        """The hour of the day, or for windows of a day the day of the week: what shares may depend on."""
-        cell = self.cell(start)
-        return cell if self.seconds == _DAY else cell % 24
+    expiry: int
 
 
 RHYTHMS = {
-    "m": Rhythm(60, warm_up=60, enough=30, ring=40, memory=2_880, accept=360, patience=10_080),
-    "h": Rhythm(3_600, warm_up=24, enough=3, ring=5, memory=168, accept=48, patience=168),
-    "d": Rhythm(_DAY, warm_up=7, enough=3, ring=6, memory=28, accept=10, patience=28),
+    rhythm.grain: rhythm
+    for rhythm in (
+        Rhythm(Grain.MINUTE, warm_up=60, enough=30, ring=40, memory=2_880, accept=360, expiry=10_080),
+        Rhythm(Grain.HOUR, warm_up=24, enough=3, ring=5, memory=168, accept=48, expiry=168),
+        Rhythm(Grain.DAY, warm_up=7, enough=3, ring=6, memory=28, accept=10, expiry=28),
+    )
 }

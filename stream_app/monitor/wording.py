@@ -1,10 +1,10 @@
-"""Incidents in words, for messages to people: what, where, when, how much; never a record's value but a segment's."""
+"""Incidents in words, for messages to people. Segment values are the only values of records in them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from stream_app.monitor.incident import Change, Incident
+from stream_app.windows.calendar import moment
+from stream_app.windows.grain import Grain
 
 _WHAT = {
     "volume": "number of records",
@@ -12,6 +12,7 @@ _WHAT = {
     "average_order": "average order value",
     "conformity": "conformity",
 }
+_UNITS = {Grain.MINUTE: "minute", Grain.HOUR: "hour", Grain.DAY: "day"}
 _DRIFT = {
     "appeared": "an unknown field {field} appeared",
     "vanished": "field {field} vanished",
@@ -21,14 +22,14 @@ _DRIFT = {
 
 
 def title(change: Change) -> str:
-    """One line: ``orders: number of records is low (error)``."""
+    """Return one line: ``orders: number of records is low (error)``."""
     incident = change.incident
     state = "over, " if change.kind == "closed" else ""
     return f"{incident.entity}: {subject(incident)} ({state}{incident.severity})"
 
 
 def body(change: Change) -> str:
-    """Two or three sentences on one line each: when, how much, where."""
+    """Return when, how much and where: two to four sentences, each on its line."""
     incident = change.incident
     lines = [f"{_moment(incident.start)} to {_moment(incident.end)} UTC, {incident.windows} {_windows(incident)}."]
     expected = _expected(incident)
@@ -42,7 +43,7 @@ def body(change: Change) -> str:
 
 
 def subject(incident: Incident) -> str:
-    """``number of records is low``, ``field price vanished``."""
+    """Return the metric and how it changed: ``number of records is low``, ``field price vanished``."""
     kind, _, rest = incident.metric.partition(":")
     if kind == "drift":
         field, _, how = rest.rpartition(":")
@@ -59,7 +60,7 @@ def subject(incident: Incident) -> str:
 
 
 def figure(value: float | None, unit: str) -> str:
-    """A value as people write it: money in whole units, shares in percent, a real minus sign."""
+    """Return a value as people write it: money in whole units, shares in percent, a real minus sign."""
     if value is None:
         return "unknown"
     if unit == "share":
@@ -81,7 +82,7 @@ def _expected(incident: Incident) -> str:
 
 
 def _windows(incident: Incident) -> str:
-    unit = {"m": "minute", "h": "hour", "d": "day"}.get(incident.grain, "window")
+    unit = _UNITS[incident.grain]
     return unit if incident.windows == 1 else f"{unit}s"
 
 
@@ -90,4 +91,4 @@ def _other(incident: Incident) -> str:
 
 
 def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return moment(seconds * 1000).strftime("%Y-%m-%d %H:%M")

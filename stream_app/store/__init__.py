@@ -1,1 +1,1 @@
-"""Everything Redis. No other package knows a key."""
+"""Everything in Redis: no other package knows a key, and only this one speaks Redis."""

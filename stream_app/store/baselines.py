@@ -1,4 +1,4 @@
-"""What workers have learned of usual numbers: histograms by week, and the baseline that is in force."""
+"""Baselines in Redis: histograms of the numbers that workers learned, by week, and the version in force made of them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, parent_levels
 from stream_app.judge.related import Known
 from stream_app.store.keys import Keys
-from stream_app.store.scripts import PROMOTE, pack
+from stream_app.store.scripts import load, pack
 
-#: Names that a look into a histogram asks for at a time: Redis answers nobody else meanwhile (some 10 ms).
+#: Fields of a histogram that are read at a time: Redis answers nobody else meanwhile (some 10 ms).
 _PAGE = 20_000
-#: Milliseconds after which a worker that began a new version and has not finished it is taken for dead.
+#: Milliseconds that a worker may take for a new version; then another one may make it.
 _TURN = 10_000
 
 
-class LearnedStore:
-    """Reads and writes baselines. Methods raise what ``redis`` raises when it is away."""
+class BaselineStore:
+    """Reads and writes baselines. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
 
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
-        self._redis, self._prefix, self._keys = client, prefix, Keys(prefix)
-        self._promote = client.register_script(PROMOTE)
+        self._redis, self._keys = client, Keys(prefix)
+        self._promote = load(client, "promote_baseline")
 
     async def baseline(self, entity: str) -> Baseline | None:
-        """The baseline in force; ``None`` when there is none yet."""
+        """Return the baseline in force; ``None`` before the first."""
         document = await self._redis.hget(self._keys.baseline(entity), "document")
         return None if document is None else Baseline.from_json(document)
 
     async def renew(self, contract: Contract) -> int:
-        """Make and put in force a new version where enough has been learned since the last; returns the one in force.
+        """Make a new version and put it in force if enough was learned since the last; returns the version in force.
 
-        One worker makes a version; others that come meanwhile go on with the last.
+        One worker makes a version; others meanwhile continue with the last.
         """
         entity, rules = contract.entity, [one.rule.id for one in contract.outliers]
         pipe = self._redis.pipeline(transaction=False)
@@ -56,10 +56,9 @@ class LearnedStore:
             parents = await self._parents(contract, histograms)
             made = await asyncio.to_thread(build, version + 1, contract.outliers, histograms, parents, learned)
             payload = {
-                "entity": entity, "expected": version, "version": made.version, "document": made.to_json(),
-                "learned": learned, "week": newest,
+                "expected": version, "version": made.version, "document": made.to_json(), "learned": learned, "week": newest,
             }  # fmt: skip
-            done = bool(await self._promote(args=[self._prefix, pack(payload)]))
+            done = bool(await self._promote(keys=[self._keys.baseline(entity)], args=[pack(payload)]))
             for rule, some in weeks.items():
                 for old in some[:-WEEKS]:
                     await self._redis.unlink(self._keys.learned(entity, rule, old))
@@ -73,23 +72,22 @@ class LearnedStore:
         for week in weeks:
             key, cursor = self._keys.learned(entity, rule, week), 0
             found: dict[bytes, bytes] = {}
-            while True:  # a page may repeat names: within a week the last one counts
+            while True:  # a page may repeat fields: within a week the last one counts
                 answer: Any = await self._redis.hscan(key, cursor, count=_PAGE)
                 cursor, page = answer
                 found.update(page)
                 if not cursor:
                     break
             for name, count in found.items():
-                group, _, place = name.rpartition(b"|")
+                group, _, bucket = name.rpartition(b"|")
                 into = merged.get(group)
                 if into is None:
                     into = merged[group] = {}
-                bucket = int(place)
-                into[bucket] = into.get(bucket, 0) + int(count)
+                into[int(bucket)] = into.get(int(bucket), 0) + int(count)
         return {group.decode(): histogram for group, histogram in merged.items()}
 
     async def _parents(self, contract: Contract, histograms: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-        """Level → group of the finest level → its group there, by what is known of the records that groups refer to."""
+        """Level → group of the finest level → its group at that level, by the fields of the records that groups refer to."""
         parents: dict[str, dict[str, str]] = {}
         for level, entity, name, groups in parent_levels(contract, histograms):
             found = parents.setdefault(level, {})

@@ -1,69 +1,88 @@
-"""The heartbeats of workers."""
+"""The heartbeats of workers: the stored document, and what readers conclude from those of all workers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from stream_app.counts.fields import text
+from stream_app.store.states import Freshness
+from stream_app.windows.watermark import Progress
 
 #: A worker that has not reported for this long is gone (seconds).
 WORKER_GONE_AFTER = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker's last heartbeat: times in ms since the epoch, ``rate`` in records per second, ``lag`` in records.
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The last report of a worker: moments in ms since the epoch, ``rate`` in records per second.
 
-    ``latency_ms``: from a record's arrival in Kafka to its count, lately; None where the worker does not say. ``behind``: the
-    least event time (ms) that one of its partitions with unread records has reached; None where there is none.
+    Attributes:
+        lag: entity → records in the worker's partitions of the raw topic that are not applied yet.
+        behind: the smallest event time (ms) that one of its partitions with unread records has reached; None if it has read
+            everything.
+        assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
+        error: the failing step while the worker retries.
+        latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 
-    id: str
     at: int
-    started: int
-    pid: int
-    host: str
-    rate: float
-    lag: Mapping[str, int]
-    state: str
-    error: str | None = None
-    latency_ms: float | None = None
+    id: str = ""
+    started: int = 0
+    pid: int = 0
+    host: str = ""
+    rate: float = 0.0
+    lag: Mapping[str, int] = {}
     behind: int | None = None
+    assigned: int = msgspec.field(default=0, name="held")
+    partitions: int = 0
+    error: str | None = None
+    state: str = "running"
+    latency_ms: float | None = None
+
+    def to_json(self) -> bytes:
+        """Return the stored document."""
+        return msgspec.json.encode(self)
 
 
-def workers(raw: Mapping[Any, Any], now_ms: int) -> tuple[Worker, ...]:
-    """The workers that reported lately, by id; one that wrote no readable heartbeat is left out."""
-    alive = []
-    for worker_id, value in raw.items():
+def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:
+    """Return the workers that reported lately, by id; one without a readable heartbeat is left out.
+
+    ``raw`` is the hash of worker ids and documents, decoded or not.
+    """
+    beats = []
+    for worker, document in raw.items():
         try:
-            beat = json.loads(text(value))
-            worker = Worker(
-                id=text(worker_id),
-                at=int(beat["at"]),
-                started=int(beat.get("started") or beat["at"]),
-                pid=int(beat.get("pid") or 0),
-                host=str(beat.get("host") or ""),
-                rate=float(beat.get("rate") or 0.0),
-                lag={str(name): int(lag) for name, lag in (beat.get("lag") or {}).items()},
-                state=str(beat.get("state") or "running"),
-                error=None if beat.get("error") is None else str(beat["error"]),
-                latency_ms=None if beat.get("latency_ms") is None else float(beat["latency_ms"]),
-                behind=None if beat.get("behind") is None else int(beat["behind"]),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
+            beat = _DECODER.decode(document)
+        except (msgspec.DecodeError, UnicodeError):
             continue
-        if now_ms - worker.at < WORKER_GONE_AFTER * 1000:
-            alive.append(worker)
-    return tuple(sorted(alive, key=lambda worker: worker.id))
+        if now_ms - beat.at < WORKER_GONE_AFTER * 1000:
+            beats.append(msgspec.structs.replace(beat, id=text(worker), started=beat.started or beat.at))
+    return tuple(sorted(beats, key=lambda beat: beat.id))
 
 
-def total_lag(alive: Iterable[Worker]) -> dict[str, int]:
-    """Records that wait in the raw topics, by entity, over all workers; an entity that none reports is left out."""
+def total_lag(beats: Iterable[Heartbeat]) -> dict[str, int]:
+    """Return the records that wait in the raw topics, by entity, over all workers; without entities that none reports."""
     lag: dict[str, int] = {}
-    for worker in alive:
-        for entity, behind in worker.lag.items():
-            lag[entity] = lag.get(entity, 0) + behind
+    for beat in beats:
+        for entity, records in beat.lag.items():
+            lag[entity] = lag.get(entity, 0) + records
     return lag
+
+
+def progress(beats: Sequence[Heartbeat], totals: Mapping[str, Freshness], *, closed: bool) -> Progress:
+    """Return how far the stream is, from the heartbeats of the workers that are alive and the totals of the entities."""
+    # While a partition moves between workers the sum differs from the number of partitions.
+    complete = sum(beat.assigned for beat in beats) == max((beat.partitions for beat in beats), default=0)
+    return Progress(
+        event={entity: one.event_time for entity, one in totals.items() if one.event_time is not None},
+        processed={entity: one.processed_at for entity, one in totals.items() if one.processed_at is not None},
+        reported=min((beat.at for beat in beats), default=None) if complete else None,
+        behind=min((beat.behind for beat in beats if beat.behind is not None), default=None),
+        caught_up=bool(beats) and not any(beat.error or any(beat.lag.values()) for beat in beats),
+        closed=closed,
+    )
+
+
+_DECODER = msgspec.json.Decoder(Heartbeat)

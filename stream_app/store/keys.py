@@ -1,4 +1,7 @@
-"""Every Redis key of Headrace, by name: no other module spells one."""
+"""Every Redis key of Headrace, and every hash field that names a partition or a waiting record: no other module spells one.
+
+Scripts get their keys as KEYS. Where a script alone knows the last part of a key, it gets the key's stem and appends that part.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,27 @@ from stream_app.windows.grain import Grain
 #: Newest-first lists are cut to these lengths.
 FINDINGS_KEPT = 1_000
 CLEAN_KEPT = 500
+#: The value of ``Keys.input`` when the producers are done for good.
+INPUT_CLOSED = "closed"
+
+
+def applied_field(topic: str, topic_id: str, partition: int) -> str:
+    """The field of ``Keys.applied`` for a partition of a raw topic; ``topic_id`` is empty where the broker gives none."""
+    return f"{topic}/{topic_id}/{partition}"
+
+
+def waiting_field(partition: int, offset: int, topic_id: str) -> str:
+    """The field of ``Keys.waiting`` for the record at an offset of a raw topic; a topic without an id has an empty one."""
+    return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys under one prefix; one method a key."""
+    """The keys under one prefix: one method per key, and one per stem that scripts complete."""
 
     prefix: str
+
+    # --- counts -----------------------------------------------------------------------------------------------------
 
     def contracts(self) -> str:
         """Hash: entity → JSON summary of its contract."""
@@ -26,66 +43,34 @@ class Keys:
         """Hash of all-time integers of one entity."""
         return f"{self.prefix}:total:{entity}"
 
+    def window_stem(self, entity: str, grain: Grain) -> str:
+        """Stem of ``window``, to be completed with its start."""
+        return f"{self.prefix}:win:{entity}:{grain.value}:"
+
     def window(self, entity: str, grain: Grain, start: int) -> str:
         """Hash of one window's integers; ``start`` in epoch seconds."""
-        return f"{self.prefix}:win:{entity}:{grain.value}:{start}"
+        return f"{self.window_stem(entity, grain)}{start}"
 
     def windows(self, entity: str, grain: Grain) -> str:
         """Sorted set of the starts of the windows that are kept (score = member = start)."""
         return f"{self.prefix}:wins:{entity}:{grain.value}"
 
+    def sketch_stem(self, entity: str, what: Distinct, grain: Grain) -> str:
+        """Stem of ``sketch``, to be completed with the window's start."""
+        return f"{self.prefix}:hll:{entity}:{what}:{grain.value}:"
+
     def sketch(self, entity: str, what: Distinct, grain: Grain, start: int) -> str:
         """HyperLogLog of the distinct customers or orders among one window's clean records."""
-        return f"{self.prefix}:hll:{entity}:{what}:{grain.value}:{start}"
+        return f"{self.sketch_stem(entity, what, grain)}{start}"
 
     def distinct(self, entity: str, what: Distinct) -> str:
         """Set of all distinct customers or orders ever."""
         return f"{self.prefix}:set:{entity}:{what}"
 
-    def references(self, entity: str) -> str:
-        """Hash: id of a known clean record of a referenced entity → "1"."""
-        return f"{self.prefix}:ref:{entity}"
-
-    def unique(self, entity: str, rule: str) -> str:
-        """Hash: id → the source that holds it."""
-        return f"{self.prefix}:uniq:{entity}:{rule}"
-
-    def applied(self) -> str:
-        """Hash: ``topic/topic id/partition`` → last applied offset."""
-        return f"{self.prefix}:applied"
-
-    def decided(self, applied_field: str) -> str:
-        """Hash: offset → what was decided about its keys, kept from the look-up until the batch is applied."""
-        return f"{self.prefix}:decided:{applied_field}"
-
-    def learned(self, entity: str, rule: str, week: int) -> str:
-        """Hash: ``group|bucket`` → how often, among clean records of one week (since the epoch) of event time."""
-        return f"{self.prefix}:learned:{entity}:{rule}:{week}"
-
-    def learned_weeks(self, entity: str, rule: str) -> str:
-        """Hash: week → "1" for each week that something was learned in."""
-        return f"{self.prefix}:learned:{entity}:{rule}"
-
-    def baseline(self, entity: str) -> str:
-        """Hash: ``version`` and ``document`` (JSON) of what is usual; ``learned`` values ever, ``from`` and up to which
-        ``week`` the version was made of."""
-        return f"{self.prefix}:baseline:{entity}"
-
-    def baseline_turn(self, entity: str) -> str:
-        """String with an expiry: there while a worker makes a new version of what is usual."""
-        return f"{self.prefix}:baseline-turn:{entity}"
-
-    def segments(self, entity: str, field: str) -> str:
-        """Set of the values that a segment field is counted by; the rest is counted under OTHER."""
-        return f"{self.prefix}:seg:{entity}:{field}"
-
-    def waiting(self, entity: str) -> str:
-        """Hash: ``partition:offset`` of a record that waits for its reference data → JSON."""
-        return f"{self.prefix}:waiting:{entity}"
-
-    def delivery(self, entity: str, token: str) -> str:
-        """String with an expiry: JSON list of the waiting records that the transaction of this token delivers."""
-        return f"{self.prefix}:delivery:{entity}:{token}"
+    def segments_stem(self, entity: str) -> str:
+        """Stem of the set of values that a segment field is counted by, to be completed with the field; values beyond the
+        cap are counted as OTHER."""
+        return f"{self.prefix}:seg:{entity}:"
 
     def findings(self) -> str:
         """List of recent findings, newest first."""
@@ -95,37 +80,105 @@ class Keys:
         """List of recent clean records, personal fields masked, newest first."""
         return f"{self.prefix}:clean:{entity}"
 
+    # --- batches ----------------------------------------------------------------------------------------------------
+
+    def applied(self) -> str:
+        """Hash: ``applied_field`` of a partition → last applied offset."""
+        return f"{self.prefix}:applied"
+
+    def lookup_notes(self, applied_field: str) -> str:
+        """Hash of what step 2 found of a partition's records, kept until step 4 applies them: ``rule|source`` → 0 unique,
+        1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up to an offset."""
+        return f"{self.prefix}:lookup-notes:{applied_field}"
+
+    def references_stem(self) -> str:
+        """Stem of ``references``, to be completed with the entity."""
+        return f"{self.prefix}:ref:"
+
+    def references(self, entity: str) -> str:
+        """Hash: id of a clean record of an entity that others refer to → what is known of it ("1": nothing more)."""
+        return f"{self.references_stem()}{entity}"
+
+    def unique_stem(self, entity: str) -> str:
+        """Stem of ``unique``, to be completed with the rule."""
+        return f"{self.prefix}:uniq:{entity}:"
+
+    def unique(self, entity: str, rule: str) -> str:
+        """Hash: id → the source that owns it, where it matters followed by a fingerprint of the record's contents."""
+        return f"{self.unique_stem(entity)}{rule}"
+
+    def waiting(self, entity: str) -> str:
+        """Hash: ``waiting_field`` of a record that waits for its reference data → JSON."""
+        return f"{self.prefix}:waiting:{entity}"
+
+    def delivery(self, entity: str, token: str) -> str:
+        """String with an expiry: JSON list of the waiting records that the transaction of this token delivers."""
+        return f"{self.prefix}:delivery:{entity}:{token}"
+
+    # --- baselines --------------------------------------------------------------------------------------------------
+
+    def learned_weeks(self, entity: str, rule: str) -> str:
+        """Hash: week → "1" for each week with learned values."""
+        return f"{self.prefix}:learned:{entity}:{rule}"
+
+    def learned(self, entity: str, rule: str, week: int) -> str:
+        """Hash: ``group|bucket`` → number of values, among clean records of one week (since the epoch) of event time."""
+        return f"{self.learned_weeks(entity, rule)}:{week}"
+
+    def baseline(self, entity: str) -> str:
+        """Hash: ``version`` and ``document`` (JSON) of the baseline; ``learned`` values in all; ``from``, the learned values
+        that the version was made of, and ``week``, the newest among them."""
+        return f"{self.prefix}:baseline:{entity}"
+
+    def baseline_turn(self, entity: str) -> str:
+        """String with an expiry: exists while a worker makes a new version of the baseline."""
+        return f"{self.prefix}:baseline-turn:{entity}"
+
+    # --- workers ----------------------------------------------------------------------------------------------------
+
     def workers(self) -> str:
         """Hash: worker id → JSON heartbeat."""
         return f"{self.prefix}:workers"
 
     def input(self) -> str:
-        """String: "closed" when the producers are done for good."""
+        """String: INPUT_CLOSED when the producers are done for good."""
         return f"{self.prefix}:input"
+
+    # --- incidents --------------------------------------------------------------------------------------------------
 
     def monitor(self, entity: str, grain: Grain) -> str:
         """Hash: ``at``, the start of the last window that the monitor looked at, and its ``state`` (JSON)."""
         return f"{self.prefix}:monitor:{entity}:{grain.value}"
 
     def monitor_lease(self) -> str:
-        """String with an expiry: the worker that looks at the windows."""
+        """String with an expiry: the worker that runs the monitor."""
         return f"{self.prefix}:monitor-lease"
 
     def incidents(self) -> str:
-        """Hash: incident id → JSON. ``incidents:by-start`` is the sorted set of their ids."""
+        """Hash: incident id → JSON."""
         return f"{self.prefix}:incidents"
 
-    def tell(self, box: str) -> str:
-        """List of the changes of incidents, oldest first, that have not been sent to the ``topic`` or to ``people``."""
-        return f"{self.prefix}:tell:{box}"
+    def incidents_by_start(self) -> str:
+        """Sorted set of the ids of the incidents that are kept, by the start of their first window (s)."""
+        return f"{self.prefix}:incidents-by-start"
 
-    def told(self, hour: int) -> str:
+    def unsent(self, recipient: str) -> str:
+        """List of the changes of incidents, oldest first, that are still to be sent to the ``topic`` or to ``people``."""
+        return f"{self.prefix}:unsent:{recipient}"
+
+    def messages_sent(self, hour: int) -> str:
         """Integer with an expiry: messages sent to people in an hour since the epoch."""
-        return f"{self.prefix}:told:{hour}"
+        return f"{self.prefix}:messages-sent:{hour}"
+
+    # --- reports ----------------------------------------------------------------------------------------------------
+
+    def report_stem(self) -> str:
+        """Stem of ``report``, to be completed with its id."""
+        return f"{self.prefix}:report:"
 
     def report(self, report_id: str) -> str:
         """String: a report as JSON."""
-        return f"{self.prefix}:report:{report_id}"
+        return f"{self.report_stem()}{report_id}"
 
     def reports(self) -> str:
         """Sorted set of the ids of the reports that are kept, by the end of their period (s)."""
@@ -134,6 +187,10 @@ class Keys:
     def report_claim(self, report_id: str) -> str:
         """String with an expiry: the token of the reporter that is writing this report."""
         return f"{self.prefix}:report-claim:{report_id}"
+
+    def announcement_claim(self, report_id: str) -> str:
+        """String with an expiry: the token of the reporter that is sending this report to the topic."""
+        return f"{self.prefix}:announcement-claim:{report_id}"
 
     def reports_unannounced(self) -> str:
         """Set of the ids of reports that are published here and not yet on the topic."""
@@ -152,5 +209,5 @@ class Keys:
         return f"{self.prefix}:report-failures"
 
     def report_circuit(self) -> str:
-        """String with an expiry: there while no reporter calls the model."""
+        """String with an expiry: exists while no reporter calls the model."""
         return f"{self.prefix}:report-circuit"

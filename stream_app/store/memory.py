@@ -1,18 +1,16 @@
-"""The store's look-ups in the memory of one process, held to the same tests as the real one."""
+"""The store's look-ups in the memory of one process, and baselines that are learned there; held to the store's own tests."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.judge.lookups import Found, Request
 from stream_app.judge.related import Known
-
-T = TypeVar("T")
 
 
 class MemoryStore:
@@ -20,46 +18,43 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.known: dict[str, dict[str, bytes]] = {}
-        self._held: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._holders: dict[tuple[str, str], dict[str, bytes]] = {}
 
-    async def look_up(self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]) -> Found:
-        """See ``Store.look_up``; nothing is ever repeated here, so that nothing is noted."""
+    def look_up(self, entity: str, request: Request) -> Found:
+        """Answer a request and claim its keys. Nothing is ever repeated here, so that there are no notes."""
         missing, values = [], []
-        for want in wanted:
-            known = self.known.get(want.entity, {})
-            missing.append([index for index, identity in enumerate(want.ids) if identity not in known])
-            values.append([known.get(identity, b"") for identity in want.ids] if want.values else [])
+        for wanted in request.wanted:
+            known = self.known.get(wanted.entity, {})
+            missing.append([index for index, identity in enumerate(wanted.ids) if identity not in known])
+            values.append([known.get(identity, b"") for identity in wanted.ids] if wanted.values else [])
         repeats, contradictions = [], []
-        for claim in claims:
-            held = self._held.setdefault((entity, claim.rule), {})
+        for claim in request.claims:
+            holders = self._holders.setdefault((entity, claim.rule), {})
             same: list[int] = []
             other: list[int] = []
             for index, (identity, own) in enumerate(zip(claim.ids, claim.holders, strict=True)):
-                holder = held.setdefault(identity, own) if claim.claim else held.get(identity, own)
+                holder = holders.setdefault(identity, own) if claim.claim else holders.get(identity, own)
                 if holder != own and _source(holder) != _source(own):
                     (same if holder.partition(b" ")[2] == own.partition(b" ")[2] else other).append(index)
             repeats.append(same)
             contradictions.append(other)
-        return Found(missing, repeats, contradictions, values, -1, b"")
+        return Found(missing, repeats, contradictions, values)
 
-    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None:
-        """Nothing is repeated here."""
-
-    def apply(self, entity: str, references: dict[str, str], release: list[tuple[str, str, bytes]]) -> None:
-        """Make records known, and give keys back that rejected records held."""
+    def apply(self, entity: str, references: Mapping[str, str], releases: Iterable[tuple[str, str, bytes]] = ()) -> None:
+        """Make records known, and give back the keys that rejected records claimed."""
         self.known.setdefault(entity, {}).update((identity, text.encode()) for identity, text in references.items())
-        for rule, identity, source in release:
-            held = self._held.get((entity, rule), {})
-            if _source(held.get(identity, b"")) == source:
-                del held[identity]
+        for rule, identity, source in releases:
+            holders = self._holders.get((entity, rule), {})
+            if _source(holders.get(identity, b"")) == source:
+                del holders[identity]
 
 
-class Learner:
-    """Learns what is usual on the way, as workers do together; or keeps to a baseline that is given."""
+class MemoryBaseline:
+    """The baseline of one entity: learned from its records on the way, as workers do together, or one that is given."""
 
-    def __init__(self, contract: Contract, baseline: Baseline | None, *, learn: bool) -> None:
+    def __init__(self, contract: Contract, baseline: Baseline | None, *, learns: bool) -> None:
         self.contract, self.baseline = contract, baseline
-        self._learns = learn and bool(contract.outliers)
+        self._learns = learns and bool(contract.outliers)
         self._weeks: dict[int, dict[str, Counter[tuple[Any, Any]]]] = {}
         self._learned = self._made_of = 0
 
@@ -82,9 +77,9 @@ class Learner:
         for found in self._weeks.values():
             for rule, counter in found.items():
                 groups = histograms.setdefault(rule, {})
-                for (value, place), count in counter.items():
+                for (value, bucket), count in counter.items():
                     histogram = groups.setdefault(str(value), {})
-                    histogram[place] = histogram.get(place, 0) + count
+                    histogram[bucket] = histogram.get(bucket, 0) + count
         parents: dict[str, dict[str, str]] = {}
         for level, entity, name, groups_of in parent_levels(self.contract, histograms):
             records = known.get(entity, {})
@@ -97,18 +92,3 @@ class Learner:
 
 def _source(holder: bytes) -> bytes:
     return holder.partition(b" ")[0]
-
-
-async def at_once(what: str, action: Callable[[], Awaitable[T]]) -> T:
-    """Do an action that cannot fail for a while."""
-    return await action()
-
-
-def finish(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits for anything."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        result: T = done.value
-        return result
-    raise RuntimeError("the coroutine waits for something")

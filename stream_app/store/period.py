@@ -1,23 +1,22 @@
-"""What was counted between two moments, read from the coarsest windows that tile the time between them."""
+"""The counts of a period, read from the coarsest windows that tile it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import redis
 
 from stream_app.counts.fields import Counts, Distinct, add, text
 from stream_app.errors import StoreError
-from stream_app.store.connection import parsed, reading
+from stream_app.store.connection import execute, parsed
 from stream_app.store.keys import Keys
 from stream_app.windows.grain import Grain, tiles
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodCounts:
-    """What was counted of one entity in a period. ``customers`` and ``orders``: distinct values, HyperLogLog estimates."""
+    """The counts of one entity in a period. ``customers`` and ``orders``: distinct values, HyperLogLog estimates."""
 
     counts: Counts = field(default_factory=Counts)
     customers: int = 0
@@ -27,13 +26,13 @@ class PeriodCounts:
 def read_period(
     client: redis.Redis, keys: Keys, entities: Iterable[str], start: int, end: int, called: str = "the period"
 ) -> Mapping[str, PeriodCounts]:
-    """Entity → what was counted of it from ``start`` up to ``end`` (s), in two round trips.
+    """Return entity → what was counted of it from ``start`` up to ``end`` (s), in two round trips.
 
     ``called``: what an error calls the period.
 
     Raises:
         StoreError: Redis is down, its keys are not ours, or the period needs windows that are no longer kept.
-        ValueError: no period (see ``tiles``).
+        ValueError: the period cannot be tiled (see ``tiles``).
     """
     names, wanted = list(entities), tiles(start, end)
     _still_kept(client, keys, names, wanted, called)
@@ -44,7 +43,7 @@ def read_period(
             pipe.hgetall(keys.window(entity, grain, at))
         for what in sketched:
             pipe.pfcount(*(keys.sketch(entity, what, grain, at) for grain, at in wanted))
-    answers = iter(_run(client, keys, pipe) if names else ())
+    answers = iter(execute(client, keys.prefix, pipe) if names else ())
     periods = {}
     for entity in names:
         counts = [parsed(keys.window(entity, grain, at), next(answers)) for grain, at in wanted]
@@ -55,25 +54,19 @@ def read_period(
 def _still_kept(
     client: redis.Redis, keys: Keys, entities: list[str], wanted: tuple[tuple[Grain, int], ...], called: str
 ) -> None:
-    """Refuse a period whose fine windows have made room for newer ones: its counts would be too small."""
+    """Refuse a period whose oldest windows are gone: its counts would be too small."""
     oldest = {grain: min(at for one, at in wanted if one is grain) for grain in {grain for grain, _ in wanted}}
     pipe = client.pipeline(transaction=False)
     asked = [(entity, grain) for entity in entities for grain in oldest]
     for entity, grain in asked:
         pipe.zcard(keys.windows(entity, grain))
         pipe.zrange(keys.windows(entity, grain), 0, 0)
-    answers = iter(_run(client, keys, pipe) if asked else ())
+    answers = iter(execute(client, keys.prefix, pipe) if asked else ())
     for entity, grain in asked:
-        held, first = int(next(answers)), [int(text(member)) for member in next(answers)]
-        if held >= grain.kept and first and oldest[grain] < first[0]:
+        stored, first = int(next(answers)), [int(text(member)) for member in next(answers)]
+        if stored >= grain.kept and first and oldest[grain] < first[0]:
             coarser = "hours" if grain is Grain.MINUTE else "days"
             raise StoreError(
-                f"of {entity} the last {grain.kept:,} windows of {grain.seconds:,} s are kept, and {called} needs older ones; "
-                f"let the period start and end on full {coarser} (UTC)"
+                f"{entity}: {called} needs windows of {grain.seconds:,} s older than the {grain.kept:,} that are kept; "
+                f"let it start and end on full {coarser} (UTC)"
             )
-
-
-def _run(client: redis.Redis, keys: Keys, pipe: Any) -> list[Any]:
-    with reading(client, keys.prefix):
-        answers: list[Any] = pipe.execute()
-        return answers

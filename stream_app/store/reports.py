@@ -1,4 +1,4 @@
-"""Reports in Redis: one a period, claimed before it is written, kept as a bounded history, with budget and circuit."""
+"""Reports in Redis: one per period, claimed before it is written; a bounded history; the model's budget and circuit breaker."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import redis
 from stream_app.counts.fields import text
 from stream_app.store.connection import reading
 from stream_app.store.keys import Keys
+from stream_app.store.scripts import load, pack
 
 #: The newest reports that are kept.
 REPORTS_KEPT = 200
-#: Days that spent tokens are remembered.
+#: Days for which the spent tokens are kept.
 SPENT_KEPT = 8
 
 Claimed = Literal["mine", "taken", "done"]
@@ -26,8 +27,8 @@ class StoredReport:
     """A report as it was published.
 
     ``start`` and ``end``: the period, epoch seconds of event time; ``created``: epoch seconds. ``report``: its sections,
-    rendered and with references; ``facts``: fact id → fact; ``verdict``: what the gate said; ``markdown`` and ``html``: the
-    report to read, complete and escaped.
+    rendered and with references; ``facts``: fact id → fact; ``verdict``: the gate's; ``markdown`` and ``html``: the report to
+    read, complete and escaped.
     """
 
     id: str
@@ -44,7 +45,7 @@ class StoredReport:
     html: str = ""
 
     def to_json(self) -> str:
-        """Compact JSON, the value under the report's key and on the topic."""
+        """Return compact JSON: the value under the report's key and on the topic."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -52,60 +53,27 @@ class StoredReport:
         """Read what ``to_json`` wrote.
 
         Raises:
-            ValueError: the text is no such JSON.
+            ValueError: the text is not a stored report.
         """
         try:
             return cls(**json.loads(raw))
         except TypeError as error:
-            raise ValueError(f"no stored report: {error}") from None
-
-
-#: KEYS: report, claim, index, unannounced. ARGV: token, JSON, id, order, kept, prefix of report keys, replace.
-#: Publishes once: only by who holds the claim, and only when there is no report yet (or ``replace`` is 1).
-#: Returns 1 when published.
-_PUBLISH = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[2])
-if ARGV[7] ~= '1' and redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
-redis.call('SADD', KEYS[4], ARGV[3])
-local extra = redis.call('ZCARD', KEYS[3]) - tonumber(ARGV[5])
-if extra > 0 then
-  for _, old in ipairs(redis.call('ZRANGE', KEYS[3], 0, extra - 1)) do
-    redis.call('ZREM', KEYS[3], old)
-    redis.call('SREM', KEYS[4], old)
-    redis.call('DEL', ARGV[6] .. old)
-  end
-end
-return 1
-"""
-
-#: KEYS: claim. ARGV: token. Lets go of a claim that is still ours.
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-
-#: KEYS: the day's hash. ARGV: tokens, cost, token limit, cost limit (negative: none), seconds to keep. Reserves or refuses.
-_RESERVE = """
-local tokens = tonumber(redis.call('HGET', KEYS[1], 'tokens') or '0') + tonumber(ARGV[1])
-local cost = tonumber(redis.call('HGET', KEYS[1], 'cost') or '0') + tonumber(ARGV[2])
-if tokens > tonumber(ARGV[3]) or (tonumber(ARGV[4]) >= 0 and cost > tonumber(ARGV[4])) then return 0 end
-redis.call('HINCRBY', KEYS[1], 'tokens', ARGV[1])
-redis.call('HINCRBY', KEYS[1], 'cost', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-return 1
-"""
+            raise ValueError(f"not a stored report: {error}") from None
 
 
 class ReportStore:
-    """Writes and reads reports. Every method raises StoreError when Redis is down (see ``ReadModel``)."""
+    """Writes and reads reports. Every method raises StoreError when Redis is down (see ``Queries``)."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client: Any = client
         self._prefix = prefix
         self._keys = Keys(prefix)
+        self._publish = load(client, "publish_report")
+        self._release = load(client, "release_claim")
+        self._reserve = load(client, "reserve_budget")
 
     def claim(self, report_id: str, token: str, seconds: float, *, replace: bool = False) -> Claimed:
-        """Ask to be the one who writes a report; the claim lapses after ``seconds``. ``replace``: even if it is there."""
+        """Claim a report that is to be written; the claim lapses after ``seconds``. ``replace``: even if the report exists."""
         with reading(self._client, self._prefix):
             if not replace and self._client.exists(self._keys.report(report_id)):
                 return "done"
@@ -118,49 +86,57 @@ class ReportStore:
             return "mine"
 
     def release(self, report_id: str, token: str) -> None:
-        """Let go of a claim without publishing."""
+        """Release a claim without publishing."""
         with reading(self._client, self._prefix):
-            self._client.eval(_RELEASE, 1, self._keys.report_claim(report_id), token)
+            self._release(keys=[self._keys.report_claim(report_id)], args=[token])
 
     def publish(self, report: StoredReport, token: str, *, replace: bool = False) -> bool:
-        """Keep the report, if the claim is still ours and nobody has published it; whether it was kept."""
+        """Publish the report if the claim is still ours and nobody has published it; True if it was published."""
         keys = self._keys
+        payload = {
+            "token": token, "id": report.id, "end": report.end, "report": report.to_json(), "replace": int(replace),
+            "kept": REPORTS_KEPT,
+        }  # fmt: skip
         with reading(self._client, self._prefix):
-            done = self._client.eval(
-                _PUBLISH, 4, keys.report(report.id), keys.report_claim(report.id), keys.reports(), keys.reports_unannounced(),
-                token, report.to_json(), report.id, report.end, REPORTS_KEPT, keys.report(""), int(replace),
+            done = self._publish(
+                keys=[
+                    keys.report(report.id), keys.report_claim(report.id), keys.reports(), keys.reports_unannounced(),
+                    keys.report_stem(),
+                ],
+                args=[pack(payload)],
             )  # fmt: skip
             return bool(done)
 
     def get(self, report_id: str) -> StoredReport | None:
-        """The report of that id; None when there is none or it cannot be read."""
+        """Return the report of an id; None if there is none or it cannot be read."""
         with reading(self._client, self._prefix):
             return _read(self._client.get(self._keys.report(report_id)))
 
     def newest(self, limit: int = 20) -> tuple[StoredReport, ...]:
-        """The last reports by the end of their period, newest first."""
+        """Return the last reports by the end of their period, newest first."""
         with reading(self._client, self._prefix):
             ids = [text(one) for one in self._client.zrevrange(self._keys.reports(), 0, max(0, limit - 1))]
             found = self._client.mget([self._keys.report(one) for one in ids]) if ids and limit > 0 else []
         return tuple(report for raw in found if (report := _read(raw)) is not None)
 
     def unannounced(self) -> tuple[str, ...]:
-        """Ids of published reports that subscribers have not been told of."""
+        """Return the ids of reports that are published here and not yet on the topic."""
         with reading(self._client, self._prefix):
             return tuple(sorted(text(one) for one in self._client.smembers(self._keys.reports_unannounced())))
 
     def claim_announcement(self, report_id: str, token: str, seconds: float) -> bool:
-        """Ask to be the one who tells subscribers of a report; the claim lapses after ``seconds``."""
-        key = self._keys.report_claim(f"{report_id}:announcement")
+        """Claim a report that is to be sent to the topic; the claim lapses after ``seconds``."""
+        key = self._keys.announcement_claim(report_id)
         with reading(self._client, self._prefix):
             return bool(self._client.set(key, token, nx=True, px=max(1, int(seconds * 1000))))
 
     def release_announcement(self, report_id: str, token: str) -> None:
-        """Let go of it."""
-        self.release(f"{report_id}:announcement", token)
+        """Release the claim on an announcement."""
+        with reading(self._client, self._prefix):
+            self._release(keys=[self._keys.announcement_claim(report_id)], args=[token])
 
     def announced(self, report_id: str) -> None:
-        """Subscribers have been told of this report."""
+        """Note that a report is on the topic."""
         with reading(self._client, self._prefix):
             self._client.srem(self._keys.reports_unannounced(), report_id)
 
@@ -174,20 +150,21 @@ class ReportStore:
             pipe.execute()
 
     def counters(self) -> dict[str, int]:
-        """What was counted: reports by author, refusals by reason, references, tokens."""
+        """Return what was counted: reports by author, refusals by reason, references, tokens."""
         with reading(self._client, self._prefix):
             return {text(name): int(number) for name, number in self._client.hgetall(self._keys.report_counters()).items()}
 
     def reserve(self, day: str, tokens: int, cost: int, *, most_tokens: int, most_cost: int | None) -> bool:
-        """Take tokens and cost (millionths) out of a day's budget; False when it does not hold them."""
+        """Reserve tokens and cost (millionths) of a day's budget; False if it does not suffice."""
+        payload = {
+            "tokens": tokens, "cost": cost, "most_tokens": most_tokens, "most_cost": -1 if most_cost is None else most_cost,
+            "kept": SPENT_KEPT * 86_400,
+        }  # fmt: skip
         with reading(self._client, self._prefix):
-            limit = -1 if most_cost is None else most_cost
-            seconds = SPENT_KEPT * 86_400
-            taken = self._client.eval(_RESERVE, 1, self._keys.report_spent(day), tokens, cost, most_tokens, limit, seconds)
-            return bool(taken)
+            return bool(self._reserve(keys=[self._keys.report_spent(day)], args=[pack(payload)]))
 
     def give_back(self, day: str, tokens: int, cost: int) -> None:
-        """Correct a reservation by what was not used (negative: by what was used beyond it)."""
+        """Correct a reservation by what was not used; negative if more was used."""
         with reading(self._client, self._prefix):
             pipe = self._client.pipeline(transaction=True)
             pipe.hincrby(self._keys.report_spent(day), "tokens", -tokens)
@@ -195,13 +172,13 @@ class ReportStore:
             pipe.execute()
 
     def spent(self, day: str) -> tuple[int, int]:
-        """Tokens and cost (millionths) of a day."""
+        """Return the tokens and the cost (millionths) spent on a day."""
         with reading(self._client, self._prefix):
             tokens, cost = self._client.hmget(self._keys.report_spent(day), ("tokens", "cost"))
         return int(tokens or 0), int(cost or 0)
 
     def failed(self, *, most: int, pause: float) -> None:
-        """Count a failed call; after ``most`` in a row no reporter calls for ``pause`` seconds."""
+        """Count a failed call; after ``most`` in a row the circuit is open for ``pause`` seconds: no reporter calls."""
         with reading(self._client, self._prefix):
             failures = int(self._client.incr(self._keys.report_failures()))
             self._client.expire(self._keys.report_failures(), max(1, int(pause * 10)))
@@ -209,12 +186,12 @@ class ReportStore:
                 self._client.set(self._keys.report_circuit(), "open", px=max(1, int(pause * 1000)))
 
     def succeeded(self) -> None:
-        """A call came through: start counting failures anew."""
+        """Note a successful call: close the circuit and count failures from 0."""
         with reading(self._client, self._prefix):
             self._client.delete(self._keys.report_failures(), self._keys.report_circuit())
 
     def circuit_open(self) -> bool:
-        """Whether calls are paused after failures."""
+        """True while calls are paused after failures."""
         with reading(self._client, self._prefix):
             return bool(self._client.exists(self._keys.report_circuit()))
 

@@ -9,7 +9,7 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.counts.summary import EntityTotals, Quality
-from stream_app.store.heartbeat import Worker
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
 from stream_app.views.breakdown import RuleCount, by_rule
 from stream_app.views.figures import Figures, FindingsPoint, QualityPoint, SalesPoint
@@ -44,7 +44,7 @@ class Overview:
     totals: Mapping[str, EntityTotals]
     processed_at_ms: int | None
     waiting: Mapping[str, int]
-    workers: tuple[Worker, ...]
+    workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
     counts: Mapping[str, Counts]
     kpis: Kpis

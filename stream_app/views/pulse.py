@@ -9,8 +9,9 @@ from typing import Any
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Worker
-from stream_app.store.queries import Freshness, Queries
+from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.queries import Queries
+from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
 
 
@@ -29,7 +30,7 @@ class Pulse:
     totals: Mapping[str, EntityTotals]
     freshness: Mapping[str, Freshness]
     waiting: Mapping[str, int]
-    workers: tuple[Worker, ...]
+    workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
 
     @property

@@ -9,8 +9,10 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.counts.window import Window
-from stream_app.store.heartbeat import Worker, total_lag
-from stream_app.store.queries import Cut, EntityState, Queries, stream_ms
+from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.store.queries import Queries
+from stream_app.store.spans import Cut
+from stream_app.store.states import EntityState, stream_ms
 from stream_app.views.ranges import Chosen, TimeRange, cuts_of, span_of
 from stream_app.windows.grain import Span
 
@@ -28,7 +30,7 @@ class Stream:
     read_at: int
     contracts: Mapping[str, ContractSummary]
     states: Mapping[str, EntityState] = field(default_factory=dict)
-    workers: tuple[Worker, ...] = ()
+    workers: tuple[Heartbeat, ...] = ()
     findings: tuple[RecentFinding, ...] = ()
     stream_ms: int | None = None
 

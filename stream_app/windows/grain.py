@@ -1,4 +1,4 @@
-"""The lengths of windows, and spans of time that are made of windows."""
+"""The lengths of windows, spans of windows, and the fewest windows that cover a period."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Grain(StrEnum):
-    """The length of a window; the value stands in keys."""
+    """The length of a window; the value is part of Redis keys and of stored documents."""
 
     MINUTE = "m"
     HOUR = "h"
@@ -20,7 +20,7 @@ class Grain(StrEnum):
 
     @property
     def kept(self) -> int:
-        """How many windows of this grain are kept."""
+        """The number of windows of this grain that are kept."""
         return _KEPT[self]
 
     @classmethod
@@ -33,13 +33,13 @@ class Grain(StrEnum):
         return cls[name.upper()]
 
     def start(self, seconds: float) -> int:
-        """The start of the window that holds ``seconds`` since the epoch."""
+        """Return the start of the window with the moment ``seconds`` since the epoch in it."""
         return int(seconds // self.seconds) * self.seconds
 
 
 _SECONDS = {Grain.MINUTE: 60, Grain.HOUR: 3_600, Grain.DAY: 86_400}
 _KEPT = {Grain.MINUTE: 10_080, Grain.HOUR: 9_600, Grain.DAY: 3_660}
-#: A view reads at most this many windows of an entity, the range before included.
+#: Most windows of an entity that a view reads, the range before included.
 MOST_WINDOWS = 400
 
 
@@ -57,26 +57,26 @@ class Span:
 
     @property
     def windows(self) -> int:
-        """How many windows there are from ``start`` to ``end``."""
+        """The number of windows from ``start`` to ``end``."""
         return (self.end - self.start) // self.grain.seconds
 
 
-#: The longest period that is read, in seconds: a year and its day.
+#: The longest period that is read, in seconds: a leap year.
 LONGEST = 366 * 86_400
 
 
 def tiles(start: int, end: int) -> tuple[tuple[Grain, int], ...]:
-    """The fewest windows that cover ``start`` up to ``end`` (s, whole minutes) exactly, in order of time.
+    """Return the fewest windows that cover ``start`` up to ``end`` (s, whole minutes) exactly, in order of time.
 
     At most 118 minutes, 46 hours and 366 days.
 
     Raises:
-        ValueError: no whole minutes, nothing between them, or longer than LONGEST.
+        ValueError: ``start`` or ``end`` is not a whole minute, the period is empty, or it is longer than LONGEST.
     """
     if start % 60 or end % 60 or start < 0:
-        raise ValueError("a period starts and ends on a whole minute of the epoch")
+        raise ValueError("a period must start and end on a whole minute")
     if not 0 < end - start <= LONGEST:
-        raise ValueError("a period ends after its start and lasts at most 366 days")
+        raise ValueError("a period must end after its start and last at most 366 days")
     found: list[tuple[Grain, int]] = []
     at = start
     while at < end:

@@ -1,4 +1,4 @@
-"""The Faust app: an agent per raw and pending topic, a lane per partition, a heartbeat."""
+"""One worker: Faust's app with an agent per raw and pending topic, our services around it, and the tasks beside the stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import faust
@@ -26,73 +26,25 @@ from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
-from stream_app.process import end
+from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.writer import Store
-from stream_app.worker.health import Health
-from stream_app.worker.heartbeat import Heartbeat
+from stream_app.worker.entity import Entity, Services
+from stream_app.worker.health import Health, Reporter
+from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.learning import Learning, keep_current, pinned
-from stream_app.worker.pipeline import Engine
-from stream_app.worker.waiting import WaitingRoom
+from stream_app.worker.pipeline import process
+from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
 
 log = logging.getLogger("headrace.worker")
-#: Records that one pass through the five steps takes at the most.
-BATCH = 8_000
-_LANE = 3
 #: Seconds after an assignment in which records that others refer to go first.
 _WARM_UP = 5.0
-#: Seconds between two looks whether Kafka is there.
-_WATCH = 1.0
-#: Seconds that Kafka may take to answer then.
-_ANSWER = 10.0
-
-
-#: Takes the records of a partition through the five steps.
-Process = Callable[[int, list[Any]], Awaitable[None]]
-
-
-class Lanes:
-    """One task per partition: batches of a partition in order, partitions side by side, bounded everywhere."""
-
-    def __init__(self, process: Process, fail: Callable[[BaseException], Awaitable[None]]) -> None:
-        self.process, self.fail = process, fail
-        self._queues: dict[int, asyncio.Queue[Any]] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-
-    async def put(self, event: Any) -> None:
-        partition = event.message.partition
-        queue = self._queues.get(partition)
-        if queue is None:
-            queue = self._queues[partition] = asyncio.Queue(_LANE)
-            self._tasks[partition] = asyncio.create_task(self._run(partition, queue))
-        await queue.put(event)
-
-    async def _run(self, partition: int, queue: asyncio.Queue[Any]) -> None:
-        try:
-            while True:
-                events = [await queue.get()]
-                records = list(events[0].message.value)
-                while not queue.empty() and len(records) < BATCH:
-                    events.append(queue.get_nowait())
-                    records += _beyond(records[-1].offset, events[-1].message.value)
-                await self.process(partition, records)
-                # 5. Acknowledge the batch to Faust, which commits it.
-                for event in events:
-                    event.ack()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            await self.fail(error)
-
-    async def close(self) -> None:
-        await end(self._tasks.values())
-
-
-def _beyond(offset: int, records: list[Any]) -> list[Any]:
-    """Those behind an offset. A rebalance has the partition read again from what is committed, behind what waits here."""
-    return records if records[0].offset > offset else [record for record in records if record.offset > offset]
+#: Seconds between two checks that Kafka answers, and that it may take to answer.
+_CHECK, _ANSWER = 1.0, 10.0
+#: Seconds between two passes over the records that wait.
+_SETTLE = 0.2
 
 
 class HeadraceApp:
@@ -104,37 +56,32 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
         self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
-        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor == "on" else None
-        self._closed_since: float | None = None
-        self._warm_until = 0.0
-        self._watch: asyncio.Task[None] | None = None
-        self.transactions: Transactions | None = None
-        self.engines: dict[str, Engine] = {}
-        self.rooms: dict[str, WaitingRoom] = {}
+        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
+        self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
+        self.entities: dict[str, Entity] = {}
+        self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
         self.learning: list[Learning] = []
+        self._services: Services | None = None
+        self._closed_since: float | None = None
+        self._warm_until = 0.0
+        self._kafka_check: asyncio.Task[None] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
-        self.heartbeat = Heartbeat(self.id, self.health, self.engines, lambda: self.app.consumer)
+        raw = {entity: topics.raw for entity, topics in self.topics.items()}
+        self.reporter = Reporter(self.id, self.health, raw, lambda: self.app.consumer)
+
+    # --- Faust ------------------------------------------------------------------------------------------------------
 
     def _build(self) -> faust.App:
         settings = self.settings
-        options: dict[str, Any] = {}
-        connection = async_options(settings)
-        if "sasl_mechanism" in connection:
-            options["broker_credentials"] = faust.SASLCredentials(
-                username=connection["sasl_plain_username"], password=connection["sasl_plain_password"],
-                mechanism=connection["sasl_mechanism"], ssl_context=connection.get("ssl_context"),
-            )  # fmt: skip
-        elif "ssl_context" in connection:
-            options["broker_credentials"] = faust.SSLCredentials(context=connection["ssl_context"])
         app = faust.App(
             settings.group,
             broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
             datadir=self._folder.name,
             store="memory://",
             web_enabled=False,
-            TableManager=NoTables,
+            TableManager=_NoTables,
             topic_disable_leader=True,
             topic_allow_declare=False,
             topic_partitions=settings.partitions,
@@ -147,22 +94,21 @@ class HeadraceApp:
             broker_rebalance_timeout=settings.session_timeout,
             stream_buffer_maxsize=4,
             stream_wait_empty=False,
-            **options,
+            **_credentials(settings),
         )
-        install(app, self._held)
-        entities = list(self.shop.contracts)
-        for entity in entities:
+        install(app, self._not_yet)
+        for entity in self.shop.contracts:
             self._agents(app, entity)
-        app.task(self._waiting)
+        app.task(self._settle_waiting)
         app.task(self._learn)
         app.task(self._monitor)
-        app.timer(1.0)(self._beat)
+        app.timer(1.0)(self._report)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
         return app
 
     def _agents(self, app: faust.App, entity: str) -> None:
-        topics = Topics(entity, self.settings.topic_prefix)
+        topics = self.topics[entity]
         raw = app.topic(topics.raw, value_type=bytes, value_serializer="raw", key_serializer="raw")
 
         async def judge_raw(stream: Any) -> None:
@@ -174,55 +120,72 @@ class HeadraceApp:
         if self.shop.contracts[entity].references:
             pending = app.topic(topics.pending, value_type=bytes, value_serializer="raw", key_serializer="raw")
 
-            async def hold_pending(stream: Any) -> None:
+            async def read_pending(stream: Any) -> None:
                 await self._ready()
                 async for event in stream.noack().events():
-                    self.rooms[entity].admit(event)
+                    self.waiting[entity].add(event)
 
-            app.agent(pending, name=f"{entity}-pending")(hold_pending)
+            app.agent(pending, name=f"{entity}-pending")(read_pending)
 
     async def _ready(self) -> None:
-        while not self.engines:
+        while not self.entities:
             await asyncio.sleep(0.01)
 
-    async def start(self) -> None:
-        """Open the store and the producer, and build the engines; retried like everything else."""
-        self.store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
-        self.producer = Producer(self.settings)
-        await self.producer.start()
-        self.transactions = await self._transactions()
-        known: KnownIds = {}
-        engines = {
-            entity: Engine(
-                self.shop,
-                entity,
-                self.settings,
-                self.store,
-                self.producer,
-                self.health,
-                known,
-                self.topic_ids,
-                self.transactions,
-            )
-            for entity in self.shop.contracts
+    def _not_yet(self) -> set[str]:
+        """The raw topics that are not read yet: right after an assignment, while those they refer to have a backlog here.
+
+        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic.
+        """
+        if time.monotonic() >= self._warm_until or not self.entities:
+            return set()
+        behind = {entity for entity, lag in self.reporter.lag().items() if lag}
+        return {
+            entity.topics.raw
+            for name, entity in self.entities.items()
+            if behind & {one.to_entity for one in entity.contract.references if one.to_entity != name}
         }
-        for entity, engine in engines.items():
-            engine.look_ups.baseline = self.pinned.get(entity) if self.pinned is not None else None
-        first = next(iter(engines.values()))
-        await first.patiently("write the contracts", lambda: self.store.describe(self.shop.contracts.values()))
-        for entity, engine in engines.items():
-            process: Process = engine.process
-            if self.pinned is None and engine.contract.outliers:
-                self.learning.append(Learning(engine, self.store))
-                process = self.learning[-1].process
-            self.lanes[entity] = Lanes(process, self._fail)
-            self.rooms[entity] = WaitingRoom(engine)
-        self.engines.update(engines)
+
+    async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        self._warm_until = time.monotonic() + _WARM_UP
+        for entity in self.entities.values():
+            entity.forget({tp.partition for tp in assigned if tp.topic == entity.topics.raw})
+
+    async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        for entity, waiting in self.waiting.items():
+            waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
+
+    # --- start and stop ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the store and the producer, and build the entities.
+
+        Raises:
+            GaveUp: Kafka or Redis stayed away too long.
+        """
+        producer = Producer(self.settings)
+        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
+        await producer.start()
+        services = self._services = Services(self.settings, store, producer, await self._transactions(), self.health)
+        known: KnownIds = {}
+        entities = {name: Entity(self.shop, name, services, known, self.topic_ids) for name in self.shop.contracts}
+        await services.retry("", "write the contracts", lambda: store.describe(self.shop.contracts.values()))
+        for name, entity in entities.items():
+            entity.look_ups.baseline = self.pinned.get(name) if self.pinned is not None else None
+            self.lanes[name] = Lanes(self._process(entity), self._fail)
+            self.waiting[name] = WaitingRecords(entity)
+        self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
-        self._watch = asyncio.create_task(self._watching())
+        self._kafka_check = asyncio.create_task(self._check_kafka())
+
+    def _process(self, entity: Entity) -> Process:
+        """What takes the entity's records through the five steps."""
+        if self.pinned is None and entity.contract.outliers:
+            self.learning.append(Learning(entity))
+            return self.learning[-1].process
+        return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
 
     async def _transactions(self) -> Transactions | None:
-        if self.settings.exactly_once == "off":
+        if not self.settings.exactly_once:
             return None
         transactions = Transactions(self.settings)
         try:
@@ -232,78 +195,79 @@ class HeadraceApp:
         return transactions
 
     async def stop(self) -> None:
-        """Let go of everything, in order."""
-        if self._watch is not None:
-            await end([self._watch])
+        """Close everything, in order."""
+        if self._kafka_check is not None:
+            await cancel_all([self._kafka_check])
         for lanes in self.lanes.values():
             await lanes.close()
+        services = self._services
+        if services is None:
+            return
         with contextlib.suppress(Exception):
-            await self.store.leave(self.id)
+            await services.store.leave(self.id)
         with contextlib.suppress(Exception):
-            if self.transactions is not None:
-                await self.transactions.close()
+            if services.transactions is not None:
+                await services.transactions.close()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.producer.stop(), 5)
+            await asyncio.wait_for(services.producer.stop(), 5)
         with contextlib.suppress(Exception):
-            await self.store.close()
+            await services.store.close()
 
     async def _fail(self, error: BaseException) -> None:
         if self.failure is None:
             self.failure = error
             if isinstance(error, GaveUp):
                 log.error("%s", error)
-                await self._end()
+                await self._exit()
             log.error("the worker stops: %s", type(error).__name__, exc_info=error)
             await self.app.crash(error)
 
-    async def _end(self) -> None:
+    async def _exit(self) -> None:
         """End the process at once, with 1: Faust's way out waits for its broker, for ever when that is away.
 
         What is not acknowledged is done again by whoever has the partitions next.
         """
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.store.leave(self.id), 1)
+            await asyncio.wait_for(self._running.store.leave(self.id), 1)
         self._folder.cleanup()
         logging.shutdown()
         os._exit(1)
 
-    def _held(self) -> set[str]:
-        """The raw topics that wait: right after partitions were assigned, while those they refer to have a backlog here.
+    @property
+    def _running(self) -> Services:
+        """The services, once they are started."""
+        if self._services is None:
+            raise RuntimeError("the worker has not been started")
+        return self._services
 
-        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic.
-        """
-        if time.monotonic() >= self._warm_until or not self.engines:
-            return set()
-        behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
-        return {
-            engine.topics.raw
-            for entity, engine in self.engines.items()
-            if behind & {one.to_entity for one in engine.contract.references if one.to_entity != entity}
-        }
+    # --- beside the stream ------------------------------------------------------------------------------------------
 
-    async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
-        self._warm_until = time.monotonic() + _WARM_UP
-        for entity, engine in self.engines.items():
-            engine.forget({tp.partition for tp in assigned if tp.topic == Topics(entity, self.settings.topic_prefix).raw})
-
-    async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
-        for entity, room in self.rooms.items():
-            room.dismiss({tp.partition for tp in revoked if tp.topic == Topics(entity, self.settings.topic_prefix).pending})
-
-    async def _waiting(self, _app: Any) -> None:
+    async def _settle_waiting(self, _app: Any) -> None:
         try:
             await self._ready()
             while not self.app.should_stop:
-                for entity, room in self.rooms.items():
-                    if not len(room):
-                        continue
-                    closed, caught_up = await self._references_complete(entity)
-                    await room.settle(closed=closed, caught_up=caught_up)
-                await asyncio.sleep(0.2)
+                for name, waiting in self.waiting.items():
+                    if len(waiting):
+                        closed, caught_up = await self._references_complete(self.entities[name])
+                        await waiting.settle(closed=closed, caught_up=caught_up)
+                await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             await self._fail(error)
+
+    async def _references_complete(self, entity: Entity) -> tuple[bool, bool]:
+        """Return whether no reference data will be sent any more, and whether the reference topics have no backlog."""
+        store = entity.services.store
+        closed = await entity.retry("read the input's state", store.input_closed)
+        if not closed:
+            self._closed_since = None
+        elif self._closed_since is None:
+            self._closed_since = time.time()
+        # What was sent just before the input was closed is in the reports made a moment after.
+        since = None if self._closed_since is None else int((self._closed_since + 0.5) * 1000)
+        lags = await entity.retry("read the lags", lambda: store.lags(since))
+        return closed, lags is not None and all(lags.get(r.to_entity, 0) == 0 for r in entity.contract.references)
 
     async def _learn(self, _app: Any) -> None:
         await self._ready()
@@ -312,43 +276,49 @@ class HeadraceApp:
     async def _monitor(self, _app: Any) -> None:
         await self._ready()
         if self.monitoring is not None:
-            await self.monitoring.run(self.producer, lambda: self.app.should_stop)
+            await self.monitoring.run(self._running.producer, lambda: self.app.should_stop)
 
-    async def _watching(self) -> None:
+    async def _check_kafka(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
         try:
-            engine = next(iter(self.engines.values()))
             while True:
-                await engine.patiently("reach Kafka", self._reach_kafka)
-                await asyncio.sleep(_WATCH)
+                await self._running.retry("", "reach Kafka", self._reach_kafka)
+                await asyncio.sleep(_CHECK)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await asyncio.wait_for(self.producer.now.client.force_metadata_update(), _ANSWER):
+        if not await asyncio.wait_for(self._running.producer.current.client.force_metadata_update(), _ANSWER):
             raise KafkaConnectionError
 
-    async def _references_complete(self, entity: str) -> tuple[bool, bool]:
-        engine = self.engines[entity]
-        closed = await engine.patiently("read the input's state", self.store.input_closed)
-        if not closed:
-            self._closed_since = None
-        elif self._closed_since is None:
-            self._closed_since = time.time()
-        # What was sent just before the input was closed is in the reports made a moment after.
-        since = None if self._closed_since is None else int((self._closed_since + 0.5) * 1000)
-        lags = await engine.patiently("read the lags", lambda: self.store.lags(since))
-        return closed, lags is not None and all(lags.get(r.to_entity, 0) == 0 for r in engine.contract.references)
-
-    async def _beat(self, _app: Any) -> None:
-        if self.engines:
-            await self.heartbeat.beat(self.store, self.producer)
+    async def _report(self, _app: Any) -> None:
+        if self.entities:
+            for entity in self.entities.values():
+                entity.look_ups.refresh()
+            await self.reporter.report(self._running.store, self._running.producer)
 
 
-class NoTables(TableManager):
+class _NoTables(TableManager):
     """Faust waits a second for tables before it joins the group; there are none."""
 
     async def sleep(self, n: Any) -> None:
         await super().sleep(0)
+
+
+def _credentials(settings: Settings) -> dict[str, Any]:
+    """Faust's options for a broker that asks for TLS or a user."""
+    connection = async_options(settings)
+    if "sasl_mechanism" in connection:
+        return {
+            "broker_credentials": faust.SASLCredentials(
+                username=connection["sasl_plain_username"],
+                password=connection["sasl_plain_password"],
+                mechanism=connection["sasl_mechanism"],
+                ssl_context=connection.get("ssl_context"),
+            )
+        }
+    if "ssl_context" in connection:
+        return {"broker_credentials": faust.SSLCredentials(context=connection["ssl_context"])}
+    return {}

@@ -1,14 +1,140 @@
-"""How a worker is: what its heartbeat says, and that it gives up."""
+"""How a worker is and how far it has come: pipeline and lanes report to it, the heartbeat publishes it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from stream_app.kafka.producer import Producer
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.writer import Store
+
+#: Seconds that a broker may take to say how many partitions there are.
+_ANSWER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition stands: the offset up to which it is applied, and the largest event time (ms) up to there."""
+
+    applied: int
+    reached: int = 0
+
 
 class Health:
-    """What the heartbeat says of this worker."""
+    """What a worker knows of itself.
+
+    Attributes:
+        error: what does not work at the moment; None while all does.
+    """
 
     def __init__(self) -> None:
-        self.records = 0
         self.error: str | None = None
-        #: Since the last heartbeat: milliseconds from a batch's oldest record's arrival in Kafka to its count, and batches.
-        self.waited = 0.0
-        self.batches = 0
+        self._positions: dict[tuple[str, int], Position] = {}
+        self._records, self._batches, self._waited_ms = 0, 0, 0.0
+        self._since = time.time()
+
+    def position(self, topic: str, partition: int) -> Position | None:
+        """Where a partition stands; None before anything is known of it."""
+        return self._positions.get((topic, partition))
+
+    def move(self, topic: str, partition: int, applied: int, reached: int = 0) -> None:
+        """Note that a partition is applied up to an offset, its event time to ``reached`` (ms) at least."""
+        before = self._positions.get((topic, partition))
+        self._positions[topic, partition] = Position(applied, max(reached, before.reached if before else 0))
+
+    def forget(self, topic: str, partitions: Collection[int]) -> None:
+        """Note that partitions may have been elsewhere meanwhile."""
+        for partition in partitions:
+            self._positions.pop((topic, partition), None)
+
+    def counted(self, records: int, waited_ms: float) -> None:
+        """Note that a batch is counted, ``waited_ms`` after its oldest record arrived in Kafka."""
+        self._records += records
+        self._batches += 1
+        self._waited_ms += max(0.0, waited_ms)
+
+    def trouble(self, text: str) -> None:
+        """Note what does not work at the moment."""
+        self.error = text
+
+    def recovered(self) -> bool:
+        """Note that all works again; True if there was trouble."""
+        was, self.error = self.error, None
+        return was is not None
+
+    def rates(self) -> tuple[float, float | None]:
+        """Records per second and mean latency (ms; None without a batch) since the last call."""
+        now = time.time()
+        rate = self._records / max(0.001, now - self._since)
+        latency = self._waited_ms / self._batches if self._batches else None
+        self._records, self._batches, self._waited_ms, self._since = 0, 0, 0.0, now
+        return rate, latency
+
+
+class Reporter:
+    """Publishes the health of one worker every second. ``topics``: entity → raw topic; ``consumer`` gives Faust's."""
+
+    def __init__(self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any]) -> None:
+        self._worker, self._health, self._topics, self._consumer = worker, health, topics, consumer
+        self._started = time.time()
+
+    def lag(self) -> dict[str, int]:
+        """Entity → records in this worker's partitions of the raw topic that are not applied yet."""
+        lags: dict[str, int] = {}
+        for entity, _, lag in self._lags():
+            lags[entity] = lags.get(entity, 0) + lag
+        return lags
+
+    def behind(self) -> int | None:
+        """The least event time (ms) that a partition with a lag has reached, 0 before its first batch; None without lag."""
+        positions = (self._health.position(self._topics[entity], partition) for entity, partition, lag in self._lags() if lag)
+        return min((0 if position is None else position.reached for position in positions), default=None)
+
+    def _lags(self) -> Iterator[tuple[str, int, int]]:
+        consumer = self._consumer()
+        for tp in consumer.assignment():
+            for entity, topic in self._topics.items():
+                if tp.topic == topic:
+                    position = self._health.position(topic, tp.partition)
+                    applied = (consumer._committed_offset.get(tp) or 0) - 1 if position is None else position.applied
+                    yield entity, tp.partition, consumer.lag(tp, applied)
+
+    async def report(self, store: Store, producer: Producer) -> None:
+        """Publish the health; while the store is away, nothing."""
+        rate, latency = self._health.rates()
+        error = self._health.error
+        heartbeat = Heartbeat(
+            id=self._worker,
+            at=int(time.time() * 1000),
+            started=int(self._started * 1000),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            rate=round(rate, 1),
+            lag=self.lag(),
+            behind=self.behind(),
+            assigned=sum(1 for _ in self._lags()),
+            partitions=await _partitions(producer, self._topics.values()),
+            error=error,
+            state="retrying" if error else "running",
+            latency_ms=None if latency is None else round(latency, 1),
+        )
+        with contextlib.suppress(*UNAVAILABLE):
+            await store.beat(heartbeat)
+
+
+async def _partitions(producer: Producer, topics: Iterable[str]) -> int:
+    """The partitions of all raw topics; 0 while no broker answers."""
+    try:
+        return sum([len(await asyncio.wait_for(producer.current.partitions_for(topic), _ANSWER)) for topic in topics])
+    except (KafkaError, OSError, TimeoutError):
+        return 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import faust
 
 from stream_app.contract.model import Shop
-from stream_app.process import quieten
+from stream_app.process import collect_garbage_rarely, log_warnings
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.worker.app import HeadraceApp
@@ -55,7 +55,7 @@ class _Worker(faust.Worker):
             insisting.cancel()
 
     async def _insist(self) -> None:
-        """Cancel again what was cancelled and goes on (see ``process.end``): Faust, which waits for it, does so once."""
+        """Cancel again what was cancelled and goes on (see ``process.cancel_all``): Faust, which waits for it, does so once."""
         while True:
             await asyncio.sleep(_AGAIN)
             for task in asyncio.all_tasks():
@@ -74,7 +74,8 @@ def run(
     shop: Shop, settings: Settings, topic_ids: Mapping[str, str] | None = None, early: Callable[[], int | None] = lambda: None
 ) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the exit code. ``early``: a signal that came before."""
-    quieten()
+    log_warnings()
+    collect_garbage_rarely()
     ours = HeadraceApp(shop, settings, topic_ids or {})
     code = 0
     try:

@@ -5,207 +5,268 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from stream_app.contract.model import Reference
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
-from stream_app.judge.batch import Verdicts
+from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.kafka.headers import as_of, header
+from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
-from stream_app.store.writer import GONE, KNOWN, REJECTED, Changes, SettledAlready
-from stream_app.worker.pipeline import Engine
+from stream_app.store.changes import Changes
+from stream_app.store.writer import SettledAlready, WaitingState
+from stream_app.worker.delivery import send
+from stream_app.worker.entity import Entity
 
 log = logging.getLogger("headrace.worker")
-_AT_ONCE = 2_000
+#: Records about which one call of the store decides.
+_DECIDED_AT_ONCE = 2_000
 
 
-class Held:
-    """One waiting record in memory."""
-
-    __slots__ = ("applied", "batch", "field", "offset", "partition", "record", "source", "verdict")
-
-    def __init__(self, engine: Engine, record: Any, verdict: Verdict, source: str, batch: Batch) -> None:
-        self.record, self.verdict, self.source, self.batch = record, verdict, source, batch
-        _, partition, offset = source.rsplit(":", 2)
-        self.partition, self.offset = int(partition), int(offset)
-        # The raw topic may have been created anew since: its records have the same places as the old ones.
-        topic_id = (header(record, TOPIC_ID) or b"").decode("ascii", "replace")
-        self.field = engine.waiting_field(self.partition, self.offset, topic_id)
-        self.applied = engine.applied_field(self.partition, topic_id)
-
-
-class Batch:
+class Fetched:
     """A fetched batch of the pending topic; acknowledged when the last of its records is settled."""
 
-    def __init__(self, event: Any, size: int) -> None:
-        self.event, self.left = event, size
+    def __init__(self, event: Any) -> None:
+        self.partition: int = event.message.partition
+        self._event, self._left = event, len(event.message.value)
 
-    def done(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.event.ack()
+    def settled(self) -> None:
+        """Note that one of the records is settled."""
+        self._left -= 1
+        if self._left == 0:
+            self._event.ack()
 
 
-class WaitingRoom:
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One record that waits.
+
+    Attributes:
+        record: as it stands in the pending topic.
+        verdict: with what was found since it was judged.
+        source: where the raw record is, ``topic:partition:offset``.
+        partition, offset: of the raw record.
+        field: the name under which the store registers it.
+        applied_field: the name under which the store keeps the applied offset of the raw partition.
+    """
+
+    record: Any
+    verdict: Verdict
+    source: str
+    partition: int
+    offset: int
+    field: str
+    applied_field: str
+    fetched: Fetched
+
+    def with_findings(self, rules: Sequence[Any]) -> Waiting:
+        """Return the record with further findings."""
+        return replace(self, verdict=self.verdict.with_findings(rules)) if rules else self
+
+
+class WaitingRecords:
     """The waiting records of one entity that this worker's partitions of the pending topic hold."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.held: list[Held] = []
+    def __init__(self, entity: Entity) -> None:
+        self.entity = entity
+        self._records: list[Waiting] = []
+        #: Those that a pass has settled, by identity: a record may be read again while its earlier copy is being settled.
+        self._settled: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return len(self.held)
+        return len(self._records)
 
-    def admit(self, event: Any) -> None:
-        """Take over a batch of the pending topic."""
-        records = event.message.value
-        batch = Batch(event, len(records))
-        for record in records:
-            source = (header(record, SOURCE) or b"").decode("utf-8", "replace")
-            topic, _, place = source.partition(":")
-            partition, _, offset = place.partition(":")
-            if not (topic == self.engine.topics.raw and partition.isdigit() and offset.isdigit()):
-                log.warning("%s: a record without a valid %s header; skipped", self.engine.topics.pending, SOURCE)
-                batch.done()
-                continue
-            verdict = self.engine.judge.judge(record.value, as_of(record))
-            self.held.append(Held(self.engine, record, verdict, source, batch))
+    def add(self, event: Any) -> None:
+        """Take over a fetched batch of the pending topic."""
+        fetched = Fetched(event)
+        for record in event.message.value:
+            waiting = self._read(record, fetched)
+            if waiting is None:
+                log.warning("%s: a record without a valid %s header; skipped", self.entity.topics.pending, SOURCE)
+                fetched.settled()
+            else:
+                self._records.append(waiting)
 
-    def dismiss(self, partitions: set[int]) -> None:
-        """Forget what came from partitions that are not ours any more; their new owner reads it again."""
-        # Records that have just been settled are still in the list, without a batch.
-        self.held = [
-            held for held in self.held if held.batch is not None and held.batch.event.message.partition not in partitions
-        ]
+    def _read(self, record: Any, fetched: Fetched) -> Waiting | None:
+        """The record as one that waits; None where its source is not one of this entity."""
+        entity = self.entity
+        source = (header(record, SOURCE) or b"").decode("utf-8", "replace")
+        topic, _, rest = source.partition(":")
+        partition, _, offset = rest.partition(":")
+        if not (topic == entity.topics.raw and partition.isdigit() and offset.isdigit()):
+            return None
+        # The raw topic may have been created anew since: its records have the same offsets as the old ones.
+        topic_id = (header(record, TOPIC_ID) or b"").decode("ascii", "replace")
+        return Waiting(
+            record,
+            entity.judge.judge(record.value, as_of(record)),
+            source,
+            int(partition),
+            int(offset),
+            entity.waiting_field(int(partition), int(offset), topic_id),
+            entity.applied_field(int(partition), topic_id),
+            fetched,
+        )
+
+    def forget(self, partitions: set[int]) -> None:
+        """Drop what came from partitions that are not ours any more; their new owner reads it again."""
+        self._records = [one for one in self._records if one.fetched.partition not in partitions]
 
     async def settle(self, *, closed: bool, caught_up: bool) -> int:
-        """Settle what can be settled; returns how many records were.
+        """Settle what can be settled; return the number of records that were.
 
         ``closed``: no reference data will be sent any more, so that no grace is given. ``caught_up``: the reference topics
-        have no backlog, so that a reference that is not known is really not there; nothing is rejected before.
+        have no backlog, so that a reference that is not known does not exist; nothing is rejected before.
         """
-        settled = 0
-        for begin in range(0, len(self.held), _AT_ONCE):
-            settled += await self._settle_some(self.held[begin : begin + _AT_ONCE], closed, caught_up)
+        records = self._records
+        for begin in range(0, len(records), _DECIDED_AT_ONCE):
+            await self._settle_some(records[begin : begin + _DECIDED_AT_ONCE], closed, caught_up)
+        settled, self._settled = self._settled, {}
         if settled:
-            self.held = [held for held in self.held if held.batch is not None]
-        return settled
+            self._records = [one for one in self._records if id(one.record) not in settled]
+        return len(settled)
 
-    async def _settle_some(self, some: list[Held], closed: bool, caught_up: bool) -> int:
-        engine = self.engine
+    async def _settle_some(self, some: Sequence[Waiting], closed: bool, caught_up: bool) -> None:
+        entity = self.entity
         now = int(time.time() * 1000)
-        rows = []
-        for held in some:
-            values = held.verdict.values or {}
-            wanted = [
-                (r.to_entity, str(values[r.field])) for r in engine.contract.references if values.get(r.field) is not None
-            ]
-            rows.append((held.field, held.applied, held.offset, wanted))
+        rows = [
+            (
+                one.field,
+                one.applied_field,
+                one.offset,
+                [(r.to_entity, str((one.verdict.values or {})[r.field])) for r in self._references(one)],
+            )
+            for one in some
+        ]
         # The grace counts from when the record began to wait, whoever reads it again later.
-        before = -1 if not caught_up else now if closed else now - int(engine.settings.grace * 1000)
+        before = -1 if not caught_up else now if closed else now - int(entity.services.settings.grace * 1000)
         # Decide first, durably: whatever happens after, the record ends as decided.
-        decisions = await engine.patiently(
-            "decide about waiting records", lambda: engine.store.decide(engine.entity, rows, before)
+        decisions = await entity.retry(
+            "decide about waiting records", lambda: entity.services.store.decide(entity.name, rows, before)
         )
-        by_partition: dict[int, list[Held]] = {}
-        count = 0
-        for held, (state, missing, marks) in zip(some, decisions, strict=True):
-            if state == GONE:
-                self._release(held)  # settled before
-                count += 1
-            elif state in (KNOWN, REJECTED):
-                self._remember(held, marks)
-                if state == REJECTED:
-                    self._reject(held, missing)
-                by_partition.setdefault(held.partition, []).append(held)
+        by_partition: dict[int, list[Waiting]] = {}
+        gone: list[Waiting] = []
+        for one, (state, missing, rule_ids) in zip(some, decisions, strict=True):
+            if state is WaitingState.GONE:
+                gone.append(one)  # settled before
+            elif state in (WaitingState.KNOWN, WaitingState.REJECTED):
+                found = self._known_rules(one, rule_ids)
+                if state is WaitingState.REJECTED and not one.with_findings(found).verdict.rejected:
+                    found += [self._references(one)[index].rule for index in missing]
+                by_partition.setdefault(one.partition, []).append(one.with_findings(found))
+        self._release(gone)
         for partition, group in by_partition.items():
-            count += await self._finish(partition, group)
-        return count
+            await self._finish(partition, group)
 
-    def _remember(self, held: Held, marks: list[str]) -> None:
-        """Add what was looked up before the record began to wait; judging its bytes again does not find it."""
-        known = {rule.id for rule in held.verdict.findings}
-        rules = self.engine.contract.rules
+    def _references(self, one: Waiting) -> list[Reference]:
+        """The references of a record that have a value."""
+        values = one.verdict.values or {}
+        return [reference for reference in self.entity.contract.references if values.get(reference.field) is not None]
+
+    def _known_rules(self, one: Waiting, rule_ids: Sequence[str]) -> list[Any]:
+        """The rules of these ids that the record's verdict does not name yet."""
+        known = {rule.id for rule in one.verdict.findings}
+        rules = self.entity.contract.rules
         # A contract of another version may not have the rule any more.
-        held.verdict.reject(rules[mark] for mark in marks if mark in rules and mark not in known)
+        return [rules[rule_id] for rule_id in rule_ids if rule_id in rules and rule_id not in known]
 
-    def _reject(self, held: Held, missing: list[int]) -> None:
-        """Name the references that are missing: indexes among those that have a value."""
-        if not held.verdict.rejected:
-            values = held.verdict.values or {}
-            wanted = [r for r in self.engine.contract.references if values.get(r.field) is not None]
-            held.verdict.reject(wanted[index].rule for index in missing)
-
-    async def _finish(self, partition: int, group: list[Held]) -> int:
-        engine = self.engine
-        # A crash may have sent a record here twice.
-        remaining = list({held.field: held for held in group}.values())
-        segments = await self._late(remaining)
-        remaining = await engine.patiently("deliver", lambda: self._send(partition, remaining))
-        delivered = {held.field for held in remaining}
+    async def _finish(self, partition: int, group: list[Waiting]) -> None:
+        """Deliver and count records about which it is decided."""
+        # A crash may have sent a record to the pending topic twice.
+        remaining = list({one.field: one for one in group}.values())
+        remaining, segments = await self._compare(remaining)
+        remaining = await self.entity.retry("deliver", lambda: self._deliver(partition, remaining))
+        delivered = {one.field for one in remaining}
         while remaining:
-            tally = Tally(engine.contract)
-            for held in remaining:
-                outcome: Outcome = "rejected" if held.verdict.rejected else "clean"
-                tally.add(held.verdict, outcome, held.source, waited=True, segments=segments[held.field])
-            changes = Changes(tally, int(time.time() * 1000), settle=[held.field for held in remaining])
-            changes.release = engine.look_ups.releases((held.verdict, held.source.encode()) for held in remaining)
-            kept = Verdicts.of(engine.contract, [held.verdict for held in remaining])
-            changes.references = await engine.look_ups.made_known(kept)
             try:
-                await engine.patiently("apply the counts", lambda changes=changes: engine.store.apply(changes))  # type: ignore[misc]
+                await self._count(remaining, segments)
                 break
             except SettledAlready as already:
-                remaining = [held for held in remaining if held.field not in already.fields]
-        done = [held for held in group if held.field in delivered]
-        for held in done:
-            self._release(held)
-        return len(done)
+                remaining = [one for one in remaining if one.field not in already.fields]
+        self._release([one for one in group if one.field in delivered])
 
-    async def _send(self, partition: int, group: list[Held]) -> list[Held]:
-        """Deliver settled records; returns those that are delivered now.
+    async def _compare(self, records: list[Waiting]) -> tuple[list[Waiting], dict[str, dict[str, Any]]]:
+        """Apply the rules over other records, now that those are known; also return segments by waiting field.
+
+        What is found is noted before anything is sent: it stands, whoever settles the records again.
+        """
+        entity = self.entity
+        verdicts = self._verdicts(records)
+        request = entity.look_ups.plan_late(verdicts)
+        broken, columns = entity.look_ups.settle_late(verdicts, request, await entity.look_up("look up references", request))
+        rows = [(one.field, [rule.id for rule in broken.get(index, ())]) for index, one in enumerate(records)]
+        noted = await entity.retry("note what was found", lambda: entity.services.store.note_late_findings(entity.name, rows))
+        compared = [one.with_findings(self._known_rules(one, rule_ids)) for one, rule_ids in zip(records, noted, strict=True)]
+        segments = {one.field: {name: column[index] for name, column in columns.items()} for index, one in enumerate(records)}
+        return compared, segments
+
+    async def _deliver(self, partition: int, records: list[Waiting]) -> list[Waiting]:
+        """Deliver settled records; return those that are delivered now.
 
         With transactions, what each delivers is written down first under a token, and the token noted with it. If a worker
         dies between delivering and counting, the token tells the next one what is only to be counted.
         """
-        engine = self.engine
-        columns = self._columns(group)
-        if engine.transactions is None:
-            await engine.producer.using(lambda producer: engine.send_by(producer, partition, *columns, ()))
-            return group
-        place = await engine.transactions.place(engine.topics.pending, partition)
-        before = await engine.store.delivered(engine.entity, place.text) if place.text else frozenset()
-        counted_only = [held for held in group if held.field in before]
+        entity, services = self.entity, self.entity.services
+        batch = self._batch(partition, records)
+        if services.transactions is None:
+            await services.producer.using(lambda producer: send(producer, entity, batch))
+            return records
+        target = await services.transactions.producer_of(entity.topics.pending, partition)
+        note = target.note
+        before = await services.store.delivered(entity.name, note.text) if note.text else frozenset()
+        counted_only = [one for one in records if one.field in before]
         if counted_only:
             return counted_only
-        if before and await engine.store.any_waits(engine.entity, before):
+        if before and await services.store.any_waits(entity.name, before):
             return []  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
-        await engine.store.note_delivery(engine.entity, token, [held.field for held in group])
-        await engine.transactions.deliver(
-            place, lambda producer: engine.send_by(producer, partition, *columns, ()), place.mark + 1, token
+        await services.store.note_delivery(entity.name, token, [one.field for one in records])
+        await services.transactions.deliver(
+            target, lambda producer: send(producer, entity, batch), Note(note.offset + 1, token)
         )
-        return group
+        return records
 
-    def _columns(self, group: list[Held]) -> tuple[list[Any], Verdicts, list[bytes]]:
-        """Raw records, verdicts and sources, as the engine sends them."""
-        verdicts = Verdicts.of(self.engine.contract, [held.verdict for held in group])
-        return [held.record for held in group], verdicts, [held.source.encode() for held in group]
+    async def _count(self, records: list[Waiting], segments: Mapping[str, Mapping[str, Any]]) -> None:
+        """Count delivered records, and take away their registrations.
 
-    async def _late(self, group: list[Held]) -> dict[str, dict[str, Any]]:
-        """Apply the rules over other records, now that those are known; returns the segments' values by waiting field.
-
-        What is found is noted before anything is sent: it stands, whoever settles the records again.
+        Raises:
+            SettledAlready: some of them have been counted by another worker; nothing was changed.
         """
-        engine = self.engine
-        verdicts = Verdicts.of(engine.contract, [held.verdict for held in group])
-        found, columns = await engine.look_ups.late(verdicts)
-        rows = [(held.field, [rule.id for rule in found.get(index, ())]) for index, held in enumerate(group)]
-        noted = await engine.patiently("note what was found", lambda: engine.store.mark(engine.entity, rows))
-        for held, marks in zip(group, noted, strict=True):
-            self._remember(held, marks)
-        return {held.field: {name: column[index] for name, column in columns.items()} for index, held in enumerate(group)}
+        entity = self.entity
+        tally = Tally(entity.contract)
+        for one in records:
+            outcome: Outcome = "rejected" if one.verdict.rejected else "clean"
+            tally.add(one.verdict, outcome, one.source, waited=True, segments=segments[one.field])
+        changes = Changes(tally, int(time.time() * 1000), settle=[one.field for one in records])
+        changes.release = entity.look_ups.releases((one.verdict, one.source.encode()) for one in records)
+        verdicts = self._verdicts(records)
+        request = entity.look_ups.plan_own(verdicts)
+        changes.references = entity.look_ups.settle_own(verdicts, request, await entity.look_up("look up keys", request))
+        await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
 
-    def _release(self, held: Held) -> None:
-        held.batch.done()
-        held.batch = None  # type: ignore[assignment]
+    def _verdicts(self, records: Sequence[Waiting]) -> Verdicts:
+        return Verdicts.of(self.entity.contract, [one.verdict for one in records])
+
+    def _batch(self, partition: int, records: Sequence[Waiting]) -> Batch:
+        """The records as a settled batch, for delivery."""
+        verdicts = self._verdicts(records)
+        return Batch(
+            partition,
+            self.entity.applied_field(partition),
+            -1,
+            [one.record for one in records],
+            [one.offset for one in records],
+            [one.source.encode() for one in records],
+            verdicts.as_of,
+            [True] * len(records),
+            verdicts,
+            Settled(verdicts),
+        )
+
+    def _release(self, records: Sequence[Waiting]) -> None:
+        for one in records:
+            self._settled[id(one.record)] = one.record
+            one.fetched.settled()

@@ -1,14 +1,15 @@
-"""Watches the windows beside the stream: final windows go through the monitor, incidents to Redis, the topic and people.
+"""The monitor beside the stream: final windows become incidents in Redis, on the anomalies topic, and in messages to people.
 
-One round, in this order:
+One round, of the worker that has the lease:
 
-1. read how far the stream is, and the windows that have become final since the last one looked at;
-2. step the monitor (pure);
-3. commit state, place, incidents and what is to be told in one script, which changes nothing if another worker was there;
-4. send what waits to be told: to the topic, then to people; take it off the list once it is acknowledged.
+1. read how far the stream is, and up to where windows are final;
+2. read each entity's final windows after its checkpoint, and step the monitor through them (pure);
+3. commit state, checkpoint, incidents and unsent changes in one script, which changes nothing if another worker was first;
+4. publish the unsent changes on the topic, and remove them once the broker has acknowledged them;
+5. notify people of theirs, up to the limit of the hour, and remove them.
 
-A worker that dies between any two steps leaves nothing half done: windows count once, and what may be sent twice carries
-the same incident id and state. Reading and stepping run in a thread, and take a fraction of a core at the most.
+A worker that dies between two steps leaves nothing half done: windows count once, and a change that is sent twice has the
+same incident id and state. Reading and stepping run in a thread, and take a fraction of a core at most.
 """
 
 from __future__ import annotations
@@ -17,113 +18,103 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Shop
 from stream_app.kafka.producer import Producer
-from stream_app.monitor import Change, Monitor, Tuning, Window, final_until
+from stream_app.monitor import Change, Monitor, Tuning
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
 from stream_app.settings import Settings
-from stream_app.store.heartbeat import WORKER_GONE_AFTER
-from stream_app.store.incidents import Times, change_from_json, open_incident_store
-from stream_app.store.writer import UNAVAILABLE
+from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.incidents import Checkpoint, open_incident_store
+from stream_app.windows.calendar import Clock
 from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Watermark
 
 log = logging.getLogger("headrace.worker")
-#: Windows of an entity in one round.
+#: Most windows of an entity in one round.
 ROUND = 48
-#: Seconds between two rounds when there is nothing to catch up with; the lead passes on after some of them.
-EVERY, LEAD = 1.0, 10.0
-#: While catching up, this many times as long as a round took is left to the stream.
+#: Seconds between two rounds while there is nothing to catch up with, and after an unexpected error.
+EVERY, AFTER_ERROR = 1.0, 10.0
+#: Seconds after which another worker takes the lease of one that is silent.
+LEASE = 10.0
+#: While the monitor catches up, it pauses this many times as long as a round took: the stream comes first.
 _REST = 2.0
-#: Changes that are sent to the topic in one go.
-_SEND = 100
-#: More windows than this without a record (seconds): what lies before is not the history of what comes after.
+#: Most changes that are published or summed up at once.
+_PUBLISHED, _NOTIFIED = 100, 1_000
+#: Lines of a message about many changes.
+_LINES = 20
+#: Seconds without a record after which the history of an entity begins anew.
 _HOLE = 14 * 86_400
 _LEVELS: dict[str, Level] = {"error": "failure", "warning": "warning"}
 
 
-class Watch:
-    """The windows of all entities, for one thread. ``now`` gives the wall time in seconds."""
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
-    def __init__(self, shop: Shop, settings: Settings, owner: str, now: Callable[[], float] = time.time) -> None:
-        self.shop, self.settings, self.owner, self._now = shop, settings, owner, now
+
+class Watch:
+    """Steps 1 to 3 and 5, for one thread."""
+
+    def __init__(self, shop: Shop, settings: Settings, owner: str, clock: Clock = _now_ms) -> None:
+        self.settings, self.owner, self._clock = settings, owner, clock
         self.grain = Grain.of(settings.anomaly_window)
         tuning = Tuning.of(settings.anomaly_sensitivity)
         self.notifier = Notifier.of(settings.notify)
-        self._monitors = {entity: Monitor(contract, self.grain.value, tuning) for entity, contract in shop.contracts.items()}
-        self._clocked = {entity for entity, contract in shop.contracts.items() if contract.event_time}
-        #: How far the stream was, and when (ms) that was read; up to where (s) windows are final.
-        self._seen: tuple[int, Times] | None = None
-        self._until: int | None = None
+        self._monitors = {entity: Monitor(contract, self.grain, tuning) for entity, contract in shop.contracts.items()}
+        self._watermark = Watermark(frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time))
+        self._checkpoints: dict[str, Checkpoint] = {}
+        #: True while final windows are left over from the last round.
         self._more = False
-        self._places: dict[str, tuple[int | None, dict[str, Any] | None]] = {}
         self.store = open_incident_store(settings)
 
     def close(self) -> None:
         """Close the connections."""
         self.store.close()
 
+    def lead(self) -> bool:
+        """Take or renew the lease; False while another worker has it."""
+        return self.store.lead(self.owner, LEASE)
+
     def round(self) -> bool:
-        """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; whether there are more."""
+        """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; True if more are final."""
+        # 1. Read how far the stream is.
         if not self._more:
-            self._look()
-        self._more = self._until is not None and any([self._advance(entity, self._until) for entity in self._monitors])
+            now_ms = self._clock()
+            self._watermark = self._watermark.advance(self.store.progress(list(self._monitors), now_ms), now_ms)
+        until = self._watermark.final_before(self.grain, self.settings.window_grace)
+        self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])
         return self._more
 
-    def _look(self) -> None:
-        """How far windows are final.
-
-        Partitions are read side by side, in a replay days of event time apart. So the stream's time counts only once every
-        worker has reported after it was read, and only as far as all partitions with unread records have come.
-        """
-        now_ms = int(self._now() * 1000)
-        times = self.store.times(list(self._monitors), now_ms - int(WORKER_GONE_AFTER * 1000))
-        if self._seen is None:
-            self._seen = now_ms, times
-            return
-        read_at, seen = self._seen
-        if times.reported is None or times.reported <= read_at:
-            return
-        self._seen = now_ms, times
-        processed = max(seen.processed.values(), default=None)
-        idle = times.caught_up and not times.closed and seen.processed == times.processed
-        stream = final_until(seen.event, self._clocked, now_ms, processed, idle=idle)
-        if stream is None:
-            return
-        if times.behind is not None:
-            stream = min(stream, times.behind)
-        self._until = int(stream / 1000 - self.settings.window_grace) // self.grain.seconds * self.grain.seconds
-
     def _advance(self, entity: str, until: int) -> bool:
-        """Look at the windows of an entity that end by ``until``."""
-        if entity not in self._places:
-            self._places[entity] = self.store.place(entity, self.grain)
-        at, state = self._places[entity]
+        """Steps 2 and 3 for an entity's windows that end by ``until``; True if more are final."""
+        if entity not in self._checkpoints:
+            self._checkpoints[entity] = self.store.checkpoint(entity, self.grain)
+        before, state = self._checkpoints[entity]
         seconds = self.grain.seconds
-        since = self._first(entity, until) if at is None else at + seconds
+        since = self._first(entity, until) if before is None else before + seconds
         if since is None or since + seconds > until:
             return False
         upto = min(until, since + ROUND * seconds)
-        held = self.store.starts(entity, self.grain, since, upto)
-        counts = dict(zip(held, self.store.counts(entity, self.grain, held), strict=True))
+        # 2. Step the monitor, which takes the state over: if the commit fails, the checkpoint is read again.
+        del self._checkpoints[entity]
         changes: list[Change] = []
-        for start in range(since, upto, seconds):
-            # 2. Step the monitor.
-            state, changed = self._monitors[entity].step(state, Window(start, counts.get(start, {})))
+        for window in self.store.windows(entity, self.grain, since, upto):
+            state, changed = self._monitors[entity].step(state, window)
             changes += changed
-        # 3. Commit. The state in memory is spent either way: where the commit fails it is read afresh.
-        del self._places[entity]
-        if self.store.commit(entity, self.grain, at, upto - seconds, state or {}, changes, self._tell):
-            self._places[entity] = upto - seconds, state
+        if state is None:
+            return False
+        # 3. Commit.
+        after = Checkpoint(upto - seconds, state)
+        if self.store.commit(entity, self.grain, before, after, changes, self._for_people):
+            self._checkpoints[entity] = after
         return upto < until
 
     def _first(self, entity: str, until: int) -> int | None:
-        """Where an entity's history begins: at its first window after the last long hole."""
+        """The start of an entity's history: its first window after the last long hole."""
         first = before = None
         for start in self.store.starts(entity, self.grain, 0, until):
             if before is None or start - before > _HOLE:
@@ -131,34 +122,34 @@ class Watch:
             before = start
         return first
 
-    def _tell(self, change: Change) -> bool:
+    def _for_people(self, change: Change) -> bool:
         return bool(self.notifier) and (change.incident.severity == "error" or self.settings.notify_severity == "warning")
 
-    def tell_people(self) -> None:
-        """Step 4 for people: what waits, as far as the limit of this hour goes; a backlog becomes one message."""
+    def notify(self) -> None:
+        """Step 5: send people their unsent changes, as far as the limit of this hour goes; a backlog becomes one message."""
         if not self.notifier:
             return
-        hour, limit = int(self._now() // 3600), self.settings.notify_per_hour
-        while waiting := self.store.waiting("people", 1_000):
-            left = limit - self.store.told(hour)
+        hour, limit = self._clock() // 3_600_000, self.settings.notify_per_hour
+        while unsent := self.store.unsent("people", _NOTIFIED):
+            left = limit - self.store.messages_sent(hour)
             if left <= 0:
                 return
-            # The last message of an hour is kept for summing up what comes thick and fast.
-            several = waiting[: len(waiting) if len(waiting) > left else 1]
-            changes = [change_from_json(one) for one in several]
-            # Counted before it is sent: a worker that dies in between sends again, but never beyond the limit.
-            self.store.told(hour, 1)
+            # The last message of an hour is kept for a digest of what exceeds the limit.
+            texts = unsent if len(unsent) > left else unsent[:1]
+            changes = [Change.from_json(text) for text in texts]
+            # Counted before it is sent: a worker that dies in between sends again, but never more than the limit.
+            self.store.messages_sent(hour, 1)
             if len(changes) == 1:
                 self.notifier.send(title(changes[0]), body(changes[0]), level=_level(changes))
             else:
-                self.notifier.send(f"Headrace: {len(changes)} changes of incidents", summary(changes), level=_level(changes))
-            self.store.sent("people", several)
+                self.notifier.send(f"Headrace: {len(changes)} changes of incidents", digest(changes), level=_level(changes))
+            self.store.remove_sent("people", texts)
 
 
-def summary(changes: list[Change], lines: int = 20) -> str:
-    """Many changes in one message: a line each, for so many of them."""
-    told = [f"{change.kind}: {title(change)}" for change in changes[:lines]]
-    return "\n".join(told + ([f"and {len(changes) - lines} more"] if len(changes) > lines else []))
+def digest(changes: list[Change]) -> str:
+    """Return many changes as one message, a line each, up to a number of lines."""
+    lines = [f"{change.kind}: {title(change)}" for change in changes[:_LINES]]
+    return "\n".join([*lines, f"and {len(changes) - _LINES} more"] if len(changes) > _LINES else lines)
 
 
 def _level(changes: list[Change]) -> Level:
@@ -168,47 +159,52 @@ def _level(changes: list[Change]) -> Level:
 
 
 class Monitoring:
-    """The background task of a worker. Whatever goes wrong in here is logged once and tried again: the stream goes on."""
+    """The background task of a worker. A failing round is logged once and tried again: the stream goes on."""
 
     def __init__(self, shop: Shop, settings: Settings, owner: str) -> None:
         self.watch = Watch(shop, settings, owner)
         self.topic = anomalies_topic(settings.topic_prefix)
-        self._trouble = ""
+        self._problem = ""
 
     async def run(self, producer: Producer, stopping: Callable[[], bool]) -> None:
-        """Rounds until ``stopping``."""
+        """Run rounds until ``stopping``."""
         while not stopping():
             began = time.monotonic()
             pause = EVERY
             try:
-                if await asyncio.to_thread(self.watch.store.lead, self.watch.owner, LEAD):
-                    more = await asyncio.to_thread(self.watch.round)
-                    await self.publish(producer)
-                    await asyncio.to_thread(self.watch.tell_people)
-                    if more:
-                        pause = _REST * (time.monotonic() - began)
-                self._trouble = ""
+                if await asyncio.to_thread(self.watch.lead) and await self._round(producer):
+                    pause = _REST * (time.monotonic() - began)
+                self._problem = ""
             except (*UNAVAILABLE, KafkaError) as error:
-                self._say(f"the windows are not watched while Kafka or Redis is away ({type(error).__name__})", None)
+                self._report(f"the monitor waits: Kafka or Redis is unavailable ({type(error).__name__})", None)
             except Exception as error:
-                self._say(f"the windows are not watched ({type(error).__name__})", error)
-                pause = 10 * EVERY
+                self._report(f"the monitor failed and tries again ({type(error).__name__})", error)
+                pause = AFTER_ERROR
             await asyncio.sleep(pause)
 
-    async def publish(self, producer: Producer) -> None:
-        """Step 4 for the topic: send what waits, and take it off the list once the broker has acknowledged it."""
+    async def _round(self, producer: Producer) -> bool:
+        """One round; True if more windows are final."""
+        # 1. to 3. Read progress, step the monitor, commit.
+        more = await asyncio.to_thread(self.watch.round)
+        # 4. Publish.
+        await self._publish(producer)
+        # 5. Notify people.
+        await asyncio.to_thread(self.watch.notify)
+        return more
+
+    async def _publish(self, producer: Producer) -> None:
         store = self.watch.store
-        while waiting := await asyncio.to_thread(store.waiting, "topic", _SEND):
-            for text in waiting:
-                incident = change_from_json(text).incident
+        while unsent := await asyncio.to_thread(store.unsent, "topic", _PUBLISHED):
+            for text in unsent:
+                incident = Change.from_json(text).incident
                 message = {
                     "topic": self.topic, "key": incident.id.encode(), "value": incident.to_json().encode(),
                     "headers": [(INCIDENT_STATE, incident.state.encode())],
                 }  # fmt: skip
-                await producer.using(lambda now, message=message: now.send_and_wait(**message))  # type: ignore[misc]
-            await asyncio.to_thread(store.sent, "topic", waiting)
+                await producer.using(lambda current, message=message: current.send_and_wait(**message))  # type: ignore[misc]
+            await asyncio.to_thread(store.remove_sent, "topic", unsent)
 
-    def _say(self, trouble: str, error: BaseException | None) -> None:
-        if trouble != self._trouble:
-            log.warning("%s", trouble, exc_info=error)
-            self._trouble = trouble
+    def _report(self, problem: str, error: BaseException | None) -> None:
+        if problem != self._problem:
+            log.warning("%s", problem, exc_info=error)
+            self._problem = problem

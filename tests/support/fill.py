@@ -20,10 +20,11 @@ from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
 from stream_app.settings import load_settings
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.incidents import Incident
+from stream_app.store.keys import Keys, waiting_field
 from stream_app.store.reports import StoredReport
-
-GRAINS = {"m": (60, 10_080), "h": (3_600, 9_600), "d": (86_400, 3_660)}
+from stream_app.windows.grain import Grain
 
 #: Rule → how many of a thousand records it finds something in.
 ORDER_FAULTS: Mapping[str, float] = {
@@ -83,6 +84,7 @@ class Shop:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.recents = random.Random(self.seed)  # of its own: how much ``fill`` draws depends on the hour
+        self.keys = Keys(self.prefix)
         self.written = 0
         self.summaries: dict[str, ContractSummary] = {
             entity: describe(contract) for entity, contract in load_shop(None).contracts.items()
@@ -95,7 +97,7 @@ class Shop:
     def announce(self) -> None:
         """Write what a worker writes at its start."""
         rows: dict[Any, Any] = {entity: summary.to_json() for entity, summary in self.summaries.items()}
-        self.client.hset(f"{self.prefix}:contracts", mapping=rows)
+        self.client.hset(self.keys.contracts(), mapping=rows)
 
     def beat(
         self,
@@ -109,19 +111,19 @@ class Shop:
         behind: int | None = None,
     ) -> None:
         """A worker's heartbeat."""
-        row = {
-            "at": at or self.now_ms,
-            "started": self.now_ms - 3_600_000,
-            "pid": 4711,
-            "host": "127.0.0.1",
-            "rate": 1_840.5,
-            "lag": dict(lag if lag is not None else dict.fromkeys(self.summaries, 0)),
-            "state": state,
-            "error": error,
-            "latency_ms": latency_ms,
-            "behind": behind,
-        }
-        self.client.hset(f"{self.prefix}:workers", worker, json.dumps(row))
+        beat = Heartbeat(
+            at=at or self.now_ms,
+            started=self.now_ms - 3_600_000,
+            pid=4711,
+            host="127.0.0.1",
+            rate=1_840.5,
+            lag=lag if lag is not None else dict.fromkeys(self.summaries, 0),
+            state=state,
+            error=error,
+            latency_ms=latency_ms,
+            behind=behind,
+        )
+        self.client.hset(self.keys.workers(), worker, beat.to_json())
 
     def fill(self, minutes: int, *, per_minute: float = 6.0, keep_all: bool = False, only: str | None = None) -> None:
         """Write ``minutes`` of history up to the stream's time, with a day's rhythm and a bad spell near its end."""
@@ -196,44 +198,46 @@ class Shop:
     def _write(self, entity: str, keep_all: bool) -> None:
         recount = self.recounts[entity]
         pipe = self.client.pipeline(transaction=False)
-        for grain, (seconds, kept) in GRAINS.items():
+        for grain in Grain:
             merged: dict[int, Counter[str]] = {}
             buyers: dict[int, set[int]] = {}
             for minute, counts in recount.minutes.items():
-                start = minute // seconds * seconds
+                start = grain.start(minute)
                 merged.setdefault(start, Counter()).update(counts)
                 buyers.setdefault(start, set()).update(recount.customers.get(minute, ()))
-            starts = sorted(merged) if keep_all else sorted(merged)[-kept:]
+            starts = sorted(merged) if keep_all else sorted(merged)[-grain.kept :]
             for some in _chunks(starts, 2_000):
                 for start in some:
-                    pipe.hset(f"{self.prefix}:win:{entity}:{grain}:{start}", mapping=_plain(merged[start]))
+                    pipe.hset(self.keys.window(entity, grain, start), mapping=_plain(merged[start]))
                     if buyers[start]:
-                        pipe.pfadd(f"{self.prefix}:hll:{entity}:customers:{grain}:{start}", *map(str, buyers[start]))
-                pipe.zadd(f"{self.prefix}:wins:{entity}:{grain}", {str(start): start for start in some})
+                        pipe.pfadd(self.keys.sketch(entity, "customers", grain, start), *map(str, buyers[start]))
+                pipe.zadd(self.keys.windows(entity, grain), {str(start): start for start in some})
                 pipe.execute()
         total = recount.total()
         clean = [minute for minute, counts in recount.minutes.items() if counts["clean"]]
         if total:
             times = {"at": self.now_ms - 1_200, **({"et": max(clean) * 1_000 + 41_000} if clean else {})}
             self.client.hset(
-                f"{self.prefix}:total:{entity}",
+                self.keys.total(entity),
                 mapping=_plain({name: number for name, number in total.items() if not name.startswith("s|")}) | times,
             )
         everyone = set().union(*recount.customers.values()) if recount.customers else set()
         for many in _chunks(sorted(everyone), 4_000):
-            self.client.sadd(f"{self.prefix}:set:{entity}:customers", *map(str, many))
+            self.client.sadd(self.keys.distinct(entity, "customers"), *map(str, many))
 
     def _references(self) -> None:
         known: dict[Any, Any] = {str(customer): "1" for customer in range(round(self.customers * 1.6))}
-        self.client.hset(f"{self.prefix}:ref:customers", mapping=known)
-        self.client.hset(f"{self.prefix}:ref:products", mapping={str(product): "1" for product in range(180)})
+        self.client.hset(self.keys.references("customers"), mapping=known)
+        self.client.hset(self.keys.references("products"), mapping={str(product): "1" for product in range(180)})
 
     def wait(self, entity: str, number: int) -> None:
         """Records that wait for their reference data."""
-        rows: dict[Any, Any] = {f"0:{offset}": json.dumps({"since": self.now_ms, "decision": None}) for offset in range(number)}
-        self.client.hset(f"{self.prefix}:waiting:{entity}", mapping=rows)
+        rows: dict[Any, Any] = {
+            waiting_field(0, offset, ""): json.dumps({"since": self.now_ms, "decision": None}) for offset in range(number)
+        }
+        self.client.hset(self.keys.waiting(entity), mapping=rows)
         for name, by in (("in", number), ("pending", number)):
-            self.client.hincrby(f"{self.prefix}:total:{entity}", name, by)
+            self.client.hincrby(self.keys.total(entity), name, by)
 
     def recent(self, number: int = 60) -> None:
         """More findings and clean records on the lists of recent ones, whatever the hour the same."""
@@ -257,7 +261,7 @@ class Shop:
                 "at": self.now_ms - (number - index) * 900,
                 "segments": {"country": draw.choice(COUNTRIES)} if entity == "customers" else {},
             }
-            self.client.lpush(f"{self.prefix}:findings", json.dumps(row))
+            self.client.lpush(self.keys.findings(), json.dumps(row))
         for index in range(number):
             at = self.until - (number - index) * 11
             record = {
@@ -275,7 +279,7 @@ class Shop:
                 "repairs": ["order_date.utc"] if index % 9 == 0 else [],
                 "warnings": ["record.unknownField"] if index % 13 == 0 else [],
             }
-            self.client.lpush(f"{self.prefix}:clean:orders", json.dumps(entry))
+            self.client.lpush(self.keys.clean("orders"), json.dumps(entry))
 
     def incidents(self) -> list[Incident]:
         """A few incidents, open and closed, newest first."""
@@ -313,8 +317,8 @@ class Shop:
                 segment=segment,
                 updated=end,
             )
-            self.client.hset(f"{self.prefix}:incidents", incident.id, incident.to_json())
-            self.client.zadd(f"{self.prefix}:incidents:by-start", {incident.id: start})
+            self.client.hset(self.keys.incidents(), incident.id, incident.to_json())
+            self.client.zadd(self.keys.incidents_by_start(), {incident.id: start})
             made.append(incident)
         return made
 

@@ -1,8 +1,8 @@
 """A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
 
 A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
-``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``mark``, with transactions also ``send_by``
-(sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
+``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also
+``send_by`` (sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
 """
 
 from __future__ import annotations
@@ -15,33 +15,40 @@ from typing import Any
 
 from stream_app.kafka.transactions import Transactions
 from stream_app.store.writer import Store
-from stream_app.worker.pipeline import Engine
+from stream_app.worker import delivery, pipeline, waiting
 
-METHODS = ("look_up", "note", "send", "apply", "decide", "mark")
+METHODS = ("look_up", "note", "send", "apply", "decide", "note_late_findings")
 #: With transactions only.
 TRANSACTIONAL = ("send_by", "deliver")
-OWNERS: dict[str, Any] = {"send": Engine, "send_by": Engine, "deliver": Transactions}
 PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)
+#: Method → where it is: (module or class, attribute). Functions stand in each module that imports them.
+OWNERS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "send": ((pipeline, "deliver"), (waiting.WaitingRecords, "_deliver")),
+    "send_by": ((delivery, "send"), (waiting, "send")),
+    "deliver": ((Transactions, "deliver"),),
+}
 
 
 def arm(place: str, calls: int) -> None:
     """Make this process kill itself at the ``calls``-th call of ``place``."""
     when, name = place.split(".")
-    owner: Any = OWNERS.get(name, Store)
-    method: Callable[..., Any] = getattr(owner, name)
     left = calls
 
-    async def deadly(self: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if not left and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = await method(self, *args, **kwargs)
-        if left <= 0 and when == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+    def armed(method: Callable[..., Any]) -> Callable[..., Any]:
+        async def deadly(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if not left and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = await method(*args, **kwargs)
+            if left <= 0 and when == "after":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
 
-    setattr(owner, name, deadly)
+        return deadly
+
+    for owner, attribute in OWNERS.get(name, ((Store, name),)):
+        setattr(owner, attribute, armed(getattr(owner, attribute)))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from stream_app.contract import Field, load_shop
 from stream_app.contract.model import Contract
-from stream_app.monitor import Change, Monitor, Window
+from stream_app.counts.fields import parse
+from stream_app.monitor import Change, Monitor, State, Window
 from stream_app.monitor.tuning import Tuning
 from stream_app.windows.grain import Grain
 
@@ -47,18 +46,26 @@ def busy(start: int) -> float:
     return (1 + 0.8 * math.sin((hour - 8) / 24 * 2 * math.pi)) * (0.7 if day == 6 else 1.0)
 
 
-def shop_windows(
+def window(start: int, counts: Mapping[str, int]) -> Window:
+    """A window of counter fields, as the workers write them."""
+    return Window(start, parse(counts))
+
+
+def shop_hours(
     hours: int,
     seed: int = 1,
     mean: float = 300.0,
     twist: Twist | None = None,
-    grain: str = "h",
+    grain: Grain = Grain.HOUR,
     rhythm: Callable[[int], float] = busy,
-) -> Iterator[Window]:
-    """Windows in order; of each record one country, one in 50 rejected for its quantity, one in 5 without coupon."""
+) -> Iterator[tuple[int, dict[str, int]]]:
+    """Starts and counter fields of windows in order; empty fields are left out.
+
+    Of each record one country, one in 50 rejected for its quantity, one in 5 without coupon.
+    """
     rng = random.Random(seed)
     for number in range(hours):
-        start = MONDAY + number * Grain(grain).seconds
+        start = MONDAY + number * grain.seconds
         # A sum of independent counts: the mix is multinomial, as if each record drew its country.
         countries = {name: poisson(rng, mean * rhythm(start) * share) for name, share in COUNTRIES.items()}
         records = sum(countries.values())
@@ -72,7 +79,19 @@ def shop_windows(
         counts |= {f"s|country|in|{name}": count for name, count in countries.items()}
         if twist is not None:
             twist(number, counts)
-        yield Window(start, {name: count for name, count in counts.items() if count})
+        yield start, {name: count for name, count in counts.items() if count}
+
+
+def shop_windows(
+    hours: int,
+    seed: int = 1,
+    mean: float = 300.0,
+    twist: Twist | None = None,
+    grain: Grain = Grain.HOUR,
+    rhythm: Callable[[int], float] = busy,
+) -> Iterator[Window]:
+    """The windows of ``shop_hours``."""
+    return (window(start, counts) for start, counts in shop_hours(hours, seed, mean, twist, grain, rhythm))
 
 
 def between(first: int, last: int, change: Callable[[dict[str, int]], None]) -> Twist:
@@ -89,24 +108,25 @@ def _beginning() -> tuple[list[Window], str, list[Change]]:
     """The windows that most streams of the tests begin with, the monitor's state after them, and the changes till then."""
     windows = list(shop_windows(_BEGINNING))
     state, changes = _steps(Monitor(ORDERS), None, windows)
-    return windows, json.dumps(state), changes
+    assert state is not None
+    return windows, state.to_json(), changes
 
 
 def watch(
-    windows: Iterable[Window], contract: Contract = ORDERS, grain: str = "h", tuning: Tuning | None = None
+    windows: Iterable[Window], contract: Contract = ORDERS, grain: Grain = Grain.HOUR, tuning: Tuning | None = None
 ) -> list[Change]:
     """All changes of incidents."""
     windows, state, changes = list(windows), None, []
-    if contract is ORDERS and grain == "h" and tuning is None and len(windows) > _BEGINNING:
-        same, text, told = _beginning()
+    if contract is ORDERS and grain is Grain.HOUR and tuning is None and len(windows) > _BEGINNING:
+        same, stored, seen = _beginning()
         if windows[:_BEGINNING] == same:
-            state, changes, windows = json.loads(text), list(told), windows[_BEGINNING:]
+            state, changes, windows = State.from_json(stored), list(seen), windows[_BEGINNING:]
     return changes + _steps(Monitor(contract, grain, tuning), state, windows)[1]
 
 
-def _steps(monitor: Monitor, state: Any, windows: Iterable[Window]) -> tuple[Any, list[Change]]:
+def _steps(monitor: Monitor, state: State | None, windows: Iterable[Window]) -> tuple[State | None, list[Change]]:
     changes: list[Change] = []
-    for window in windows:
-        state, changed = monitor.step(state, window)
+    for each in windows:
+        state, changed = monitor.step(state, each)
         changes += changed
     return state, changes

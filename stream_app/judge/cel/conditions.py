@@ -1,7 +1,7 @@
 """CEL conditions as functions: of one record, and of columns.
 
 The CEL library defines what a condition means. Where ``translator`` has it as Python, that is compiled and run instead:
-README.md in this folder says what that buys and what holds both to the same meaning.
+README.md in this folder says what that buys and what keeps the meaning the same.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The fast consumer: one message per (partition, fetch). See README.md in this folder."""
+"""The fast consumer: batches instead of records, and header names of any bytes, by patching aiokafka and Faust (README.md)."""

@@ -1,6 +1,7 @@
-"""Header names that are no UTF-8: the protocol says they are, no broker checks it, and aiokafka's parser stops at them.
+"""Patch aiokafka's record parser and builder: header names that are not UTF-8 are read, and written as the same bytes.
 
-Such a name is read with the bytes in question as surrogates (PEP 383), and written as the bytes it came from.
+The protocol requires UTF-8, no broker checks it, and aiokafka's parser raises UnicodeDecodeError on such a name. Here the
+invalid bytes become surrogates (PEP 383) when the name is read, and bytes again when it is written.
 """
 
 from __future__ import annotations
@@ -14,34 +15,34 @@ import aiokafka.producer.message_accumulator as accumulator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
-#: Bytes before a batch's length, which counts what follows it.
+#: Bytes of a log batch before and including its length field, which counts the bytes after it.
 _HEAD = 12
 
 
-class _Bytes(bytes):
-    """Bytes whose parts become text whatever they are."""
+class _LenientBytes(bytes):
+    """Bytes whose slices decode with surrogates."""
 
     def __getitem__(self, key: Any) -> Any:
         part = super().__getitem__(key)
-        return _Bytes(part) if isinstance(key, slice) else part
+        return _LenientBytes(part) if isinstance(key, slice) else part
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return super().decode("utf-8", "surrogateescape")
 
 
-class _SlowBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
-    """The parser in Python, which takes what the compiled one does not."""
+class _PythonBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    """aiokafka's parser in Python, which decodes names by ``bytes.decode``; the compiled parser does not."""
 
     _buffer: Any
 
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
-        if not isinstance(self._buffer, _Bytes):
-            self._buffer = _Bytes(self._buffer)
+        if not isinstance(self._buffer, _LenientBytes):
+            self._buffer = _LenientBytes(self._buffer)
 
 
-class _Batch:
-    """A batch as aiokafka parses it; one with a strange name as the parser in Python does."""
+class _LenientBatch:
+    """A log batch as aiokafka's compiled parser reads it; if a name is not UTF-8, as the parser in Python does."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch, self._data = batch, data
@@ -56,11 +57,11 @@ class _Batch:
         try:
             return iter(list(self._batch))
         except UnicodeDecodeError:
-            return iter(list(_SlowBatch(_Bytes(self._data))))
+            return iter(list(_PythonBatch(_LenientBytes(self._data))))
 
 
 class Records:
-    """What a fetch brought of one partition, batch by batch."""
+    """The bytes of one fetch of one partition, as log batches; takes the place of aiokafka's ``MemoryRecords``."""
 
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)
@@ -68,22 +69,22 @@ class Records:
         self._position = 0
 
     def size_in_bytes(self) -> int:
-        """The size of it all."""
+        """Return the size of all batches."""
         return int(self._records.size_in_bytes())
 
     def has_next(self) -> bool:
-        """Whether there is another whole batch."""
+        """True if there is another complete batch."""
         return bool(self._records.has_next())
 
-    def next_batch(self) -> _Batch:
-        """The next batch."""
+    def next_batch(self) -> _LenientBatch:
+        """Return the next batch."""
         begin = self._position
         self._position += _HEAD + int.from_bytes(self._data[begin + 8 : begin + _HEAD], "big")
-        return _Batch(self._records.next_batch(), self._data[begin : self._position])
+        return _LenientBatch(self._records.next_batch(), self._data[begin : self._position])
 
 
-class _Name(str):
-    """A header name that is written as the bytes it came from."""
+class _LenientName(str):
+    """A header name that encodes its surrogates as the bytes that they came from."""
 
     __slots__ = ()
 
@@ -92,17 +93,17 @@ class _Name(str):
 
 
 class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
-    """A batch to send; a strange name begins another one, which is written by the builder in Python."""
+    """A log batch to send. A name that is not UTF-8 needs a batch of its own, which aiokafka's builder in Python writes."""
 
     def __init__(self, batch_size: int, compression_type: int, *, is_transactional: int = 0, **serializers: Any) -> None:
         super().__init__(batch_size, compression_type, is_transactional=is_transactional, **serializers)
         self._arguments = compression_type, is_transactional, -1, -1, 0, batch_size
-        self._strange = False
+        self._in_python = False
         self._relative_offset = 0
 
     def append(self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Any = ()) -> Any:
-        """Add a record; ``None`` when the batch is full, or has to end before this record."""
-        if not self._strange:
+        """Add a record; return ``None`` if the batch is full, or cannot hold the record's header names."""
+        if not self._in_python:
             try:
                 return super().append(timestamp=timestamp, key=key, value=value, headers=headers)
             except UnicodeEncodeError:
@@ -110,36 +111,36 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
                     self.close()
                     return None
                 self._builder = _DefaultRecordBatchBuilderPy(2, *self._arguments)
-                self._strange = True
-        headers = [(_Name(name), content) for name, content in headers]
+                self._in_python = True
+        headers = [(_LenientName(name), content) for name, content in headers]
         return super().append(timestamp=timestamp, key=key, value=value, headers=headers)
 
     def extend(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
-        """Add (key, value, timestamp, headers) from ``begin`` on; returns where the batch is full, or has to end.
+        """Add (key, value, timestamp, headers) from index ``begin`` on; return the index of the first that did not fit.
 
-        What ``append`` does, without three calls a record.
+        Equal to ``append`` for each row, without three Python calls per record.
         """
-        if self._strange or self._closed:
-            return self._extend_slowly(rows, begin)
-        append, place, offset = self._builder.append, begin, self._relative_offset
+        if self._in_python or self._closed:
+            return self._append_each(rows, begin)
+        append, index, offset = self._builder.append, begin, self._relative_offset
         try:
             for key, value, timestamp, headers in islice(rows, begin, None):
                 if append(offset, timestamp, key, value, headers) is None:
                     self._relative_offset = offset
                     self.close()
-                    return place
+                    return index
                 offset += 1
-                place += 1
+                index += 1
         except UnicodeEncodeError:
             self._relative_offset = offset
-            return self._extend_slowly(rows, place)
+            return self._append_each(rows, index)
         self._relative_offset = offset
-        return place
+        return index
 
-    def _extend_slowly(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
-        for place, (key, value, timestamp, headers) in enumerate(islice(rows, begin, None), begin):
+    def _append_each(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
+        for index, (key, value, timestamp, headers) in enumerate(islice(rows, begin, None), begin):
             if self.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-                return place
+                return index
         return len(rows)
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
@@ -147,6 +148,6 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Make aiokafka read and write records whatever their header names are."""
+    """Make every aiokafka client of this process read and write header names of any bytes."""
     fetcher.MemoryRecords = Records
     accumulator.BatchBuilder = BatchBuilder

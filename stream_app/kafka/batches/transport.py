@@ -1,8 +1,8 @@
-"""A Faust transport whose consumer yields one Faust message per (partition, fetch): a list of raw records.
+"""A Faust transport whose consumer yields one Faust message per partition and fetch: a list of raw records.
 
-Faust's own path costs some 300 µs a record; this one pays that once a batch. Membership, rebalancing, flow control and
-commit stay Faust's. A batch is known to Faust by its last offset; the intervals [first, last] of acknowledged batches
-are joined for the commit, so that gaps in the log (transaction markers, compaction) do not hold it up.
+Faust's own path takes about 300 µs per record; this one takes that once per batch. Membership, rebalancing, flow control and
+commit remain Faust's. Faust knows a batch by its last offset. For the commit, the intervals [first, last] of acknowledged
+batches are joined, so that gaps in the log (transaction markers, compaction) do not delay it.
 """
 
 from __future__ import annotations
@@ -10,143 +10,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import math
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, cast
 
-import aiokafka.consumer.fetcher as fetcher
 import faust
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from stream_app.kafka.batches import header_names
+from stream_app.kafka.batches import fetch, header_names
+from stream_app.retries import retrying
 
-log = logging.getLogger("headrace.worker")
-#: Seconds between two attempts to reach the broker at the start.
-_AGAIN = 1.0
-#: Seconds between two looks whether a topic still has to wait for others.
-_HELD = 0.02
-
-
-class _Chunk(list[Any]):
-    """The records of one batch, in the place of one record: what is done for each of them costs more than parsing it."""
-
-    @property
-    def offset(self) -> int:
-        """The offset of the last one: all before it are there as well."""
-        return int(self[-1].offset)
-
-
-class _Batch:
-    """A batch whose one item holds all its records."""
-
-    def __init__(self, batch: Any) -> None:
-        self._batch = batch
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def __next__(self) -> Any:
-        return next(self._batch)  # how the marker in a control batch is read
-
-    def __iter__(self) -> Iterator[_Chunk]:
-        records = _Chunk(self._batch)
-        if records:
-            yield records
-
-
-class _Batches:
-    """What a fetch brought of one partition, a batch at a time."""
-
-    def __init__(self, records: Any) -> None:
-        self.has_next, self._next = records.has_next, records.next_batch
-
-    def next_batch(self) -> _Batch:
-        """The next one."""
-        return _Batch(self._next())
-
-
-class _RawRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """Records as aiokafka's parser makes them (offset, timestamp, key, value, headers), without a copy and a call each."""
-
-    def __init__(self, tp: Any, records: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(tp, _Batches(records), *args, **kwargs)
-        self.next_fetch_offset: int
-        self._left: list[Any] = []
-        self._end: int | None = None
-
-    def _consumer_record(self, tp: Any, chunk: _Chunk) -> list[Any]:
-        begin = self.next_fetch_offset
-        return chunk if chunk[0].offset >= begin else [record for record in chunk if record.offset >= begin]
-
-    @property
-    def drained(self) -> bool:
-        """Whether all has been taken."""
-        return self._end is not None and not self._left
-
-    def take(self, most: int | None) -> list[Any]:
-        """The next records, at most so many; ``next_fetch_offset`` is then the offset after them."""
-        taken, self._left = self._left, []
-        while self._end is None and (most is None or len(taken) < most):
-            chunk = next(self, None)
-            if chunk is None:
-                self._end = self.next_fetch_offset
-            else:
-                taken = [*taken, *chunk] if taken else list(chunk)
-        if most is not None and len(taken) > most:
-            taken, self._left = taken[:most], taken[most:]
-        if self._left:
-            self.next_fetch_offset = taken[-1].offset + 1
-        elif self._end is not None:
-            self.next_fetch_offset = self._end
-        elif taken:
-            self.next_fetch_offset = taken[-1].offset + 1
-        return taken
-
-
-class _Fetched(fetcher.FetchResult):  # type: ignore[misc]
-    """What a fetch brought of one partition, handed on without a step a record."""
-
-    _partition_records: Any
-
-    def getall(self, max_records: int | None = None) -> list[Any]:
-        """At most so many records, in order."""
-        if not self.check_assignment(self._topic_partition) or not self.has_more():
-            return []
-        records: _RawRecords = self._partition_records
-        taken = records.take(max_records)
-        self._update_position()
-        if records.drained:
-            self._partition_records = None
-        return taken
-
-    def getone(self) -> Any:
-        """The next record; ``None`` when there is none."""
-        return next(iter(self.getall(1)), None)
+#: Seconds of a fetch while topics are deferred: it then asks again which ones.
+_DEFERRED_SECONDS = 0.02
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    """Faust's thread around aiokafka's consumer."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = 20  # Faust asks for 1,500
-        consumer._isolation_level = "read_committed"  # what a producer has taken back is no record
+        consumer._fetch_max_wait_ms = 20  # Faust sets 1,500
+        consumer._isolation_level = "read_committed"  # an aborted transaction has no records
         return consumer
 
     async def on_start(self) -> None:
-        """Reach the broker, however long it takes: whoever watches the worker ends it when that is too long."""
-        while not self.should_stop:
-            try:
-                await super().on_start()
-            except KafkaError as error:
-                log.info("no broker to join the group at (%s); again in %.0f s", error, _AGAIN)
-                await self._ensure_consumer().stop()
-                await asyncio.sleep(_AGAIN)
-            else:
-                return
+        """Join the consumer group, however long it takes: the worker watches the broker itself, and gives up in time."""
+        retry = retrying("group", on=(KafkaError,), give_up_after=math.inf, level=logging.INFO)
+        await retry("join the consumer group", self._join)
+
+    async def _join(self) -> None:
+        if self.should_stop:
+            return
+        try:
+            await super().on_start()
+        except KafkaError:
+            await self._ensure_consumer().stop()
+            raise
 
     def positions(self) -> dict[TP, int]:
-        """Partition → offset that the client reads on from; to be asked while no fetch is under way."""
+        """Return partition → offset of the next fetch. Call it while no fetch is under way."""
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription and subscription.assignment
         states = assignment._tp_state.items() if assignment is not None else ()
@@ -154,7 +59,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Faust's consumer with batches for messages."""
+    """Faust's consumer, with one message per batch.
+
+    Per partition it knows the first offset of each batch that it handed on and that is not committed (``_first``: last
+    offset → first offset), the offset after the last batch that it handed on (``_next``), and the client's position.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -164,12 +73,12 @@ class BatchConsumer(driver.Consumer):
         self._rebalance = 0
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        """The next records, but for the topics that wait for others: handed on, they would be in the way of those."""
-        held = cast("BatchTransport", self.transport).held()
-        if held and active_partitions:
-            active_partitions, timeout = {tp for tp in active_partitions if tp.topic not in held}, _HELD
+        """Fetch the next records, except those of deferred topics: they would delay the topics that they wait for."""
+        deferred = cast("BatchTransport", self.transport).deferred()
+        if deferred and active_partitions:
+            active_partitions, timeout = {tp for tp in active_partitions if tp.topic not in deferred}, _DEFERRED_SECONDS
             if not active_partitions:
-                await asyncio.sleep(_HELD)
+                await asyncio.sleep(_DEFERRED_SECONDS)
                 return {}
         return await super()._getmany(active_partitions, timeout)
 
@@ -177,17 +86,18 @@ class BatchConsumer(driver.Consumer):
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def _seek(self, partition: TP, offset: int) -> None:
-        # In the thread that the client lives in. Faust does it from here, perhaps in the middle of a fetch, which then moves
-        # the position on, or stumbles over records that are gone.
+        # In the client's own thread. Faust seeks from this thread, perhaps in the middle of a fetch, which then moves the
+        # position on, or fails on records that are gone.
         async def seek() -> None:
             self._thread.seek(partition, offset)
 
         await self._thread.call_thread(seek)
 
     def lag(self, tp: TP, applied: int) -> int:
-        """How many records of a partition lie beyond the last one that is applied; 1 where nothing has been fetched yet.
+        """Return the number of records after the applied offset; 1 if nothing has been fetched yet.
 
-        Offsets without a record (transaction markers, what compaction or retention took) count until they are read over.
+        Offsets without a record (transaction markers, records that compaction or retention deleted) count until the client
+        has read past them.
         """
         end = self.highwater(tp)
         if end is None:
@@ -197,17 +107,17 @@ class BatchConsumer(driver.Consumer):
         return max(0, int(end) - applied - 1)
 
     def highwater(self, tp: TP) -> Any:
-        """The end of a partition as far as it is known; ``None`` when nothing has been fetched of it yet.
+        """Return the end of a partition as of its last fetch; ``None`` before the first.
 
-        ``None`` also of one that the client, in its own thread, has just let go of: it refuses to say.
+        ``None`` also after the client, in its own thread, has lost the partition: it then raises an error instead.
         """
         try:
             return super().highwater(tp)
         except (AssertionError, AttributeError):
             return None
 
-    # A full stream must not drop its partition from the fetch: getmany would sleep out its timeout on the others.
-    # Memory is bounded by the small stream buffer instead.
+    # Faust stops fetching a partition whose stream is full, and then waits for the other partitions until the timeout.
+    # Here the small stream buffer bounds memory instead.
     def on_buffer_full(self, tp: TP) -> None:
         """Keep fetching."""
 
@@ -223,17 +133,17 @@ class BatchConsumer(driver.Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
-        """Go back to what is committed, and to the beginning of a partition of which nothing is: Faust leaves those alone.
+        """Seek to the committed offsets, and to the beginning of each partition without one, which Faust does not do.
 
-        What had been handed on before a rebalance, and was not acknowledged by then, would never be read again.
+        Otherwise batches that were handed on before a rebalance, but not acknowledged, would never be read again.
 
         Raises:
-            IllegalStateError: another rebalance has begun, and will end here again. (Faust then waits for it, instead of
-                reading on in the middle of it.)
+            IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
+                of reading on in the middle of it.)
         """
         try:
             await super().perform_seek()
-        except AssertionError as error:  # the client has nothing assigned any more
+        except AssertionError as error:  # the client has no partitions any more
             raise IllegalStateError(str(error)) from error
         self._forget(list(self._committed_offset))
         self._positions = {}
@@ -244,9 +154,9 @@ class BatchConsumer(driver.Consumer):
             raise IllegalStateError("another rebalance has begun")
 
     def ack(self, message: Any) -> bool:
-        """Take note of a settled batch, unless it was fetched before the last rebalance.
+        """Acknowledge a batch, unless it was fetched before the last rebalance.
 
-        Its partition may begin anew at an earlier offset: what lies between would be committed with it.
+        Its partition may have gone back to an earlier offset, and the records in between would be committed with it.
         """
         return message.generation_id == self.app.consumer_generation_id and bool(super().ack(message))
 
@@ -256,14 +166,14 @@ class BatchConsumer(driver.Consumer):
             self._next.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Gaps lie inside the intervals."""
+        """Do nothing: the intervals include gaps."""
 
     def _new_offset(self, tp: TP) -> int | None:
-        """The offset to commit: the end of the acknowledged intervals that join onto what is committed."""
+        """Return the offset to commit: the end of the acknowledged intervals that continue the committed offset."""
         acked, first = self._acked[tp], self._first.get(tp, {})
         acked.sort()
         reached = self._committed_offset[tp]
-        if reached is None:  # nothing is committed: the first that was handed on begins
+        if reached is None:  # nothing is committed: begin at the first batch that was handed on
             reached = min(first.values(), default=0)
         done, new = 0, None
         for last in acked:
@@ -273,14 +183,14 @@ class BatchConsumer(driver.Consumer):
                     break
                 reached = new = last + 1
                 del first[last]
-            # Else it was acknowledged while a rebalance went on: it is not known any more, and read again.
+            # Otherwise it was acknowledged during a rebalance, which forgot it: it is read again.
             done += 1
         self._acked_index[tp].difference_update(acked[:done])
         del acked[:done]
         return new
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Yield one message per partition that has records."""
+        """Yield one message per partition that has records; its value is the list of records."""
         generation = self.app.consumer_generation_id
         if self.flow_active:
             self._positions = self._thread.positions()  # type: ignore[attr-defined]
@@ -288,8 +198,8 @@ class BatchConsumer(driver.Consumer):
         if not records or self.should_stop:
             return
         if not self.flow_active or self.app.consumer_generation_id != generation:
-            # Fetched across a rebalance: perhaps from where reading stood before it. What is handed on must join onto what
-            # is committed, or the records between would be committed with it.
+            # Fetched across a rebalance, perhaps from a position before it. A batch that is handed on must continue the
+            # committed offset, or the records in between would be committed with it.
             with contextlib.suppress(IllegalStateError):
                 await self.perform_seek()
             return
@@ -304,7 +214,7 @@ class BatchConsumer(driver.Consumer):
             start = self._next.get(tp, first.offset)
             committed = self._committed_offset[tp]
             if tp not in self._next and committed is not None and committed < first.offset:
-                start = committed  # the log begins later than what is committed: retention or markers
+                start = committed  # the log begins after the committed offset: retention or transaction markers
             self._first.setdefault(tp, {})[last.offset] = start
             self._next[tp] = last.offset + 1
             yield (
@@ -317,16 +227,16 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchTransport(driver.Transport):
-    """Faust's aiokafka transport with the batch consumer; ``held`` tells the topics that wait for others at the moment."""
+    """Faust's aiokafka transport with the batch consumer; ``deferred`` returns the topics not to fetch at the moment."""
 
     Consumer = BatchConsumer
-    held: Callable[[], set[str]]
+    deferred: Callable[[], set[str]]
 
 
-def install(app: faust.App, held: Callable[[], set[str]] = set) -> None:
-    """Make ``app`` consume batches; ``held`` tells the topics that wait for others at the moment."""
+def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> None:
+    """Make ``app`` consume batches; ``deferred`` returns the topics not to fetch at the moment."""
     header_names.install()
-    fetcher.PartitionRecords, fetcher.FetchResult = _RawRecords, _Fetched
+    fetch.install()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
-    transport.held = held
+    transport.deferred = deferred
     app.transport = transport

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 import redis
 
@@ -161,5 +162,6 @@ def naughty(client: redis.Redis) -> None:
     body = {**report.report, "sections": [{"key": "summary", "title": NAUGHTY[0], "items": said}], "headline": said[0]}
     client.set(Keys("headrace").report(report.id), json.dumps(asdict(replace(report, report=body))))
     incident = shop.incidents()[0]
-    spoilt = replace(incident, id="x", start=now // 1_000 - 60, end=now // 1_000, segment=("country", NAUGHTY[0], 0.1, 0.9))
+    segment = ("country", NAUGHTY[0], 0.1, 0.9)
+    spoilt = msgspec.structs.replace(incident, id="x", start=now // 1_000 - 60, end=now // 1_000, segment=segment)
     client.hset("headrace:incidents", "x", spoilt.to_json())

@@ -20,10 +20,10 @@ ORDERS = 100_000
 KILLS = 21
 
 
-@pytest.mark.parametrize(("seed", "exactly_once"), [(1, "off"), (2, "off"), (3, "off"), (4, "on"), (5, "on")])
+@pytest.mark.parametrize(("seed", "exactly_once"), [(1, False), (2, False), (3, False), (4, True), (5, True)])
 @pytest.mark.timeout(600)
 def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
-    seed: int, exactly_once: str, kafka: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    seed: int, exactly_once: bool, kafka: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(seed)
     settings = changed(settings, kafka=kafka, grace=3.0, session_timeout=3.0, exactly_once=exactly_once)
@@ -31,7 +31,7 @@ def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
     records = [*shop.early, *shop.stream, *shop.late]
     pace = bursts(random.Random(seed), 75, ORDERS, pauses=300)
     began = time.monotonic()
-    more = [f"{when}.{name}" for name in TRANSACTIONAL for when in ("before", "after")] if exactly_once == "on" else []
+    more = [f"{when}.{name}" for name in TRANSACTIONAL for when in ("before", "after")] if exactly_once else []
     places = [*PLACES, *PLACES, *more, *more, *more]
     chance.shuffle(places)
     died: list[str] = []
@@ -60,7 +60,7 @@ def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
         await_settled(settings, {"orders": ORDERS}, crew, timeout=120)
         settled = time.monotonic() - began
     counted = assert_exact(settings)
-    if exactly_once == "on":
+    if exactly_once:
         assert [counts.repeated for counts in counted.values()] == [0, 0, 0], "a read_committed subscriber saw a record twice"
     with capsys.disabled():
         orders = counted["orders"]

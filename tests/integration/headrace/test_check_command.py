@@ -47,7 +47,7 @@ def test_a_run_that_fails_leaves_earlier_results_as_they_are(products: Path, tmp
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_told_in_one_line(products: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(products: Path, tmp_path: Path) -> None:
     (tmp_path / "products.clean.jsonl.part").symlink_to("/dev/full")
     done = run(products, "--write", tmp_path)
     assert done.returncode == 2
@@ -61,7 +61,7 @@ def test_a_full_disk_is_told_in_one_line(products: Path, tmp_path: Path) -> None
     assert (shell.returncode, shell.stderr.count("\n")) == (2, 1)
 
 
-def test_a_folder_that_cannot_be_made_is_told(products: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(products: Path) -> None:
     done = run(products, "--write", products / "below")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -73,7 +73,7 @@ def test_the_entity_can_be_said_where_the_name_does_not(tmp_path: Path) -> None:
     path.write_text(HEADER + LINE, encoding="utf-8")
     done = run(path)
     assert done.returncode == 2
-    assert "Say --entity" in done.stderr
+    assert "--entity" in done.stderr
     assert check(path, "--entity", "products").stdout.startswith("products: 1 records, 1 clean")
 
 

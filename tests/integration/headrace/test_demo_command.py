@@ -72,7 +72,7 @@ def running(*arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]
             demo.wait(10)
 
 
-def told(demo: subprocess.Popen[str], what: str) -> str:
+def line_with(demo: subprocess.Popen[str], what: str) -> str:
     """The lines up to the first that contains ``what``."""
     assert demo.stdout is not None
     lines = []
@@ -109,7 +109,7 @@ def test_a_one_shot_run_prints_the_exact_status_and_nothing_else_on_stdout(data:
 
 def test_ctrl_c_stops_every_process_in_order() -> None:
     with running("--rate=50/s") as demo:
-        announced = told(demo, "Ctrl-C")
+        announced = line_with(demo, "Ctrl-C")
         url = next(word for word in announced.split() if word.startswith("http://127.0.0.1:"))
         child_with(demo, "simulate", "--rate=50/s")
 
@@ -130,7 +130,7 @@ def test_ctrl_c_stops_every_process_in_order() -> None:
 
 def test_no_process_survives_a_demo_that_is_killed() -> None:
     with running("--no-dashboard") as demo:
-        told(demo, "Ctrl-C")
+        line_with(demo, "Ctrl-C")
         child_with(demo, "worker")
         child_with(demo, "simulate")
         pids = descendants(demo.pid)
@@ -141,11 +141,11 @@ def test_no_process_survives_a_demo_that_is_killed() -> None:
 
 def test_a_child_that_dies_ends_the_demo_and_shows_its_log(tmp_path: Path) -> None:
     with running("--no-dashboard") as demo:
-        told(demo, "Ctrl-C")
+        line_with(demo, "Ctrl-C")
         worker = child_with(demo, "worker")
         pids = descendants(demo.pid)
         kill([worker])
-        message = told(demo, "worker 1 ended by itself")
+        message = line_with(demo, "worker 1 ended")
         assert "exit code -9" in message
         assert "worker-1.log, ends with:" in message
         assert demo.wait(40) == 1
@@ -172,7 +172,7 @@ def test_services_that_are_named_in_the_settings_are_used(
         "HEADRACE_SESSION_TIMEOUT": "3",
     }
     with running("--no-dashboard", *data, **settings) as demo:
-        announced = told(demo, "all records are sent")
+        announced = line_with(demo, "all records are sent")
         assert f"Kafka      {stack.kafka}\n" in announced
         assert redis_url not in announced  # it may hold a password
         assert {psutil.Process(pid).name() for pid in descendants(demo.pid)} & {"tansu", "redis-server"} == set()
@@ -183,7 +183,7 @@ def test_services_that_are_named_in_the_settings_are_used(
         assert demo.wait(40) == 0
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_told() -> None:
+def test_a_port_that_was_asked_for_and_is_taken_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -104,7 +104,7 @@ def test_a_truth_of_a_stream_is_refused_for_files(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text(
         '{"entity":"orders","fault":null,"rule":null,"outcome":"clean","offset":3}\n', "utf-8"
     )
-    with pytest.raises(SourceError, match="line 1 has no line of a file"):
+    with pytest.raises(SourceError, match="line 1 does not name a line of a file"):
         evaluate("--truth", str(tmp_path / "other.jsonl"), *files)
 
 
@@ -119,6 +119,6 @@ def test_the_tables_stand_between_the_marks_of_the_page(tmp_path: Path) -> None:
     assert "old" not in text
     assert "| orders | `price.exclusiveMinimum` | `negative_price`, `zero_price` |" in text
     page.write_text("# Quality\n", "utf-8")
-    for bad, says in ((page, "put the lines"), (tmp_path / "none" / "page.md", "no such folder")):
+    for bad, says in ((page, "add the lines"), (tmp_path / "none" / "page.md", "the folder does not exist")):
         with pytest.raises(SourceError, match=says):
             evaluate("--records", "1000000", "--markdown", str(bad))

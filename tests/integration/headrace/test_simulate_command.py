@@ -58,11 +58,11 @@ def test_the_truth_joins_with_the_topic_by_partition_and_offset(settings: Settin
         for record in read_topic(settings, f"{settings.topic_prefix}{entity}")
     }
     truth = lines(truth_file)
-    places = {(line["topic"], line["partition"], line["offset"]): line for line in truth}
-    assert set(places) == set(stored)
-    for place, line in places.items():
-        raw = stored[place].value or b""
-        assert stored[place].key == line["key"].encode()
+    positions = {(line["topic"], line["partition"], line["offset"]): line for line in truth}
+    assert set(positions) == set(stored)
+    for position, line in positions.items():
+        raw = stored[position].value or b""
+        assert stored[position].key == line["key"].encode()
         if line["fault"] == "invalid_utf8":
             assert b"\xff" in raw
         elif line["fault"] == "empty_record":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-#: Signals that come from outside while a wait begins, lasts or ends. With an Event in the place of the pipe it hangs at once.
+#: Signals that come from outside while a wait begins, lasts or ends. With an Event instead of the pipe it hangs at once.
 ROUNDS = """
 import random, signal
 from headrace.interrupts import Stop

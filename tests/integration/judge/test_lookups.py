@@ -11,10 +11,11 @@ import pytest
 
 from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
-from stream_app.judge.batch import Verdicts
-from stream_app.judge.lookups import Batch, LookUps, Settled
-from stream_app.store.memory import MemoryStore, at_once
-from stream_app.store.writer import Changes, Store
+from stream_app.judge.batch import Batch, Settled, Verdicts
+from stream_app.judge.lookups import Found, LookUps, Request
+from stream_app.store.changes import Changes
+from stream_app.store.memory import MemoryStore
+from stream_app.store.writer import Store
 from tests.support.records import AS_OF, judge_of, order, shop
 
 SHOP = shop("built-in")
@@ -29,7 +30,15 @@ class Room:
         self.applied = dict.fromkeys(SHOP.contracts, -1)
 
     def look_ups(self, entity: str) -> LookUps:
-        return LookUps(SHOP, entity, self.store, at_once, self.known)
+        return LookUps(SHOP, entity, self.known)
+
+    def look_up(self, entity: str, request: Request, applied: tuple[str, int] | None = None) -> Found:
+        if not request:
+            return Found()
+        if isinstance(self.store, MemoryStore):
+            return self.store.look_up(entity, request)
+        found: Found = self.run(self.store.look_up(entity, applied, request.wanted, request.claims))
+        return found
 
     def settle(
         self,
@@ -38,28 +47,34 @@ class Room:
         baseline: Baseline | None = None,
         apply: bool = True,
         as_of: int = AS_OF,
+        meanwhile: Callable[[], None] | None = None,
     ) -> tuple[Verdicts, Settled]:
         first = self.applied[entity] + 1
         judge = judge_of("built-in", entity)
         verdicts = judge.judge_all([json.dumps(record).encode() for record in records], [as_of] * len(records))
         offsets = list(range(first, first + len(records)))
         sources = [b"%b:0:%d" % (entity.encode(), offset) for offset in offsets]
-        place = (f"{entity}//0", self.applied[entity])
+        at = (f"{entity}//0", self.applied[entity])
         look_ups = self.look_ups(entity)
         look_ups.baseline = baseline
-        settled: Settled = self.run(look_ups.settle(Batch(place, offsets, sources, lambda index: True), verdicts))
-        if apply:
-            release = look_ups.releases((verdicts[index], sources[index]) for index in settled.touched)
-            if isinstance(self.store, MemoryStore):
-                self.store.apply(entity, settled.references, release)
-            else:
-                changes = Changes(
-                    Tally(SHOP.contracts[entity]), 1, applied=(*place, offsets[-1]), references=settled.references
-                )
-                changes.release = release
-                self.run(self.store.apply(changes))
+        batch = Batch(0, *at, records, offsets, sources, [as_of] * len(records), [True] * len(records), verdicts)
+        request = look_ups.plan(batch)
+        found = self.look_up(entity, request, at)
+        if meanwhile is not None:
+            meanwhile()
+        settled = look_ups.settle(batch, request, found)
+        if isinstance(self.store, MemoryStore):
+            self.store.apply(entity, settled.references, settled.releases)
             self.applied[entity] = offsets[-1]
-        return verdicts, settled
+            return settled.verdicts, settled
+        if settled.note is not None:
+            self.run(self.store.note(at, settled.note.seen, settled.note.upto, settled.note.content))
+        if apply:
+            changes = Changes(Tally(SHOP.contracts[entity]), 1, applied=(*at, offsets[-1]), references=dict(settled.references))
+            changes.release = list(settled.releases)
+            self.run(self.store.apply(changes))
+            self.applied[entity] = offsets[-1]
+        return settled.verdicts, settled
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -149,7 +164,9 @@ def test_a_late_record_is_compared_when_what_it_waited_for_is_known(room: Room) 
     verdicts, settled = room.settle("orders", [sale(1, price=30.0)])
     assert settled.pending == {0}
     room.settle("products", [product(1)])
-    found, segments = room.run(room.look_ups("orders").late(verdicts))
+    look_ups = room.look_ups("orders")
+    request = look_ups.plan_late(verdicts)
+    found, segments = look_ups.settle_late(verdicts, request, room.look_up("orders", request))
     assert {index: [rule.id for rule in broken] for index, broken in found.items()} == {0: ["price_deviation"]}
     assert segments == {"customer_id.country": ["France"], "product_id.category": ["Toys"]}
 
@@ -202,26 +219,12 @@ def test_what_was_noted_of_a_longer_batch_stands_for_a_shorter_one(redis_room: R
 # --- memory -------------------------------------------------------------------------------------------------------------
 
 
-class _Interrupted(MemoryStore):
-    """Does something in the middle of a look-up, as another task of the worker may."""
-
-    meanwhile: Callable[[], None] = staticmethod(lambda: None)
-
-    async def look_up(self, *arguments: Any) -> Any:
-        found = await super().look_up(*arguments)
-        self.meanwhile()
-        return found
-
-
 def test_a_batch_under_way_keeps_what_it_knows_when_the_memory_is_renewed() -> None:
-    store = _Interrupted()
     with asyncio.Runner() as runner:
-        room = Room(runner.run, store)
+        room = Room(runner.run, MemoryStore())
         stock(room)
         room.settle("orders", [sale(1)])
-        look_ups = room.look_ups("orders")
-        store.meanwhile = look_ups.refresh  # type: ignore[assignment]
-        _, settled = room.settle("orders", [sale(2)])
+        _, settled = room.settle("orders", [sale(2)], meanwhile=room.look_ups("orders").refresh)
     assert settled.segments == {"customer_id.country": ["France"], "product_id.category": ["Toys"]}
 
 

@@ -24,7 +24,7 @@ def test_after_a_gap_in_the_sequence_another_producer_goes_on(kafka: str, settin
     async def run() -> None:
         ours = Producer(changed(settings, kafka=kafka))
         await ours.start()
-        first = ours.now
+        first = ours.current
         try:
             await ours.using(lambda producer: send(producer, b"1"))
             # What a batch leaves behind that ran out of time before the broker took it.
@@ -32,7 +32,7 @@ def test_after_a_gap_in_the_sequence_another_producer_goes_on(kafka: str, settin
             with pytest.raises(OutOfOrderSequenceNumber):
                 await asyncio.gather(*(ours.using(lambda producer: send(producer, b"2")) for _ in range(3)))
             await ours.using(lambda producer: send(producer, b"3"))
-            assert ours.now is not first
+            assert ours.current is not first
         finally:
             await ours.stop()
 

@@ -82,7 +82,7 @@ def hook(*answers: int) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
 
 def notifier(*addresses: str) -> Notifier:
     made = Notifier.of(SecretStr(" ".join(addresses)))
-    made.pause = lambda seconds: None
+    made.sleep = lambda seconds: None
     return made
 
 
@@ -118,7 +118,7 @@ def test_a_failure_is_said_without_the_secret_and_raises_nothing(caplog: pytest.
         sent = notifier(f"json://ada:hunter2@127.0.0.1:{port}/t0ken?q=s3cret", "json://127.0.0.1:1/t0ken").send("a", "b")
     assert [one.delivered for one in sent] == [False, False]
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith(("headrace", "apprise")))
-    assert f"json://127.0.0.1:{port}/… did not take a message" in ours
+    assert f"json://127.0.0.1:{port}/… did not accept a message" in ours
     for secret in ("hunter2", "t0ken", "s3cret", "ada"):
         assert secret not in ours
         assert secret not in repr(sent)

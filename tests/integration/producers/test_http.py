@@ -15,11 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from producers.sources.http_api import ATTEMPTS, HttpReader
-from producers.sources.mapping import Pages, SourceSpec
-from producers.sources.sources import open_sources
+from producers.sources.http_api import HttpReader
+from producers.sources.open import open_sources
+from producers.sources.specs import Pages, SourceSpec
 from stream_app.contract import load_shop
 from stream_app.errors import SourceError
+from stream_app.retries import POLICIES
 
 Answer = tuple[int, dict[str, str], Any]
 TOKEN = SecretStr("s3cret-token")
@@ -92,6 +93,9 @@ def test_the_list_is_where_the_pointer_says() -> None:
             read(f"{api.url}/x", spec(items="/a/c"))
 
 
+ATTEMPTS = POLICIES["source"].attempts
+
+
 def numbers(items: list[Any]) -> list[int]:
     return [item["product_id"] for item in items]
 
@@ -106,11 +110,18 @@ def test_pages_follow_the_link_in_the_body() -> None:
         assert len(api.seen) == 3, "the first page is read once"
 
 
-def test_pages_follow_the_link_header() -> None:
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<?p={}>; rel="next", <?p=1>; rel="first"',
+        '<?p=1>; rel="first",<?p={}>; rel=next',
+        '<?fields=a,b&p={}>; title="more"; rel="next"',
+    ],
+)
+def test_pages_follow_the_link_header(link: str) -> None:
     def answer(path: str, query: dict[str, list[str]]) -> Answer:
         page = int(query.get("p", ["1"])[0])
-        link = {"Link": f'<?p={page + 1}>; rel="next", <?p=1>; rel="first"'} if page < 3 else {}
-        return 200, link, [product(page)]
+        return 200, {"Link": link.format(page + 1)} if page < 3 else {}, [product(page)]
 
     with serving(answer) as api:
         assert numbers(read(f"{api.url}/products")) == [1, 2, 3]
@@ -166,7 +177,7 @@ def test_retry_after_may_be_a_date_and_is_bounded() -> None:
 
 def test_an_api_that_stays_away_is_given_up_on() -> None:
     with serving(lambda path, query: (500, {}, b"")) as api:
-        with pytest.raises(SourceError, match=f"answers 500 after {ATTEMPTS} attempts"):
+        with pytest.raises(SourceError, match=f"answers 500 after {POLICIES['source'].attempts} attempts"):
             read(f"{api.url}/products")
         assert len(api.seen) == ATTEMPTS
     with pytest.raises(SourceError, match="cannot be reached"):
@@ -185,7 +196,7 @@ def test_a_refusal_is_not_repeated_and_says_what_to_set() -> None:
 
 
 def test_an_answer_that_is_no_json_is_an_error() -> None:
-    with serving(lambda path, query: (200, {}, b"<html>")) as api, pytest.raises(SourceError, match="no JSON"):
+    with serving(lambda path, query: (200, {}, b"<html>")) as api, pytest.raises(SourceError, match="not JSON"):
         read(f"{api.url}/products")
 
 
@@ -235,15 +246,15 @@ def test_a_url_names_its_entity_or_is_named_in_the_mapping(shop_dir: Path) -> No
 
 
 @pytest.mark.parametrize("url", ["http://", "http://host:abc/products", "http://host:70000/products", "http://[::1/products"])
-def test_an_address_that_is_no_url_is_told(url: str) -> None:
-    with pytest.raises(SourceError, match="not a URL"):
+def test_an_address_that_is_not_a_url_is_refused(url: str) -> None:
+    with pytest.raises(SourceError, match="invalid URL"):
         open_sources(load_shop(None), [url])
 
 
-def test_a_next_page_at_an_address_that_is_no_url_is_told() -> None:
+def test_a_next_page_at_an_address_that_is_not_a_url_is_refused() -> None:
     with (
         serving(lambda path, query: (200, {}, {"items": [product(1)], "next": "http://127.0.0.1:999999/x"})) as api,
-        pytest.raises(SourceError, match="not a URL"),
+        pytest.raises(SourceError, match="invalid URL"),
     ):
         read(f"{api.url}/products")
 

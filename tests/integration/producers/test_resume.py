@@ -59,7 +59,7 @@ def test_a_stopped_replay_goes_on_and_repeats_nothing(settings: Settings, tmp_pa
     assert sum(numbers(settings).values()) == acknowledged
     done = run_headrace("replay", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr
-    assert f"going on after {acknowledged:,} records" in done.stderr
+    assert f"resuming after {acknowledged:,} records" in done.stderr
     assert numbers(settings) == Counter(range(1, 2001))
     assert not list((tmp_path / ".cache").rglob("*.json"))
 
@@ -85,7 +85,7 @@ def test_no_resume_starts_over(settings: Settings, tmp_path: Path) -> None:
     stop_midway(settings, tmp_path, signal.SIGINT, "--rate", "600/s", str(path))
     before = sum(numbers(settings).values())
     done = run_headrace("replay", "--no-resume", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
-    assert "going on" not in done.stderr
+    assert "resuming" not in done.stderr
     assert sum(numbers(settings).values()) == before + 2000
 
 
@@ -94,7 +94,7 @@ def test_a_changed_file_starts_over(settings: Settings, tmp_path: Path) -> None:
     stop_midway(settings, tmp_path, signal.SIGINT, "--rate", "600/s", str(path))
     orders(path, 50, start=5001)
     done = run_headrace("replay", str(path), settings=as_environment(settings) | {"HOME": str(tmp_path)})
-    assert "going on" not in done.stderr
+    assert "resuming" not in done.stderr
     assert "50 records delivered" in done.stderr
 
 

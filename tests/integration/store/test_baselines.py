@@ -10,7 +10,7 @@ import redis
 
 from stream_app.contract import load_shop
 from stream_app.judge.baseline import WEEKS, Baseline, build
-from stream_app.store import baselines as learned
+from stream_app.store import baselines
 from stream_app.store.keys import Keys
 from tests.support.stores import with_store
 
@@ -25,19 +25,19 @@ class Lessons:
     def __init__(self, url: str) -> None:
         self.url, self.client = url, redis.Redis.from_url(url)
 
-    def teach(self, week: int, product: int, place: int, times: int) -> None:
-        """Quantities of a product that fell into a bucket (e^(0.049 × place)), as a batch adds them."""
-        self.client.hincrby(KEYS.learned("orders", RULE, week), f"{product}|{place}", times)
+    def teach(self, week: int, product: int, bucket: int, times: int) -> None:
+        """Quantities of a product that fell into a bucket (e^(0.049 × bucket)), as a batch adds them."""
+        self.client.hincrby(KEYS.learned("orders", RULE, week), f"{product}|{bucket}", times)
         self.client.hset(KEYS.learned_weeks("orders", RULE), str(week), "1")
         self.client.hincrby(KEYS.baseline("orders"), "learned", times)
 
     def renew(self) -> int:
         """The version in force after a worker has looked."""
-        return with_store(self.url, lambda store: store.learned.renew(ORDERS))
+        return with_store(self.url, lambda store: store.baselines.renew(ORDERS))
 
     def version(self) -> Baseline:
         """The version in force."""
-        made = with_store(self.url, lambda store: store.learned.baseline("orders"))
+        made = with_store(self.url, lambda store: store.baselines.baseline("orders"))
         assert made is not None
         return made
 
@@ -67,10 +67,10 @@ def test_a_version_is_made_when_a_week_has_begun_or_enough_was_learned(lessons: 
 
 @pytest.mark.parametrize("page", [7, 20_000])
 def test_it_is_the_same_however_the_histogram_is_read(lessons: Lessons, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learned, "_PAGE", page)
+    monkeypatch.setattr(baselines, "_PAGE", page)
     for product in range(200):
-        for place in range(10):
-            lessons.teach(7 + product % 2, product, place, 50)
+        for bucket in range(10):
+            lessons.teach(7 + product % 2, product, bucket, 50)
     assert lessons.renew() == 1
     made = lessons.version()
     bounds = {made.bounds[RULE][str(product)] for product in range(200)}
@@ -96,7 +96,7 @@ def test_a_worker_that_died_over_a_version_is_not_waited_for_for_ever(
         left.append(lessons.client.pttl(KEYS.baseline_turn("orders")))
         return build(*given)
 
-    monkeypatch.setattr(learned, "build", look)
+    monkeypatch.setattr(baselines, "build", look)
     assert lessons.renew() == 1
     assert len(left) == 1 and 0 < left[0] <= 10_000
 
@@ -108,7 +108,7 @@ def test_a_worker_that_fails_over_a_version_lets_others_make_it(lessons: Lessons
         raise RuntimeError
 
     with monkeypatch.context() as broken:
-        broken.setattr(learned, "build", fail)
+        broken.setattr(baselines, "build", fail)
         with pytest.raises(RuntimeError):
             lessons.renew()
     assert lessons.renew() == 1

@@ -1,8 +1,7 @@
-"""Incidents in a real Redis: each window counts once whoever looks at it and whoever dies, and nothing is told only half."""
+"""Incidents in a real Redis: each window counts once whoever looks at it and whoever dies, and every change is sent."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,16 +10,17 @@ import pytest
 import redis
 
 from stream_app.contract import load_shop
-from stream_app.monitor import Change
+from stream_app.monitor import Change, State
 from stream_app.settings import Settings, load_settings
 from stream_app.store import incidents as module
-from stream_app.store.incidents import IncidentStore, change_from_json
+from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.incidents import Checkpoint, IncidentStore
 from stream_app.store.keys import Keys
 from stream_app.store.queries import Queries
 from stream_app.windows.grain import Grain
 from stream_app.worker.watch import Watch
 from tests.support.incidents import incident
-from tests.support.windows import HOUR, MONDAY, between, shop_windows
+from tests.support.windows import HOUR, MONDAY, ORDERS, between, shop_hours
 
 KEYS = Keys("headrace")
 HOURS, FIRST, LAST = 100, 82, 88
@@ -38,24 +38,31 @@ def store(client: Any) -> IncidentStore:
 
 
 def commit(store: IncidentStore, before: int | None, after: int, changes: Sequence[Change] = ()) -> bool:
-    return store.commit("orders", Grain.HOUR, before, after, {"at": after}, changes, lambda change: change.kind != "worse")
+    checkpoint = Checkpoint(after, state(after))
+    return store.commit("orders", Grain.HOUR, before, checkpoint, changes, lambda change: change.kind != "worse")
+
+
+def state(at: int) -> State:
+    new = State.new(ORDERS)
+    new.at = at
+    return new
 
 
 def everything(client: Any) -> dict[bytes, bytes]:
     return {key: client.dump(key) for key in client.scan_iter()}
 
 
-def test_only_who_stands_where_the_store_stands_may_go_on(store: IncidentStore, client: Any) -> None:
-    assert store.place("orders", Grain.HOUR) == (None, None)
+def test_only_a_writer_at_the_checkpoint_may_commit(store: IncidentStore, client: Any) -> None:
+    assert store.checkpoint("orders", Grain.HOUR) == (None, None)
     assert commit(store, None, 10, [Change("opened", incident(10))])
     before = everything(client)
     assert not commit(store, None, 10, [Change("opened", incident(10))])
     assert not commit(store, 9, 11, [Change("opened", incident(11))])
     assert everything(client) == before
     assert commit(store, 10, 11)
-    assert store.place("orders", Grain.HOUR) == (11, {"at": 11})
-    assert store.place("orders", Grain.DAY) == (None, None)
-    assert store.place("customers", Grain.HOUR) == (None, None)
+    assert store.checkpoint("orders", Grain.HOUR) == (11, state(11))
+    assert store.checkpoint("orders", Grain.DAY) == (None, None)
+    assert store.checkpoint("customers", Grain.HOUR) == (None, None)
 
 
 def test_an_incident_comes_back_as_it_was_and_the_last_change_counts(store: IncidentStore, client: Any) -> None:
@@ -64,28 +71,28 @@ def test_an_incident_comes_back_as_it_was_and_the_last_change_counts(store: Inci
     assert found == incident(1, "closed", outcome="recovered")
 
 
-def test_what_only_goes_on_is_kept_but_not_told(store: IncidentStore) -> None:
+def test_a_continued_incident_is_kept_but_not_sent(store: IncidentStore) -> None:
     commit(store, None, 1, [Change("opened", incident(1)), Change("continued", incident(1, windows=2))])
     commit(store, 1, 2, [Change("worse", incident(1, windows=3)), Change("closed", incident(1, "closed"))])
-    assert [change_from_json(one).kind for one in store.waiting("topic", 10)] == ["opened", "worse", "closed"]
-    assert [change_from_json(one).kind for one in store.waiting("people", 10)] == ["opened", "closed"]
+    assert [Change.from_json(one).kind for one in store.unsent("topic", 10)] == ["opened", "worse", "closed"]
+    assert [Change.from_json(one).kind for one in store.unsent("people", 10)] == ["opened", "closed"]
 
 
-def test_what_was_not_acknowledged_is_told_again(store: IncidentStore) -> None:
+def test_a_change_that_was_not_acknowledged_is_sent_again(store: IncidentStore) -> None:
     commit(store, None, 1, [Change("opened", incident(start)) for start in range(5)])
-    taken = store.waiting("topic", 3)
-    assert store.waiting("topic", 3) == taken
-    store.sent("topic", taken)
-    assert [change_from_json(one).incident.start for one in store.waiting("topic", 9)] == [3, 4]
+    taken = store.unsent("topic", 3)
+    assert store.unsent("topic", 3) == taken
+    store.remove_sent("topic", taken)
+    assert [Change.from_json(one).incident.start for one in store.unsent("topic", 9)] == [3, 4]
     # Another worker had sent the same: nothing else is lost by it.
-    store.sent("topic", taken)
-    assert len(store.waiting("topic", 9)) == 2
+    store.remove_sent("topic", taken)
+    assert len(store.unsent("topic", 9)) == 2
 
 
 def test_the_newest_incidents_are_kept(store: IncidentStore, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "INCIDENTS_KEPT", 3)
     for start in (5, 1, 4, 2, 3):
-        at, _ = store.place("orders", Grain.HOUR)
+        at, _ = store.checkpoint("orders", Grain.HOUR)
         commit(store, at, (at or 0) + 1, [Change("opened", incident(start))])
     assert [one.start for one in Queries(client, "headrace").incidents()] == [5, 4, 3]
 
@@ -103,25 +110,24 @@ def test_one_worker_leads_until_it_falls_silent(store: IncidentStore, client: An
 
 def fill(client: Any) -> None:
     """An outage in the windows of the orders, and a worker that has read it all."""
-    windows = list(shop_windows(HOURS, twist=between(FIRST, LAST, lambda counts: counts.clear())))
-    for window in windows:
-        if window.counts:
-            client.hset(KEYS.window("orders", Grain.HOUR, window.start), mapping=dict(window.counts))
-            client.zadd(KEYS.windows("orders", Grain.HOUR), {str(window.start): window.start})
+    for start, counts in shop_hours(HOURS, twist=between(FIRST, LAST, lambda counts: counts.clear())):
+        if counts:
+            client.hset(KEYS.window("orders", Grain.HOUR, start), mapping=dict(counts))
+            client.zadd(KEYS.windows("orders", Grain.HOUR), {str(start): start})
     end = (MONDAY + HOURS * HOUR) * 1000
     client.hset(KEYS.total("orders"), mapping={"et": end, "at": end + 10**10})
     beat(client)
 
 
 def beat(client: Any, **more: Any) -> None:
-    row = {"at": 4_102_444_800_000, "lag": {"orders": 0}, "error": None} | more
-    client.hset(KEYS.workers(), "w", json.dumps(row))
+    beat = Heartbeat(**{"at": 4_102_444_800_000, "lag": {"orders": 0}} | more)
+    client.hset(KEYS.workers(), "w", beat.to_json())
 
 
 def watcher(redis_url: str, **more: Any) -> Watch:
     settings = load_settings(redis=redis_url, window_grace=0, **more)
     # The test's worker reported in 2100; so long is its clock right.
-    return Watch(load_shop(None), settings, "w", now=lambda: 4_102_444_799.0)
+    return Watch(load_shop(None), settings, "w", clock=lambda: 4_102_444_799_000)
 
 
 def rounds(watch: Watch, times: int = 6) -> None:
@@ -135,12 +141,12 @@ def test_an_outage_is_found_in_rounds_of_windows(client: Any, redis_url: str) ->
     (found,) = Queries(client, "headrace").incidents()
     assert (found.metric, found.state, found.observed) == ("volume", "closed", 0)
     assert found.end == MONDAY + LAST * HOUR
-    at, state = IncidentStore(client, "headrace").place("orders", Grain.HOUR)
+    at, state = IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR)
     assert at == MONDAY + (HOURS - 1) * HOUR
     assert state is not None
 
 
-def test_watchers_that_race_tell_each_change_once(client: Any, redis_url: str) -> None:
+def test_watchers_that_race_send_each_change_once(client: Any, redis_url: str) -> None:
     fill(client)
     watches = [watcher(redis_url) for _ in range(4)]
     threads = [threading.Thread(target=rounds, args=(watch, 30)) for watch in watches]
@@ -148,7 +154,7 @@ def test_watchers_that_race_tell_each_change_once(client: Any, redis_url: str) -
         thread.start()
     for thread in threads:
         thread.join()
-    changes = [change_from_json(one) for one in IncidentStore(client, "headrace").waiting("topic", 100)]
+    changes = [Change.from_json(one) for one in IncidentStore(client, "headrace").unsent("topic", 100)]
     assert [(one.kind, one.incident.metric) for one in changes] == [("opened", "volume"), ("closed", "volume")]
 
 
@@ -156,8 +162,8 @@ class Died(Exception):
     """A process that is gone."""
 
 
-@pytest.mark.parametrize("place", ["before", "after"])
-def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any, redis_url: str, place: str) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any, redis_url: str, when: str) -> None:
     fill(client)
     for death in range(1, 4):
         watch, commits = watcher(redis_url), 0
@@ -166,7 +172,7 @@ def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any,
         def dies(*args: Any, whole: Any = whole, death: int = death) -> bool:
             nonlocal commits
             commits += 1
-            if commits == death and place == "before":
+            if commits == death and when == "before":
                 raise Died
             done = bool(whole(*args))
             if commits == death:
@@ -179,7 +185,7 @@ def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any,
         except Died:
             continue
     rounds(watcher(redis_url))
-    changes = [change_from_json(one) for one in IncidentStore(client, "headrace").waiting("topic", 100)]
+    changes = [Change.from_json(one) for one in IncidentStore(client, "headrace").unsent("topic", 100)]
     assert [one.kind for one in changes] == ["opened", "closed"]
     assert len({one.incident.id for one in changes}) == 1
 
@@ -188,10 +194,10 @@ def test_windows_are_not_final_before_every_partition_has_passed_them(client: An
     fill(client)
     beat(client, lag={"orders": 7}, behind=(MONDAY + 10 * HOUR) * 1000)
     rounds(watcher(redis_url))
-    assert IncidentStore(client, "headrace").place("orders", Grain.HOUR)[0] == MONDAY + 9 * HOUR
+    assert IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR)[0] == MONDAY + 9 * HOUR
     beat(client, lag={"orders": 7}, behind=0)
     rounds(watcher(redis_url))
-    assert IncidentStore(client, "headrace").place("orders", Grain.HOUR)[0] == MONDAY + 9 * HOUR
+    assert IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR)[0] == MONDAY + 9 * HOUR
 
 
 def test_customers_of_today_make_nothing_final_of_orders_of_another_year(client: Any, redis_url: str) -> None:
@@ -201,7 +207,7 @@ def test_customers_of_today_make_nothing_final_of_orders_of_another_year(client:
     rounds(watch)
     fill(client)
     rounds(watch)
-    assert IncidentStore(client, "headrace").place("orders", Grain.HOUR)[0] == MONDAY + (HOURS - 1) * HOUR
+    assert IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR)[0] == MONDAY + (HOURS - 1) * HOUR
     assert [one.state for one in Queries(client, "headrace").incidents()] == ["closed"]
 
 
@@ -209,7 +215,7 @@ def test_nothing_is_final_while_no_worker_reports(client: Any, redis_url: str) -
     fill(client)
     client.delete(KEYS.workers())
     rounds(watcher(redis_url))
-    assert IncidentStore(client, "headrace").place("orders", Grain.HOUR) == (None, None)
+    assert IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR) == (None, None)
 
 
 def test_a_long_hole_is_no_history(client: Any, redis_url: str) -> None:
@@ -222,7 +228,7 @@ def test_a_long_hole_is_no_history(client: Any, redis_url: str) -> None:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Messages that would have been sent."""
     sent: list[tuple[str, str]] = []
 
@@ -234,47 +240,45 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return sent
 
 
-def a_watch(redis_url: str, **more: Any) -> Watch:
+def a_watch(redis_url: str, hour: int = 2_000, **more: Any) -> Watch:
     settings: Settings = load_settings(redis=redis_url, notify="json://127.0.0.1:1/", **more)
-    return Watch(load_shop(None), settings, "w", now=lambda: 7_200.0 * 1_000)
+    return Watch(load_shop(None), settings, "w", clock=lambda: hour * 3_600_000)
 
 
-def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url: str, told: list[tuple[str, str]]) -> None:
+def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url: str, messages: list[tuple[str, str]]) -> None:
     watch = a_watch(redis_url, notify_per_hour=3)
     commit(store, None, 1, [Change("opened", incident(start)) for start in range(2)])
-    watch.tell_people()
-    assert [title for title, _ in told] == ["orders: number of records is low (error)"] * 2
+    watch.notify()
+    assert [title for title, _ in messages] == ["orders: number of records is low (error)"] * 2
     commit(store, 1, 2, [Change("opened", incident(start)) for start in range(30)])
-    watch.tell_people()
-    assert told[2][0] == "Headrace: 30 changes of incidents"
-    assert told[2][1].endswith("and 10 more")
+    watch.notify()
+    assert messages[2][0] == "Headrace: 30 changes of incidents"
+    assert messages[2][1].endswith("and 10 more")
     commit(store, 2, 3, [Change("opened", incident(99))])
-    watch.tell_people()
-    assert len(told) == 3
-    assert len(store.waiting("people", 9)) == 1
-    a_watch_later = a_watch(redis_url, notify_per_hour=3)
-    a_watch_later._now = lambda: 7_200.0 * 1_000 + 3_600
-    a_watch_later.tell_people()
-    assert len(told) == 4
-    assert store.waiting("people", 9) == []
+    watch.notify()
+    assert len(messages) == 3
+    assert len(store.unsent("people", 9)) == 1
+    a_watch(redis_url, 2_001, notify_per_hour=3).notify()
+    assert len(messages) == 4
+    assert store.unsent("people", 9) == []
 
 
-def test_people_are_told_from_the_severity_on_that_was_asked_for(redis_url: str) -> None:
+def test_people_get_changes_from_the_minimum_severity_on(redis_url: str) -> None:
     mild, bad = Change("opened", incident(1, severity="warning")), Change("opened", incident(1))
-    assert [a_watch(redis_url)._tell(one) for one in (mild, bad)] == [False, True]
-    assert [a_watch(redis_url, notify_severity="warning")._tell(one) for one in (mild, bad)] == [True, True]
-    assert not watcher(redis_url)._tell(bad)
+    assert [a_watch(redis_url)._for_people(one) for one in (mild, bad)] == [False, True]
+    assert [a_watch(redis_url, notify_severity="warning")._for_people(one) for one in (mild, bad)] == [True, True]
+    assert not watcher(redis_url)._for_people(bad)
 
 
 @pytest.mark.parametrize(
-    ("held", "final"),
+    ("assigned", "final"),
     [((12,), True), ((6, 6), True), ((6, 0), False), ((12, 6), False), ((0,), False)],
     ids=["one worker", "two workers", "a partition is on its way", "two think they have it", "none is assigned yet"],
 )
 def test_no_window_is_final_while_partitions_move_between_workers(
-    store: IncidentStore, client: Any, held: tuple[int, ...], final: bool
+    store: IncidentStore, client: Any, assigned: tuple[int, ...], final: bool
 ) -> None:
-    for number, count in enumerate(held):
-        beat = {"at": 5_000 + number, "lag": {}, "held": count, "partitions": 12}
-        client.hset(KEYS.workers(), f"w{number}", json.dumps(beat))
-    assert store.times(["orders"], 0).reported == (5_000 if final else None)
+    for number, count in enumerate(assigned):
+        beat = Heartbeat(at=5_000 + number, assigned=count, partitions=12)
+        client.hset(KEYS.workers(), f"w{number}", beat.to_json())
+    assert store.progress(["orders"], 6_000).reported == (5_000 if final else None)

@@ -9,8 +9,10 @@ import redis
 from stream_app.contract import load_shop
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
+from stream_app.store.changes import Changes
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
-from stream_app.store.writer import Changes, Store
+from stream_app.store.writer import Store
 from stream_app.views.overview import read_overview
 from stream_app.views.pulse import read_status
 from stream_app.views.ranges import TimeRange
@@ -33,8 +35,7 @@ def written(redis_url: str, entity: str, records: list[tuple[bytes | None, Outco
         try:
             await store.describe(SHOP.contracts.values())
             await store.apply(Changes(tally, NOW, applied=(f"{entity}/x/0", -1, 9), references=known))
-            row = {"at": NOW, "started": NOW, "pid": 1, "host": "h", "rate": 1.0, "lag": {"orders": 0}, "state": "running"}
-            await store.beat("w-1", row | {"error": None})
+            await store.beat(Heartbeat(id="w-1", at=NOW, lag={"orders": 0}))
         finally:
             await store.close()
 

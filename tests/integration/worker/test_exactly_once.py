@@ -24,7 +24,7 @@ ORDERS = 10_000
 @pytest.mark.timeout(180)
 def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(7)
-    settings = changed(settings, kafka=kafka, grace=2.0, session_timeout=3.0, exactly_once="on")
+    settings = changed(settings, kafka=kafka, grace=2.0, session_timeout=3.0, exactly_once=True)
     shop = Shopping(seed=7, orders=ORDERS)
     records = [*shop.early, *shop.stream, *shop.late]
     books = Books(settings)
@@ -53,17 +53,17 @@ def test_a_producer_that_never_starts_is_not_waited_for_for_ever(settings: Setti
     async def hang(_: AIOKafkaProducer) -> None:
         await asyncio.sleep(3_600)
 
-    async def place() -> None:
+    async def ask() -> None:
         with pytest.raises(TimeoutError):
-            await transactions.Transactions(settings).place("orders", 0)
+            await transactions.Transactions(settings).producer_of("orders", 0)
 
     monkeypatch.setattr(AIOKafkaProducer, "start", hang)
-    monkeypatch.setattr(transactions, "_PATIENCE", 0.2)
-    asyncio.run(asyncio.wait_for(place(), 30))
+    monkeypatch.setattr(transactions, "_TIMEOUT", 0.2)
+    asyncio.run(asyncio.wait_for(ask(), 30))
 
 
 def test_a_broker_without_transactions_is_refused_at_the_start(settings: Settings, tmp_path: Path) -> None:
-    settings = changed(settings, exactly_once="on")
+    settings = changed(settings, exactly_once=True)
     make_topics(settings)
     worker = Worker(settings, tmp_path / "worker.log")
     assert worker.process.wait(60) == 1

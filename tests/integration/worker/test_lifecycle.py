@@ -25,8 +25,8 @@ from headrace.embedded.child import free_port
 from stream_app.names import Topics
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings, load_settings
+from stream_app.worker.entity import Services
 from stream_app.worker.health import Health
-from stream_app.worker.pipeline import Engine
 from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
 from tests.support.processes import as_environment
 from tests.support.recount import assert_exact
@@ -103,27 +103,23 @@ def test_a_redis_that_stays_away_ends_the_worker_which_says_so(settings: Setting
         assert "Traceback" not in crew[0].output()
 
 
-def engine_of(settings: Settings, **changes: Any) -> Engine:
-    from stream_app.contract import load_shop
-
-    return Engine(
-        load_shop(None), "orders", changed(settings, **changes), SimpleNamespace(), SimpleNamespace(), Health(), {}, {}  # type: ignore[arg-type]
-    )  # fmt: skip
+def services_of(settings: Settings, **changes: Any) -> Services:
+    return Services(changed(settings, **changes), SimpleNamespace(), SimpleNamespace(), None, Health())  # type: ignore[arg-type]
 
 
 def test_what_stays_away_longer_than_the_setting_is_given_up(settings: Settings) -> None:
-    engine = engine_of(settings, give_up_after=0.2)
+    services = services_of(settings, give_up_after=0.2)
 
     async def refused() -> None:
         raise KafkaConnectionError
 
-    with pytest.raises(GaveUp, match="could not deliver for .*Kafka at .* and Redis"):
-        asyncio.run(engine.patiently("deliver", refused))
-    assert engine.health.error == "could not deliver: KafkaConnectionError"
+    with pytest.raises(GaveUp, match="orders: could not deliver for .*Kafka at .* and Redis"):
+        asyncio.run(services.retry("orders", "deliver", refused))
+    assert services.health.error == "could not deliver: KafkaConnectionError"
 
 
 def test_what_comes_back_is_reported_as_recovered(settings: Settings) -> None:
-    engine = engine_of(settings)
+    services = services_of(settings)
     left = 2
 
     async def action() -> str:
@@ -133,8 +129,8 @@ def test_what_comes_back_is_reported_as_recovered(settings: Settings) -> None:
             raise redis.ConnectionError
         return "done"
 
-    assert asyncio.run(engine.patiently("deliver", action)) == "done"
-    assert engine.health.error is None
+    assert asyncio.run(services.retry("orders", "deliver", action)) == "done"
+    assert services.health.error is None
 
 
 def test_a_topic_that_is_created_anew_is_judged_from_its_beginning(kafka: str, settings: Settings, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_implementation_with_other_keys_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ("clients.customer_id", "no entity 'clients'"),
+        ("clients.customer_id", "unknown entity 'clients'"),
         ("customers.number", "no field 'number'"),
         ("customers.name", "recordKey"),
         ("customers", "does not match"),
@@ -130,9 +130,9 @@ def test_valid_values_of_another_type_are_refused(folder: Path, values: str) -> 
     ("spellings", "says"),
     [
         ("{UK: GB, GB: United Kingdom}", "GB"),
-        ("{UK: Britain, uk: Albion}", "'uk' has two"),
-        ("{UK: 5}", "texts"),
-        ("[UK]", "texts"),
+        ("{UK: Britain, uk: Albion}", "'uk' appears twice"),
+        ("{UK: 5}", "strings"),
+        ("[UK]", "strings"),
     ],
 )
 def test_spellings_that_lead_nowhere_certain_are_refused(folder: Path, spellings: str, says: str) -> None:

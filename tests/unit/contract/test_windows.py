@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stream_app.contract import Dimension, Field, Rule, Severity, WindowRule, load_shop
 from stream_app.contract.model import Contract
+from stream_app.contract.steps import as_cleaned, unreachable_problem
 from stream_app.contract.thresholds import OPERATORS, threshold_bounds, threshold_problem
-from stream_app.contract.values import as_cleaned, unreachable_problem
 from stream_app.judge import Judge
 from stream_app.judge.cleaning import cleaner
 from tests.support.contracts import THINGS, refusal_of, write_shop
@@ -143,11 +143,11 @@ def test_nulls_of_a_required_field_are_counted_by_the_rule_that_requires_it(tmp_
 @pytest.mark.parametrize(
     ("threshold", "says"),
     [
-        ("mustBe: many", "takes a number"),
-        ("mustBe: true", "takes a number"),
-        ("mustBe: .nan", "takes a number"),
-        ("mustNotBe: [1, 2]", "takes a number"),
-        ("mustBeBetween: [5, 2]", "smaller number comes first"),
+        ("mustBe: many", "write a number"),
+        ("mustBe: true", "write a number"),
+        ("mustBe: .nan", "write a number"),
+        ("mustNotBe: [1, 2]", "write a number"),
+        ("mustBeBetween: [5, 2]", "smaller number first"),
         ("mustBeLessThan: -1", "number of rows"),
         ("mustBeLessThan: 2.5", "number of rows"),
         ("mustBeLessThan: 0", "no window can keep it"),
@@ -196,10 +196,10 @@ def test_an_incident_of_severity_info_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ("{id: n, metric: rowCount, mustBe: 5, unit: percent, dimension: coverage}", "not a share"),
+        ("{id: n, metric: rowCount, mustBe: 5, unit: percent, dimension: coverage}", "no share"),
         ("{id: n, metric: rowCount, mustBe: 5, arguments: {a: 1}, dimension: coverage}", "'a'"),
         ("{id: n, metric: duplicateValues, mustBe: 5, arguments: {properties: [id, id]}, dimension: uniqueness}", "twice"),
-        ("{id: n, metric: nullValues, mustBe: 5, dimension: completeness}", "belongs to a property"),
+        ("{id: n, metric: nullValues, mustBe: 5, dimension: completeness}", "to a property"),
     ],
 )
 def test_a_metric_of_the_schema_that_cannot_be_is_refused(folder: Path, rule: str, says: str) -> None:
@@ -210,12 +210,12 @@ def test_the_number_of_rows_is_none_of_a_property(folder: Path) -> None:
     text = THINGS.replace("            arguments:\n              validValues: [A, B]\n", "").replace(
         MUST, "            mustBe: 9\n"
     )
-    assert "whole schema" in refusal_of(folder, "metric: invalidValues", "metric: rowCount", "id: code_known", text)
+    assert "to the schema" in refusal_of(folder, "metric: invalidValues", "metric: rowCount", "id: code_known", text)
 
 
 def test_each_null_of_a_required_field_is_reported_once(folder: Path) -> None:
     text = THINGS.replace("            arguments:\n              validValues: [A, B]\n", "")
-    assert "says the same" in refusal_of(folder, "metric: invalidValues", "metric: nullValues", "id: code_known", text)
+    assert "the same rule" in refusal_of(folder, "metric: invalidValues", "metric: nullValues", "id: code_known", text)
 
 
 @pytest.mark.parametrize(("values", "says"), [("['']", "write null"), ("[]", "at least one"), ("[5]", "not a value of type")])

@@ -156,7 +156,7 @@ def test_a_pending_record_may_end_rejected() -> None:
     tally = Tally(contract)
     verdict = judged(encoded(order()))
     tally.add(verdict, "pending", "orders:0:7")
-    verdict.reject([contract.rules["customer_id.reference"]])
+    verdict = verdict.with_findings([contract.rules["customer_id.reference"]])
     assert verdict.rejected
     tally.add(verdict, "rejected", "orders:0:7", waited=True)
     assert tally.totals().get("pending", 0) == 0

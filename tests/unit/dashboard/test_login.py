@@ -114,8 +114,8 @@ def test_a_file_that_others_may_read_is_told(login: Path, started: list[str]) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"HEADRACE_DASHBOARD_ALLOW": " , "}, "names nobody"),
-        ({"HEADRACE_DASHBOARD_ALLOW": "@"}, "names nobody"),
+        ({"HEADRACE_DASHBOARD_ALLOW": " , "}, "the list is empty"),
+        ({"HEADRACE_DASHBOARD_ALLOW": "@"}, "the list is empty"),
         ({"HEADRACE_DASHBOARD_LOGIN": "/nowhere/login.toml"}, "cannot be read"),
     ],
 )
@@ -132,7 +132,7 @@ def test_half_a_log_in_is_refused(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "lacks redirect_uri"), ("[auth]\nclient_id = 'i'", "lacks redirect_uri, cookie_secret"), ("[auth", "no TOML")],
+    [("", "lacks redirect_uri"), ("[auth]\nclient_id = 'i'", "lacks redirect_uri, cookie_secret"), ("[auth", "not TOML")],
 )
 def test_a_file_without_its_settings_is_refused(login: Path, started: list[str], text: str, said: str) -> None:
     login.write_text(text, encoding="utf-8")

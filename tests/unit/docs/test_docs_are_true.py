@@ -11,19 +11,13 @@ import pytest
 from headrace.cli.main import COMMANDS
 from stream_app import names
 from stream_app.contract.compile import RECORD_RULES
-from stream_app.contract.values import STEPS
-from stream_app.kafka import headers
+from stream_app.contract.steps import STEPS
 from tests.support.paths import DOCS, ROOT
 
 README = ROOT / "README.md"
 PAGES = (README, *sorted(DOCS.rglob("*.md")))
 HEADERS = sorted(
-    {
-        value
-        for module in (names, headers)
-        for value in vars(module).values()
-        if isinstance(value, str) and re.fullmatch(r"headrace(\.\w+)+", value)
-    }
+    {value for value in vars(names).values() if isinstance(value, str) and re.fullmatch(r"headrace(\.\w+)+", value)}
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
@@ -40,6 +34,13 @@ def links(page: Path) -> list[tuple[Path, str]]:
     ]
 
 
+def contents(page: Path) -> set[Path]:
+    """Pages that a page's ``toctree`` names, globs included."""
+    blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names = [line for block in blocks for line in block.splitlines() if line and not line.startswith(":")]
+    return {found.resolve() for name in names for found in page.parent.glob(f"{name}.md")}
+
+
 def anchors(page: Path) -> set[str]:
     """Anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
@@ -48,7 +49,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_settings_page_is_the_one_the_code_makes() -> None:
     table = runpy.run_path(str(ROOT / "scripts" / "settings_table.py"))["table"]
-    assert (DOCS / "settings.md").read_text("utf-8") == table()
+    assert (DOCS / "reference" / "settings.md").read_text("utf-8") == table()
 
 
 def test_there_are_headers_to_look_for() -> None:
@@ -67,14 +68,15 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 
 @pytest.mark.parametrize("word", [*sorted({step for steps in STEPS.values() for step in steps}), *RECORD_RULES])
 def test_every_cleaning_step_and_record_rule_is_in_the_contracts_page(word: str) -> None:
-    assert f"`{word}`" in (DOCS / "contracts.md").read_text("utf-8")
+    assert f"`{word}`" in (DOCS / "reference" / "contracts.md").read_text("utf-8")
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
     reached, found = set[Path](), {README}
     while found:
         reached |= found
-        found = {target for page in found for target, _ in links(page) if target.suffix == ".md" and target.exists()} - reached
+        linked = {target for page in found for target, _ in links(page) if target.suffix == ".md" and target.exists()}
+        found = linked.union(*(contents(page) for page in found)) - reached
     assert [name_of(page) for page in PAGES if page not in reached] == []
 
 

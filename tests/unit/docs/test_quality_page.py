@@ -10,8 +10,8 @@ from producers.simulator.faults import FAULTS
 from producers.simulator.incidents import KINDS, Kind
 from tests.support.paths import DOCS
 
-PAGE = (DOCS / "quality.md").read_text("utf-8")
-SOURCES = (DOCS / "sources.md").read_text("utf-8")
+PAGE = (DOCS / "explanation" / "quality.md").read_text("utf-8")
+SOURCES = (DOCS / "reference" / "simulator.md").read_text("utf-8")
 
 
 def test_every_option_is_documented() -> None:

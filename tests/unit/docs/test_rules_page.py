@@ -22,8 +22,8 @@ from stream_app.contract.thresholds import OPERATORS, UNITS
 from stream_app.judge.verdict import findings_json
 from tests.support.paths import DOCS
 
-TEXT = (DOCS / "rules.md").read_text("utf-8")
-CONTRACTS = (DOCS / "contracts.md").read_text("utf-8")
+TEXT = (DOCS / "reference" / "rules.md").read_text("utf-8")
+CONTRACTS = (DOCS / "reference" / "contracts.md").read_text("utf-8")
 HEAD = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": "x", "version": "1", "status": "active"}
 FIELDS: dict[str, list[dict[str, Any]]] = {
     "customers": [{"name": "customer_id", "logicalType": "integer", "required": True}],

@@ -49,6 +49,8 @@ def test_the_defaults_are_a_laptops() -> None:
         ("REDIS_PREFIX", ""),
         ("TOPIC_PREFIX", "shop/one"),
         ("GROUP", ""),
+        ("EXACTLY_ONCE", "perhaps"),
+        ("MONITOR", ""),
         ("PARTITIONS", "four"),
         ("PARTITIONS", "0"),
         ("PARTITIONS", "4.75"),
@@ -121,6 +123,18 @@ def test_an_override_wins_over_the_environment_unless_it_is_not_given(monkeypatc
     assert load_settings(partitions=None).partitions == 7
 
 
+@pytest.mark.parametrize("text", ["on", "ON", "true", "True", "1"])
+def test_a_switch_is_on(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("HEADRACE_EXACTLY_ONCE", text)
+    assert load_settings().exactly_once is True
+
+
+@pytest.mark.parametrize("text", ["off", "Off", "false", "0"])
+def test_a_switch_is_off(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("HEADRACE_MONITOR", text)
+    assert load_settings().monitor is False
+
+
 def test_settings_do_not_change_once_read() -> None:
     settings = load_settings(shop=Path("somewhere"))
     with pytest.raises(ValidationError):
@@ -137,7 +151,7 @@ def test_a_value_of_another_form_is_told_what_the_setting_is(monkeypatch: pytest
     monkeypatch.setenv("HEADRACE_KAFKA", "broker-without-port")
     monkeypatch.setenv("HEADRACE_REDIS", "cache.example:6399")
     said = refusal()
-    assert "HEADRACE_KAFKA: not of the form that it needs. It is: Kafka bootstrap servers, `host:port" in said
+    assert "HEADRACE_KAFKA: has an invalid format. Expected: Kafka bootstrap servers, `host:port" in said
     assert "HEADRACE_REDIS: a Redis URL starts with redis://" in said
 
 
@@ -154,14 +168,14 @@ def test_a_variable_that_is_no_setting_is_told_by_every_command(monkeypatch: pyt
     done = CliRunner().invoke(cli, ["contract", "--format", "rules"])
     assert done.exit_code == 0
     assert done.stderr.splitlines() == [
-        "headrace: HEADRACE_NOTFY is no setting; did you mean HEADRACE_NOTIFY?",
-        "headrace: HEADRACE_WHATEVER_ELSE is no setting; docs/settings.md lists them",
+        "headrace: unknown setting HEADRACE_NOTFY; did you mean HEADRACE_NOTIFY?",
+        "headrace: unknown setting HEADRACE_WHATEVER_ELSE; docs/settings.md lists all",
     ]
 
 
 def test_a_metric_that_is_not_watched_is_refused() -> None:
     assert Tuning.of("volume=2, finding:price_zero=0, mix=0.5").factor("finding:price_zero") == 0
-    with pytest.raises(SettingsError, match="HEADRACE_ANOMALY_SENSITIVITY: no metric is called volumes"):
+    with pytest.raises(SettingsError, match="HEADRACE_ANOMALY_SENSITIVITY: unknown metric volumes"):
         Tuning.of("mix=1, volumes=0")
 
 

@@ -1,6 +1,8 @@
-"""`docs/sources.md` names every fault, option and key that there is."""
+"""The pages on sources and the simulator name every fault, option and key that there is."""
 
 from __future__ import annotations
+
+import runpy
 
 import click
 import pytest
@@ -9,9 +11,14 @@ from headrace.cli import replay, simulate
 from producers.simulator.faults import FAULTS
 from producers.sources import mapping
 from producers.sources.files import COMPRESSIONS
-from tests.support.paths import DOCS
+from tests.support.paths import DOCS, ROOT
 
-TEXT = (DOCS / "sources.md").read_text("utf-8")
+TEXT = "".join((DOCS / "reference" / name).read_text("utf-8") for name in ("sources.md", "simulator.md"))
+
+
+def test_the_tables_of_faults_and_incidents_are_those_that_the_simulator_makes() -> None:
+    tables = runpy.run_path(str(ROOT / "scripts" / "simulator_tables.py"))["tables"]
+    assert tables(TEXT) == TEXT
 
 
 def test_every_fault_is_documented_with_its_rule() -> None:

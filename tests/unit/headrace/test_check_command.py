@@ -43,7 +43,7 @@ def test_the_folder_to_write_to_may_not_hold_what_is_judged(tmp_path: Path) -> N
     assert before.stat().st_size > 0
 
 
-def test_what_was_left_out_or_odd_is_told(tmp_path: Path) -> None:
+def test_columns_left_out_and_unusual_rows_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "products.csv"
     path.write_text("product_id,category, unit_price,note\n1,Toys,2.5,x\n2,Toys\n", encoding="utf-8")
     done = check(path)
@@ -53,11 +53,11 @@ def test_what_was_left_out_or_odd_is_told(tmp_path: Path) -> None:
     assert done.stdout.startswith("products: 2 records")
 
 
-def test_a_file_without_records_is_told(tmp_path: Path) -> None:
+def test_a_file_without_records_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "products.csv"
     path.write_text(HEADER, encoding="utf-8")
     done = check(path)
-    assert (done.exit_code, done.stdout) == (0, "nothing was judged: there is no record in what was read\n")
+    assert (done.exit_code, done.stdout) == (0, "no record was judged, because the files have no records\n")
     done = check(path, "--min-conformity", "0%")
     assert done.exit_code == 1
 

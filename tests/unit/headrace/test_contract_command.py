@@ -164,7 +164,7 @@ def test_asyncapi_names_the_topics_and_every_reference_leads_somewhere(name: str
 
 
 def test_an_entity_that_is_not_there_is_refused() -> None:
-    with pytest.raises(DocumentError, match="no entity 'things'; there are customers"):
+    with pytest.raises(DocumentError, match="unknown entity 'things'; entities: customers"):
         printed("--entity", "things")
 
 

@@ -37,7 +37,7 @@ def test_another_address_is_warned_about(started: list[str]) -> None:
     assert "no log-in" in result.stderr
 
 
-def test_a_wrong_setting_is_told_before_anything_starts(started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_is_reported_before_anything_starts(started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADRACE_PARTITIONS", "many")
 
     with pytest.raises(SettingsError, match="HEADRACE_PARTITIONS"):

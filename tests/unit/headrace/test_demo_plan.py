@@ -10,9 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from headrace.cli.demo import command
-from headrace.embedded.demo import STAGED, Demo, Plan, StatusLine, lively, open_browser
+from headrace.cli.progress import StatusLine
+from headrace.embedded.browser import open_browser
+from headrace.embedded.demo import Demo
+from headrace.embedded.plan import STAGED, Plan, with_history
 from headrace.interrupts import Stop
-from producers.simulator.incidents import parse
+from producers.simulator.schedule import parse_schedule
 from stream_app.contract import load_shop
 from stream_app.settings import load_settings
 
@@ -34,10 +37,10 @@ def test_the_producer_is_the_simulator_unless_there_is_data() -> None:
 
 
 def test_a_demo_begins_with_four_weeks_of_history_and_stages_incidents_that_there_are() -> None:
-    arguments = lively(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
+    arguments = with_history(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
     assert arguments[:2] == ["--start=2026-02-01", "--history=28d"]
     (staged,) = (argument.partition("=")[2] for argument in arguments if argument.startswith("--incidents="))
-    found = parse(staged, seed=1, start_ms=0, span_ms=0)
+    found = parse_schedule(staged, seed=1, start_ms=0, span_ms=0)
     assert len(found) == len(STAGED)
     assert all(incident.start_ms >= 28 * 86_400_000 for incident in found)
 
@@ -83,13 +86,13 @@ def test_the_status_of_a_one_shot_run_is_not_older_than_the_look_at_what_is_unre
         return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"quality_score": None}}
 
     def look(*_: object) -> int:
-        row.update({"in": 40, "clean": 40})  # what was unread is through by the time that the broker has told
+        row.update({"in": 40, "clean": 40})  # unread records are processed before the broker answers
         return 0
 
     monkeypatch.setattr("headrace.embedded.demo.lag", look)
     monkeypatch.setattr("headrace.embedded.demo.read_status", counted)
-    demo = Demo(Plan(once=True), Stop(), say=print, progress=print)
+    demo = Demo(Plan(once=True), Stop(), say=print, show=print)
     demo._settings, demo._shop = load_settings(), load_shop(None)
-    status = demo._drain(None, StatusLine())  # type: ignore[arg-type]
+    status = demo._drain(None)  # type: ignore[arg-type]
     assert status is not None
     assert status["entities"]["orders"]["in"] == 40

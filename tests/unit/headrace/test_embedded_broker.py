@@ -22,7 +22,9 @@ def test_a_broker_that_lost_its_executable_bit_is_copied(monkeypatch: pytest.Mon
     assert copy.stat().st_mode & stat.S_IXUSR
 
 
-def test_a_platform_without_an_embedded_broker_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_platform_without_an_embedded_broker_gets_a_message_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(broker, "bundled", lambda package, program: None)
     monkeypatch.setattr(broker.shutil, "which", lambda name: None)
     with pytest.raises(EmbeddedError, match="set HEADRACE_KAFKA"):

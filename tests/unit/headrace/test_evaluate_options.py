@@ -21,8 +21,8 @@ def test_a_stream_that_is_too_short_for_its_incidents_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--seeds", "one"), "no seeds"), (("--require", "speed=1"), "no target"), (("somewhere",), "--truth"),
-        (("--faults", "300%"), "no share"), (("--streams", "loud"), "no stream"),
+        (("--seeds", "one"), "such as 1,2,3"), (("--require", "speed=1"), "unknown target"), (("somewhere",), "--truth"),
+        (("--faults", "300%"), "not a share"), (("--streams", "loud"), "unknown stream"),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(options: tuple[str, ...], says: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.evaluation.report import Targets, of_records, report, shown
+from headrace.evaluation.report import Targets, of_records, of_trials, shown
 from headrace.evaluation.run import Outcome, Trial
 from headrace.evaluation.score import (
     FAULTLESS,
@@ -139,7 +139,7 @@ def outcome(what: str, *, alarms: list[Alarm], weeks: float = 2.0, incidents: tu
 
 def test_false_alarms_are_counted_by_week_and_sort_of_stream() -> None:
     outage = staged("outage", 10 * HOUR, 16 * HOUR, "orders:volume")
-    made = report(
+    made = of_trials(
         SHOP,
         [
             outcome("quiet", alarms=[alarm("orders:volume", HOUR)] * 3),
@@ -156,8 +156,8 @@ def test_false_alarms_are_counted_by_week_and_sort_of_stream() -> None:
 
 def test_what_is_not_reached_is_said() -> None:
     outage = staged("outage", 10 * HOUR, 16 * HOUR, "orders:volume")
-    late = report(SHOP, [outcome("incidents", alarms=[alarm("orders:volume", 14 * HOUR)], incidents=(outage, outage))])
-    assert late.unmet(Targets()) == ["outage: of 2, 2 found after window 2, 0 not at all"]
+    late = of_trials(SHOP, [outcome("incidents", alarms=[alarm("orders:volume", 14 * HOUR)], incidents=(outage, outage))])
+    assert late.unmet(Targets()) == ["outage: 2 of 2 found after window 2, 0 not found"]
     assert not late.unmet(Targets(windows=5))
     made = of_records(SHOP, [scores(*[(DEAR, ["price_outlier"], False, "clean")] * 9, (DEAR, [], False, "clean"))])
     assert made.unmet(Targets()) == ["orders price_outlier: precision 1.000, recall 0.900"]

@@ -45,7 +45,7 @@ def test_the_truth_names_the_line_of_every_broken_record(tmp_path: Path) -> None
     assert not any(b"fault" in raw for raw in files["orders"]), "the truth is not in the stream"
 
 
-def test_the_truth_can_be_told_about_every_record(tmp_path: Path) -> None:
+def test_the_truth_file_can_have_every_record(tmp_path: Path) -> None:
     to_files(tmp_path / "out", "--truth", str(tmp_path / "truth.jsonl"), "--truth-all")
     truth = lines(tmp_path / "truth.jsonl")
     count = sum((tmp_path / "out" / f"{entity}.jsonl").read_bytes().count(b"\n") for entity in ENTITIES)
@@ -55,8 +55,8 @@ def test_the_truth_can_be_told_about_every_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--out", "x"], "--count"), (["--truth-all"], "--truth FILE"), (["--faults", "300%"], "no share"),
-        (["--start", "yesterday"], "no time"), (["--rate", "0"], "no rate"), (["--count", "0"], "0"),
+        (["--out", "x"], "--count"), (["--truth-all"], "--truth FILE"), (["--faults", "300%"], "not a share"),
+        (["--start", "yesterday"], "not a time"), (["--rate", "0"], "such as 200/s"), (["--count", "0"], "0"),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(options: list[str], says: str) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from headrace.cli.formats import money, percent
-from headrace.cli.status import table
+from headrace.cli.status_table import table
 
 
 def test_a_share_below_all_is_never_shown_as_all() -> None:

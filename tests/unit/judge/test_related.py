@@ -77,35 +77,35 @@ def customers(*moments: int) -> Verdicts:
 
 
 def test_an_older_update_is_stale_and_changes_nothing() -> None:
-    known, stale = updates(CUSTOMERS, ("country",), customers(2_000, 1_000, 2_000, 3_000), (), {}, lambda index: True)
+    known, stale = updates(CUSTOMERS, ("country",), customers(2_000, 1_000, 2_000, 3_000), (), {}, [True] * 4)
     assert {index: [rule.kind for rule in rules] for index, rules in stale.items()} == {1: ["stale"]}
     assert (known["5"].first, known["5"].latest) == (1_000, 3_000)
 
 
 def test_what_was_known_before_the_batch_counts() -> None:
     before = {"5": Known(500, 5_000, {"country": "Spain"})}
-    known, stale = updates(CUSTOMERS, ("country",), customers(4_000), (), before, lambda index: True)
+    known, stale = updates(CUSTOMERS, ("country",), customers(4_000), (), before, [True] * 4)
     assert list(stale) == [0]
     assert known["5"].values == {"country": "Spain"}
-    known, stale = updates(CUSTOMERS, ("country",), customers(6_000), (), before, lambda index: True)
+    known, stale = updates(CUSTOMERS, ("country",), customers(6_000), (), before, [True] * 4)
     assert not stale
     assert (known["5"].values, known["5"].earlier) == ({"country": "France"}, {"country": "Spain"})
 
 
 def test_a_customer_whose_moment_nobody_told_has_no_first_appearance() -> None:
-    known, _ = updates(CUSTOMERS, (), customers(2_000), (), {}, lambda index: False)
+    known, _ = updates(CUSTOMERS, (), customers(2_000), (), {}, [False] * 4)
     assert (known["5"].first, known["5"].latest) == (0, 2_000)
 
 
 def test_waiting_records_make_nothing_known() -> None:
-    assert updates(CUSTOMERS, (), customers(2_000), {0}, {}, lambda index: True) == ({}, {})
+    assert updates(CUSTOMERS, (), customers(2_000), {0}, {}, [True] * 4) == ({}, {})
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=20), st.integers(1, 19))
 def test_updates_in_two_batches_make_the_same_known_as_in_one(moments: list[int], cut: int) -> None:
-    at_once, stale = updates(CUSTOMERS, ("country",), customers(*moments), (), {}, lambda index: True)
-    first, early = updates(CUSTOMERS, ("country",), customers(*moments[:cut]), (), {}, lambda index: True)
-    second, late = updates(CUSTOMERS, ("country",), customers(*moments[cut:]), (), first, lambda index: True)
+    at_once, stale = updates(CUSTOMERS, ("country",), customers(*moments), (), {}, [True] * len(moments))
+    first, early = updates(CUSTOMERS, ("country",), customers(*moments[:cut]), (), {}, [True] * cut)
+    second, late = updates(CUSTOMERS, ("country",), customers(*moments[cut:]), (), first, [True] * len(moments))
     assert {**first, **second} == at_once
     assert len(stale) == len(early) + len(late)
 

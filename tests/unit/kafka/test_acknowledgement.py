@@ -74,11 +74,11 @@ def test_a_topic_that_waits_for_another_is_not_in_its_way(consumer: Any) -> None
         consumer.loop.run_until_complete(consumer._getmany({RAW, customers}, 1.0))
 
     consumer._thread.getmany = getmany
-    consumer.transport.held = lambda: {"orders"}
+    consumer.transport.deferred = lambda: {"orders"}
     read()
-    consumer.transport.held = lambda: {"orders", "customers"}
+    consumer.transport.deferred = lambda: {"orders", "customers"}
     read()
-    consumer.transport.held = set
+    consumer.transport.deferred = set
     read()
     assert asked == [{customers}, {RAW, customers}]
 

@@ -14,8 +14,8 @@ def promises(broker: Broker, holds: bool) -> str:
 
 
 def test_copies_decide_whether_a_broker_may_fail() -> None:
-    assert "kept 2 times" in promises(KAFKA, True)
-    assert "kept once" in promises(replace(KAFKA, topics=(Topic("orders", 4, 1, None),)), False)
+    assert "has 2 copies" in promises(KAFKA, True)
+    assert "has one copy" in promises(replace(KAFKA, topics=(Topic("orders", 4, 1, None),)), False)
 
 
 def test_exactly_once_is_promised_where_it_is_switched_on_and_never_by_the_embedded_broker() -> None:

@@ -22,12 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mode.utils.logging import CompositeLogger
 
+from stream_app.kafka.batches.fetch import FetchResult, PartitionRecords
 from stream_app.kafka.batches.header_names import Records
-from stream_app.kafka.batches.transport import BatchConsumer, _Fetched, _RawRecords
+from stream_app.kafka.batches.transport import BatchConsumer
 
 TRUE = (fetcher.PartitionRecords, fetcher.FetchResult, MemoryRecords)
 TP = TopicPartition("t", 0)
-OURS = (_RawRecords, _Fetched, Records)
+OURS = (PartitionRecords, FetchResult, Records)
 
 
 class State:
@@ -137,9 +138,9 @@ def test_the_same_records_come_and_the_position_is_right(
 
 
 def test_a_partition_that_was_moved_meanwhile_gives_nothing() -> None:
-    records = _RawRecords(TP, Records(batches([3], 0, 0)), [], 0, None, None, True, fetcher.READ_COMMITTED)
+    records = PartitionRecords(TP, Records(batches([3], 0, 0)), [], 0, None, None, True, fetcher.READ_COMMITTED)
     state = State(7)
-    result = _Fetched(TP, assignment=Assignment(state), partition_records=records, backoff=0)
+    result = FetchResult(TP, assignment=Assignment(state), partition_records=records, backoff=0)
     assert result.getall(10) == []
     assert not result.has_more()
 
@@ -147,9 +148,9 @@ def test_a_partition_that_was_moved_meanwhile_gives_nothing() -> None:
 def test_a_broken_batch_is_refused_and_the_position_stays() -> None:
     data = bytearray(batches([3, 3], 0, 0))
     data[-1] ^= 1
-    records = _RawRecords(TP, Records(bytes(data)), [], 0, None, None, True, fetcher.READ_COMMITTED)
+    records = PartitionRecords(TP, Records(bytes(data)), [], 0, None, None, True, fetcher.READ_COMMITTED)
     state = State(0)
-    result = _Fetched(TP, assignment=Assignment(state), partition_records=records, backoff=0)
+    result = FetchResult(TP, assignment=Assignment(state), partition_records=records, backoff=0)
     with pytest.raises(Exception, match="CRC"):
         result.getall(10)
     assert state.position == 0

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from stream_app.contract import Dimension, Rule, Severity, WindowRule, load_shop
-from stream_app.monitor import Change, Monitor, Window
+from stream_app.monitor import Change, Incident, Monitor, State
 from stream_app.monitor.seasonal import Expected
 from stream_app.monitor.tuning import Tuning
 from stream_app.monitor.wording import figure
+from stream_app.windows.grain import Grain
 from tests.support.paths import RETAIL
-from tests.support.windows import DAY, HOUR, MONDAY, ORDERS, WEEK, between, busy, shop_windows, watch
+from tests.support.windows import DAY, HOUR, MONDAY, ORDERS, WEEK, between, busy, shop_windows, watch, window
 
 #: Hour 10 of a Wednesday, two weeks after the beginning; incidents last six hours.
 BEGIN, LAST = 2 * 168 + 58, 2 * 168 + 64
@@ -102,7 +102,7 @@ def test_weeks_of_nothing_but_chance_raise_no_incident(seed: int) -> None:
 
 def test_a_stream_that_is_always_the_same_raises_no_incident() -> None:
     counts = {"in": 100, "clean": 98, "rejected": 2, "f:quantity.minimum": 2, "rev": 5_000}
-    assert watch(Window(MONDAY + hour * HOUR, counts) for hour in range(4 * 168)) == []
+    assert watch(window(MONDAY + hour * HOUR, counts) for hour in range(4 * 168)) == []
 
 
 def test_a_few_records_an_hour_raise_no_incident() -> None:
@@ -201,7 +201,7 @@ def test_the_segment_that_explains_it_is_named() -> None:
     assert segment[3] == pytest.approx(1, abs=0.3)
 
 
-def incidents(change: Change_) -> dict[str, object]:
+def incidents(change: Change_) -> dict[str, Incident]:
     return {one.incident.metric: one.incident for one in watch(shop_windows(LAST, twist=between(BEGIN, LAST, change)))}
 
 
@@ -235,9 +235,9 @@ def test_a_broken_promise_is_an_incident_from_the_first_window_on() -> None:
 def test_a_share_of_few_records_is_judged_together_with_the_next_windows() -> None:
     contract = replace(ORDERS, windows=(promise(high=0.05),))
     counts = {"in": 10, "clean": 10}
-    windows = [Window(MONDAY + hour * HOUR, counts | {"f:few_missing": int(hour % 10 == 0)}) for hour in range(40)]
+    windows = [window(MONDAY + hour * HOUR, counts | {"f:few_missing": int(hour % 10 == 0)}) for hour in range(40)]
     assert watch(iter(windows), contract) == []
-    windows = [Window(MONDAY + hour * HOUR, counts | {"f:few_missing": 1}) for hour in range(40)]
+    windows = [window(MONDAY + hour * HOUR, counts | {"f:few_missing": 1}) for hour in range(40)]
     assert watch(iter(windows), contract)[0].incident.start == MONDAY + 9 * HOUR
 
 
@@ -257,8 +257,8 @@ def test_a_metric_can_be_switched_off_or_made_less_sensitive() -> None:
     assert run(Tuning.of("volume=0.2, revenue=0.1")) == []
 
 
-@pytest.mark.parametrize(("grain", "windows", "mean"), [("m", 400, 30.0), ("d", 40, 5_000.0)])
-def test_minutes_and_days_are_watched_as_well(grain: str, windows: int, mean: float) -> None:
+@pytest.mark.parametrize(("grain", "windows", "mean"), [(Grain.MINUTE, 400, 30.0), (Grain.DAY, 40, 5_000.0)])
+def test_minutes_and_days_are_watched_as_well(grain: Grain, windows: int, mean: float) -> None:
     flat = lambda start: 1.0  # noqa: E731
     assert watch(shop_windows(windows, 2, mean, grain=grain, rhythm=flat), grain=grain) == []
     twist = between(windows - 5, windows, lambda counts: scale(counts, 0.1))
@@ -267,7 +267,7 @@ def test_minutes_and_days_are_watched_as_well(grain: str, windows: int, mean: fl
 
 
 def test_single_records_of_another_year_are_not_the_history() -> None:
-    strays = [Window(MONDAY - WEEK * 10 + hour * HOUR, {"in": 1, "clean": 1, "rev": 900} if hour % 30 == 0 else {})
+    strays = [window(MONDAY - WEEK * 10 + hour * HOUR, {"in": 1, "clean": 1, "rev": 900} if hour % 30 == 0 else {})
               for hour in range(10 * 168)]  # fmt: skip
     assert watch(iter([*strays, *shop_windows(2 * 168)])) == []
     twist = between(BEGIN, LAST, lambda counts: counts.clear())
@@ -277,18 +277,18 @@ def test_single_records_of_another_year_are_not_the_history() -> None:
 
 def test_the_range_of_what_cannot_be_negative_ends_at_zero() -> None:
     wide = Expected(1_000.0, 900.0, 1_100.0), 100.0, 20.0, (5.0, 5.0)
-    assert Monitor(ORDERS)._readings.revenue(9_000, *wide).low == 0
-    assert Monitor(ORDERS)._readings.average(9_000.0, 20, 1_000.0, 5.0).low == 0
+    assert Monitor(ORDERS).parts.readings.revenue(9_000, *wide).low == 0
+    assert Monitor(ORDERS).parts.readings.average(9_000.0, 20, 1_000.0, 5.0).low == 0
     # Where orders can be sent back, an hour's revenue can be below zero.
     shop = load_shop(RETAIL).contracts["orders"]
-    low = Monitor(shop)._readings.revenue(9_000, *wide).low
+    low = Monitor(shop).parts.readings.revenue(9_000, *wide).low
     assert low is not None
     assert low < 0
 
 
 def test_an_empty_window_is_outside_the_range_that_its_incident_tells() -> None:
     bunches = Expected(30.0, 20.0, 40.0), 30.0, (6.0, 6.0)
-    readings = Monitor(ORDERS)._readings
+    readings = Monitor(ORDERS).parts.readings
     one, many = readings.volume(0, *bunches, 0.0), readings.volume(0, *bunches, -12.0)
     assert (one.low, many.low) == (0, 1)
     assert abs(many.score) > many.threshold > abs(one.score)
@@ -306,8 +306,9 @@ def test_a_severity_that_rises_is_told() -> None:
 def test_the_state_survives_json_at_any_window() -> None:
     monitor, state, changes = Monitor(ORDERS), None, []
     twist = between(BEGIN, LAST, reject("customer_id.required", 0.5))
-    for window in shop_windows(LAST + 8, twist=twist):
-        state, changed = monitor.step(json.loads(json.dumps(state)), window)
+    for each in shop_windows(LAST + 8, twist=twist):
+        state, changed = monitor.step(State.from_json(state.to_json()) if state is not None else None, each)
+        assert state == State.from_json(state.to_json())
         changes += changed
     assert changes == watch(shop_windows(LAST + 8, twist=twist))
 

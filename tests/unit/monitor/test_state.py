@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_app.monitor import Incident, Monitor, Window, final_until, stream_time, windows_of
-from tests.support.windows import DAY, HOUR, MONDAY, ORDERS
+from stream_app.monitor import Incident, Monitor, State, windows_of
+from stream_app.windows.grain import Grain
+from tests.support.windows import HOUR, MONDAY, ORDERS, window
 
 NAMES = st.sampled_from(
     ["in", "clean", "rejected", "pending", "rev", "n:coupon", "u:x", "u:", "r:price.number", "r:", "f:price.required",
@@ -24,14 +25,15 @@ NUMBERS = st.integers(-(10**15), 10**15)
 def test_no_counts_stop_it(windows: list[dict[str, int]]) -> None:
     monitor, state = Monitor(ORDERS), None
     for number, counts in enumerate(windows):
-        state, changes = monitor.step(state, Window(MONDAY + number * HOUR, counts))
+        state, changes = monitor.step(state, window(MONDAY + number * HOUR, counts))
         for change in changes:
             assert Incident.from_json(change.incident.to_json()) == change.incident
-        state = json.loads(json.dumps(state, allow_nan=False))
+        # A number that JSON does not have would be null.
+        assert State.from_json(state.to_json()) == state
 
 
-@pytest.mark.parametrize(("grain", "seconds", "most"), [("h", HOUR, 150_000), ("m", 60, 250_000)])
-def test_the_state_stays_small_whatever_the_stream_holds(grain: str, seconds: int, most: int) -> None:
+@pytest.mark.parametrize(("grain", "seconds", "most"), [(Grain.HOUR, HOUR, 150_000), (Grain.MINUTE, 60, 250_000)])
+def test_the_state_stays_small_whatever_the_stream_holds(grain: Grain, seconds: int, most: int) -> None:
     rng = random.Random(1)
     monitor, state, largest = Monitor(ORDERS, grain), None, 0
     for number in range(120):
@@ -41,70 +43,42 @@ def test_the_state_stays_small_whatever_the_stream_holds(grain: str, seconds: in
         counts |= {f"s|country|in|{rng.randrange(10**9)}": rng.randrange(100) for _ in range(200)}
         # Sparse in time, so that every hour of the week is seen.
         start = MONDAY + number * 85 * 60 // seconds * seconds
-        state, _ = monitor.step(state, Window(start, counts))
-        largest = max(largest, len(json.dumps(state, separators=(",", ":"))))
+        state, _ = monitor.step(state, window(start, counts))
+        largest = max(largest, len(state.to_json()))
     assert largest < most
 
 
 def test_a_window_counts_once() -> None:
     monitor = Monitor(ORDERS)
-    state, _ = monitor.step(None, Window(MONDAY, {"in": 1}))
-    with pytest.raises(ValueError, match="does not lie behind"):
-        monitor.step(state, Window(MONDAY, {"in": 1}))
+    state, _ = monitor.step(None, window(MONDAY, {"in": 1}))
+    with pytest.raises(ValueError, match="not later than the window before"):
+        monitor.step(state, window(MONDAY, {"in": 1}))
 
 
 def test_nothing_is_known_before_the_first_record() -> None:
-    state, changes = Monitor(ORDERS).step(None, Window(MONDAY, {}))
+    state, changes = Monitor(ORDERS).step(None, window(MONDAY, {}))
     assert changes == []
-    assert state["at"] is None
+    assert state.at is None
 
 
 def test_a_state_of_another_contract_starts_afresh() -> None:
-    monitor = Monitor(ORDERS)
-    state, _ = monitor.step({"format": 0}, Window(MONDAY, {"in": 3, "clean": 3}))
-    assert state["at"] == MONDAY
+    other = Monitor(replace(ORDERS, segments=())).step(None, window(MONDAY + HOUR, {"in": 3, "clean": 3}))[0]
+    state, _ = Monitor(ORDERS).step(other, window(MONDAY, {"in": 5, "clean": 5}))
+    assert (state.at, state.records) == (MONDAY, 5)
+
+
+@pytest.mark.parametrize("document", ["{}", '{"format": 0}', "[]", "", '{"format": 1, "at": "monday"}'])
+def test_a_document_that_is_not_a_state_is_not_read(document: str) -> None:
+    assert State.from_json(document) is None
 
 
 def test_windows_are_made_of_minutes_without_gaps() -> None:
     minute = MONDAY // 60
     minutes = {minute: {"in": 1}, minute + 59: {"in": 2}, minute + 130: {"in": 4}}
-    assert list(windows_of(minutes, "h")) == [
-        Window(MONDAY, {"in": 3}), Window(MONDAY + HOUR, {}), Window(MONDAY + 2 * HOUR, {"in": 4}),
+    assert list(windows_of(minutes, Grain.HOUR)) == [
+        window(MONDAY, {"in": 3}), window(MONDAY + HOUR, {}), window(MONDAY + 2 * HOUR, {"in": 4}),
     ]  # fmt: skip
-    cut = windows_of(minutes, "h", MONDAY - HOUR, MONDAY + 2 * HOUR + 1)
+    cut = windows_of(minutes, Grain.HOUR, MONDAY - HOUR, MONDAY + 2 * HOUR + 1)
     assert [one.start for one in cut] == [MONDAY - HOUR, MONDAY, MONDAY + HOUR]
-    assert [one.counts for one in windows_of(minutes, "d")] == [{"in": 7}]
-    assert list(windows_of({}, "h")) == []
-
-
-def test_the_streams_time_is_that_of_the_entities_with_an_event_time() -> None:
-    assert stream_time({"orders": 5, "customers": 3}, {"orders"}) == 5
-    assert stream_time({"orders": 5, "customers": 7}, {"orders"}) == 7
-    assert stream_time({"orders": 5, "customers": 10**12}, {"orders"}) == 5
-    assert stream_time({"customers": 10**12}, {"orders"}) == 10**12
-    assert stream_time({}, {"orders"}) is None
-
-
-def test_a_record_dated_tomorrow_closes_no_window_of_today() -> None:
-    now = MONDAY * 1000
-    tomorrow = now + 20 * HOUR * 1000
-    assert final_until({"orders": tomorrow}, {"orders"}, now, now, idle=False) == now
-    # A simulation that runs ahead of the clock is another matter.
-    assert final_until({"orders": now + 3 * DAY * 1000}, {"orders"}, now, now, idle=False) == now + 3 * DAY * 1000
-
-
-def test_silence_of_a_live_stream_goes_on_by_the_clock() -> None:
-    last = MONDAY * 1000
-    later = last + 2 * HOUR * 1000
-    assert final_until({"orders": last - 5_000}, {"orders"}, later, last, idle=True) == later - 5_000
-    assert final_until({"orders": last - 5_000}, {"orders"}, later, last, idle=False) == last - 5_000
-    # A replay of another year that falls silent is over.
-    assert final_until({"orders": last - DAY * 1000}, {"orders"}, later, last, idle=True) == last - DAY * 1000
-    assert final_until({}, {"orders"}, later, None, idle=True) is None
-
-
-def test_what_carries_no_time_makes_nothing_final_before_the_first_record_that_does() -> None:
-    now = MONDAY * 1000
-    assert final_until({"customers": now}, {"orders"}, now, now, idle=True) is None
-    assert final_until({"customers": now, "orders": 5}, {"orders"}, now, now, idle=True) == 5
-    assert final_until({"customers": now}, set(), now, now, idle=False) == now
+    assert [one.counts.received for one in windows_of(minutes, Grain.DAY)] == [7]
+    assert list(windows_of({}, Grain.HOUR)) == []

@@ -14,7 +14,7 @@ from stream_app.settings import load_settings
 
 
 class RefusingProducer:
-    """Stands for KafkaProducer: refuses what it is told to."""
+    """A KafkaProducer that refuses the given values."""
 
     def __init__(self, refuse: dict[bytes, Exception]) -> None:
         self.refuse = refuse

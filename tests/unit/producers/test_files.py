@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producers.record import RawRecord
-from producers.sources import readers
-from producers.sources.sources import Source, merged, open_sources
+from producers.sources import csv_file
+from producers.sources.open import open_sources
+from producers.sources.source import Source, merged
 from stream_app.contract import load_shop
 from stream_app.errors import SourceError
 from tests.support.paths import RETAIL
@@ -93,7 +94,7 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
 
 
 def test_a_table_larger_than_a_chunk_comes_whole_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "CHUNK", 7)
+    monkeypatch.setattr(csv_file, "CHUNK", 7)
     rows = "".join(f"{number},1,1,1,1.5,2026-01-05T08:26:00Z\n" for number in range(100))
     records = list(opened(written(tmp_path / "orders.csv", HEADER + rows)))
     assert [json.loads(record.value)["order_id"] for record in records] == list(range(100))
@@ -191,8 +192,8 @@ def test_any_csv_text_at_all_is_read_to_its_end(tmp_path: Path, body: str) -> No
     ("name", "data", "says"),
     [
         ("orders.csv", b"", "empty"),
-        ("orders.csv", b"\n\n", "no CSV header"),
-        ("orders.csv", b"a,b,a\n1,2,3\n", "'a' stands twice"),
+        ("orders.csv", b"\n\n", "CSV header"),
+        ("orders.csv", b"a,b,a\n1,2,3\n", "'a' appears twice"),
         ("orders.csv", b"order_id;price\n1;2\n", "delimiter: ';'"),
         ("orders.csv", b"a,b\n1,2\n", "none of the fields"),
         ("orders.csv.gz", b"order_id\n", "gzip"),
@@ -202,8 +203,8 @@ def test_any_csv_text_at_all_is_read_to_its_end(tmp_path: Path, body: str) -> No
         ("orders.csv.gz", gzip.compress((HEADER + LINE * 1000).encode())[:-20], "damaged or cut off"),
         ("orders.parquet", b"PAR1 not really", "not a Parquet file"),
         ("orders.xlsx", b"PK", ".parquet"),
-        ("orders.jsonl", b"\n\n", "no line"),
-        ("orders.json", b"[]", "one record a line"),
+        ("orders.jsonl", b"\n\n", "no lines"),
+        ("orders.json", b"[]", "one record per line"),
         ("orders.csv", "order_id,price\n1,2\n".encode("utf-16"), "encoding: utf-16"),
     ],
 )
@@ -217,7 +218,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_why(tmp_path: Path, na
 def test_two_columns_of_one_name_in_parquet_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "orders.parquet"
     pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["order_id", "order_id"]), path)
-    with pytest.raises(SourceError, match="'order_id' stands twice in the file"):
+    with pytest.raises(SourceError, match="'order_id' appears twice in the file"):
         opened(path)
 
 

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from headrace.cli.simulate import command
-from producers.simulator.incidents import BY_NAME, HOUR_MS, KINDS, Incident, Kind, parse
+from producers.simulator.incidents import BY_NAME, HOUR_MS, KINDS, Incident, Kind
+from producers.simulator.schedule import parse_schedule
 from producers.simulator.simulator import Event, Simulation
 from stream_app.contract import load_shop
 from stream_app.errors import SettingsError
@@ -108,8 +109,9 @@ def test_in_a_duplicate_storm_orders_are_repeated_byte_for_byte() -> None:
 def test_the_clock_of_one_source_is_ahead() -> None:
     events = [event for event in staged("clock_skew", 36.0) if event.incident is not None]
     for event in events:
-        stamped = parse(f"outage@{json.loads(event.record.value)['order_date']}", seed=1, start_ms=0, span_ms=0)[0].start_ms
-        assert stamped - event.at_ms // 1000 * 1000 == 36 * HOUR_MS
+        date = json.loads(event.record.value)["order_date"]
+        (stamped,) = parse_schedule(f"outage@{date}", seed=1, start_ms=0, span_ms=0)
+        assert stamped.start_ms - event.at_ms // 1000 * 1000 == 36 * HOUR_MS
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_a_slow_decay_grows() -> None:
     assert 0.3 < shares[3] < 0.45
 
 
-def test_orders_held_back_come_at_the_end_with_their_own_dates(quiet: list[Event]) -> None:
+def test_delayed_orders_come_at_the_end_with_their_own_dates(quiet: list[Event]) -> None:
     events = staged("late_delivery", 0.8)
     late = [event for event in events if event.incident is not None]
     assert 0.1 < len(orders(events)) / len(orders(quiet)) < 0.3
@@ -167,7 +169,7 @@ def test_bulk_orders_are_a_hundred_times_as_large(quiet: list[Event]) -> None:
 
 
 def test_a_schedule_is_read_as_it_is_written() -> None:
-    (first, second) = parse("spike@3d12h+90m*6, outage@2026-01-06T06:00:00Z", seed=1, start_ms=START, span_ms=0)
+    (first, second) = parse_schedule("spike@3d12h+90m*6, outage@2026-01-06T06:00:00Z", seed=1, start_ms=START, span_ms=0)
     assert (first.kind.name, first.start_ms, first.end_ms) == ("outage", START + 30 * HOUR_MS, START + 36 * HOUR_MS)
     assert (second.start_ms, second.end_ms) == (START + 84 * HOUR_MS, START + 84 * HOUR_MS + 90 * 60_000)
     assert second.rate() == 6.0
@@ -175,9 +177,9 @@ def test_a_schedule_is_read_as_it_is_written() -> None:
 
 def test_a_random_schedule_is_the_same_for_the_same_seed_and_does_not_overlap() -> None:
     month = 30 * 24 * HOUR_MS
-    found = parse("random:15", seed=3, start_ms=START, span_ms=month)
-    assert found == parse("random:15", seed=3, start_ms=START, span_ms=month)
-    assert found != parse("random:15", seed=4, start_ms=START, span_ms=month)
+    found = parse_schedule("random:15", seed=3, start_ms=START, span_ms=month)
+    assert found == parse_schedule("random:15", seed=3, start_ms=START, span_ms=month)
+    assert found != parse_schedule("random:15", seed=4, start_ms=START, span_ms=month)
     assert len({incident.kind.name for incident in found}) == 15
     for before, after in zip(found, found[1:], strict=False):
         assert before.end_ms < after.start_ms
@@ -188,14 +190,15 @@ def test_a_random_schedule_is_the_same_for_the_same_seed_and_does_not_overlap() 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("flood@3d", "is no incident; there are"), ("outage", "is no incident; write one"), ("outage@soon", "no time"),
-        ("outage@3d+long", "no duration"), ("outage@3d*2", "share"), ("outage@3d+0h", "above zero"), ("random:99", "random:5"),
+        ("flood@3d", "unknown incident .flood.; incidents: outage"), ("outage", "is not an incident"),
+        ("outage@soon", "not a time"),
+        ("outage@3d+long", "not a duration"), ("outage@3d*2", "share"), ("outage@3d+0h", "zero"), ("random:99", "random:5"),
         ("random:15", "do not fit"),
     ],
 )  # fmt: skip
 def test_a_schedule_that_makes_no_sense_is_refused(text: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
-        parse(text, seed=1, start_ms=START, span_ms=24 * HOUR_MS)
+        parse_schedule(text, seed=1, start_ms=START, span_ms=24 * HOUR_MS)
 
 
 def test_the_truth_file_tells_of_incidents_that_the_stream_came_to(tmp_path: Path) -> None:
@@ -221,7 +224,7 @@ def test_the_truth_file_tells_of_incidents_that_the_stream_came_to(tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--incidents", "random:3"], "--count"), (["--incidents", "nothing@3d"], "there are outage"),
+        (["--incidents", "random:3"], "--count"), (["--incidents", "nothing@3d"], "incidents: outage"),
         (["--incidents", "clock_skew@3d", "--count", "9", "--out", "x"], "files"),
     ],
 )  # fmt: skip

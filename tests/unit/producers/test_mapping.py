@@ -1,4 +1,4 @@
-"""`sources.yaml` is read strictly: a typo is an error with its place and its cure."""
+"""`sources.yaml` is read strictly: a typo is an error with its line and its cure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from producers.sources.mapping import read_mapping
-from producers.sources.sources import open_sources
+from producers.sources.open import open_sources
 from stream_app.contract import load_shop
 from stream_app.errors import DocumentError, SourceError
 from tests.support.paths import ROOT
@@ -32,7 +32,7 @@ FEED = "    feeds: [{entity: orders}]\n"
         ("sources:\n  - match: x\n" + FEED, 2, "'name' is missing"),
         ("sources:\n  - name: a\n" + FEED, 2, "either `match`"),
         ("sources:\n  - name: a\n    match: x\n    url: http://h/\n" + FEED, 2, "either `match`"),
-        ("sources:\n  - name: a\n    match: x\n    format: xml\n" + FEED, 4, "known: csv, jsonl"),
+        ("sources:\n  - name: a\n    match: x\n    format: xml\n" + FEED, 4, "formats: csv, jsonl"),
         ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: order}]\n", 4, "entities: customers, products, orders"),
         (
             "sources:\n  - name: a\n    match: x\n    feeds:\n      - entity: orders\n        fields:\n"
@@ -47,18 +47,18 @@ FEED = "    feeds: [{entity: orders}]\n"
         (
             "sources:\n  - name: a\n    match: x\n    feeds:\n      - entity: orders\n        fields:\n"
             '          quantity: {column: Q, format: "%Y"}\n',
-            7, "quantity is a integer",
+            7, "only for timestamps, and quantity is of type integer",
         ),
-        ("sources:\n  - name: a\n    match: x\n    timezone: Mars/Base\n" + FEED, 4, "no time zone"),
-        ("sources:\n  - name: a\n    match: x\n    encoding: utf-9\n" + FEED, 4, "no encoding"),
+        ("sources:\n  - name: a\n    match: x\n    timezone: Mars/Base\n" + FEED, 4, "unknown time zone 'Mars/Base'"),
+        ("sources:\n  - name: a\n    match: x\n    encoding: utf-9\n" + FEED, 4, "unknown encoding 'utf-9'"),
         ("sources:\n  - name: a\n    match: x\n    delimiter: ';;'\n" + FEED, 4, "one character"),
         ("sources:\n  - name: a\n    url: ftp://h/\n" + FEED, 3, "http://"),
         ("sources:\n  - name: a\n    url: http://u:secret@h/\n" + FEED, 3, "HEADRACE_SOURCE_TOKEN"),
-        ("sources:\n  - name: a\n    match: x\n    items: /a\n" + FEED, 4, "belongs to a source with `url`"),
+        ("sources:\n  - name: a\n    match: x\n    items: /a\n" + FEED, 4, "only for a source with `url`"),
         ("sources:\n  - name: a\n    url: http://h/\n    items: a\n" + FEED, 4, "JSON pointer"),
-        ("sources:\n  - name: a\n    url: http://h/\n    pages: {cursor: /c}\n" + FEED, 4, "needs the `parameter`"),
-        ("sources:\n  - name: a\n    match: x\n" + FEED + "  - name: a\n    match: y\n" + FEED, 5, "stands twice"),
-        ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: orders}, {entity: orders}]\n", 4, "fed twice"),
+        ("sources:\n  - name: a\n    url: http://h/\n    pages: {cursor: /c}\n" + FEED, 4, "needs `parameter`"),
+        ("sources:\n  - name: a\n    match: x\n" + FEED + "  - name: a\n    match: y\n" + FEED, 5, "appears twice"),
+        ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: orders}, {entity: orders}]\n", 4, "two feeds for orders"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line_and_cure(shop_dir: Path, text: str, line: int, says: str) -> None:

@@ -10,7 +10,7 @@ from producers.sending.pace import CATCH_UP, Pacer, parse_rate, parse_speed
 
 
 class Clock:
-    """A clock that only moves when told to."""
+    """A clock that moves only in `wait`."""
 
     def __init__(self) -> None:
         self.time = 100.0
@@ -82,7 +82,7 @@ def test_rates_and_speeds_are_read_with_and_without_their_unit() -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "fast", "10/day", "1e3", "nan"])
 def test_what_is_no_rate_or_speed_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ValueError, match="not a rate"):
         parse_rate(text)
-    with pytest.raises(ValueError, match="no speed"):
+    with pytest.raises(ValueError, match="not a speed"):
         parse_speed(text)

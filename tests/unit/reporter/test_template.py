@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from reporter import render, template
@@ -14,11 +15,11 @@ from reporter.material import Health, Material
 from reporter.texts import LANGUAGES, texts
 from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
-from tests.support.report_facts import AnIncident, contracts, material
+from tests.support.report_facts import an_incident, contracts, material
 
 EN = texts("en")
 CALM = Health(workers=1, lag=0, waiting=0, stream=None)
-DEAR = AnIncident(
+DEAR = an_incident(
     id="orders.average_order.1", metric="average_order", unit="money", observed=430_000.0, expected=4_300.0, direction="high"
 )
 
@@ -78,7 +79,9 @@ def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
 
 def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
     silent = {
-        entity: replace(one, rules={rule_id: replace(rule, impact=None) for rule_id, rule in one.rules.items()})
+        entity: msgspec.structs.replace(
+            one, rules={rule_id: msgspec.structs.replace(rule, impact=None) for rule_id, rule in one.rules.items()}
+        )
         for entity, one in contracts().items()
     }
     told = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
@@ -108,7 +111,7 @@ def test_revenue_that_an_incident_makes_doubtful_is_no_good_news(language: str) 
     texts_of = written(material(incidents=(DEAR,)), language)["summary"]
     assert any(doubtful.all["incident.1.observed"].rendering in text for text in texts_of)
     assert doubtful.doubts == ["incident.1"]
-    low = replace(DEAR, direction="low", observed=100.0)
+    low = msgspec.structs.replace(DEAR, direction="low", observed=100.0)
     assert compute(material(incidents=(low,)), texts(language)).doubts == []
 
 
@@ -122,7 +125,7 @@ def test_revenue_that_an_incident_makes_doubtful_is_no_good_news(language: str) 
 )
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said: str) -> None:
-    one = AnIncident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
+    one = an_incident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
     (hypothesis,) = written(orders({}, incidents=(one,)), language)["hypotheses"]
 
     assert said in hypothesis or language != "en"
@@ -130,12 +133,12 @@ def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said
 
 
 def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
-    two = (DEAR, AnIncident())
+    two = (DEAR, an_incident())
     first, second, *_ = written(orders({"price.type": 50}, incidents=two))["recommendations"]
     assert first.startswith("Look into the ") and first.endswith("before anything else: it is still open.")
     assert second.endswith("as well: it is still open, too.")
 
-    over = written(orders({}, incidents=(replace(DEAR, state="closed"),)))["recommendations"]
+    over = written(orders({}, incidents=(msgspec.structs.replace(DEAR, state="closed"),)))["recommendations"]
     assert over == [
         "Have the cause of the incident in the average value of orders found, so that it does not come back: it is over."
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from stream_app.worker.app import Lanes
+from stream_app.worker.lanes import Lanes
 
 
 class Event:
@@ -30,10 +30,11 @@ def handed_on(*events: Event) -> list[list[int]]:
     async def run() -> None:
         begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def process(partition: int, records: list[Any]) -> None:
+        async def process(partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
             passes.append([record.offset for record in records])
             begun.set()
             await go_on.wait()
+            acknowledge()
             if len(passes) == 2:
                 done.set()
 

@@ -1,0 +1,106 @@
+"""Everything that one batch changes in the store, as the keys and the payload of the script that applies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+
+from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
+from stream_app.counts.tally import Tally
+from stream_app.counts.window import by_grain, distinct_by_grain
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.scripts import pack
+from stream_app.windows.grain import Grain
+
+#: Distinct values that a segment field is counted by; more are counted together.
+SEGMENT_VALUES = 200
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one batch changes in the store.
+
+    ``applied`` is (field of the partition, offset expected there, new last offset); ``settle`` and ``wait`` are fields of the
+    waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
+    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back.
+    """
+
+    tally: Tally
+    now_ms: int
+    applied: tuple[str, int, int] | None = None
+    settle: list[str] | None = None
+    wait: list[tuple[str, str]] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
+    learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
+    release: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+    def keys(self, keys: Keys) -> list[str]:
+        """Return the KEYS of ``apply.lua``."""
+        entity = self.tally.contract.entity
+        found = [
+            keys.applied(),
+            keys.lookup_notes(self.applied[0] if self.applied is not None else ""),
+            keys.waiting(entity),
+            keys.total(entity),
+            keys.references(entity),
+            keys.findings(),
+            keys.clean(entity),
+            keys.baseline(entity),
+            keys.unique_stem(entity),
+            keys.segments_stem(entity),
+            keys.distinct(entity, "customers"),
+            keys.distinct(entity, "orders"),
+        ]
+        for grain in Grain:
+            found += [
+                keys.windows(entity, grain),
+                keys.window_stem(entity, grain),
+                keys.sketch_stem(entity, "customers", grain),
+                keys.sketch_stem(entity, "orders", grain),
+            ]
+        for rule, week, _ in self.learned:
+            found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
+        return found
+
+    def payload(self) -> bytes:
+        """Return the ARGV of ``apply.lua``.
+
+        A segment value is (segment field, value, field → the field that counts it together with others beyond the cap);
+        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders.
+        """
+        tally = self.tally
+        grains, segments = [], []
+        for grain in Grain:
+            windows = by_grain(tally.minutes, grain)
+            if grain is Grain.DAY:
+                # Every field of a finer window is in one of the days.
+                segments = capped({*chain.from_iterable(windows.values())})
+            sketches = [
+                [(start, list(values)) for start, values in distinct_by_grain(minutes, grain).items()]
+                for minutes in (tally.customers, tally.orders)
+            ]
+            grains.append({"kept": grain.kept, "windows": list(windows.items()), "sketches": sketches})
+        body = {
+            "applied": self.applied,
+            "settle": self.settle,
+            "wait": self.wait,
+            "totals": tally.totals(),
+            "grains": grains,
+            "segments": segments,
+            "segment_values": SEGMENT_VALUES,
+            "distinct": [_distinct(tally.customers), _distinct(tally.orders)],
+            "refs": [part for row in self.references.items() for part in row],
+            "learned": [(week, histogram) for _, week, histogram in self.learned],
+            "release": self.release,
+            "findings": tally.samples.encoded_findings(self.now_ms),
+            "findings_kept": FINDINGS_KEPT,
+            "clean": tally.samples.encoded_clean(),
+            "clean_kept": CLEAN_KEPT,
+            "event_time": (EVENT_TIME, tally.stream_ms),
+            "applied_at": (APPLIED_AT, self.now_ms),
+        }
+        return pack({key: value for key, value in body.items() if value is not None})
+
+
+def _distinct(minutes: dict[int, set[str]]) -> list[str]:
+    return list(set().union(*minutes.values())) if minutes else []

@@ -1,0 +1,119 @@
+-- Step 4: applies everything that a batch changes, once.
+--
+-- KEYS[1]      applied offsets
+-- KEYS[2]      look-up notes of the partition (unused without `applied`)
+-- KEYS[3]      waiting records
+-- KEYS[4]      totals
+-- KEYS[5]      references
+-- KEYS[6]      recent findings
+-- KEYS[7]      recent clean records
+-- KEYS[8]      baseline
+-- KEYS[9]      stem of the owners of unique ids, to be completed with the rule
+-- KEYS[10]     stem of the values of a segment, to be completed with the segment field
+-- KEYS[11…12]  distinct customers and orders
+-- KEYS[13…24]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
+--              of its orders' sketches, all three to be completed with the start
+-- KEYS[25…]    per row of `learned`: its histogram and the weeks of its rule
+-- ARGV[1]      the payload (see Changes.payload)
+-- Returns      {0, applied offset} when another worker has moved the partition on, {0, [waiting field…]} when some of
+--              `settle` have been settled before, both without any change; else {1}.
+local applied, notes, waiting, totals, references, findings, clean, baseline = unpack(KEYS, 1, 8)
+local unique_stem, segments_stem, grain_keys, learned_keys = KEYS[9], KEYS[10], 12, 24
+local p = cmsgpack.unpack(ARGV[1])
+
+if p.applied then
+  local field, expected, last = unpack(p.applied)
+  local now = redis.call('HGET', applied, field)
+  if (now or '-1') ~= tostring(expected) then return {0, now or '-1'} end
+  redis.call('HSET', applied, field, last)
+  for _, note in ipairs(redis.call('HKEYS', notes)) do
+    local offset = string.match(note, '(%d+)$')
+    if not offset then offset = redis.call('HGET', notes, 'upto') or '-1' end
+    if tonumber(offset) <= last then redis.call('HDEL', notes, note) end
+  end
+end
+if p.settle then
+  local gone = {}
+  for _, field in ipairs(p.settle) do
+    if redis.call('HEXISTS', waiting, field) == 0 then gone[#gone + 1] = field end
+  end
+  if #gone > 0 then return {0, gone} end
+  for _, field in ipairs(p.settle) do redis.call('HDEL', waiting, field) end
+end
+for _, w in ipairs(p.wait) do redis.call('HSET', waiting, w[1], w[2]) end
+
+for field, n in pairs(p.totals) do redis.call('HINCRBY', totals, field, n) end
+-- A new value of a segment beyond the cap is counted together with the others: its fields get the names in `beyond`.
+local names, renamed = {}, false
+for _, s in ipairs(p.segments) do
+  local key, value, beyond = segments_stem .. s[1], s[2], s[3]
+  if redis.call('SISMEMBER', key, value) == 0 then
+    if redis.call('SCARD', key) < p.segment_values then
+      redis.call('SADD', key, value)
+    else
+      renamed = true
+      for field, other in pairs(beyond) do names[field] = other end
+    end
+  end
+end
+-- Redis takes a few thousand arguments at a time.
+local function each(command, key, ids)
+  for i = 1, #ids, 4000 do redis.call(command, key, unpack(ids, i, math.min(i + 3999, #ids))) end
+end
+for g, grain in ipairs(p.grains) do
+  local starts, window_stem, customers_stem, orders_stem = unpack(KEYS, grain_keys + 4 * g - 3, grain_keys + 4 * g)
+  for _, w in ipairs(grain.windows) do
+    local start, oldest = w[1], false
+    if redis.call('ZADD', starts, 'NX', start, start) == 1 and redis.call('ZCARD', starts) > grain.kept then
+      oldest = redis.call('ZPOPMIN', starts)[1]
+      redis.call('UNLINK', window_stem .. oldest, customers_stem .. oldest, orders_stem .. oldest)
+    end
+    if oldest ~= tostring(start) then
+      local window = window_stem .. start
+      if renamed then
+        for field, n in pairs(w[2]) do redis.call('HINCRBY', window, names[field] or field, n) end
+      else
+        for field, n in pairs(w[2]) do redis.call('HINCRBY', window, field, n) end
+      end
+    end
+  end
+  for what, rows in ipairs(grain.sketches) do
+    local stem = what == 1 and customers_stem or orders_stem
+    for _, s in ipairs(rows) do
+      if redis.call('ZSCORE', starts, s[1]) then each('PFADD', stem .. s[1], s[2]) end
+    end
+  end
+end
+for what, ids in ipairs(p.distinct) do each('SADD', KEYS[10 + what], ids) end
+
+for i = 1, #p.refs, 1000 do
+  redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))
+end
+for _, r in ipairs(p.release) do
+  local key, id, source = unique_stem .. r[1], r[2], r[3]
+  local owner = redis.call('HGET', key, id)
+  if owner and string.match(owner, '^[^ ]+') == source then redis.call('HDEL', key, id) end
+end
+local learned = 0
+for i, l in ipairs(p.learned) do
+  local histogram, weeks = unpack(KEYS, learned_keys + 2 * i - 1, learned_keys + 2 * i)
+  for bucket, n in pairs(l[2]) do
+    redis.call('HINCRBY', histogram, bucket, n)
+    learned = learned + n
+  end
+  redis.call('HSET', weeks, l[1], 1)
+end
+if learned > 0 then redis.call('HINCRBY', baseline, 'learned', learned) end
+if #p.findings > 0 then
+  each('LPUSH', findings, p.findings)
+  redis.call('LTRIM', findings, 0, p.findings_kept - 1)
+end
+if #p.clean > 0 then
+  each('LPUSH', clean, p.clean)
+  redis.call('LTRIM', clean, 0, p.clean_kept - 1)
+end
+local field, event_time = unpack(p.event_time)
+local newest = tonumber(redis.call('HGET', totals, field) or '0')
+if event_time > newest then redis.call('HSET', totals, field, string.format('%.0f', event_time)) end
+redis.call('HSET', totals, p.applied_at[1], string.format('%.0f', p.applied_at[2]))
+return {1}

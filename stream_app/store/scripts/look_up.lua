@@ -1,0 +1,89 @@
+-- Step 2: looks up references and claims unique ids for a batch.
+--
+-- KEYS[1]  applied offsets
+-- KEYS[2]  look-up notes of the partition (unused without `applied`)
+-- KEYS[3…] the references of each row of `refs`, then the owners of the ids of each row of `claims`
+-- ARGV[1]  {applied: [field, expected offset] or nothing,
+--           refs: [[[id…], values wanted: 0|1]…],
+--           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1]…]}
+--          An owner is `source` or `source fingerprint`; `distinct` says that no id occurs twice.
+-- Returns  {0, applied offset} when another worker has moved the partition on, else
+--          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes}.
+--
+-- What is found out about an id is noted until the batch is applied (field `rule|source`: 0 unique, 1 repeat, 2
+-- contradiction): whoever judges the record again comes to the same verdict, even if the id has been claimed or given back
+-- since. `upto` and `notes` are what note.lua wrote.
+local applied, notes = KEYS[1], KEYS[2]
+local p = cmsgpack.unpack(ARGV[1])
+if p.applied then
+  local now = redis.call('HGET', applied, p.applied[1])
+  if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
+end
+
+local missing, values = {}, {}
+for i, ref in ipairs(p.refs) do
+  local key, ids, wanted = KEYS[2 + i], ref[1], ref[2] == 1
+  local absent, known = {}, {}
+  for first = 1, #ids, 1000 do
+    local last = math.min(first + 999, #ids)
+    local got = redis.call('HMGET', key, unpack(ids, first, last))
+    for j = first, last do
+      local value = got[j - first + 1]
+      if not value then absent[#absent + 1] = j - 1 end
+      if wanted then known[j] = value or '' end
+    end
+  end
+  missing[i], values[i] = absent, known
+end
+
+local again = p.applied and redis.call('EXISTS', notes) == 1
+local function source(owner) return string.match(owner, '^[^ ]+') end
+local duplicates = {}
+for i, c in ipairs(p.claims) do
+  local key, found, here = KEYS[2 + #p.refs + i], {}, {}
+  local rule, claim, ids, owners, distinct = c[1], c[2] == 1, c[3], c[4], c[5] == 1
+  -- Compares the record at j with the owner of its id; true when the record becomes the owner.
+  local function compare(j, owner)
+    local own = owners[j]
+    local noted = again and redis.call('HGET', notes, rule .. '|' .. source(own))
+    if noted then
+      if noted == '1' then found[#found + 1] = j elseif noted == '2' then found[#found + 1] = -j end
+      return false
+    end
+    if not distinct then owner = here[ids[j]] or owner end
+    if not owner and claim then
+      here[ids[j]] = own
+      return true
+    end
+    local note = '0'
+    if owner and owner ~= own and source(owner) ~= source(own) then
+      local same = string.match(owner, ' (.*)') == string.match(own, ' (.*)')
+      note = same and '1' or '2'
+      found[#found + 1] = same and j or -j
+    end
+    if p.applied and (note ~= '0' or not claim) then redis.call('HSET', notes, rule .. '|' .. source(own), note) end
+    return false
+  end
+  -- Mostly every id is new, occurs once and is judged for the first time.
+  local plain = claim and distinct and not again
+  for first = 1, #ids, 1000 do
+    local last, fresh, n = math.min(first + 999, #ids), {}, 0
+    local got = redis.call('HMGET', key, unpack(ids, first, last))
+    for j = first, last do
+      local owner = got[j - first + 1]
+      if (plain and not owner) or compare(j, owner) then
+        fresh[n + 1], fresh[n + 2] = ids[j], owners[j]
+        n = n + 2
+      end
+    end
+    if n > 0 then redis.call('HSET', key, unpack(fresh)) end
+  end
+  duplicates[i] = found
+end
+
+local upto, noted = '-1', ''
+if again then
+  upto = redis.call('HGET', notes, 'upto') or '-1'
+  if upto ~= '-1' then noted = redis.call('HGET', notes, 'notes') or '' end
+end
+return {1, missing, duplicates, values, upto, noted}

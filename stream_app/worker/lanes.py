@@ -1,0 +1,64 @@
+"""One lane per partition: batches of a partition in order, partitions side by side, bounded everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from stream_app.process import cancel_all
+
+#: Records that one pass through the five steps takes at the most.
+PASS_RECORDS = 8_000
+#: Fetched batches that a lane holds at the most.
+_LANE_BATCHES = 3
+
+#: Takes the records of a partition through the five steps; the last argument acknowledges them.
+Process = Callable[[int, Sequence[Any], Callable[[], None]], Awaitable[None]]
+
+
+class Lanes:
+    """The lanes of one entity. ``fail`` gets what ends one of them."""
+
+    def __init__(self, process: Process, fail: Callable[[BaseException], Awaitable[None]]) -> None:
+        self.process, self.fail = process, fail
+        self._queues: dict[int, asyncio.Queue[Any]] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def put(self, event: Any) -> None:
+        """Add a fetched batch to the lane of its partition; waits while that is full."""
+        partition = event.message.partition
+        queue = self._queues.get(partition)
+        if queue is None:
+            queue = self._queues[partition] = asyncio.Queue(_LANE_BATCHES)
+            self._tasks[partition] = asyncio.create_task(self._run(partition, queue))
+        await queue.put(event)
+
+    async def _run(self, partition: int, queue: asyncio.Queue[Any]) -> None:
+        try:
+            while True:
+                events = [await queue.get()]
+                records = list(events[0].message.value)
+                while not queue.empty() and len(records) < PASS_RECORDS:
+                    events.append(queue.get_nowait())
+                    records += _later(records[-1].offset, events[-1].message.value)
+                await self.process(partition, records, partial(_acknowledge, events))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await self.fail(error)
+
+    async def close(self) -> None:
+        """End all lanes; what they have not acknowledged is done again by whoever has the partitions next."""
+        await cancel_all(self._tasks.values())
+
+
+def _acknowledge(events: Sequence[Any]) -> None:
+    for event in events:
+        event.ack()
+
+
+def _later(offset: int, records: list[Any]) -> list[Any]:
+    """The records after an offset. After a rebalance, what is not committed is read again behind what waits in the lane."""
+    return records if records[0].offset > offset else [record for record in records if record.offset > offset]
