@@ -1,4 +1,4 @@
-"""Computes the facts of a period: totals, entities, sales and health here; rules, changes and incidents in their own modules."""
+"""Computes the facts of a period; those about rules, changes and incidents are in modules of their own. Pure."""
 
 from __future__ import annotations
 
