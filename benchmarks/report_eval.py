@@ -76,14 +76,15 @@ def evaluate(settings: Settings, sets: Sequence[FactSet], repeat: int) -> list[d
         for _ in range(repeat):
             began = time.monotonic()
             written = author.write(one.facts(), texts(one.language))
-            tokens = written.verdict["tokens"]
+            provenance = written.provenance.to_dict()
+            tokens = provenance["tokens"]
             rows.append(
                 {
                     "set": one.name,
-                    "outcome": written.verdict["outcome"],
-                    "reason": written.verdict["reason"],
-                    "grounding": written.verdict["grounding"],
-                    "problems": sorted({code for codes in written.verdict["problems"] for code in codes}),
+                    "outcome": provenance["outcome"],
+                    "reason": provenance["reason"],
+                    "grounding": provenance["grounding"],
+                    "problems": sorted({code for codes in provenance["problems"] for code in codes}),
                     "tokens_in": tokens["input"],
                     "tokens_out": tokens["output"],
                     "cost": (tokens["input"] * settings.llm_price_input + tokens["output"] * settings.llm_price_output) / 1e6,

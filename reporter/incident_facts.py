@@ -44,7 +44,8 @@ def _add_incident(context: Context, number: int, one: Incident) -> None:
     writer.add(f"{prefix}.start", one.start, "moment", "incident.start", words=words)
     writer.add(f"{prefix}.end", one.end, "moment", "incident.end", words=words)
     writer.add(f"{prefix}.windows", one.windows, "windows", "incident.windows", words=words)
-    for figure, table, word in (("state", "states", one.state), ("direction", "directions", one.direction)):
+    state = one.outcome if one.state == "closed" and texts.has("states", one.outcome) else one.state
+    for figure, table, word in (("state", "states", state), ("direction", "directions", one.direction)):
         if texts.has(table, word):
             writer.add(f"{prefix}.{figure}", texts(table, word), "name", f"incident.{figure}", words=words)
     if one.entity == context.sales and one.metric in DOUBTFUL and one.direction == "high":
