@@ -266,7 +266,7 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     panel = page.locator(".st-key-panel-record")
     panel.get_by_text("no Kafka broker answers").wait_for()
     shop.recent(3)
-    table.get_by_text("newer ones come when the record is closed").wait_for()
+    table.get_by_text("newer ones appear when the record is closed").wait_for()
 
     says(panel, source)
     says(page.locator(".st-key-finding-severity"), "error")

@@ -6,7 +6,8 @@ import pytest
 
 from stream_app.contract import load_shop
 from stream_app.contract.summary import describe
-from stream_app.views.record import RAW_SHOWN, content, reasons
+from stream_app.judge.verdict import read_findings
+from stream_app.views.record import RAW_SHOWN, content
 
 CUSTOMERS, ORDERS = (describe(load_shop(None).contracts[entity]) for entity in ("customers", "orders"))
 
@@ -64,6 +65,6 @@ def test_numbers_are_shown_in_their_own_digits() -> None:
     }
 
 
-def test_a_header_that_is_no_list_of_findings_gives_no_reasons() -> None:
+def test_a_header_that_is_not_a_list_of_findings_gives_none() -> None:
     for header in (None, b"", b"{", b"[1]", b'"x"', b"\xff"):
-        assert reasons(header) == ()
+        assert read_findings(header) == ()
