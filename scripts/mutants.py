@@ -54,6 +54,7 @@ def report(package: str, total: int, sample: dict[str, int | None]) -> None:
 
 
 def main() -> None:
+    """Run the sample and print the score of each package."""
     parser = argparse.ArgumentParser(description="Mutation tests on a random sample of mutants.")
     parser.add_argument("--sample", type=int, default=110, help="mutants per package; 0: all")
     parser.add_argument("--seed", type=int, default=1)
