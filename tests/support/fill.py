@@ -134,7 +134,7 @@ class Shop:
                 self._plain("customers", start, per_minute * 0.05, CUSTOMER_FAULTS)
                 self._plain("products", start, per_minute * 0.01, PRODUCT_FAULTS)
         for entity in [only] if only else list(self.summaries):
-            self._write(entity, keep_all)
+            self.write(entity, keep_all=keep_all)
         self._references()
 
     def _rate(self, start: int, per_minute: float) -> int:
@@ -194,7 +194,8 @@ class Shop:
         if counts:
             self.recounts[entity].minutes[start] = counts
 
-    def _write(self, entity: str, keep_all: bool) -> None:
+    def write(self, entity: str, *, keep_all: bool) -> None:
+        """Write what was counted of an entity to Redis."""
         recount = self.recounts[entity]
         pipe = self.client.pipeline(transaction=False)
         for grain in Grain:

@@ -102,10 +102,13 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
 
     def dimensions() -> list[str]:
         """Those of the chart, from the top down."""
-        return page.evaluate("""() => [...document.querySelectorAll(".st-key-card-dimensions .role-axis-label text")]
+        texts: list[str] = (
+            page.evaluate("""() => [...document.querySelectorAll(".st-key-card-dimensions .role-axis-label text")]
             .filter(text => /^[A-Z]/.test(text.textContent))
             .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top)
-            .map(text => text.textContent)""")  # type: ignore[no-any-return]
+            .map(text => text.textContent)""")
+        )
+        return texts
 
     def worst_first(chosen: TimeRange) -> list[str]:
         shares = read_overview(Queries(store, "headrace"), chosen).quality.dimensions
@@ -132,7 +135,8 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
     # Shares have fractions; what is counted has none.
     counted = page.locator(".st-key-card-sales [data-testid='stVegaLiteChart']").last
     labels = counted.locator(".role-axis-label text").all_text_contents()
-    assert labels and not [text for text in labels if "." in text]
+    assert labels
+    assert not [text for text in labels if "." in text]
 
 
 def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(
@@ -266,7 +270,7 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     panel = page.locator(".st-key-panel-record")
     panel.get_by_text("no Kafka broker answers").wait_for()
     shop.recent(3)
-    table.get_by_text("newer ones come when the record is closed").wait_for()
+    table.get_by_text("newer ones appear when the record is closed").wait_for()
 
     says(panel, source)
     says(page.locator(".st-key-finding-severity"), "error")

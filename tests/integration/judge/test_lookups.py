@@ -175,7 +175,7 @@ def test_a_late_record_is_compared_when_what_it_waited_for_is_known(room: Room) 
 # --- a batch that is repeated after a crash -------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(params=["redis"])
 def redis_room(redis_url: str) -> Any:
     with asyncio.Runner() as runner:
         store = Store(redis_url, "headrace")

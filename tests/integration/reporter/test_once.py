@@ -93,7 +93,7 @@ class Slow(TemplateAuthor):
         self.go = threading.Event()
         self.began = threading.Event()
 
-    def write(self, facts: Facts, texts: Texts, *more: object) -> Written:  # type: ignore[override]
+    def write(self, facts: Facts, texts: Texts, *more: object) -> Written:
         self.asked += 1
         self.began.set()
         assert self.go.wait(20)

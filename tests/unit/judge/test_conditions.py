@@ -157,7 +157,7 @@ def test_the_translation_says_what_the_library_says(expression: str, record: dic
 
 
 @pytest.mark.parametrize("expression", PLAIN)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(records=st.lists(values, max_size=4), data=st.data())
 def test_over_columns_it_finds_the_records_that_the_library_finds(
     expression: str, records: list[dict[str, Any]], data: st.DataObject

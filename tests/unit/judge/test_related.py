@@ -185,6 +185,17 @@ def test_without_evidence_nothing_is_an_outlier() -> None:
     assert found(rows, baseline=baseline_of({"1": [2.0] * 5}, {}), product_id={1: product(10.0)}) == {}
 
 
+def test_an_outlier_without_groups_is_compared_with_all_records() -> None:
+    whole = replace(QUANTITY, levels=())
+    contract = replace(ORDERS, outliers=(whole,), deviations=(), before=())
+    rows = verdicts(*(order(product_id=number % 3, quantity=n) for number, n in enumerate([2, 3] * 100 + [900])))
+    assert learned(contract, rows, range(200))[whole.rule.id].keys() == {("", bucket(2)), ("", bucket(3))}
+    baseline = build(1, [whole], {whole.rule.id: {"": histogram([2.0, 3.0] * 100)}}, {})
+    assert set(baseline.bounds[whole.rule.id]) == {""}
+    broken = Related(contract).find(rows, set(), {}, baseline)
+    assert {index: [rule.id for rule in rules] for index, rules in broken.items()} == {200: [whole.rule.id]}
+
+
 def test_a_baseline_survives_json() -> None:
     baseline = baseline_of({"1": [2.0] * 200}, {"1": "Toys"})
     assert Baseline.from_json(baseline.to_json()) == baseline
