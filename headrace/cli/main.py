@@ -10,6 +10,7 @@ import sys
 import click
 
 from headrace import interrupts
+from headrace.cli.extras import missing
 from stream_app.errors import HeadraceError
 
 #: Subcommand → one line of help. The module ``headrace.cli.<name>`` has a click command named ``command``.
@@ -84,6 +85,12 @@ def main() -> None:
         cli(prog_name="headrace")
     except HeadraceError as error:
         click.echo(f"headrace: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        message = missing(error)
+        if message is None:
+            raise
+        click.echo(f"headrace: {message}", err=True)
         sys.exit(2)
     except OSError as error:
         if error.errno not in _ENVIRONMENT:

@@ -29,8 +29,9 @@ from stream_app.names import Topics
 from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
+from stream_app.store.pinned import read_pinned
 from stream_app.store.writer import Store
-from stream_app.worker.baselines import BaselineUpdates, keep_current, pinned
+from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, Reporter
 from stream_app.worker.lanes import Lanes, Process
@@ -55,7 +56,7 @@ class HeadraceApp:
         self.health = Health()
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
-        self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
+        self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
         self.entities: dict[str, Entity] = {}
