@@ -140,8 +140,8 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
     assert watched.step(2 * HOUR) == "60"
     incident = Incident(
         id="orders.volume.1", entity="orders", metric="volume", severity="error", state="open", start=MIDNIGHT + 600,
-        end=MIDNIGHT + HOUR + 600, grain=Grain.MINUTE, windows=60, observed=5.0, expected=50.0, low=40.0, high=60.0, unit="records",
-        direction="low", segment=None, updated=MIDNIGHT + HOUR + 600,
+        end=MIDNIGHT + HOUR + 600, grain=Grain.MINUTE, windows=60, observed=5.0, expected=50.0, low=40.0, high=60.0,
+        unit="records", direction="low", segment=None, updated=MIDNIGHT + HOUR + 600,
     )  # fmt: skip
 
     def keep(state: str) -> None:
