@@ -32,7 +32,7 @@ Observer = Callable[[str, int, Verdict], None]
 
 
 class Record(Protocol):
-    """What producers hand on (``producers.record.RawRecord``)."""
+    """A record that a producer reads (``producers.record.RawRecord``)."""
 
     @property
     def entity(self) -> str:
@@ -44,7 +44,7 @@ class Record(Protocol):
 
     @property
     def as_of_ms(self) -> int | None:
-        """The moment as of which it is judged (ms since the epoch); None: now."""
+        """As-of time in ms since the epoch; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ class Check:
         self._arrived(name, references)
 
     def _missing(self, entity: EntityCheck, verdict: Verdict) -> dict[tuple[str, str], Rule]:
-        """What a record waits for: (entity, id) → the rule that it breaks without."""
+        """References that a record waits for: (entity, id) → the rule that it breaks if the id stays unknown."""
         return {
             (reference.to_entity, identity): reference.rule
             for reference, identity in entity.references(verdict)

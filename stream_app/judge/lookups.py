@@ -1,4 +1,4 @@
-"""What only a look-up can tell of a batch: references, repeated keys, rules over other records. Pure: plan, then settle.
+"""Look-ups of a batch: references, repeated keys, rules over other records. Pure: plan, then settle.
 
 ``plan`` says what to ask, ``settle`` makes of the answer what becomes of the batch; the caller asks (a store in Redis, or the
 memory of one process) and stores what has to be noted::
@@ -138,7 +138,7 @@ class LookUps:
     # --- references -------------------------------------------------------------------------------------------------
 
     def _references(self, verdicts: Verdicts) -> list[Remembered]:
-        """What to look up, per foreign key."""
+        """Ids to look up, per foreign key."""
         references: list[Remembered] = []
         for reference in self.contract.references:
             name = reference.field

@@ -1,4 +1,4 @@
-"""What is asked of the store, or of the memory of one process, and what it answers."""
+"""Questions to the store, or to the memory of one process, and its answers."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to look up; false where nothing has to be. The rest is for ``settle``, which needs it again."""
+    """Ids and keys to look up; false if there are none. The other attributes are for ``settle``, which needs them again."""
 
     wanted: list[Wanted]
     claims: list[Claim]

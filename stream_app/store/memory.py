@@ -1,4 +1,4 @@
-"""The store's look-ups in the memory of one process, and baselines that are learned there; held to the store's own tests."""
+"""The store's look-ups in the memory of one process, with the baselines learned there; the store's own tests check it."""
 
 from __future__ import annotations
 

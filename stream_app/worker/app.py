@@ -179,7 +179,7 @@ class HeadraceApp:
         self._kafka_check = asyncio.create_task(self._check_kafka())
 
     def _process(self, entity: Entity) -> Process:
-        """What takes the entity's records through the five steps."""
+        """Return the function that takes the entity's records through the five steps."""
         if self.pinned is None and entity.contract.outliers:
             self.baselines.append(BaselineUpdates(entity))
             return self.baselines[-1].process

@@ -1,4 +1,4 @@
-"""What the pipeline needs of one entity, and the services that all entities of a worker share."""
+"""One entity as a worker judges it, and the services that all entities of a worker share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PASSING = (TimeoutError, *UNAVAILABLE, KafkaError)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a worker works with. ``transactions``: None unless records are delivered exactly once."""
+    """The services of a worker. ``transactions``: None unless records are delivered exactly once."""
 
     settings: Settings
     store: Store

@@ -31,7 +31,7 @@ class Position:
 
 
 class Health:
-    """What a worker knows of itself.
+    """The state of a worker.
 
     Attributes:
         error: what does not work at the moment; None while all does.

@@ -85,13 +85,13 @@ def test_every_service_runs_with_its_command_and_environment(
     compose: dict[str, Any], secured: int, stack: EmbeddedStack, topic_prefix: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    places = {"kafka:19092": stack.kafka, "@redis:6379": f"@127.0.0.1:{secured}", "--port=8501": f"--port={port}"}
+    addresses = {"kafka:19092": stack.kafka, "@redis:6379": f"@127.0.0.1:{secured}", "--port=8501": f"--port={port}"}
     running: dict[str, Child] = {}
 
     def start(name: str) -> None:
         service = compose["services"][name]
         command, environment = service["command"], {n: v for n, v in service["environment"].items() if v is not None}
-        for inside, outside in places.items():
+        for inside, outside in addresses.items():
             command = command.replace(inside, outside)
             environment = {variable: value.replace(inside, outside) for variable, value in environment.items()}
         environment |= {"HEADRACE_TOPIC_PREFIX": topic_prefix, "HEADRACE_SESSION_TIMEOUT": "3"}

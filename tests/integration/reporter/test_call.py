@@ -88,8 +88,8 @@ def test_what_does_not_pass_is_repaired_once_or_replaced(server: Llm, bad: str) 
     assert (repaired.by, repaired.provenance.outcome, len(server.requests)) == ("model", "repaired", 2)
     assert isinstance(repaired.provenance.problems, list)
     assert repaired.provenance.problems[0]
-    assert server.requests[1].told.startswith(server.requests[0].told)
-    assert "cannot be published" in server.requests[1].told
+    assert server.requests[1].content.startswith(server.requests[0].content)
+    assert "cannot be published" in server.requests[1].content
 
     server.requests.clear()
     replaced = write(server, says(bad))
@@ -194,8 +194,8 @@ def test_a_refusal_that_a_setting_cures_names_the_setting(server: Llm) -> None:
 
 def test_a_hostile_segment_is_not_in_what_is_sent(server: Llm) -> None:
     ask(server, says(reply()))
-    assert HOSTILE not in server.requests[0].told
-    assert "Germany" in server.requests[0].told  # the contract lists it
+    assert HOSTILE not in server.requests[0].content
+    assert "Germany" in server.requests[0].content  # the contract lists it
 
     counts = dict(material().counts)
     products = counts["products"].counts
