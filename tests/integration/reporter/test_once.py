@@ -356,11 +356,11 @@ def test_facts_and_prompt_show_what_would_be_sent_and_send_nothing(environment: 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--once", "--period", "soon"], "no length"),
-        (["--once", "--from", "yesterday"], "no moment"),
+        (["--once", "--period", "soon"], "not a length"),
+        (["--once", "--from", "yesterday"], "not a moment"),
         (["--once", "--from", "2026-09-21", "--to", "2026-09-20"], "ends before it starts"),
         (["--once", "--from", "2024-01-01", "--to", "2026-01-01"], "at most 366 days"),
-        (["--every", "0m"], "no length"),
+        (["--every", "0m"], "not a length"),
     ],
 )
 def test_what_cannot_be_a_period_is_refused_with_a_cure(

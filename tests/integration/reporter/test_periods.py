@@ -61,7 +61,7 @@ def test_a_period_whose_fine_windows_are_gone_is_refused_with_a_cure(
     with pytest.raises(StoreError, match="the period needs windows.*older.*full hours"):
         open_queries(settings).period(MIDNIGHT + 60, MIDNIGHT + HOUR)
     # Its own minutes are all there, those of the period before are not.
-    with pytest.raises(StoreError, match="the period before, .* needs older ones.*full hours"):
+    with pytest.raises(StoreError, match="the previous period needs windows.*older.*full hours"):
         Reporter(settings, TemplateAuthor()).facts(Period(MIDNIGHT + 2 * HOUR + 600, MIDNIGHT + 2 * HOUR + 3_000))
     assert open_queries(settings).period(MIDNIGHT, MIDNIGHT + HOUR)["orders"].counts.received > 0
     # The stream is no younger for it.
