@@ -7,12 +7,15 @@ PACKAGES := headrace producers stream_app dashboard reporter
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 # Test files that run side by side; each of these processes has services of its own (0: all in one process).
 JOBS ?= 3
+# Mutants per package that `make mutants` draws, and the seed.
+SAMPLE ?= 100
+SEED ?= 1
 # The longest files start first: tests/conftest.py sorts them, so xdist must not.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all chaos bench quality report-eval lint vale docs format kafka lock clean
+.PHONY: help install demo test test-all coverage mutants chaos bench quality report-eval lint vale docs format kafka lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -35,6 +38,15 @@ test: install ## Run the unit tests and the fast integration tests (a few minute
 
 test-all: install ## Run every test but the crash tests: also slow ones, real Kafka and a browser, if available
 	$(PYTEST) -m "not chaos"
+
+coverage: install ## Run `make test` with branch coverage, print a report, and fail below the floor
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(subst -m pytest,-m coverage run -m pytest,$(PYTEST)) -m "not slow and not kafka" tests/unit tests/integration
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+mutants: install ## Run mutation tests on SAMPLE mutants each of judge, counts and monitor (0: all)
+	$(BIN)/python scripts/mutants.py --sample $(SAMPLE) --seed $(SEED)
 
 chaos: install ## Run the long crash tests
 	$(BIN)/python -m pytest tests/chaos
@@ -79,5 +91,5 @@ lock: ## Pin every package anew in requirements.lock (needs uv)
 		--output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was installed, cached and built
-	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -39,6 +39,7 @@ class FactSet:
     language: str = "en"
 
     def facts(self) -> Facts:
+        """Compute the facts."""
         return compute(self.material, texts(self.language))
 
 

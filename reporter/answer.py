@@ -39,9 +39,11 @@ class Call(Protocol):
     """Asks a model. Never raises: every failure is a ``Failure``."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The model's name."""
 
-    def ask(self, messages: Messages, seconds: float) -> Reply | Failure: ...
+    def ask(self, messages: Messages, seconds: float) -> Reply | Failure:
+        """Return the model's reply, or why there is none after ``seconds``."""
 
 
 def estimate(messages: Messages) -> int:

@@ -47,7 +47,7 @@ class Provenance(msgspec.Struct, frozen=True):
     reason: str | None
     attempts: int | UnsetType = UNSET
     repaired: bool | UnsetType = UNSET
-    grounding: float | None | UnsetType = UNSET
+    grounding: float | UnsetType | None = UNSET
     problems: list[list[str]] | UnsetType = UNSET
     tokens: Tokens | UnsetType = UNSET
     seconds: float | UnsetType = UNSET
@@ -73,7 +73,8 @@ class Written:
 class Author(Protocol):
     """Writes drafts. Never raises: whatever happens to a model, there is a draft whose references are all facts."""
 
-    def write(self, facts: Facts, texts: Texts) -> Written: ...
+    def write(self, facts: Facts, texts: Texts) -> Written:
+        """Return a draft of the facts in the language of ``texts``."""
 
 
 class TemplateAuthor:

@@ -29,7 +29,7 @@ def author_of(settings: Settings, store: ReportStore) -> Author:
     if settings.llm_model is None:
         return TemplateAuthor()
     # The client is slow to import, so it is imported only if there is a model.
-    from reporter.call import Endpoint
+    from reporter.call import Endpoint  # noqa: PLC0415
 
     endpoint = Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)
 
@@ -46,4 +46,5 @@ class Deadline:
         self._until = time.monotonic() + seconds
 
     def __call__(self) -> float:
+        """Return the seconds that are left; negative when the time is up."""
         return self._until - time.monotonic()

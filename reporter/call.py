@@ -140,11 +140,12 @@ class Endpoint:
                     messages=messages,  # type: ignore[arg-type]
                     **SHAPES[self._shape],
                 )
-                return answer.http_response.content
             except (openai.BadRequestError, openai.UnprocessableEntityError):
                 if self._shape + 1 == len(SHAPES):
                     raise
                 self._shape += 1
+            else:
+                return answer.http_response.content
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

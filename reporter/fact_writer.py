@@ -33,7 +33,7 @@ class FactWriter:
         """Add a fact; its label is the text ``labels.<label or id>`` with ``words`` filled in."""
         if value is None:
             return
-        self._put(fact_id, value, unit, self._texts("labels", label or fact_id, **(words or {})), better, hidden)
+        self._put(fact_id, value, unit, self._texts("labels", label or fact_id, **(words or {})), better, hidden=hidden)
 
     def compare(
         self,
@@ -64,5 +64,5 @@ class FactWriter:
         elif previous > 0:
             self._put(f"{fact_id}.change", (value - previous) / previous, "relative", changed, better)
 
-    def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "", hidden: bool = False) -> None:
+    def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "", *, hidden: bool = False) -> None:
         self._facts.all[fact_id] = Fact(fact_id, value, unit, render(value, unit, self._texts), label, better, hidden)

@@ -11,7 +11,7 @@ from reporter.texts import Texts
 MINUS = "\N{MINUS SIGN}"
 
 
-def render(value: float | int | str, unit: str, texts: Texts) -> str:
+def render(value: float | str, unit: str, texts: Texts) -> str:
     """Return a value with its unit.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Protocol
 
-from kafka import KafkaProducer, errors  # type: ignore[import-untyped]
-from kafka.admin import NewTopic  # type: ignore[import-untyped]
+from kafka import KafkaProducer, errors
+from kafka.admin import NewTopic
 
 from reporter.render import markdown_text
 from reporter.report import Report, SectionKey

@@ -115,7 +115,9 @@ def with_figures(text: str, facts: Facts) -> str:
 def _item(item: str | Hypothesis, facts: Facts) -> Item:
     if isinstance(item, str):
         return Item(with_figures(item, facts), item, hypothesis=False)
-    return Item(with_figures(item.text, facts), item.text, True, item.confidence, list(item.rests_on))
+    return Item(
+        with_figures(item.text, facts), item.text, hypothesis=True, confidence=item.confidence, rests_on=list(item.rests_on)
+    )
 
 
 def _key_figures(facts: Facts) -> list[KeyFigure]:

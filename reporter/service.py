@@ -139,15 +139,15 @@ class Reporter:
         while True:
             claimed = self._store.claim(report_id, token, claim_seconds, replace=anew)
             if claimed == "mine":
-                return self._write(period, report_id, token, anew)
+                return self._write(period, report_id, token, anew=anew)
             found = self._store.get(report_id)
             if claimed == "done" and found is not None:
-                return Outcome(found, False)
+                return Outcome(found, written_here=False)
             if time.monotonic() > deadline:
                 raise StoreError(f"report {report_id} is still being written by another reporter; try again later")
             time.sleep(POLL)
 
-    def _write(self, period: Period, report_id: str, token: str, anew: bool) -> Outcome:
+    def _write(self, period: Period, report_id: str, token: str, *, anew: bool) -> Outcome:
         try:
             facts = self.facts(period)
             written = self._author.write(facts, self._texts)
@@ -161,9 +161,9 @@ class Reporter:
             found = self._store.get(report_id)
             if found is None:
                 raise StoreError(f"report {report_id} could not be stored; check Redis' log, then try again")
-            return Outcome(found, False)
+            return Outcome(found, written_here=False)
         self._store.count(written.counts)
-        return Outcome(report, True)
+        return Outcome(report, written_here=True)
 
     def _stored(self, period: Period, report_id: str, facts: Facts, written: Written) -> StoredReport:
         texts = self._texts

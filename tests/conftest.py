@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.durations import Recorder, longest_first
+from tests.support.examples import load_profile
 from tests.support.paths import ROOT
 from tests.support.processes import descendants, describe, kill
 from tests.support.waiting import soon
 
 for name in [name for name in os.environ if name.startswith("HEADRACE_") and not name.startswith("HEADRACE_TEST_")]:
     del os.environ[name]  # whoever runs the tests may have a cluster of their own configured
+
+load_profile()
 
 #: Markers that the tests of a layer have without saying so. No unit test takes two minutes, even on a busy machine.
 LAYERS = {"unit": pytest.mark.timeout(120), "browser": pytest.mark.browser, "chaos": pytest.mark.chaos}

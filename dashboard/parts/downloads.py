@@ -19,11 +19,11 @@ def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
         f"{name}.csv",
         "text/csv",
         key=f"{name}-csv",
-        help="CSV in UTF-8. Cells are escaped, so that a spreadsheet runs none as a formula.",
+        tooltip="CSV in UTF-8. Cells are escaped, so that a spreadsheet runs none as a formula.",
     )
 
 
-def offer(label: str, content: bytes, file: str, mime: str, *, key: str, help: str | None = None) -> None:
+def offer(label: str, content: bytes, file: str, mime: str, *, key: str, tooltip: str | None = None) -> None:
     """Draw a button that downloads ``content`` as ``file``; without content it is disabled.
 
     Streamlit deletes a file soon after a refresh has replaced it, even if a viewer has just clicked. A second, invisible button
@@ -43,7 +43,7 @@ def offer(label: str, content: bytes, file: str, mime: str, *, key: str, help: s
         icon=":material/download:",
         on_click="ignore",
         key=key,
-        help=help,
+        help=tooltip,
         disabled=not content,
     )
     with st.container(key=f"before-{key}"):

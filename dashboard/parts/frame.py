@@ -55,7 +55,7 @@ class Frame:
 
 def frame() -> Frame:
     """Return the viewer's choices; ``header`` must have run."""
-    return cast(Frame, st.session_state["frame"])
+    return cast("Frame", st.session_state["frame"])
 
 
 def header(title: str, *, ranged: bool = True) -> None:
@@ -67,7 +67,7 @@ def header(title: str, *, ranged: bool = True) -> None:
             paused = st.toggle("Pause", key="paused", help="Stop refreshing: all figures stay as they are.")
             log_out()
     st.session_state["frame"] = Frame(chosen, paused)
-    st.fragment(_badge, run_every=None if paused else data.EVERY)(paused)
+    st.fragment(_badge, run_every=None if paused else data.EVERY)(paused=paused)
 
 
 def _choose() -> Chosen:
@@ -140,7 +140,7 @@ def _last_day() -> Custom:
     return Custom(max(0, end - 86_400), end)
 
 
-def _badge(paused: bool) -> None:
+def _badge(*, paused: bool) -> None:
     read = data.pulse()
     state: Health | None = None
     with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):

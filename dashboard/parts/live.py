@@ -47,7 +47,7 @@ def _refresh(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], d
     draw(last[1])
 
 
-def waiting_for_records(workers: bool) -> None:
+def waiting_for_records(*, workers: bool) -> None:
     """Draw what to do before the first record. ``workers``: one is running."""
     with st.container(key="card-empty"):
         st.subheader("No records yet", anchor=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -187,7 +188,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 def _cell(value: Any) -> object:
     if isinstance(value, datetime):
         return "" if pd.isna(value) else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return ""
     return cell(value)
 

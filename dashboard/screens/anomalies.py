@@ -50,7 +50,7 @@ def _read(frame: Frame) -> View | data.Down:
 
 def _draw(view: View) -> None:
     if not view.pulse.received:
-        waiting_for_records(bool(view.pulse.workers))
+        waiting_for_records(workers=bool(view.pulse.workers))
         return
     with st.container(key="card-incidents"):
         _incidents(view)

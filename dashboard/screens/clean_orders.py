@@ -17,12 +17,12 @@ from stream_app.views.pulse import Pulse
 
 def page() -> None:
     """Draw the page."""
-    live("clean", lambda frame: data.pulse(), _draw)
+    live("clean", lambda _frame: data.pulse(), _draw)
 
 
 def _draw(pulse: Pulse) -> None:
     if not pulse.contracts:
-        waiting_for_records(bool(pulse.workers))
+        waiting_for_records(workers=bool(pulse.workers))
         return
     entities = list(pulse.contracts)
     with st.container(key="card-clean"):

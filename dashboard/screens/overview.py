@@ -57,7 +57,7 @@ def _read(frame: Frame) -> View | data.Down:
 def _draw(view: View) -> None:
     overview = view.overview
     if not overview.received:
-        waiting_for_records(bool(overview.workers))
+        waiting_for_records(workers=bool(overview.workers))
         return
     with st.container(key="tiles"):
         _tiles(overview)

@@ -16,12 +16,12 @@ from stream_app.views.pulse import Pulse
 
 def page() -> None:
     """Draw the page."""
-    live("pipeline", lambda frame: data.pulse(), _draw)
+    live("pipeline", lambda _frame: data.pulse(), _draw)
 
 
 def _draw(pulse: Pulse) -> None:
     if not pulse.contracts:
-        waiting_for_records(bool(pulse.workers))
+        waiting_for_records(workers=bool(pulse.workers))
         return
     with st.container(key="tiles"):
         _tiles(pulse)

@@ -29,7 +29,7 @@ def page() -> None:
 def _draw(view: QualityView) -> None:
     if not view.received and view.span is None:
         pulse = data.pulse()
-        waiting_for_records(not isinstance(pulse, data.Down) and bool(pulse.workers))
+        waiting_for_records(workers=not isinstance(pulse, data.Down) and bool(pulse.workers))
         return
     entity = _entity(view)
     with st.container(key="tiles"):

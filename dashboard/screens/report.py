@@ -13,7 +13,7 @@ from stream_app.store.reports import StoredReport
 
 def page() -> None:
     """Draw the page."""
-    live("report", lambda frame: data.reports(), _draw)
+    live("report", lambda _frame: data.reports(), _draw)
 
 
 def _draw(reports: tuple[StoredReport, ...]) -> None:

@@ -35,11 +35,16 @@ class Record(Protocol):
     """What producers hand on (``producers.record.RawRecord``)."""
 
     @property
-    def entity(self) -> str: ...
+    def entity(self) -> str:
+        """The entity that the record belongs to."""
+
     @property
-    def value(self) -> bytes: ...
+    def value(self) -> bytes:
+        """The JSON of the record."""
+
     @property
-    def as_of_ms(self) -> int | None: ...
+    def as_of_ms(self) -> int | None:
+        """The moment as of which it is judged (ms since the epoch); None: now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Write the learned baselines to this file, for HEADRACE_BASELINE.",
 )
 def command(
+    *,
     paths: tuple[str, ...],
     shop: Path | None,
     entity: str | None,
@@ -54,7 +55,7 @@ def command(
     from headrace.check.check import Check, file_names
     from headrace.check.results import Results, overwritten
     from producers.sources.open import open_sources
-    from stream_app.worker.learning import pinned
+    from stream_app.worker.baselines import pinned
 
     settings = load_settings(shop=shop)
     described = load_shop(settings.shop)

@@ -110,14 +110,14 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Find
     for name, field in known.items():
         about = tuple(one for one in found if one.field == name)
         if name not in record:
-            rows.append(Row(name, None, False, about))
+            rows.append(Row(name, None, masked=False, findings=about))
         elif field.personal and record[name] is not None:
-            rows.append(Row(name, f"{MASK} ({kind(record[name])})", True, about))
+            rows.append(Row(name, f"{MASK} ({kind(record[name])})", masked=True, findings=about))
         else:
-            rows.append(Row(name, _shown(record[name]), False, about))
+            rows.append(Row(name, _shown(record[name]), masked=False, findings=about))
     for name in [name for name in record if name not in known][:UNKNOWN_SHOWN]:
         about = tuple(one for one in found if one.field == name)
-        rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", True, about))
+        rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", masked=True, findings=about))
     named = {row.name for row in rows}
     return Content(size, tuple(rows), tuple(one for one in found if one.field not in named))
 
@@ -136,7 +136,7 @@ def kind(value: Any) -> str:
 
 
 def escaped(value: bytes, names: set[str] | None = None) -> str:
-    """Decode at most ``RAW_SHOWN`` bytes; bytes that are not UTF-8 become ``\\xff``.
+    r"""Decode at most ``RAW_SHOWN`` bytes; bytes that are not UTF-8 become ``\\xff``.
 
     With ``names``, letters become x and digits 0, except in these field names and in JSON's own words.
     """

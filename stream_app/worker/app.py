@@ -30,10 +30,10 @@ from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.writer import Store
+from stream_app.worker.baselines import BaselineUpdates, keep_current, pinned
 from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, Reporter
 from stream_app.worker.lanes import Lanes, Process
-from stream_app.worker.learning import Learning, keep_current, pinned
 from stream_app.worker.pipeline import process
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -61,7 +61,7 @@ class HeadraceApp:
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
-        self.learning: list[Learning] = []
+        self.baselines: list[BaselineUpdates] = []
         self._services: Services | None = None
         self._closed_since: float | None = None
         self._warm_until = 0.0
@@ -128,7 +128,7 @@ class HeadraceApp:
             app.agent(pending, name=f"{entity}-pending")(read_pending)
 
     async def _ready(self) -> None:
-        while not self.entities:
+        while not self.entities:  # noqa: ASYNC110 - once, at the start, and the loop of an Event may be another one
             await asyncio.sleep(0.01)
 
     def _not_yet(self) -> set[str]:
@@ -180,8 +180,8 @@ class HeadraceApp:
     def _process(self, entity: Entity) -> Process:
         """What takes the entity's records through the five steps."""
         if self.pinned is None and entity.contract.outliers:
-            self.learning.append(Learning(entity))
-            return self.learning[-1].process
+            self.baselines.append(BaselineUpdates(entity))
+            return self.baselines[-1].process
         return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
 
     async def _transactions(self) -> Transactions | None:
@@ -253,7 +253,7 @@ class HeadraceApp:
                 await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
     async def _references_complete(self, entity: Entity) -> tuple[bool, bool]:
@@ -271,7 +271,7 @@ class HeadraceApp:
 
     async def _learn(self, _app: Any) -> None:
         await self._ready()
-        await keep_current(self.learning, lambda: self.app.should_stop)
+        await keep_current(self.baselines, lambda: self.app.should_stop)
 
     async def _monitor(self, _app: Any) -> None:
         await self._ready()
@@ -286,7 +286,7 @@ class HeadraceApp:
                 await asyncio.sleep(_CHECK)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
@@ -303,7 +303,7 @@ class HeadraceApp:
 class _NoTables(TableManager):
     """Faust waits a second for tables before it joins the group; there are none."""
 
-    async def sleep(self, n: Any) -> None:
+    async def sleep(self, _seconds: Any) -> None:
         await super().sleep(0)
 
 

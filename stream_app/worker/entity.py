@@ -10,7 +10,8 @@ from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Contract, Shop
 from stream_app.judge import Judge
-from stream_app.judge.lookups import Found, KnownIds, LookUps, Request
+from stream_app.judge.lookups import KnownIds, LookUps
+from stream_app.judge.request import Found, Request
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import CONTRACT, Topics

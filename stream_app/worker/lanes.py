@@ -46,7 +46,7 @@ class Lanes:
                 await self.process(partition, records, partial(_acknowledge, events))
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the lane ends the worker
             await self.fail(error)
 
     async def close(self) -> None:

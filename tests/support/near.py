@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from stream_app.contract import Contract, Field
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.verdict import findings_json, repairs_json
+from tests.support.examples import examples
 from tests.support.records import AS_OF, SHOPS, contract_of, shop
 
 ENTITIES = [(name, entity) for name in SHOPS for entity in shop(name).contracts]
 as_ofs = st.one_of(st.just(AS_OF), st.integers(-(2**63), 2**63 - 1), st.integers(AS_OF - 10**12, AS_OF + 10**12))
-many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.integers(-(10**40), 10**40),
@@ -49,7 +50,7 @@ def near(field: Field) -> st.SearchStrategy[Any]:
 @st.composite
 def records(draw: st.DrawFn, contract: Contract, good: dict[str, Any]) -> bytes:
     """JSON near a contract: a good record, some fields changed, left out, added or repeated, spaced in some way."""
-    pairs = [(name, value) for name, value in good.items()]
+    pairs = list(good.items())
     for index, (name, _) in enumerate(pairs):
         if draw(st.integers(0, 3)) == 0:
             pairs[index] = (name, draw(near(contract.field(name))))

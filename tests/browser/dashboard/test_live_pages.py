@@ -102,10 +102,13 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
 
     def dimensions() -> list[str]:
         """Those of the chart, from the top down."""
-        return page.evaluate("""() => [...document.querySelectorAll(".st-key-card-dimensions .role-axis-label text")]
+        texts: list[str] = (
+            page.evaluate("""() => [...document.querySelectorAll(".st-key-card-dimensions .role-axis-label text")]
             .filter(text => /^[A-Z]/.test(text.textContent))
             .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top)
-            .map(text => text.textContent)""")  # type: ignore[no-any-return]
+            .map(text => text.textContent)""")
+        )
+        return texts
 
     def worst_first(chosen: TimeRange) -> list[str]:
         shares = read_overview(Queries(store, "headrace"), chosen).quality.dimensions
@@ -132,7 +135,8 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
     # Shares have fractions; what is counted has none.
     counted = page.locator(".st-key-card-sales [data-testid='stVegaLiteChart']").last
     labels = counted.locator(".role-axis-label text").all_text_contents()
-    assert labels and not [text for text in labels if "." in text]
+    assert labels
+    assert not [text for text in labels if "." in text]
 
 
 def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(

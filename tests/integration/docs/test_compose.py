@@ -39,7 +39,7 @@ def secured(compose: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("redis")
     port = free_port()
     arguments = shlex.split(compose["services"]["redis"]["command"])[1:]
-    command = [binary(), "-", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, *arguments]
+    command = [str(binary()), "-", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), *arguments]
     child = Child.start("Redis", command, folder / "log")
     try:
         wait_until(child, lambda: is_listening(port))
@@ -68,7 +68,7 @@ def test_the_dashboard_may_not_write(compose: dict[str, Any], secured: int) -> N
         for write in (
             lambda: dashboard.set("headrace:input", "closed"),
             lambda: dashboard.delete("headrace:input"),
-            lambda: dashboard.flushdb(),
+            dashboard.flushdb,
             lambda: dashboard.eval("return redis.call('SET', 'headrace:input', 'x')", 0),
             lambda: dashboard.get("somebody:else"),
         ):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from kafka import KafkaProducer  # type: ignore[import-untyped]
+from kafka import KafkaProducer
 
 from stream_app.contract import load_shop
 from stream_app.contract.summary import describe

@@ -86,6 +86,7 @@ def test_what_is_sent_is_what_the_prompt_option_shows(server: Llm) -> None:
 def test_what_does_not_pass_is_repaired_once_or_replaced(server: Llm, bad: str) -> None:
     repaired = write(server, says(bad), says(reply()))
     assert (repaired.by, repaired.provenance.outcome, len(server.requests)) == ("model", "repaired", 2)
+    assert isinstance(repaired.provenance.problems, list)
     assert repaired.provenance.problems[0]
     assert server.requests[1].told.startswith(server.requests[0].told)
     assert "cannot be published" in server.requests[1].told
@@ -167,9 +168,11 @@ def test_an_endpoint_without_structured_output_is_asked_for_plain_json(server: L
     asked = len(server.requests)
     second = endpoint.ask(first_messages(some_facts()), 20)
 
-    assert isinstance(first, Reply) and isinstance(second, Reply)
+    assert isinstance(first, Reply)
+    assert isinstance(second, Reply)
     assert first.content == reply()
-    assert first.tokens_in > 0 and first.tokens_out > 0
+    assert first.tokens_in > 0
+    assert first.tokens_out > 0
     assert 1 < asked <= len(SHAPES)
     assert len(server.requests) == asked + 1  # what worked is remembered
 
@@ -224,7 +227,11 @@ def test_every_author_writes_every_section_from_facts_that_are_there(author: Aut
     written = author.write(some_facts(), EN)
     draft = written.draft
 
-    assert draft.summary and draft.anomalies and draft.hypotheses and draft.impact and draft.recommendations
+    assert draft.summary
+    assert draft.anomalies
+    assert draft.hypotheses
+    assert draft.impact
+    assert draft.recommendations
     said = [draft.headline, *draft.summary, *draft.anomalies, *draft.impact, *draft.recommendations]
     assert all(one in some_facts().all for text in said for one in references(text))
     assert written.counts["reports"] == 1

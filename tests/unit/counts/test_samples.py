@@ -18,7 +18,7 @@ from stream_app.counts.samples import (
     mask,
     recent_findings,
 )
-from tests.support.records import GOOD, encoded, judged, order, shop
+from tests.support.records import AS_OF, GOOD, encoded, judged, order, shop
 
 
 def samples(entity: str = "orders", name: str = "built-in") -> Samples:
@@ -95,6 +95,8 @@ def test_stored_findings_come_back_with_the_time_when_they_were_counted() -> Non
     [found] = recent_findings(kept.encoded_findings(17))
     assert found.at == 17
     assert (found.entity, found.rule, found.severity, found.path) == ("customers", "email.format", "error", "$.email")
+    assert (found.dimension, found.source, found.event_time) == ("conformity", "customers:0:1", AS_OF)
+    assert found.message == shop("built-in").contracts["customers"].rules["email.format"].message
 
 
 def test_stored_clean_records_come_back() -> None:
@@ -105,7 +107,7 @@ def test_stored_clean_records_come_back() -> None:
 
 
 def test_entries_of_older_versions_are_read_and_broken_ones_left_out() -> None:
-    broken = [b"", b"[]", b"\xff", '{"event_time":"soon","record":{}}', "{"]
+    broken: list[str | bytes] = [b"", b"[]", b"\xff", '{"event_time":"soon","record":{}}', "{"]
     old_finding = '{"entity":"orders","rule":"a.b","severity":"error","event_time":5,"at":6}'
     old_record = '{"source":"orders:0:1","event_time":null,"record":{"order_id":1}}'
     assert recent_findings([*broken, old_finding]) == (

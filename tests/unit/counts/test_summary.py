@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.contract.summary import ContractSummary, RuleSummary
-from stream_app.counts.summary import EntityTotals, conformity, quality, summarise
+from stream_app.counts.summary import EntityTotals, at_risk, conformity, quality, summarise, value_at_risk
 
 
 def contract(**more: object) -> ContractSummary:
@@ -25,6 +25,21 @@ def test_a_dimension_is_one_minus_findings_over_records_times_rules() -> None:
 
     assert measured.dimensions == {"completeness": pytest.approx(0.98), "conformity": pytest.approx(0.90)}
     assert measured.score == pytest.approx(0.94)
+
+
+def test_a_score_is_the_mean_of_the_dimensions_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_app.counts.summary.WEIGHTS", {"completeness": 3.0})
+
+    # A dimension that has no weight, such as one that a later version has, weighs 1.
+    assert quality(contract(), 100, {"a.required": 4, "b.type": 10}).score == pytest.approx((3 * 0.98 + 0.90) / 4)
+
+
+def test_value_at_risk_is_that_of_the_rules_that_tell_it() -> None:
+    telling, silent = RuleSummary("accuracy", "error", worth=True), RuleSummary("accuracy", "error")
+    summary = ContractSummary(id="c", version="1.0.0", rules={"a": telling, "b": silent, "c": telling})
+
+    assert [at_risk(summary, rule, {"a": 5, "b": 7}) for rule in ("a", "b", "c", "gone")] == [5, None, 0, None]
+    assert value_at_risk(summary, {"a": 5, "b": 7, "c": 10, "gone": 100}) == 15
 
 
 def test_info_rules_do_not_lower_the_score() -> None:

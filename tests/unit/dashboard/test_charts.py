@@ -58,7 +58,8 @@ def test_a_mark_is_cut_to_the_time_shown_and_left_out_beyond_it() -> None:
     (mark,) = [row for row in rows(revenue) if "direction" in row]
 
     assert (mark["text"], mark["direction"]) == ("here", "low")
-    assert mark["start"].startswith("1970-01-01T03:00:00") and mark["end"].startswith("1970-01-01T04:00:00")
+    assert mark["start"].startswith("1970-01-01T03:00:00")
+    assert mark["end"].startswith("1970-01-01T04:00:00")
     assert not [row for row in rows(orders) if "direction" in row]
 
 

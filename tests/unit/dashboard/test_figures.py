@@ -19,6 +19,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.views.breakdown import RuleCount, SegmentRow
 from stream_app.views.figures import ConformityPoint, FindingsPoint, QualityPoint, SalesPoint
 from stream_app.views.pace import Sample
+from stream_app.windows.grain import Grain
 from tests.support.paths import ROOT
 
 NOW = 1_790_000_123_000
@@ -212,7 +213,7 @@ def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None
         "findings": {"start": "Event time (UTC)", "findings": "Findings"},
         "rejected": {"start": "Event time (UTC)", "share": "Rejected (% of records judged)"},
         "rule": {"start": "Event time (UTC)", "findings": "Findings"},
-        "dimensions": {field: "Failed checks (% of checks made)" for field in ("room", "shortfall", "before")},
+        "dimensions": dict.fromkeys(("room", "shortfall", "before"), "Failed checks (% of checks made)"),
         "segments": {"share": "Rejected (% of records in)"},
         "pace": {"at": "Wall time (UTC)", "pace": "Records per second"},
         "lag": {"at": "Wall time (UTC)", "lag": "Unread records"},
@@ -228,7 +229,7 @@ def test_a_legend_names_no_other_rules_where_there_are_none() -> None:
 def test_anomalies_of_sales_are_marked_with_their_direction_and_others_are_not() -> None:
     def incident(metric: str, direction: str, entity: str = "orders") -> Incident:
         return Incident(
-            id=metric, entity=entity, metric=metric, severity="error", state="open", start=60, end=240, grain="m", windows=3,
+            id=metric, entity=entity, metric=metric, severity="error", state="open", start=60, end=240, grain=Grain.MINUTE, windows=3,
             observed=120_000.0, expected=480_000.0, low=None, high=None, unit="money", direction=direction, segment=None,
             updated=0,
         )  # fmt: skip

@@ -93,7 +93,9 @@ def test_before_the_log_in_nothing_but_its_button_is_shown(login: Path) -> None:
 
     assert not page.exception
     assert [button.label for button in page.button] == ["Log in"]
-    assert not page.metric and not page.dataframe and not page.toggle
+    assert not page.metric
+    assert not page.dataframe
+    assert not page.toggle
 
 
 def test_the_command_hands_the_file_to_streamlit(login: Path, started: list[str]) -> None:

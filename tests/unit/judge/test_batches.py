@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.judge import Judge
-from stream_app.judge.batch import Verdicts
+from stream_app.judge.batch import Batch, Settled, Verdicts
+from tests.support.examples import examples
 from tests.support.near import ENTITIES, FULL, as_ofs, every_type_judge, many, records, said
-from tests.support.records import GOOD, judge_of
+from tests.support.records import AS_OF, GOOD, judge_of
 
 PLAIN = (",", ":")
 
@@ -26,7 +27,7 @@ def alone(judge: Judge, raws: list[bytes | None], as_of: list[int]) -> list[Any]
 
 
 @pytest.mark.parametrize(("name", "entity"), ENTITIES)
-@settings(many, max_examples=100)
+@settings(many, max_examples=examples(100))
 @given(data=st.data())
 def test_a_batch_comes_to_the_verdicts_of_its_records(name: str, entity: str, data: st.DataObject) -> None:
     judge = judge_of(name, entity)
@@ -103,3 +104,23 @@ def test_values_at_the_edge_of_what_two_serialisers_agree_on(every_type: Judge, 
     for separators in (PLAIN, (", ", ": ")):
         raw = json.dumps(PLAINLY | {field: value}, separators=separators).encode()
         assert said(every_type.judge(raw, 10**12)) == said(every_type.examine(raw, 10**12))
+
+
+def test_each_step_returns_the_batch_with_what_it_found() -> None:
+    judge = judge_of("built-in", "orders")
+    fetched = Batch(0, "orders//0", -1, [None], [5], [b"orders:0:5"], [AS_OF], [True])
+    with pytest.raises(ValueError, match="has not been judged"):
+        _ = fetched.judged
+    assert (len(fetched), fetched.pending) == (1, frozenset())
+
+    first, second = judge.judge_all([None], [AS_OF]), judge.judge_all([b"{}"], [AS_OF])
+    judged = fetched.with_verdicts(first)
+    assert (judged.judged, judged.pending, fetched.verdicts) == (first, frozenset(), None)
+
+    settled = judged.with_settled(Settled(second, frozenset({0})))
+    assert settled.judged is second
+    assert settled.verdicts is first
+    assert settled.pending == {0}
+    again = settled.with_verdicts(first)
+    assert again.judged is first
+    assert again.settled is None

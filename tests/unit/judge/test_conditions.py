@@ -16,6 +16,7 @@ from stream_app.contract import Condition, Contract, Dimension, Field, Rule, Sev
 from stream_app.judge import Judge
 from stream_app.judge.cel.conditions import ColumnCheck, RecordCheck, column_check, library_check, translated_check
 from stream_app.windows.calendar import moment
+from tests.support.examples import examples
 from tests.support.records import AS_OF, SHOPS, broken, contract_of, encoded, shop
 
 FIELDS = (
@@ -147,7 +148,7 @@ def test_a_condition_with_a_doubt_is_left_to_the_library(expression: str) -> Non
 
 
 @pytest.mark.parametrize("expression", PLAIN)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(record=values, as_of=as_ofs)
 def test_the_translation_says_what_the_library_says(expression: str, record: dict[str, Any], as_of: int) -> None:
     fast, exact = both(expression)
@@ -156,7 +157,7 @@ def test_the_translation_says_what_the_library_says(expression: str, record: dic
 
 
 @pytest.mark.parametrize("expression", PLAIN)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(records=st.lists(values, max_size=4), data=st.data())
 def test_over_columns_it_finds_the_records_that_the_library_finds(
     expression: str, records: list[dict[str, Any]], data: st.DataObject
@@ -170,7 +171,7 @@ def test_over_columns_it_finds_the_records_that_the_library_finds(
 
 
 @pytest.mark.parametrize("expression", ELSEWHERE)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(record=values, as_of=as_ofs)
 def test_the_library_never_raises(expression: str, record: dict[str, Any], as_of: int) -> None:
     assert both(expression)[1](record, as_of) in (True, False)
@@ -196,7 +197,7 @@ expressions = st.recursive(
 ).filter(lambda text: bool(condition(text).fields))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(expression=expressions, record=values, as_of=as_ofs)
 def test_generated_conditions_mean_the_same_both_ways(expression: str, record: dict[str, Any], as_of: int) -> None:
     fast, exact = both(expression)

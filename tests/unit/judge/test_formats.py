@@ -14,6 +14,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from stream_app.contract.formats import FLOATS, FORMATS, INTEGERS, is_email, is_ipv6
 from stream_app.judge import Judge
+from tests.support.examples import examples
 from tests.support.near import hold
 from tests.support.records import AS_OF, broken, contract_of, encoded
 
@@ -141,7 +142,7 @@ def test_what_is_no_text_is_of_the_wrong_type(form: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(text=st.text(max_size=30) | st.text("ab1.@-:/%[]#", max_size=20), noise=st.text(max_size=2), at=st.integers(0, 40))
 def test_any_text_gets_the_same_verdict_either_way(form: str, text: str, noise: str, at: int) -> None:
     good = RIGHT[form][at % len(RIGHT[form])]
@@ -150,7 +151,7 @@ def test_any_text_gets_the_same_verdict_either_way(form: str, text: str, noise: 
 
 
 @pytest.mark.parametrize("form", [name for name, form in FORMATS.items() if form.plain])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(data=st.data())
 def test_what_the_fast_way_takes_for_plain_passes_the_library(form: str, data: st.DataObject) -> None:
     plain, test = FORMATS[form].plain, FORMATS[form].test
@@ -161,7 +162,7 @@ def test_what_the_fast_way_takes_for_plain_passes_the_library(form: str, data: s
         assert test(text), text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(text=st.text(max_size=300))
 def test_no_text_makes_a_format_fail(text: str) -> None:
     assert is_email(text) in (True, False)
@@ -173,7 +174,7 @@ def test_a_long_address_is_refused_without_being_read() -> None:
     assert not is_email("ada@" + "\u00fc" * 5_000_000 + ".org")
 
 
-def test_pattern_and_format_are_told_apart(tmp_path: Path) -> None:
+def test_pattern_and_format_are_rules_of_their_own(tmp_path: Path) -> None:
     field = '- {name: a, logicalType: string, logicalTypeOptions: {pattern: "^a", format: email}}'
     judge = Judge(contract_of(tmp_path, field))
     assert broken(judge.judge(b'{"a":"bob@example.org"}', AS_OF)) == ["a.pattern"]
@@ -208,7 +209,7 @@ def test_a_number_fits_its_size() -> None:
     assert findings("number", "f64", FLOATS["f32"] * 1.0001) == []
 
 
-def test_bounds_and_size_are_told_apart(tmp_path: Path) -> None:
+def test_bounds_and_size_are_rules_of_their_own(tmp_path: Path) -> None:
     field = "- {name: a, logicalType: integer, logicalTypeOptions: {minimum: 10, format: i8}}"
     judge = Judge(contract_of(tmp_path, field))
     assert broken(judge.judge(b'{"a":9}', AS_OF)) == ["a.minimum"]

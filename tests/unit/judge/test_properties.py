@@ -17,6 +17,7 @@ from stream_app.contract import load_shop
 from stream_app.contract.document import read_document
 from stream_app.errors import HeadraceError
 from stream_app.judge import Judge
+from tests.support.examples import examples
 from tests.support.near import ENTITIES, FULL, as_ofs, every_type_judge, hold, json_values, many, records
 from tests.support.records import AS_OF, GOOD, SHOPS, judge_of
 
@@ -36,7 +37,7 @@ def test_any_json_gets_a_verdict(name: str, entity: str, value: Any, as_of: int)
 
 
 @pytest.mark.parametrize(("name", "entity"), ENTITIES)
-@settings(many, max_examples=250)
+@settings(many, max_examples=examples(250))
 @given(data=st.data(), as_of=as_ofs)
 def test_records_near_the_contract_get_the_same_verdict_either_way(
     name: str, entity: str, data: st.DataObject, as_of: int
@@ -66,13 +67,13 @@ def test_the_contract_of_every_type_has_a_good_record(every_type: Judge) -> None
     assert verdict.repairs == ("spelled.spelling",)
 
 
-@settings(many, max_examples=500)
+@settings(many, max_examples=examples(500))
 @given(data=st.data(), as_of=as_ofs)
 def test_the_same_holds_for_every_type_option_and_step(every_type: Judge, data: st.DataObject, as_of: int) -> None:
     hold(every_type, data.draw(records(every_type.contract, FULL)), as_of)
 
 
-@settings(many, max_examples=150)
+@settings(many, max_examples=examples(150))
 @given(texts=st.lists(st.text(max_size=12), min_size=5, max_size=5))
 def test_any_texts_stay_as_they_were_cleaned(every_type: Judge, texts: list[str]) -> None:
     record = FULL | dict(zip(["text", "loud", "quiet", "bare", "spelled"], texts, strict=True))
@@ -87,9 +88,9 @@ ODD = st.sampled_from(
 )  # fmt: skip
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths_of(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [path, *(place for key, value in items for place in places(value, (*path, key)))]
+    return [path, *(inner for key, value in items for inner in paths_of(value, (*path, key)))]
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +107,14 @@ def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, A
     return write
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_a_contract_with_a_value_changed_is_refused_or_can_judge(
     rewritten: Callable[[str, str, Any], Path], data: st.DataObject
 ) -> None:
     name, entity = data.draw(st.sampled_from(ENTITIES))
     document = read_document(SHOPS[name] / f"{entity}.odcs.yaml").data
-    *parents, last = data.draw(st.sampled_from(places(document)[1:]))
+    *parents, last = data.draw(st.sampled_from(paths_of(document)[1:]))
     node = document
     for key in parents:
         node = node[key]
@@ -121,7 +122,7 @@ def test_a_contract_with_a_value_changed_is_refused_or_can_judge(
     try:
         contracts = load_shop(rewritten(name, entity, document)).contracts
     except HeadraceError as error:
-        assert "\n" not in str(error)
+        assert "\n" not in str(error)  # noqa: PT017 - it may be refused, in one line
         return
     for contract in contracts.values():
         Judge(contract).judge(json.dumps(GOOD[name, entity]).encode(), AS_OF)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_app.monitor import Incident, Monitor, State, windows_of
 from stream_app.windows.grain import Grain
+from tests.support.examples import examples
 from tests.support.windows import HOUR, MONDAY, ORDERS, window
 
 NAMES = st.sampled_from(
@@ -20,7 +21,7 @@ NAMES = st.sampled_from(
 NUMBERS = st.integers(-(10**15), 10**15)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.dictionaries(NAMES, NUMBERS, max_size=8), min_size=1, max_size=60))
 def test_no_counts_stop_it(windows: list[dict[str, int]]) -> None:
     monitor, state = Monitor(ORDERS), None

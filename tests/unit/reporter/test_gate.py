@@ -168,7 +168,7 @@ def test_a_segment_that_is_listed_in_the_contract_is_named_by_reference() -> Non
 
 
 def test_every_reason_to_refuse_is_in_the_docs() -> None:
-    source = "".join(Path(module.__file__).read_text("utf-8") for module in (gate, prose))
+    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (gate, prose))
     named = re.findall(r'Problem\((?:where|section|"\w+"), "(\w+)"', source) + re.findall(r'yield "(\w+)",', source)
     codes = {*named, *words.ADVICE} - {"headline"}  # a section, not a reason
     documented = (DOCS / "reference" / "report-gate.md").read_text("utf-8")

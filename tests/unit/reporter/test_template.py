@@ -71,7 +71,7 @@ def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
     told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
 
     assert told == [
-        "Rule order_id.unique (orders): An order that cannot be told from others is shipped twice or not at all.",
+        "Rule order_id.unique (orders): An order that cannot be distinguished from others is shipped twice or not at all.",
         "Rule price.required (orders): 90 findings; the value of these records is unknown. The order cannot be invoiced "
         "as it stands, and its revenue is missing.",
     ]
@@ -135,8 +135,10 @@ def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said
 def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
     two = (DEAR, an_incident())
     first, second, *_ = written(orders({"price.type": 50}, incidents=two))["recommendations"]
-    assert first.startswith("Investigate this incident before anything else: ") and first.endswith("It is still open.")
-    assert second.startswith("Also investigate this incident: ") and second.endswith("It is still open, too.")
+    assert first.startswith("Investigate this incident before anything else: ")
+    assert first.endswith("It is still open.")
+    assert second.startswith("Also investigate this incident: ")
+    assert second.endswith("It is still open, too.")
 
     over = msgspec.structs.replace(DEAR, state="closed", outcome="recovered")
     assert written(orders({}, incidents=(over,)))["recommendations"] == [

@@ -38,7 +38,7 @@ def pinned(file: Path) -> dict[str, Baseline]:
         raise SettingsError(f"HEADRACE_BASELINE: {file} does not hold baselines; `headrace baseline` writes them") from None
 
 
-class Learning:
+class BaselineUpdates:
     """Keeps the baseline of one entity current. While Redis is away, it stays as it is."""
 
     def __init__(self, entity: Entity) -> None:
@@ -91,10 +91,10 @@ class Learning:
         return baseline.learned if baseline is not None else 0
 
 
-async def keep_current(learning: Iterable[Learning], stopping: Callable[[], bool]) -> None:
+async def keep_current(updates: Iterable[BaselineUpdates], stopping: Callable[[], bool]) -> None:
     """Renew the baselines until ``stopping``."""
-    learning = list(learning)
-    while learning and not stopping():
-        for one in learning:
+    baselines = list(updates)
+    while baselines and not stopping():
+        for one in baselines:
             await one.renew()
         await asyncio.sleep(_EVERY)
