@@ -93,7 +93,7 @@ def test_a_rule_keeps_its_colour_while_it_stays_at_the_top() -> None:
     assert later == ["a", "b", "c", "d", "f"]
 
 
-def test_a_rule_of_two_entities_is_told_apart() -> None:
+def test_a_rule_of_two_entities_has_two_labels() -> None:
     names = findings.labels([row("record.syntax"), row("record.syntax", entity="customers"), row("quantity.minimum")])
 
     assert list(names.values()) == ["record.syntax (orders)", "record.syntax (customers)", "quantity.minimum"]
@@ -229,9 +229,9 @@ def test_a_legend_names_no_other_rules_where_there_are_none() -> None:
 def test_anomalies_of_sales_are_marked_with_their_direction_and_others_are_not() -> None:
     def incident(metric: str, direction: str, entity: str = "orders") -> Incident:
         return Incident(
-            id=metric, entity=entity, metric=metric, severity="error", state="open", start=60, end=240, grain=Grain.MINUTE, windows=3,
-            observed=120_000.0, expected=480_000.0, low=None, high=None, unit="money", direction=direction, segment=None,
-            updated=0,
+            id=metric, entity=entity, metric=metric, severity="error", state="open", start=60, end=240, grain=Grain.MINUTE,
+            windows=3, observed=120_000.0, expected=480_000.0, low=None, high=None, unit="money", direction=direction,
+            segment=None, updated=0,
         )  # fmt: skip
 
     found = [incident("revenue", "low"), incident("volume", "high"), incident("null:phone", "high")]

@@ -107,7 +107,7 @@ def test_the_command_hands_the_file_to_streamlit(login: Path, started: list[str]
     assert "chmod" not in result.stderr
 
 
-def test_a_file_that_others_may_read_is_told(login: Path, started: list[str]) -> None:
+def test_a_file_that_others_may_read_is_reported(login: Path, started: list[str]) -> None:
     login.chmod(0o644)
 
     assert "chmod 600" in CliRunner().invoke(command, [], catch_exceptions=False).stderr
