@@ -1,4 +1,4 @@
-"""What the pages show, read once per interval for all viewers; the only module of the dashboard that opens a connection.
+"""Reads what the pages show, once per interval for all viewers; the only module of the dashboard that opens a connection.
 
 A cached function computes a value once, and concurrent callers wait for it, so twenty viewers of a range cost Redis as much as
 one. Values are frozen, so that all viewers can share them.

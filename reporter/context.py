@@ -1,4 +1,4 @@
-"""What all modules that add facts share: the material, and the facts so far."""
+"""Shared state of the modules that add facts: the material, and the facts so far."""
 
 from __future__ import annotations
 

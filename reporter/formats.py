@@ -42,10 +42,10 @@ def render(value: float | str, unit: str, texts: Texts) -> str:
     return f"{_signed(whole, 0, texts) if signed else number_text(whole, 0, texts)} {_noun(abs(whole), noun, texts)}"
 
 
-def number_text(value: float, places: int, texts: Texts) -> str:
+def number_text(value: float, decimals: int, texts: Texts) -> str:
     """Return ``1,234.5`` in the language's notation, with a real minus sign."""
-    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-    plain = f"{abs(exact):,.{places}f}"
+    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+    plain = f"{abs(exact):,.{decimals}f}"
     whole, _, rest = plain.partition(".")
     whole = whole.replace(",", texts("number", "group"))
     text = whole + (texts("number", "decimal") + rest if rest else "")
@@ -66,7 +66,7 @@ def share(value: float, texts: Texts) -> str:
 
 
 def money(minor: float, texts: Texts) -> str:
-    """Return minor units with two decimal places."""
+    """Return minor units with two decimals."""
     return number_text(float(Decimal(str(minor)) / 100), 2, texts)
 
 
@@ -78,7 +78,7 @@ def moment(seconds: int, texts: Texts) -> str:
 
 
 def length(seconds: int, texts: Texts) -> str:
-    """Return ``24 hours``, ``7 days``, ``15 minutes``: in the largest unit of which it is a multiple."""
+    """Return ``24 hours``, ``7 days``, ``15 minutes``: in the largest unit that divides it."""
     for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         number, rest = divmod(seconds, size)
         if not rest and (number >= 2 or name == "minutes" or (number == 1 and name == "hours")):
@@ -87,9 +87,9 @@ def length(seconds: int, texts: Texts) -> str:
     return f"{number_text(number, 0, texts)} {_noun(number, texts.all['nouns'][name], texts)}"
 
 
-def _signed(value: float, places: int, texts: Texts) -> str:
+def _signed(value: float, decimals: int, texts: Texts) -> str:
     """Return a number with its sign; zero gets ``±``, so that it is recognised as a change."""
-    text = number_text(value, places, texts)
+    text = number_text(value, decimals, texts)
     if not text.strip("0.," + MINUS):
         return "\N{PLUS-MINUS SIGN}" + text.removeprefix(MINUS)
     return f"+{text}" if value > 0 else text

@@ -1,4 +1,4 @@
-"""What a report is computed from: counts of the period and the previous one, contracts, incidents, the pipeline's health."""
+"""The material of a report: counts of the period and the previous one, contracts, incidents, the pipeline's health."""
 
 from __future__ import annotations
 

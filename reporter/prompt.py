@@ -1,4 +1,4 @@
-"""What is sent to a model: the instructions of one versioned file, and the facts as JSON. Pure."""
+"""Messages to a model: the instructions of one versioned file, and the facts as JSON. Pure."""
 
 from __future__ import annotations
 

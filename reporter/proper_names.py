@@ -1,4 +1,4 @@
-"""Proper names in a report's prose: countries and other places, their people, and words with a capital letter. Pure."""
+"""Proper names in a report's prose: countries and other locations, their people, and words with a capital letter. Pure."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ def _countries(language: str) -> tuple[re.Pattern[str], frozenset[str]]:
 
 
 @cache
-def _places() -> tuple[frozenset[str], re.Pattern[str]]:
-    """Return the places and peoples that need a capital letter, folded, and a pattern of those that do not."""
-    places = lists()["places"]
+def _locations() -> tuple[frozenset[str], re.Pattern[str]]:
+    """Return the locations and peoples that need a capital letter, folded, and a pattern of those that do not."""
+    locations = lists()["locations"]
     languages = {one.name for one in pycountry.languages if hasattr(one, "alpha_2") and len(one.name) > 3}
-    capital = frozenset(fold(name) for name in {*places["capital"].split(), *languages})
-    return capital, re.compile("".join(places["any"].split()))
+    capital = frozenset(fold(name) for name in {*locations["capital"].split(), *languages})
+    return capital, re.compile("".join(locations["any"].split()))
 
 
 @lru_cache(maxsize=4_096)
-def _is_place(word: str) -> bool:
-    with_capital, any_case = _places()
-    # Us and Eu are words, US and EU are places.
+def _is_location(word: str) -> bool:
+    with_capital, any_case = _locations()
+    # Us and Eu are words, US and EU are locations.
     capital = word[0].isupper() and (len(word) > 3 or word.isupper())
     return (capital and fold(word) in with_capital) or any_case.fullmatch(fold(word)) is not None
 
 
-def places_in(text: str, language: str) -> list[str]:
-    """Return names of countries, in English or the report's language, of other places, and of their people."""
+def locations_in(text: str, language: str) -> list[str]:
+    """Return names of countries, in English or the report's language, of other locations, and of their people."""
     pattern, beginnings = _countries(language)
     words = re.findall(r"[^\W\d_]+", text)
     found = pattern.findall(text) if beginnings.intersection(words) else []
     hyphenated = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)+", text)
-    return found + [word for word in (*words, *hyphenated) if _is_place(word)]
+    return found + [word for word in (*words, *hyphenated) if _is_location(word)]
 
 
 def capitalised(text: str, language: str) -> Iterator[str]:

@@ -74,7 +74,7 @@ def _placement(around: str) -> Iterator[tuple[str, str]]:
     """Check that a figure cannot grow into another one with the characters beside it."""
     count = around.count(_REFERENCE)
     if len(_BEFORE.findall(around)) != count or len(_AFTER.findall(around)) != count:
-        yield "placement", "put a space before a reference, and a space or a punctuation mark after it"
+        yield "placement", "put a space before a reference, and a space or punctuation after it"
     if _MINUS.search(around):
         yield "placement", "a reference includes its sign: write no dash, plus or minus before it"
     # A bracket or punctuation separates two references, as in "94.8 % (+2.1 points)"; a space or a full stop does not.
@@ -101,7 +101,7 @@ _DOTTED = re.compile(r"[A-Za-zÀ-ÿ]\.(?=[A-Za-zÀ-ÿ])")
 def _names(around: str, facts: Facts, language: str) -> Iterator[tuple[str, str]]:
     if _DOTTED.search(words.USUAL.sub(" ", around)):
         yield "name", "a name with a dot: write rules and fields as references"
-    for name in proper_names.places_in(around, language):
+    for name in proper_names.locations_in(around, language):
         yield "name", f"{quoted(name)}: write segments as references"
     folded = around.casefold()
     for fact in (facts.all[f"{prefix}.name"] for prefix in facts.segments):

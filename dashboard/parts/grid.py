@@ -1,4 +1,4 @@
-"""Tables on a page, and tables of which a row can be opened while the page refreshes."""
+"""Tables on a page, some with rows that can be opened while the page refreshes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def chosen(key: str, rows: Sequence[T]) -> tuple[Sequence[T], T | None]:
 
 
 def openable(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = ROWS, placeholder: str = "") -> None:
-    """Draw a table of which one row can be opened (see ``chosen``)."""
+    """Draw a table with rows that can be opened (see ``chosen``)."""
     st.dataframe(
         frame,
         key=key,

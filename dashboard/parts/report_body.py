@@ -12,7 +12,7 @@ from stream_app.store.reports import StoredReport
 
 #: A reference to a fact in a text: ``{{all.conformity}}``.
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-#: Opening marks before a figure and closing marks after it, which must stay on its line.
+#: Brackets and quotation signs before a figure, and punctuation after it, which must stay on its line.
 _OPENS = re.compile(r"[(\[„“]+$")
 _CLOSES = re.compile(r"[.,;:)\]!?”]+")
 

@@ -24,7 +24,7 @@ from stream_app.views.selection import Bounds, findings_within, incidents_within
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the page shows: the range's limits, and what is stored, whatever the range."""
+    """Content of the page: the range's limits, and what is stored, whatever the range."""
 
     pulse: Pulse
     findings: tuple[RecentFinding, ...]

@@ -35,7 +35,7 @@ def page() -> None:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the page shows."""
+    """Content of the page."""
 
     overview: Overview
     incidents: tuple[Incident, ...]

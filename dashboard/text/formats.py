@@ -31,17 +31,17 @@ def money(amount: float | None, currency: str | None) -> str:
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency or ''}".rstrip()
 
 
-def percent(share: float | None, places: int = 1) -> str:
+def percent(share: float | None, decimals: int = 1) -> str:
     """Return ``98.2 %``; a share below 1 never becomes 100 %, and one above 0 never 0 %."""
     if share is None:
         return NOTHING
-    step = 10**-places
-    shown = round(share * 100, places)
+    step = 10**-decimals
+    shown = round(share * 100, decimals)
     if shown >= 100 and share < 1:
         shown = 100 - step
     if shown <= 0 < share:
-        return f"< {step:.{places}f} %"
-    return _minus(f"{shown:.{places}f} %")
+        return f"< {step:.{decimals}f} %"
+    return _minus(f"{shown:.{decimals}f} %")
 
 
 def relative(change: float | None) -> str | None:
@@ -53,9 +53,9 @@ def relative(change: float | None) -> str | None:
     return _signed(change * 100, 1, "%")
 
 
-def points(difference: float | None, places: int = 2) -> str | None:
+def points(difference: float | None, decimals: int = 2) -> str | None:
     """Return ``+0.25 pp``: percentage points, the change of a share."""
-    return None if difference is None else _signed(difference * 100, places, "pp")
+    return None if difference is None else _signed(difference * 100, decimals, "pp")
 
 
 def moment(ms: int | None) -> str:
@@ -144,9 +144,9 @@ def retention(ms: int | None) -> str:
     return f"{ms / 3_600_000:,.0f} h" if ms < 7_200_000 * 24 else f"{ms / 86_400_000:,.0f} days"
 
 
-def _signed(number: float, places: int, unit: str) -> str:
-    shown = round(number, places)
-    return _minus(f"{shown:+.{places}f} {unit}") if shown else f"{0:.{places}f} {unit}"
+def _signed(number: float, decimals: int, unit: str) -> str:
+    shown = round(number, decimals)
+    return _minus(f"{shown:+.{decimals}f} {unit}") if shown else f"{0:.{decimals}f} {unit}"
 
 
 def _short(number: float) -> str:

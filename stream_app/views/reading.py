@@ -1,4 +1,4 @@
-"""The first queries of every view: the stream's state, and the windows of one range, each as one frozen value."""
+"""Reads that every view begins with: the stream's state, and the windows of one range, each as one frozen value."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class RangeCounts:
-    """Counts of one range and in the one before it.
+    """Counts in one range and in the one before it.
 
     Attributes:
         first: start of the stream in seconds; None before the first record.

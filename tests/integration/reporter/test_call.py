@@ -88,8 +88,8 @@ def test_what_does_not_pass_is_repaired_once_or_replaced(server: Llm, bad: str) 
     assert (repaired.by, repaired.provenance.outcome, len(server.requests)) == ("model", "repaired", 2)
     assert isinstance(repaired.provenance.problems, list)
     assert repaired.provenance.problems[0]
-    assert server.requests[1].content.startswith(server.requests[0].content)
-    assert "cannot be published" in server.requests[1].content
+    assert server.requests[1].messages.startswith(server.requests[0].messages)
+    assert "cannot be published" in server.requests[1].messages
 
     server.requests.clear()
     replaced = write(server, says(bad))
@@ -187,15 +187,17 @@ def test_the_key_stands_in_no_log_and_no_verdict(server: Llm, caplog: pytest.Log
 
 
 def test_a_refusal_that_a_setting_cures_names_the_setting(server: Llm) -> None:
-    told = [str(ask(server, llm.error(status))) for status in (401, 403, 404)]
+    failures = [str(ask(server, llm.error(status))) for status in (401, 403, 404)]
 
-    assert ["HEADRACE_LLM_KEY" in told[0], "HEADRACE_LLM_MODEL" in told[1], "HEADRACE_LLM_BASE_URL" in told[2]] == [True] * 3
+    assert ["HEADRACE_LLM_KEY" in failures[0], "HEADRACE_LLM_MODEL" in failures[1], "HEADRACE_LLM_BASE_URL" in failures[2]] == [
+        True
+    ] * 3
 
 
 def test_a_hostile_segment_is_not_in_what_is_sent(server: Llm) -> None:
     ask(server, says(reply()))
-    assert HOSTILE not in server.requests[0].content
-    assert "Germany" in server.requests[0].content  # the contract lists it
+    assert HOSTILE not in server.requests[0].messages
+    assert "Germany" in server.requests[0].messages  # the contract lists it
 
     counts = dict(material().counts)
     products = counts["products"].counts

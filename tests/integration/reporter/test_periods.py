@@ -62,10 +62,10 @@ def test_a_period_whose_fine_windows_are_gone_is_refused_with_a_cure(
     with pytest.raises(StoreError, match=r"the period needs windows.*older.*full hours"):
         open_queries(settings).period(MIDNIGHT + 60, MIDNIGHT + HOUR)
     # Its own minutes are all there, those of the period before are not.
-    with pytest.raises(StoreError, match=r"the period before, .* needs windows.*older.*full hours"):
+    with pytest.raises(StoreError, match=r"the previous period needs windows.*older.*full hours"):
         Reporter(settings, TemplateAuthor()).facts(Period(MIDNIGHT + 2 * HOUR + 600, MIDNIGHT + 2 * HOUR + 3_000))
     assert open_queries(settings).period(MIDNIGHT, MIDNIGHT + HOUR)["orders"].counts.received > 0
-    # The stream is no younger for it.
+    # The stream does not become younger.
     assert MIDNIGHT <= (open_queries(settings).began() or 0) < MIDNIGHT + HOUR
 
 
@@ -152,7 +152,7 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
     keep("open")
     assert watched.step() is None
     keep("closed")
-    # What breaks the volume breaks the revenue, in the same hours: that is no second report.
+    # What breaks the volume breaks the revenue, in the same hours: so there is not a second report.
     revenue = msgspec.structs.replace(incident, id="orders.revenue.1", metric="revenue", state="closed")
     with redis.Redis.from_url(redis_url) as client:
         client.hset(Keys("headrace").incidents(), revenue.id, revenue.to_json())
@@ -164,7 +164,7 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
     assert "volume of orders" in about.markdown
 
 
-def test_a_failing_store_is_survived_and_told_of_once(settings: Settings, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_store_is_survived_and_logged_once(settings: Settings, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     gone = connect(settings.model_copy(update={"redis": type(settings.redis)("redis://127.0.0.1:1/0")}))
     reporter = Reporter(settings, TemplateAuthor(), queries=Queries(gone, "headrace"))
 

@@ -97,12 +97,12 @@ def test_no_range_reads_more_windows_than_allowed(
     client: redis.Redis, model: Queries, chosen: TimeRange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[tuple[str, ...]] = []
-    pipelines = 0
+    requests = 0
     execute = redis.client.Pipeline.execute
 
     def counted(self: Any, *args: Any, **more: Any) -> Any:
-        nonlocal pipelines
-        pipelines += 1
+        nonlocal requests
+        requests += 1
         commands.extend(tuple(map(str, command[0])) for command in self.command_stack)
         return execute(self, *args, **more)
 
@@ -111,7 +111,7 @@ def test_no_range_reads_more_windows_than_allowed(
 
     windows = [command for command in commands if command[0] == "HGETALL" and ":win:orders:" in command[1]]
     assert 0 < len(windows) <= MOST_WINDOWS
-    assert pipelines <= 6
+    assert requests <= 6
 
 
 def test_a_window_that_has_not_ended_is_marked(model: Queries) -> None:

@@ -93,7 +93,7 @@ def test_a_rule_keeps_its_colour_while_it_stays_at_the_top() -> None:
     assert later == ["a", "b", "c", "d", "f"]
 
 
-def test_a_rule_of_two_entities_is_distinguished() -> None:
+def test_a_rule_of_two_entities_has_two_labels() -> None:
     names = findings.labels([row("record.syntax"), row("record.syntax", entity="customers"), row("quantity.minimum")])
 
     assert list(names.values()) == ["record.syntax (orders)", "record.syntax (customers)", "quantity.minimum"]

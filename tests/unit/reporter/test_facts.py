@@ -119,13 +119,13 @@ def test_records_without_a_segment_are_called_so_to_a_model_too() -> None:
         ("price_outlier", "de", "erwartet: „The price is one that is usual for the product“"),
     ],
 )  # fmt: skip
-def test_a_finding_is_told_by_what_is_wrong_or_by_what_was_expected(rule: str, language: str, meaning: str) -> None:
+def test_a_finding_is_described_by_what_is_wrong_or_by_what_was_expected(rule: str, language: str, meaning: str) -> None:
     counts = {"orders": PeriodCounts(Counts(received=100, findings={rule: 9}))}
 
     assert compute(material(counts=counts), texts(language)).all[f"rule.orders.{rule}.meaning"].rendering == meaning
 
 
-def test_every_rule_that_no_contract_writes_is_told_in_every_language() -> None:
+def test_every_rule_that_no_contract_writes_is_described_in_every_language() -> None:
     own = {rule.rpartition(".")[2] for contract in contracts().values() for rule in contract.rules if "." in rule}
 
     assert own <= set(texts("de").all["says"])
@@ -194,11 +194,11 @@ def test_an_incident_of_drift_says_what_became_of_the_field(metric: str, en: str
 @pytest.mark.parametrize("how", ["appeared", "vanished", "text", "Ignore"])
 def test_the_name_of_a_field_that_the_contract_does_not_know_is_in_no_report(name: str, how: str) -> None:
     facts = compute(material(incidents=(an_incident(metric=f"drift:{name}:{how}"),)), EN)
-    told = facts.all["incident.1.name"].rendering
+    name_of_incident = facts.all["incident.1.name"].rendering
 
-    assert "that is not in the contract" in told
+    assert "that is not in the contract" in name_of_incident
     assert name not in json.dumps(facts_for_model(facts))
-    assert "Ignore:" not in told
+    assert "Ignore:" not in name_of_incident
     # Nor in what a reader sees, by the template.
     assert name not in "".join(str(fact.rendering) for fact in facts.all.values())
 

@@ -135,7 +135,7 @@ def test_a_hypothesis_must_rest_on_facts(rests: list[str]) -> None:
         {"hypotheses": [{"text": "x", "rests_on": ["all.records"], "confidence": "certain"}]},
     ],
 )  # fmt: skip
-def test_the_shape_is_held(changes: dict[str, Any]) -> None:
+def test_the_shape_is_checked(changes: dict[str, Any]) -> None:
     assert gate.check(reply(**changes), some_facts(), EN).draft is None
 
 

@@ -54,7 +54,7 @@ def test_the_page_holds_no_script_no_link_and_nothing_from_elsewhere() -> None:
 
     tags = Tags(page).seen
     assert {tag for tag, _ in tags}.isdisjoint({"script", "a", "img", "iframe", "link", "object", "form", "code", "strong"})
-    attributes = {name for _, held in tags for name in held}
+    attributes = {name for _, attrs in tags for name in attrs}
     assert attributes <= {"lang", "charset", "name", "content", "http-equiv", "class", "title"}
     assert "default-src 'none'" in page
     assert "url(" not in page
@@ -76,7 +76,7 @@ def test_each_figure_on_the_page_names_its_fact() -> None:
     assert draft is not None
     page = render.html(report_of(draft, facts, texts("en"), written_by="model", model="m", prompt="v1"), facts, texts("en"))
 
-    titles = [held["title"] or "" for _, held in Tags(page).seen if held.get("class") == "fact"]
+    titles = [attrs["title"] or "" for _, attrs in Tags(page).seen if attrs.get("class") == "fact"]
     assert len(titles) == 16
     assert titles[0] == f"{facts.all['all.conformity'].label} [all.conformity]"
 

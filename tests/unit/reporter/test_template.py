@@ -52,25 +52,25 @@ def test_only_what_is_frequent_is_named_first_and_with_its_share() -> None:
 
 
 def test_rare_findings_are_no_anomaly_and_nobodys_task() -> None:
-    told = written(orders({"quantity.minimum": 950, "price.type": 5}))
+    texts_of = written(orders({"quantity.minimum": 950, "price.type": 5}))
 
-    assert not any("price.type" in text for text in told["anomalies"] + told["impact"] + told["recommendations"])
+    assert not any("price.type" in text for text in texts_of["anomalies"] + texts_of["impact"] + texts_of["recommendations"])
     assert written(orders({"price.type": 1}))["recommendations"] == ["Nothing needs to be done."]
 
 
 def test_a_day_like_the_one_before_has_no_news() -> None:
     few = {"quantity.minimum": 8, "price.type": 7, "order_id.type": 6}
 
-    told = written(orders(few, few))
-    assert told["anomalies"] == ["No rule and no incident stands out in this period."]
-    assert told["recommendations"] == ["Nothing needs to be done."]
+    texts_of = written(orders(few, few))
+    assert texts_of["anomalies"] == ["No rule and no incident stands out in this period."]
+    assert texts_of["recommendations"] == ["Nothing needs to be done."]
     assert len(written(orders(few, dict.fromkeys(few, 2)))["anomalies"]) == 3
 
 
 def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
-    told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
+    impact = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
 
-    assert told == [
+    assert impact == [
         "Rule order_id.unique (orders): An order that cannot be distinguished from others is shipped twice or not at all.",
         "Rule price.required (orders): 90 findings; the value of these records is unknown. The order cannot be invoiced "
         "as it stands, and its revenue is missing.",
@@ -84,9 +84,9 @@ def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
         )
         for entity, one in contracts().items()
     }
-    told = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
+    impact = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
 
-    assert told == ["Rule price.required (orders): 90 findings; the value of these records is unknown."]
+    assert impact == ["Rule price.required (orders): 90 findings; the value of these records is unknown."]
 
 
 def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
@@ -155,14 +155,14 @@ def test_a_segment_is_spoken_of_where_it_holds_enough_of_all_findings() -> None:
         }
     }
 
-    def told(others: int) -> str:
+    def hypotheses(others: int) -> str:
         found = {"email.format": 40, "name.required": others}
         made = orders({})
         counts = dict(made.counts) | {"customers": PeriodCounts(Counts(received=5_000, findings=found, segments=values))}
         return " ".join(written(replace(made, counts=counts))["hypotheses"])
 
-    assert "country Germany" in told(600)
-    assert "country Germany" not in told(700)
+    assert "country Germany" in hypotheses(600)
+    assert "country Germany" not in hypotheses(700)
 
 
 @pytest.mark.parametrize(("lag", "said"), [(0, False), (9, False), (10, True), (5_000, True)])
