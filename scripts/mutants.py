@@ -70,6 +70,7 @@ def report(package: str, total: int, sample: dict[str, str]) -> None:
 
 
 def batches(names: list[str]) -> Iterable[list[str]]:
+    """Return the names in the batches that one run of the tool takes."""
     return (names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE))
 
 
