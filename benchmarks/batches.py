@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import aiokafka.consumer.fetcher as fetcher
 import aiokafka.producer.message_accumulator as accumulator
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -26,6 +26,7 @@ class State:
     paused, position = False, 0
 
     def consumed_to(self, position: int) -> None:
+        """Move the position."""
         self.position = position
 
 
@@ -37,7 +38,8 @@ class Assignment:
     def __init__(self) -> None:
         self._state = State()
 
-    def state_value(self, partition: TopicPartition) -> State:
+    def state_value(self, _partition: TopicPartition) -> State:
+        """Return the state of the one partition."""
         return self._state
 
 
@@ -57,7 +59,7 @@ def log() -> bytes:
 
 def fetch(records_type: Any, result_type: Any, memory_type: Any, data: bytes) -> None:
     """Take all records of one fetch."""
-    records = records_type(PARTITION, memory_type(data), [], 0, None, None, True, fetcher.READ_COMMITTED)
+    records = records_type(PARTITION, memory_type(data), [], 0, None, None, True, fetcher.READ_COMMITTED)  # noqa: FBT003 - as aiokafka calls it
     result = result_type(PARTITION, assignment=Assignment(), partition_records=records, backoff=0)
     count = 0
     while result.has_more():

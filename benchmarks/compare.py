@@ -37,6 +37,7 @@ def probe(checkout: Path, arguments: list[str]) -> Figures:
         env=os.environ | {"PYTHONPATH": str(checkout)},
         stdout=subprocess.PIPE,
         text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{checkout}: the probe {arguments[0]} ended with exit code {done.returncode}; its output is above")
@@ -92,7 +93,7 @@ def main() -> None:
     unknown = set(given.only.split(",")) - set(KINDS)
     if unknown:
         parser.error(f"unknown measurements {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}")
-    with services(given.kafka) as (kafka, redis_url):
+    with services(real=given.kafka) as (kafka, redis_url):
         servers = [f"--kafka={kafka}", f"--redis={redis_url}"]
         arguments = {
             "throughput": [*servers, f"--records={given.records}"],

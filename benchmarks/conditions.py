@@ -39,7 +39,8 @@ def main() -> None:
     for condition in contract.conditions:
         library, record = library_check(condition, contract), translated_check(condition, contract)
         vectorised = column_check(condition, contract)
-        assert record is not None and vectorised is not None
+        assert record is not None
+        assert vectorised is not None
         runs: list[Callable[[], object]] = [
             partial(one_by_one, library, records, now),
             partial(one_by_one, record, records, now),

@@ -43,7 +43,7 @@ def main() -> None:
     }
     usual = baseline(len(prices()))
 
-    def judged(all_rules: bool) -> None:
+    def judged(*, all_rules: bool) -> None:
         for batch in (rows[begin : begin + _BATCH] for begin in range(0, len(rows), _BATCH)):
             verdicts = judge.judge_all(batch, list(itertools.repeat(now, len(batch))))
             if all_rules:
@@ -51,8 +51,8 @@ def main() -> None:
 
     runs: dict[str, Callable[[], object]] = {
         "bare validate and serialise": lambda: [process(row) for row in rows],  # type: ignore[arg-type]
-        "the judge": lambda: judged(False),
-        "the judge and the rules over other records": lambda: judged(True),
+        "the judge": lambda: judged(all_rules=False),
+        "the judge and the rules over other records": lambda: judged(all_rules=True),
     }
     collect_garbage_rarely()  # as the worker does
     times: dict[str, list[float]] = {name: [] for name in runs}

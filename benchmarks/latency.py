@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--kafka", action="store_true", help="Apache Kafka instead of the embedded broker")
     options = parser.parse_args()
-    with services(options.kafka) as (bootstrap, redis_url):
+    with services(real=options.kafka) as (bootstrap, redis_url):
         times = measure(bootstrap, redis_url, options.rate, options.seconds)
     if not times:
         raise SystemExit("no clean record arrived; see the worker's log above")

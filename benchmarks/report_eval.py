@@ -27,7 +27,7 @@ from reporter.texts import texts
 from stream_app.counts.fields import Counts
 from stream_app.settings import Settings, load_settings
 from stream_app.store.period import PeriodCounts
-from tests.support.report_facts import WORSE, AnIncident, contracts, material
+from tests.support.report_facts import WORSE, an_incident, contracts, material
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class FactSet:
     language: str = "en"
 
     def facts(self) -> Facts:
+        """Compute the facts."""
         return compute(self.material, texts(self.language))
 
 
@@ -52,7 +53,7 @@ def fact_sets() -> Iterator[FactSet]:
     counts = {entity: PeriodCounts(Counts(received=1_000, clean=1_000)) for entity in contracts()}
     yield FactSet("quiet day", material(counts=counts, before=counts, incidents=()))
     nothing = {entity: PeriodCounts() for entity in contracts()}
-    yield FactSet("nothing came in", material(counts=nothing, incidents=(AnIncident(observed=0.0),)))
+    yield FactSet("nothing came in", material(counts=nothing, incidents=(an_incident(observed=0.0),)))
     products = day.counts["products"]
     segments = products.counts.segments["category"]
     hostile = {"category": {WORSE if name != "Books" else name: numbers for name, numbers in segments.items()}}
@@ -62,7 +63,7 @@ def fact_sets() -> Iterator[FactSet]:
         rule_id: 10 + 7 * number for number, (rule_id, rule) in enumerate(contracts()["orders"].rules.items()) if rule.counts
     }
     crowded = replace(day.counts["orders"], counts=replace(day.counts["orders"].counts, findings=rules))
-    many = tuple(AnIncident(id=f"orders.volume.{number}", observed=100.0 + number) for number in range(12))
+    many = tuple(an_incident(id=f"orders.volume.{number}", observed=100.0 + number) for number in range(12))
     yield FactSet("crowded day", material(counts=dict(day.counts) | {"orders": crowded}, incidents=many))
 
 
@@ -76,14 +77,15 @@ def evaluate(settings: Settings, sets: Sequence[FactSet], repeat: int) -> list[d
         for _ in range(repeat):
             began = time.monotonic()
             written = author.write(one.facts(), texts(one.language))
-            tokens = written.verdict["tokens"]
+            provenance = written.provenance.to_dict()
+            tokens = provenance["tokens"]
             rows.append(
                 {
                     "set": one.name,
-                    "outcome": written.verdict["outcome"],
-                    "reason": written.verdict["reason"],
-                    "grounding": written.verdict["grounding"],
-                    "problems": sorted({code for codes in written.verdict["problems"] for code in codes}),
+                    "outcome": provenance["outcome"],
+                    "reason": provenance["reason"],
+                    "grounding": provenance["grounding"],
+                    "problems": sorted({code for codes in provenance["problems"] for code in codes}),
                     "tokens_in": tokens["input"],
                     "tokens_out": tokens["output"],
                     "cost": (tokens["input"] * settings.llm_price_input + tokens["output"] * settings.llm_price_output) / 1e6,

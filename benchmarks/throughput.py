@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import redis
-from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from kafka.admin import KafkaAdminClient, NewTopic
 
 from benchmarks.workload import load
 from headrace.embedded.kafka import apache_kafka
@@ -75,7 +75,7 @@ def peer(name: str, settings: Settings, count: int) -> float:
 
 
 @contextlib.contextmanager
-def services(real: bool) -> Iterator[tuple[str, str]]:
+def services(*, real: bool) -> Iterator[tuple[str, str]]:
     """Run a broker and a Redis; yield the bootstrap servers and the URL of Redis."""
     with EmbeddedStack() as stack:
         if not real:
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kafka", action="store_true", help="Apache Kafka instead of the embedded broker")
     options = parser.parse_args()
-    with services(options.kafka) as (kafka, redis_url):
+    with services(real=options.kafka) as (kafka, redis_url):
         settings = load_settings(kafka=kafka, topic_prefix=f"b{uuid.uuid4().hex[:6]}-")
         load(settings, options.records)
         contenders = {name: functools.partial(peer, name) for name in ("confluent", "aiokafka")}

@@ -1,4 +1,4 @@
-"""What ``streamlit run`` starts: the gate, the pages and their frame."""
+"""The entry script of ``streamlit run``: the gate, the pages and their frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboard import gate
 from dashboard.parts import frame, theme
 from dashboard.screens import anomalies, clean_orders, overview, pipeline, quality, report
 
-#: Pages that show the newest, whatever the range.
+#: Pages without a time range.
 UNRANGED = {"clean", "pipeline", "report"}
 ICON = Path(__file__).with_name("icon.svg")
 

@@ -1,7 +1,7 @@
-"""What the pages show, read once per interval for all viewers.
+"""Reads what the pages show, once per interval for all viewers; the only module of the dashboard that opens a connection.
 
-A cached function computes a value once, whoever asks, and the others wait for it: twenty viewers of a range cost Redis as
-much as one. Values are frozen, so that all viewers may hold the same one.
+A cached function computes a value once, and concurrent callers wait for it, so twenty viewers of a range cost Redis as much as
+one. Values are frozen, so that all viewers can share them.
 """
 
 from __future__ import annotations
@@ -14,28 +14,34 @@ from typing import TypeVar
 
 import streamlit as st
 
+from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
 from stream_app.kafka.broker import Broker, describe
+from stream_app.kafka.search import find
+from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings, load_settings
-from stream_app.store.incidents import Incident
 from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import StoredReport
 from stream_app.views import overview as overview_view
-from stream_app.views import pulse as pulse_view
 from stream_app.views.overview import Overview
-from stream_app.views.pulse import Pulse
+from stream_app.views.pace import Sample, sample_of
+from stream_app.views.pulse import Pulse, read_pulse
 from stream_app.views.quality import QualityView, read_quality
 from stream_app.views.ranges import Chosen, TimeRange
+from stream_app.views.record import Opened, opened
 
-#: Seconds between two refreshes of a page, and how long one read serves all viewers.
+#: Seconds between two refreshes of a page, and for which one read serves all viewers.
 EVERY = 3.0
 SHARED_FOR = 2.5
-#: Seconds that one answer of Kafka serves all viewers: brokers and topics change seldom.
+#: Seconds for which one answer of Kafka serves all viewers: brokers and topics rarely change, and records never.
 BROKER_SHARED_FOR = 60
-#: How many samples of the pipeline's pace are kept: an hour of refreshes.
+RECORD_SHARED_FOR = 300
+#: Seconds after which a record that was not found is searched again.
+RECORD_RETRIED_AFTER = 10
+#: Samples of the pipeline's pace: an hour of refreshes.
 SAMPLES = 1_200
-#: How many of the newest a page can show.
+#: Maximum number of incidents and reports on a page.
 INCIDENTS = 200
 REPORTS = 50
 
@@ -44,29 +50,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """Nothing could be read; ``reason`` says why and what to do. ``at``: wall time in ms."""
+    """A failed read. ``reason``: what is wrong and what to do; ``at``: wall time in ms."""
 
     reason: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The pipeline's pace at one moment: ``at`` wall time in ms, records in so far, and lag (None: unknown)."""
-
-    at: int
-    received: int
-    lag: int | None
-
-
 def now_ms() -> int:
-    """Wall time in ms."""
+    """Return the wall time in ms."""
     return time.time_ns() // 1_000_000
 
 
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
-    """The settings, read once."""
+    """Return the settings, read once."""
     return load_settings()
 
 
@@ -84,57 +81,70 @@ def _read(read: Callable[[Queries], T]) -> T | Down:
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def overview(chosen: Chosen) -> Overview | Down:
-    """The overview of a range."""
+    """Read the overview of a range."""
     return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def quality(chosen: Chosen) -> QualityView | Down:
-    """The quality of a range in depth."""
+    """Read the quality of a range in depth."""
     return _read(lambda queries: read_quality(queries, chosen))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def findings() -> tuple[RecentFinding, ...] | Down:
-    """The newest findings."""
+    """Read the newest findings."""
     return _read(lambda queries: queries.findings())
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def incidents() -> tuple[Incident, ...] | Down:
-    """The newest incidents, open and closed."""
+    """Read the newest incidents, open and closed."""
     return _read(lambda queries: queries.incidents(limit=INCIDENTS))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def reports() -> tuple[StoredReport, ...] | Down:
-    """The last reports, newest first."""
+    """Read the last reports, newest first."""
     return _read(lambda queries: queries.reports(limit=REPORTS))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def clean(entity: str) -> tuple[CleanRecord, ...] | Down:
-    """The newest clean records of an entity."""
+    """Read the newest clean records of an entity."""
     return _read(lambda queries: queries.clean(entity))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def pulse() -> Pulse | Down:
-    """How the pipeline stands."""
-    read = _read(pulse_view.read_pulse)
+    """Read the pipeline's state, and take a sample of its pace."""
+    read = _read(read_pulse)
     if isinstance(read, Pulse) and read.contracts:
-        known = set(read.lag) >= set(read.contracts)
-        _samples().append(Sample(read.read_at, read.received, sum(read.lag.values()) if known else None))
+        _samples().append(sample_of(read))
     return read
 
 
 @st.cache_resource(ttl=BROKER_SHARED_FOR, show_spinner=False)
 def broker(entities: tuple[str, ...]) -> Broker | str:
-    """The broker and the topics of these entities, or why it cannot be asked."""
+    """Read the broker and the topics of these entities from Kafka; an error message if that fails."""
     try:
         return describe(settings(), entities)
     except HeadraceError as error:
         return str(error)
+
+
+@st.cache_resource(ttl=RECORD_RETRIED_AFTER, max_entries=200, show_spinner=False)
+def record(entity: str, source: str, _contract: ContractSummary) -> Opened | str:
+    """Read a finding's record from Kafka, masked; an error message if that fails."""
+    try:
+        return _record(entity, source, _contract)
+    except HeadraceError as error:
+        return str(error)
+
+
+@st.cache_resource(ttl=RECORD_SHARED_FOR, max_entries=200, show_spinner=False)
+def _record(entity: str, source: str, contract: ContractSummary) -> Opened:
+    return opened(find(settings(), entity, source), contract)
 
 
 @st.cache_resource(show_spinner=False)
@@ -143,12 +153,12 @@ def _samples() -> deque[Sample]:
 
 
 def samples() -> tuple[Sample, ...]:
-    """The pipeline's pace as this dashboard saw it, oldest first, while somebody looked."""
+    """Return the samples taken while a page was open, oldest first."""
     return tuple(_samples())
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
 def suggested_range() -> TimeRange | None:
-    """The range a new viewer starts with; None while Redis is away."""
+    """Return the range that a new viewer starts with; None while Redis is unavailable."""
     read = _read(overview_view.suggested_range)
     return None if isinstance(read, Down) else read

@@ -1,4 +1,4 @@
-"""Who may see the dashboard: everyone who reaches it, or those of an allow-list after a log-in by OpenID Connect."""
+"""Access to the dashboard: open to everyone who reaches it, or to an allow-list after a log-in by OpenID Connect."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from dashboard.text import markup
 
 
 def refusal(user: Mapping[str, object], allowed: str) -> str | None:
-    """Why this user may not see the dashboard; None where the user may.
+    """Return why this user may not see the dashboard; None if the user may.
 
     Args:
-        user: the claims of the identity token. An e-mail counts only when the provider has verified it: else whoever opens
-            an account there under another's address would be that other.
-        allowed: e-mails and domains, separated by commas: ``ann@example.org,@example.com``.
+        user: the claims of the identity token. An e-mail address counts only if the provider has verified it: otherwise anyone
+            could open an account there with another person's address.
+        allowed: e-mail addresses and domains, separated by commas: ``ann@example.org,@example.com``.
     """
     email = str(user.get("email") or "").strip().casefold()
     if not email or email.count("@") != 1:
-        return "Your account has no e-mail address, so it cannot be on the list."
+        return "Your account has no e-mail address, so it cannot be on the allow-list."
     if user.get("email_verified") is not True and str(user.get("email_verified")).lower() != "true":
         return "Your provider has not verified your e-mail address."
     _, _, domain = email.partition("@")
     for entry in (one.strip().casefold() for one in allowed.split(",")):
         if entry and (email == entry or (entry.startswith("@") and domain == entry[1:])):
             return None
-    return "Your e-mail address is not on the list of this dashboard. Ask whoever runs it."
+    return "Your e-mail address is not on the allow-list of this dashboard. Ask its administrator to add it."
 
 
 def passed() -> bool:
-    """Whether the viewer may go on; else draws what there is to do instead."""
+    """True if the viewer may see the dashboard; otherwise draw a log-in or the reason."""
     settings = data.settings()
     if settings.dashboard_login is None:
         return True
     user = st.user.to_dict()
     if user.get("is_logged_in") is not True:
-        _card("Log in", "This dashboard is for those on its list.", None)
+        _card("Log in", "Only users on the allow-list can see this dashboard.", None)
         return False
     why = refusal(user, settings.dashboard_allow)
     if why is None:
@@ -47,7 +47,7 @@ def passed() -> bool:
 
 
 def log_out() -> None:
-    """A way out, where there was a log-in."""
+    """Draw a log-out button if there was a log-in."""
     if data.settings().dashboard_login is not None:
         st.button("Log out", on_click=st.logout, key="log-out", type="tertiary", icon=":material/logout:")
 

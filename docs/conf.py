@@ -41,10 +41,10 @@ nitpick_ignore_regex = [(r"py:.*", r".*")]
 suppress_warnings = ["autoapi.python_import_resolution", "ref.python"]
 
 
-def _skip(_app: Any, what: str, name: str, _object: Any, skip: bool, _options: Any) -> bool:
+def _skip(_app: Any, what: str, name: str, _object: Any, skip: bool, _options: Any) -> bool:  # noqa: FBT001 - as Sphinx calls it
     """Leave out private members and the entry module ``__main__``."""
     last = name.rpartition(".")[2]
-    return skip or last.startswith("_") and last != "__init__" or what == "module" and last == "__main__"
+    return skip or (last.startswith("_") and last != "__init__") or (what == "module" and last == "__main__")
 
 
 def setup(app: Any) -> None:

@@ -31,7 +31,7 @@ def received() -> int | None:
     return _received[0] if _received else None
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, _frame: FrameType | None) -> None:
     _received.append(number)
     raise KeyboardInterrupt
 
@@ -70,7 +70,7 @@ class Stop:
     def listening(self) -> Iterator[Stop]:
         """Handle SIGINT and SIGTERM; restore the former handlers afterwards."""
 
-        def handle(number: int, frame: FrameType | None) -> None:
+        def handle(number: int, _frame: FrameType | None) -> None:
             now = time.monotonic()
             if self.signal is not None:
                 if now - self._at < ONE_SIGNAL:

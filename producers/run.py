@@ -15,11 +15,14 @@ NO_DELAY = 0.001
 class Progress(Protocol):
     """Shows the user how far a run is."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """Print a line."""
 
-    def update(self, count: int, fraction: Callable[[], float | None]) -> None: ...
+    def update(self, count: int, fraction: Callable[[], float | None]) -> None:
+        """Show the number of records so far, and the fraction of the run that is done, if known."""
 
-    def seconds(self) -> float: ...
+    def seconds(self) -> float:
+        """Return the time since the start."""
 
 
 class Stop(Protocol):
@@ -27,7 +30,8 @@ class Stop(Protocol):
 
     def __bool__(self) -> bool: ...
 
-    def wait(self, seconds: float) -> None: ...
+    def wait(self, seconds: float) -> None:
+        """Sleep until the stop, at most ``seconds``."""
 
 
 def summary(total: int, what: str, counts: Counter[str], seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""The reporter: facts of a period become a report whose prose may be a model's and whose numbers never are."""
+"""Reports about periods of the stream: a model or a template writes the text, and every figure comes from facts."""

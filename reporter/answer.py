@@ -1,4 +1,4 @@
-"""What a model that is asked answers, or why it does not, and the protocol of asking it."""
+"""The protocol of asking a model: its reply, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reporter.prompt import Messages
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered, the tokens it took, and the seconds, retries included."""
+    """A model's reply, the tokens it used, and the seconds, retries included."""
 
     content: str
     tokens_in: int
@@ -21,8 +21,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer. ``reason`` is counted: timeout, unreachable, status-429, refusal, cut-off, too-large,
-    malformed, budget, circuit. ``detail`` never holds the key or what the endpoint wrote.
+    """Why there is no reply.
+
+    Attributes:
+        reason: is counted: timeout, unreachable, status-429, refusal, cut-off, too-large, malformed, budget, circuit.
+        detail: never contains the key or text of the endpoint.
     """
 
     reason: str
@@ -33,14 +36,16 @@ class Failure:
 
 
 class Call(Protocol):
-    """Asks a model. Total: what goes wrong is a Failure."""
+    """Asks a model. Never raises: every failure is a ``Failure``."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The model's name."""
 
-    def ask(self, messages: Messages, seconds: float) -> Reply | Failure: ...
+    def ask(self, messages: Messages, seconds: float) -> Reply | Failure:
+        """Return the model's reply, or why there is none after ``seconds``."""
 
 
 def estimate(messages: Messages) -> int:
-    """Tokens of a question, rather too many: three bytes of JSON a token."""
+    """Estimate the tokens of a question, rather too high: three bytes of JSON per token."""
     return len(json.dumps(messages, ensure_ascii=False).encode()) // 3 + 1

@@ -1,11 +1,14 @@
-"""Who writes a report: the model behind its gate where there is one, and always, in the end, the template."""
+"""Authors of reports: the model with its gate, if there is one, and otherwise the template."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from reporter import gate, template
 from reporter.answer import Call, Failure, Reply
@@ -17,66 +20,101 @@ from reporter.texts import Texts
 
 log = logging.getLogger(__name__)
 
-#: A reply and one repair.
+#: Maximum number of replies: the first, and one corrected.
 ATTEMPTS = 2
+#: Maximum number of problems of one reply that are stored.
+MOST_PROBLEMS = 20
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Tokens of all questions and replies."""
+
+    input: int
+    output: int
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """How a report came about, stored with it; from ``attempts`` on only if a model was asked.
+
+    Attributes:
+        outcome: the model's first reply passed, its corrected reply did, or the template wrote the report.
+        reason: why the template wrote it: ``off``, ``gate`` or the reason of a ``Failure``.
+        grounding: share of the figures and names in the model's first reply that were references to facts.
+        problems: codes of the problems of each reply.
+    """
+
+    outcome: Literal["passed", "repaired", "template"]
+    reason: str | None
+    attempts: int | UnsetType = UNSET
+    repaired: bool | UnsetType = UNSET
+    grounding: float | UnsetType | None = UNSET
+    problems: list[list[str]] | UnsetType = UNSET
+    tokens: Tokens | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it is stored."""
+        stored: dict[str, Any] = msgspec.to_builtins(self)
+        return stored
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A draft that may be published. ``counts``: what to add to the reporter's counters."""
+    """A draft that may be published. ``counts``: increments of the reporter's counters."""
 
     draft: Draft
     by: Literal["model", "template"]
     model: str | None
     prompt: str
-    verdict: dict[str, Any]
+    provenance: Provenance
     counts: dict[str, int] = field(default_factory=dict)
 
 
 class Author(Protocol):
-    """Writes drafts. Total: whatever happens to a model, there is a draft whose references are all facts."""
+    """Writes drafts. Never raises: whatever happens to a model, there is a draft whose references are all facts."""
 
-    def write(self, facts: Facts, texts: Texts) -> Written: ...
+    def write(self, facts: Facts, texts: Texts) -> Written:
+        """Return a draft of the facts in the language of ``texts``."""
 
 
 class TemplateAuthor:
-    """Writes without a model. ``reason`` says why there is none: ``off``, or what failed."""
+    """Writes without a model."""
 
-    def write(self, facts: Facts, texts: Texts, reason: str = "off", tried: Mapping[str, Any] | None = None) -> Written:
-        """The deterministic report, with what was tried before it in the verdict."""
-        verdict = {"outcome": "template", "reason": reason, **(tried or {})}
-        return Written(
-            template.write(facts, texts),
-            "template",
-            None,
-            VERSION,
-            verdict,
-            {"reports": 1, "by_template": 1, f"why:{reason}": 1},
-        )
+    def write(self, facts: Facts, texts: Texts) -> Written:
+        """Write the report by template, because no model is set."""
+        return self.write_instead(facts, texts, "off", Attempts())
+
+    def write_instead(self, facts: Facts, texts: Texts, reason: str, attempts: Attempts) -> Written:
+        """Write the report by template. ``reason``: why no model does; ``attempts``: what it was asked before."""
+        counts = {"reports": 1, "by_template": 1, f"why:{reason}": 1}
+        draft = template.write(facts, texts)
+        if reason == "off":
+            return Written(draft, "template", None, VERSION, Provenance("template", reason), counts)
+        return Written(draft, "template", None, VERSION, attempts.provenance("template", reason), counts | attempts.counts())
 
 
 @dataclass(slots=True)
-class _Tried:
-    """What the calls of one report came to."""
+class Attempts:
+    """The replies to one report's questions, and the gate's verdicts on them."""
 
     replies: list[Reply] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        first = self.verdicts[0] if self.verdicts else None
-        return {
-            "attempts": len(self.replies),
-            "repaired": len(self.verdicts) > 1 and self.verdicts[-1].passed,
-            "grounding": None if first is None else first.grounding,
-            "problems": [[problem.code for problem in verdict.problems][:20] for verdict in self.verdicts],
-            "tokens": {
-                "input": sum(reply.tokens_in for reply in self.replies),
-                "output": sum(reply.tokens_out for reply in self.replies),
-            },
-            "seconds": round(sum(reply.seconds for reply in self.replies), 2),
-        }
+    def provenance(self, outcome: Literal["passed", "repaired", "template"], reason: str | None) -> Provenance:
+        """Summarise the attempts."""
+        return Provenance(
+            outcome=outcome,
+            reason=reason,
+            attempts=len(self.replies),
+            repaired=len(self.verdicts) > 1 and self.verdicts[-1].passed,
+            grounding=self.verdicts[0].grounding if self.verdicts else None,
+            problems=[[problem.code for problem in verdict.problems][:MOST_PROBLEMS] for verdict in self.verdicts],
+            tokens=Tokens(sum(reply.tokens_in for reply in self.replies), sum(reply.tokens_out for reply in self.replies)),
+            seconds=round(sum(reply.seconds for reply in self.replies), 2),
+        )
 
     def counts(self) -> dict[str, int]:
+        """Return the increments of the reporter's counters."""
         counted: dict[str, int] = {"calls": len(self.replies)}
         for verdict in self.verdicts:
             for problem in verdict.problems:
@@ -90,38 +128,36 @@ class _Tried:
 
 
 class ModelAuthor:
-    """Asks a model, shows its reply to the gate, asks once more with what was wrong, and else writes by template.
+    """Asks a model and checks its reply; asks once more with the problems, and otherwise writes by template.
 
-    ``call`` asks the endpoint (see ``Call``); ``started`` makes the deadline of one report, seconds left when called.
+    Args:
+        call: asks the endpoint.
+        start: starts the deadline of one report, which returns the seconds left when called.
     """
 
-    def __init__(self, call: Call, started: Callable[[], Callable[[], float]]) -> None:
+    def __init__(self, call: Call, start: Callable[[], Callable[[], float]]) -> None:
         self._call = call
-        self._started = started
-        self._fallback = TemplateAuthor()
+        self._start = start
+        self._template = TemplateAuthor()
 
     def write(self, facts: Facts, texts: Texts) -> Written:
-        left = self._started()
-        tried = _Tried()
+        """Write the report."""
+        seconds_left = self._start()
+        attempts = Attempts()
         messages = first_messages(facts)
         for _ in range(ATTEMPTS):
-            answer = self._call.ask(messages, left())
+            answer = self._call.ask(messages, seconds_left())
             if isinstance(answer, Failure):
-                log.warning("the model did not write the report: %s; the template does", answer)
-                return self._instead(facts, texts, answer.reason, tried)
+                log.warning("the model did not write the report: %s; the template writes it", answer)
+                return self._template.write_instead(facts, texts, answer.reason, attempts)
             verdict = gate.check(answer.content, facts, texts)
-            tried.replies.append(answer)
-            tried.verdicts.append(verdict)
+            attempts.replies.append(answer)
+            attempts.verdicts.append(verdict)
             if verdict.draft is not None:
-                repaired = len(tried.verdicts) > 1
-                counts = {"reports": 1, "by_model": 1, "repaired": int(repaired)} | tried.counts()
-                outcome = {"outcome": "repaired" if repaired else "passed", "reason": None} | tried.to_dict()
-                return Written(verdict.draft, "model", self._call.model, VERSION, outcome, counts)
+                repaired = len(attempts.verdicts) > 1
+                counts = {"reports": 1, "by_model": 1, "repaired": int(repaired)} | attempts.counts()
+                provenance = attempts.provenance("repaired" if repaired else "passed", None)
+                return Written(verdict.draft, "model", self._call.model, VERSION, provenance, counts)
             messages = repair_messages(messages, answer.content, verdict)
         log.warning("the gate refused the model's report twice; the template writes it")
-        return self._instead(facts, texts, "gate", tried)
-
-    def _instead(self, facts: Facts, texts: Texts, reason: str, tried: _Tried) -> Written:
-        written = self._fallback.write(facts, texts, reason, tried.to_dict())
-        written.counts.update(tried.counts())
-        return written
+        return self._template.write_instead(facts, texts, "gate", attempts)

@@ -1,4 +1,4 @@
-"""Puts a reporter together from the settings."""
+"""Builds a reporter from the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stream_app.store.reports import ReportStore
 
 
 def reporter_of(settings: Settings, *, topic: bool = True) -> Reporter:
-    """A reporter on the Redis, Kafka and model that the settings name; nothing is sent until a report is written."""
+    """Build a reporter on the Redis, Kafka and model of the settings; nothing is sent until a report is written."""
     store = ReportStore(connect(settings), settings.redis_prefix)
     channels: list[Channel] = [ReportsTopic(settings)] if topic else []
     notifier = Notifier.of(settings.notify)
@@ -25,25 +25,26 @@ def reporter_of(settings: Settings, *, topic: bool = True) -> Reporter:
 
 
 def author_of(settings: Settings, store: ReportStore) -> Author:
-    """The model behind its gate and limits where the settings name one, else the template."""
+    """Return the model with its gate and limits if the settings name one, else the template."""
     if settings.llm_model is None:
         return TemplateAuthor()
-    # The client is slow to import: only who has a model waits for it.
-    from reporter.call import Endpoint
+    # The client is slow to import, so it is imported only if there is a model.
+    from reporter.call import Endpoint  # noqa: PLC0415
 
-    found = Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)
+    endpoint = Endpoint(settings.llm_base_url, settings.llm_model, settings.llm_key)
 
     def deadline() -> Deadline:
         return Deadline(settings.llm_timeout)
 
-    return ModelAuthor(LimitedCall(found, store, settings), deadline)
+    return ModelAuthor(LimitedCall(endpoint, store, settings), deadline)
 
 
 class Deadline:
-    """Seconds left, when called."""
+    """Returns the seconds that are left when called."""
 
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
 
     def __call__(self) -> float:
+        """Return the seconds that are left; negative when the time is up."""
         return self._until - time.monotonic()

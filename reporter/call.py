@@ -1,6 +1,6 @@
-"""One question to a model behind any OpenAI-compatible endpoint, bounded in time, size and money.
+"""One question to a model at any OpenAI-compatible endpoint, limited in time and size.
 
-Every failure is a value, never an exception: a report does not depend on the model.
+Every failure is a value, not an exception, because a report does not depend on the model.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from reporter.answer import Failure, Reply, estimate
 from reporter.prompt import MOST_TOKENS, SHAPES, Messages
 from stream_app.retries import POLICIES
 
-#: Longest reply that is read, in bytes as they come off the wire.
+#: Maximum length of a reply, in bytes of the response.
 MOST_BYTES = 1 << 20
 #: Attempts and waits of one question.
 POLICY = POLICIES["model"]
 FIRST_WAIT = POLICY.first
-#: Less time than this (seconds) is not worth a call.
+#: Minimum seconds that a call needs.
 LEAST_TIME = 0.2
 
 
 class TooLarge(httpx2.RequestError):
-    """The reply is longer than MOST_BYTES, or is packed so that its length cannot be told."""
+    """The reply is longer than MOST_BYTES, or is compressed, so that its length is unknown."""
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that ends in an error where it grows too large."""
+    """A body that raises TooLarge beyond MOST_BYTES."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -51,9 +51,9 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 async def _bound(response: httpx2.Response) -> None:
-    """Hook on every response, before its body is read."""
+    """Limit a response before its body is read."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise TooLarge("reply is packed")
+        raise TooLarge("reply is compressed")
     response.stream = _Bounded(response.stream)
 
 
@@ -78,12 +78,12 @@ class _Completion(BaseModel):
 
 
 class Endpoint:
-    """A model behind an endpoint that speaks OpenAI's chat completions."""
+    """A model at an endpoint with OpenAI's chat completions."""
 
     def __init__(self, base_url: str, model: str, key: SecretStr | None) -> None:
         self._base_url = base_url
         self._model = model
-        # Local endpoints want none; the client insists on a value.
+        # Local endpoints need no key, but the client requires a value.
         self._key = key.get_secret_value() if key is not None else "none"
         self._shape = 0
 
@@ -93,7 +93,7 @@ class Endpoint:
         return self._model
 
     def ask(self, messages: Messages, seconds: float) -> Reply | Failure:
-        """The model's answer, within ``seconds``, retries included."""
+        """Return the model's reply within ``seconds``, retries included."""
         if seconds < LEAST_TIME:
             return Failure("timeout", "no time left")
         return asyncio.run(self._within(messages, seconds))
@@ -101,13 +101,13 @@ class Endpoint:
     async def _within(self, messages: Messages, seconds: float) -> Reply | Failure:
         began = time.monotonic()
         try:
-            # A deadline over everything: a server that drips bytes meets every time-out between two of them.
+            # A deadline for the whole call: a server that sends byte by byte never exceeds a time-out between two of them.
             async with asyncio.timeout(seconds):
-                return await self._tried(messages, began, seconds)
+                return await self._ask(messages, began, seconds)
         except TimeoutError:
             return Failure("timeout", f"no answer in {seconds:.0f} s")
 
-    async def _tried(self, messages: Messages, began: float, seconds: float) -> Reply | Failure:
+    async def _ask(self, messages: Messages, began: float, seconds: float) -> Reply | Failure:
         http = httpx2.AsyncClient(
             follow_redirects=False,  # the key goes to the endpoint that was named, nowhere else
             headers={"Accept-Encoding": "identity"},
@@ -122,7 +122,7 @@ class Endpoint:
             retrying = tenacity.AsyncRetrying(
                 stop=tenacity.stop_any(POLICY.stop, tenacity.stop_before_delay(seconds)),
                 wait=_wait,
-                retry=tenacity.retry_if_exception(_passes),
+                retry=tenacity.retry_if_exception(_is_temporary),
                 reraise=True,
             )
             try:
@@ -132,7 +132,7 @@ class Endpoint:
             return _read(raw, messages, time.monotonic() - began)
 
     async def _shaped(self, client: openai.AsyncOpenAI, messages: Messages) -> bytes:
-        """Ask in the shape that worked last, else in simpler ones."""
+        """Ask in the way that worked last, else in simpler ones."""
         while True:
             try:
                 answer = await client.chat.completions.with_raw_response.create(
@@ -140,15 +140,16 @@ class Endpoint:
                     messages=messages,  # type: ignore[arg-type]
                     **SHAPES[self._shape],
                 )
-                return answer.http_response.content
             except (openai.BadRequestError, openai.UnprocessableEntityError):
                 if self._shape + 1 == len(SHAPES):
                     raise
                 self._shape += 1
+            else:
+                return answer.http_response.content
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """As long as the endpoint asks for, if that is sensible; else longer from try to try."""
+    """Return the seconds to wait: those that the endpoint asks for, if plausible; else longer after each attempt."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, openai.APIStatusError):
         asked = error.response.headers.get("retry-after", "")
@@ -157,43 +158,43 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return float(tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=POLICY.longest)(state))
 
 
-def _passes(error: BaseException) -> bool:
-    """Whether a second try may help."""
+def _is_temporary(error: BaseException) -> bool:
+    """True if another attempt may succeed."""
     if isinstance(error, openai.APIStatusError):
         return error.status_code in {408, 409, 425, 429} or error.status_code >= 500
     return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, TooLarge)
 
 
-#: What is behind the usual refusals.
+#: Status → cause and cure.
 _CURES = {
     401: "the endpoint refuses the key; set HEADRACE_LLM_KEY",
     403: "the key may not use this model; set HEADRACE_LLM_KEY or HEADRACE_LLM_MODEL",
-    404: "no such model or address; set HEADRACE_LLM_MODEL or HEADRACE_LLM_BASE_URL",
-    429: "too many questions, or no credit left",
+    404: "model or address not found; set HEADRACE_LLM_MODEL or HEADRACE_LLM_BASE_URL",
+    429: "too many requests, or no credit left",
 }
 
 
 def _failure(error: openai.OpenAIError) -> Failure:
     if isinstance(error, openai.APIStatusError):
-        return Failure(f"status-{error.status_code}", _CURES.get(error.status_code, "the endpoint refuses the question"))
+        return Failure(f"status-{error.status_code}", _CURES.get(error.status_code, "the endpoint refuses the request"))
     if isinstance(error, openai.APITimeoutError):
         return Failure("timeout", "the endpoint does not answer in time")
     if isinstance(error, openai.APIConnectionError):
         if isinstance(error.__cause__, TooLarge):
-            return Failure("too-large", f"the reply has more than {MOST_BYTES} bytes or is packed")
+            return Failure("too-large", f"the reply has more than {MOST_BYTES} bytes or is compressed")
         return Failure("unreachable", type(error.__cause__ or error).__name__)
     return Failure("malformed", type(error).__name__)
 
 
 def _read(raw: bytes, messages: Messages, seconds: float) -> Reply | Failure:
-    """The one choice of a completion, read strictly from its bytes whatever they say they are."""
+    """Read a completion strictly from its bytes, whatever their declared type."""
     try:
         completion = _Completion.model_validate_json(raw)
     except ValidationError:
-        return Failure("malformed", "the reply is no chat completion")
+        return Failure("malformed", "the reply is not a chat completion")
     choice = completion.choices[0]
     if choice.message.refusal or choice.finish_reason == "content_filter":
-        return Failure("refusal", "the model declines to answer")
+        return Failure("refusal", "the model refuses to answer")
     if choice.finish_reason == "length":
         return Failure("cut-off", f"the reply did not fit into {MOST_TOKENS} tokens")
     if not choice.message.content:

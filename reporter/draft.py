@@ -1,4 +1,4 @@
-"""The shape of a report before its references are rendered: what a model is asked for, and what the template writes."""
+"""A report before its references are rendered: the schema of a model's reply, and what the template writes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-#: A reference to a fact, as it stands in a text: ``{{all.conformity}}``.
+#: A reference to a fact in a text: ``{{all.conformity}}``.
 REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
@@ -16,7 +16,7 @@ class _Part(BaseModel):
 
 
 class Hypothesis(_Part):
-    """A possible cause, the ids of the facts that it rests on, and how strongly they suggest it."""
+    """A possible cause, the ids of the facts that suggest it, and how strongly they do."""
 
     text: str = Field(description="One possible cause, worded as a possibility.")
     rests_on: list[str] = Field(description="Ids of the facts that suggest it, without braces; one to six.")
@@ -24,7 +24,7 @@ class Hypothesis(_Part):
 
 
 class Draft(_Part):
-    """A report whose texts name every figure, rule and segment by a reference."""
+    """A report whose texts contain every figure, rule and segment as a reference."""
 
     headline: str = Field(description="The period in one sentence.")
     summary: list[str] = Field(description="Executive summary: one to five sentences, the most important first.")
@@ -35,7 +35,7 @@ class Draft(_Part):
 
 
 def schema() -> dict[str, Any]:
-    """The draft's JSON schema as structured output wants it: no titles, nothing optional, nothing further."""
+    """Return the draft's JSON schema for structured output: no titles, no optional and no additional properties."""
     found = _plain(Draft.model_json_schema())
     assert isinstance(found, dict)  # noqa: S101 - for the type checker
     return found
@@ -48,5 +48,5 @@ def _plain(part: Any) -> Any:
 
 
 def references(text: str) -> list[str]:
-    """The ids that a text refers to, in order."""
+    """Return the ids that a text refers to, in order."""
     return REFERENCE.findall(text)

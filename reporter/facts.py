@@ -1,21 +1,27 @@
-"""What a fact is: a figure or name that a report may hold, with an id, a unit and its rendering."""
+"""Facts: figures and names that a report may contain, each with an id, a unit and its text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact. ``unit``: see ``figures.render``; ``rendering``: the value as it stands in the report.
+Value = float | int | str
 
-    ``better``: ``higher``, ``lower`` or ``""`` where neither is. ``hidden``: a name that came with the data and is not in
-    the contract; a model is told of it by its id only.
+
+class Fact(msgspec.Struct, frozen=True):
+    """One fact, stored with the report.
+
+    Attributes:
+        unit: see ``formats.render``.
+        rendering: the value as text in the report's language.
+        better: ``higher`` or ``lower``; empty if neither is.
+        hidden: the name came with the data and is not in the contract, so a model gets only its id. It is not stored.
     """
 
     id: str
-    value: float | int | str
+    value: Value
     unit: str
     rendering: str
     label: str
@@ -23,22 +29,23 @@ class Fact:
     hidden: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored with the report."""
-        return {
-            "id": self.id,
-            "value": self.value,
-            "unit": self.unit,
-            "rendering": self.rendering,
-            "label": self.label,
-            "better": self.better,
-        }
+        """Return the fact as it is stored."""
+        stored: dict[str, Any] = msgspec.to_builtins(self)
+        del stored["hidden"]
+        return stored
 
 
 @dataclass(slots=True)
 class Facts:
-    """The facts of one period by id, and the ids that belong together: ``rules`` holds ``rule.orders.quantity.minimum``
-    for the facts whose ids begin with that and a dot. The most important of each come first. ``doubts`` holds the incidents
-    that make the revenue doubtful.
+    """The facts of one period.
+
+    Attributes:
+        start, end: the period, seconds of event time.
+        compared: the previous period has enough records to compare with.
+        all: id → fact.
+        entities, rules, segments, incidents, repairs, missing: prefixes of ids, most important first:
+            ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
+        doubts: prefixes of incidents that make the revenue doubtful.
     """
 
     language: str
@@ -55,13 +62,18 @@ class Facts:
     doubts: list[str] = field(default_factory=list)
 
     def has(self, *ids: str) -> bool:
-        """Whether all of these ids are facts."""
+        """True if all of these ids are facts."""
         return all(one in self.all for one in ids)
 
     def rendering(self, fact_id: str) -> str:
-        """How a fact reads; KeyError when there is none."""
+        """Return a fact's text; KeyError if there is no such fact."""
         return self.all[fact_id].rendering
 
+    def number(self, fact_id: str) -> float:
+        """Return a fact's value; 0 if there is no such fact or it is a text."""
+        fact = self.all.get(fact_id)
+        return 0.0 if fact is None or isinstance(fact.value, str) else float(fact.value)
+
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Fact id → fact, as it is stored with the report."""
+        """Return id → fact as they are stored with the report."""
         return {fact_id: fact.to_dict() for fact_id, fact in self.all.items()}

@@ -1,4 +1,4 @@
-"""Limits that all reporters share through the store: a daily budget, and a pause after failures."""
+"""Limits that all reporters share through Redis: a daily budget, and a pause after failures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from stream_app.store.reports import ReportStore
 
 log = logging.getLogger(__name__)
 
-#: After so many failed questions in a row nobody asks for so many seconds.
+#: After this many failed questions in a row, all reporters pause for this many seconds.
 FAILURES, PAUSE = 3, 600.0
 
 
 class LimitedCall:
-    """Asks only while the day's budget holds and the circuit is closed. The most a question may cost is reserved first."""
+    """Asks only within the day's budget and while the circuit is closed. It reserves a question's maximum cost first."""
 
     def __init__(self, inner: Call, store: ReportStore, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._inner = inner
@@ -35,18 +35,18 @@ class LimitedCall:
         return self._inner.model
 
     def ask(self, messages: Messages, seconds: float) -> Reply | Failure:
-        """The model's answer, or why it was not asked."""
+        """Return the model's reply, or why it was not asked."""
         try:
             return self._ask(messages, seconds)
         except StoreError as error:
-            # Without the store nobody knows what was spent: better no question than one too many.
+            # Without Redis the spent budget is unknown, so do not ask.
             log.warning("%s", error)
-            return Failure("budget", "what was spent today cannot be read")
+            return Failure("budget", "the budget spent today cannot be read from Redis")
 
     def _ask(self, messages: Messages, seconds: float) -> Reply | Failure:
         settings, store = self._settings, self._store
         if store.circuit_open():
-            return Failure("circuit", f"{FAILURES} questions failed in a row; the next one is asked {PAUSE:.0f} s later")
+            return Failure("circuit", f"{FAILURES} questions failed in a row; the next one is asked after {PAUSE:.0f} s")
         day = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%d")
         tokens_in = estimate(messages)
         tokens, cost = tokens_in + MOST_TOKENS, self._cost(tokens_in, MOST_TOKENS)
@@ -55,7 +55,7 @@ class LimitedCall:
             return Failure("budget", "HEADRACE_LLM_DAILY_TOKENS or HEADRACE_LLM_DAILY_COST would be exceeded")
         answer = self._inner.ask(messages, seconds)
         if isinstance(answer, Failure):
-            # A question that failed may have cost something all the same: then what was reserved stays spent.
+            # Other failed questions may have cost something, so their reservation stays spent.
             if answer.reason == "unreachable" or answer.reason.startswith("status-4"):
                 store.give_back(day, tokens, cost)
             store.failed(most=FAILURES, pause=PAUSE)
@@ -67,5 +67,5 @@ class LimitedCall:
         return answer
 
     def _cost(self, tokens_in: int, tokens_out: int) -> int:
-        """Millionths of the unit of the prices, rounded up."""
+        """Return the cost in millionths of the prices' currency, rounded up."""
         return math.ceil(tokens_in * self._settings.llm_price_input + tokens_out * self._settings.llm_price_output)

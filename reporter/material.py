@@ -1,53 +1,22 @@
-"""What a report is computed from: counts of the period and the one before, contracts, incidents, the pipeline's health."""
+"""The material of a report: counts of the period and the previous one, contracts, incidents, the pipeline's health."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from reporter.periods import Period
 from stream_app.contract.summary import ContractSummary
+from stream_app.errors import StoreError
+from stream_app.monitor.incident import Incident
 from stream_app.store.period import PeriodCounts
-
-
-class Incident(Protocol):
-    """An incident as the store holds it; floats are of the worst window, times are epoch seconds."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def entity(self) -> str: ...
-    @property
-    def metric(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def windows(self) -> int: ...
-    @property
-    def observed(self) -> float: ...
-    @property
-    def expected(self) -> float | None: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def direction(self) -> str: ...
-    @property
-    def segment(self) -> tuple[str, str, float, float] | None: ...
+from stream_app.store.queries import Queries
+from stream_app.views.pulse import Pulse, read_pulse
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the pipeline stood when the report was written; ``stream`` is the newest event time, epoch seconds."""
+    """The pipeline when the report was written; ``stream`` is the stream's time in seconds."""
 
     workers: int
     lag: int | None
@@ -57,10 +26,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """From ``start`` up to ``end``, epoch seconds of event time.
+    """Counts from ``start`` up to ``end``, seconds of event time.
 
-    ``before``: the equally long period before, None where the stream does not cover it. ``contracts``: the sales entity
-    first.
+    Attributes:
+        contracts: entity → contract, the sales entity first.
+        before: counts of the previous period, which is as long; None if the stream does not cover it.
     """
 
     start: int
@@ -70,3 +40,40 @@ class Material:
     before: Mapping[str, PeriodCounts] | None
     incidents: Sequence[Incident]
     health: Health
+
+
+def read_material(queries: Queries, period: Period) -> Material:
+    """Read the material of a period's report.
+
+    Raises:
+        StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
+    """
+    pulse = read_pulse(queries)
+    if not pulse.contracts:
+        raise StoreError("no worker has announced a contract yet; start one with `headrace worker`")
+    first = queries.began()
+    covered = first is not None and first <= period.before.start
+    return Material(
+        start=period.start,
+        end=period.end,
+        contracts=pulse.contracts,
+        counts=queries.period(period.start, period.end),
+        before=read_before(queries, period) if covered else None,
+        incidents=queries.incidents(since=period.start, until=period.end),
+        health=_health(pulse),
+    )
+
+
+def read_before(queries: Queries, period: Period) -> Mapping[str, PeriodCounts]:
+    """Read the counts of the previous period."""
+    before = period.before
+    return queries.period(before.start, before.end, called="the previous period")
+
+
+def _health(pulse: Pulse) -> Health:
+    return Health(
+        workers=len(pulse.workers),
+        lag=pulse.known_lag if pulse.lag else None,
+        waiting=pulse.total_waiting,
+        stream=None if pulse.stream_ms is None else pulse.stream_ms // 1000,
+    )

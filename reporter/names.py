@@ -1,4 +1,4 @@
-"""Names that may stand in a report: of the contract, and of segments once they are known to be harmless."""
+"""Names in a report: those of the contract, and values of segments if they are harmless. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from reporter.texts import Texts
 from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.counts.fields import NONE, OTHER
 
-#: A segment's value that is longer is not shown.
+#: Maximum length of a segment's value that is shown.
 LONGEST_SEGMENT = 40
-#: A contract's text is cut to this many characters.
+#: Maximum length of a contract's text.
 LONGEST_TEXT = 200
 _MARKS = frozenset(" -&'.")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_.]+")
 
 
 def part_of_id(name: str) -> str:
-    """A contract's name as part of a fact's id: letters, digits, underscore and dot."""
+    """Return a contract's name as part of a fact's id: letters, digits, underscore and dot."""
     return _NOT_ID.sub("_", name).strip(".") or "_"
 
 
 def is_harmless(value: str) -> bool:
-    """Whether a segment's value may be shown: at most 40 letters, ASCII digits, spaces and ``-&'.``.
+    """True if a segment's value may be shown: at most 40 letters, ASCII digits, spaces and ``-&'.``.
 
-    Written from left to right, no letter that is a number, and no dot inside a word, which programs take for an address.
+    It must be written from left to right, without letters that are numbers, and without a dot inside a word, which programs
+    read as an address.
     """
     if not value.strip() or len(value) > LONGEST_SEGMENT or unicodedata.normalize("NFC", value) != value:
         return False
@@ -47,7 +48,7 @@ def _is_plain(character: str) -> bool:
 
 
 def segment_name(field: str, value: str, number: int, texts: Texts) -> str:
-    """How the segment ``field`` = ``value`` is called in a report; ``number`` names it where its value may not be shown."""
+    """Return the name of the segment ``field`` = ``value``; its ``number`` if its value may not be shown."""
     if value == OTHER:
         return texts("other_segment", field=field)
     if value == NONE:
@@ -58,9 +59,9 @@ def segment_name(field: str, value: str, number: int, texts: Texts) -> str:
 
 
 def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
-    """Whether the contract itself lists this value, so that a model may read it.
+    """True if a contract lists this value, so that a model may get it.
 
-    ``field`` may be one of a referenced record, ``customer_id.country``: then that record's contract may list it.
+    ``field`` may be a field of a referenced record, ``customer_id.country``, which that record's contract may list.
     """
     contract = contracts[entity]
     if value in contract.listed.get(field, ()):
@@ -70,14 +71,14 @@ def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str,
 
 
 def is_hidden(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
-    """Whether a segment's name came with the data: neither listed by the contract, nor all others, nor none."""
+    """True if a segment's value came with the data: it is not listed by a contract, not "others" and not "none"."""
     return value not in {OTHER, NONE} and not is_listed(contracts, entity, field, value)
 
 
 def meaning(rule_id: str, rule: RuleSummary, texts: Texts) -> str | None:
-    """What a finding of this rule says, as part of a sentence; None where the contract says nothing.
+    """Return the meaning of a rule's findings as part of a sentence; None without a message.
 
-    A rule of the contract's own (an id without a dot) is described by what it expects, any other by what is wrong.
+    A rule that the contract defines (an id without a dot) is described by its expectation, any other by what is wrong.
     """
     if not rule.message:
         return None
@@ -88,7 +89,7 @@ def meaning(rule_id: str, rule: RuleSummary, texts: Texts) -> str | None:
 
 
 def sentence(text: str) -> str:
-    """A contract's text as part of a sentence: on one line, cut, without its last stop."""
+    """Return a contract's text as part of a sentence: on one line, shortened, without its final full stop."""
     plain = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     if len(plain) > LONGEST_TEXT:
         plain = plain[: LONGEST_TEXT - 1].rstrip() + "…"
@@ -96,7 +97,7 @@ def sentence(text: str) -> str:
 
 
 def incident_name(entity: str, contract: ContractSummary | None, metric: str, texts: Texts) -> str:
-    """What an incident is about; a rule or field that the contract does not have goes without its name."""
+    """Return what an incident is about, without the name of a rule or field that is not in the contract."""
     kind, _, rest = metric.partition(":")
     # A segment may be a field of a referenced record: `customer_id.country`.
     fields = {*(field.name for field in contract.fields), *contract.segments} if contract else set()
@@ -107,8 +108,8 @@ def incident_name(entity: str, contract: ContractSummary | None, metric: str, te
         return texts("metrics", kind, name=rest, entity=entity)
     if kind == "drift" and rest and contract:
         field, _, how = rest.rpartition(":")
-        told = "drift" if field in fields else "unknown_field"
-        return texts("metrics", told, how if texts.has("metrics", told, how) else "other", name=field, entity=entity)
+        table = "drift" if field in fields else "unknown_field"
+        return texts("metrics", table, how if texts.has("metrics", table, how) else "other", name=field, entity=entity)
     if not rest and texts.has("metrics", kind) and kind in {"volume", "revenue", "average_order", "conformity"}:
         return texts("metrics", kind, entity=entity)
     return texts("metrics", "other", entity=entity)

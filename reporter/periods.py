@@ -1,4 +1,4 @@
-"""Which period a report is about, by the stream's own time. Pure."""
+"""Periods of reports, in the stream's own time. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from stream_app.errors import SettingsError
 from stream_app.windows.grain import LONGEST, Grain
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
-#: Lengths that a young stream is reported in until it covers a whole period, and that ``--once`` chooses from.
-LADDER = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
+#: Lengths (s) of the first reports about a young stream, until it covers a whole period; ``--once`` chooses from them.
+SHORT_LENGTHS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 
 _LENGTH = re.compile(r"([1-9]\d{0,5})\s*(m|min|h|d)")
 _SECONDS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY}
@@ -26,51 +26,52 @@ class Period:
 
     @property
     def length(self) -> int:
+        """Seconds."""
         return self.end - self.start
 
     @property
     def before(self) -> Period:
-        """The equally long period before."""
+        """The previous period of the same length."""
         return Period(self.start - self.length, self.start)
 
     def report_id(self, language: str) -> str:
-        """The id of the one report about this period in a language: ``20261123T1000-20261124T1000-en``."""
+        """Return the id of the report about this period in a language: ``20261123T1000-20261124T1000-en``."""
         begin, end = (datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M") for at in (self.start, self.end))
         return f"{begin}-{end}-{language}"
 
 
 def parse_length(text: str) -> int:
-    """``15m``, ``24h``, ``7d`` as seconds.
+    """Parse ``15m``, ``24h`` or ``7d`` into seconds.
 
     Raises:
-        SettingsError: it is no such length, or longer than a year.
+        SettingsError: the text has another format, or the length exceeds a year.
     """
     found = _LENGTH.fullmatch(text.strip())
     seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
     if not MINUTE <= seconds <= LONGEST:
-        raise SettingsError(f"{text[:20]!r} is no length of a period; write minutes, hours or days, such as 15m, 24h or 7d")
+        raise SettingsError(f"{text[:20]!r} is not a length of a period; write minutes, hours or days, such as 15m, 24h or 7d")
     return seconds
 
 
 def parse_moment(text: str) -> int:
-    """``2026-11-23T10:00Z`` or ``2026-11-23`` as epoch seconds; UTC where no zone is given.
+    """Parse ``2026-11-23T10:00Z`` or ``2026-11-23`` into epoch seconds; UTC without a time zone.
 
     Raises:
-        SettingsError: it is no such moment, or not a whole minute.
+        SettingsError: the text has another format, or is not a whole minute.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         moment = None
     if moment is None or moment.second or moment.microsecond:
-        raise SettingsError(f"{text[:40]!r} is no moment; write a whole minute such as 2026-11-23T10:00Z, or 2026-11-23")
+        raise SettingsError(f"{text[:40]!r} is not a moment; write a whole minute such as 2026-11-23T10:00Z, or 2026-11-23")
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def up_to(stream_ms: int, length: int) -> Period:
-    """The period that ends with the minute that holds the stream's time, itself included.
+    """Return the period that ends with the minute of the stream's time.
 
-    A long one ends with its hour or day: the minutes and hours at the beginning of the period before are no longer kept.
+    A long period ends with the hour or day, because finer windows of the previous period are no longer kept.
     """
     unit = next((grain.seconds for grain in (Grain.MINUTE, Grain.HOUR) if 2 * length < grain.kept * grain.seconds), DAY)
     end = (stream_ms // 1000 // unit + 1) * unit
@@ -79,16 +80,17 @@ def up_to(stream_ms: int, length: int) -> Period:
 
 
 def suggested(first: int | None, stream_ms: int) -> tuple[Period, ...]:
-    """Periods up to the stream's time that it covers twice, so that there is something to compare with, longest first."""
+    """Return the periods up to the stream's time that have a complete previous period, longest first."""
     covered = 0 if first is None else stream_ms // 1000 - first
-    return tuple(up_to(stream_ms, length) for length in reversed(LADDER) if 2 * length <= covered)
+    return tuple(up_to(stream_ms, length) for length in reversed(SHORT_LENGTHS) if 2 * length <= covered)
 
 
 def complete(stream_ms: int, every: int, grace: float) -> tuple[Period, ...]:
-    """The newest aligned period of each length that is over: ``every`` first, ``grace`` seconds of event time included.
+    """Return the newest finished period of each length: first ``every``, which is finished ``grace`` seconds after its end.
 
-    Then the shorter ones of LADDER, longest first, for a young stream: a first report need not be final, so without grace.
+    Then the shorter ones of SHORT_LENGTHS, longest first, without grace: a first report about a young stream need not be
+    final.
     """
-    lengths = [every, *(length for length in reversed(LADDER) if length < every)]
+    lengths = [every, *(length for length in reversed(SHORT_LENGTHS) if length < every)]
     ends = [int((stream_ms / 1000 - (grace if length == every else 0)) // length) * length for length in lengths]
     return tuple(Period(end - length, end) for end, length in zip(ends, lengths, strict=True) if end >= length)

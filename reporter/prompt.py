@@ -1,4 +1,4 @@
-"""What is sent to a model, exactly: the instructions of one versioned file, and the facts as JSON. Pure."""
+"""Messages to a model: the instructions of one versioned file, and the facts as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ VERSION = "v1"
 
 Messages = list[dict[str, str]]
 
-#: Longest reply that is asked for, in tokens.
+#: Maximum length of a reply, in tokens.
 MOST_TOKENS = 4_000
 
-#: How a reply is asked for, most exact first; an endpoint that refuses one gets the next.
+#: Ways to ask for a reply, the most exact first; an endpoint that refuses one gets the next.
 SHAPES: tuple[dict[str, Any], ...] = (
     {
         "response_format": {"type": "json_schema", "json_schema": {"name": "report", "strict": True, "schema": schema()}},
@@ -30,8 +30,8 @@ SHAPES: tuple[dict[str, Any], ...] = (
 )
 
 _LANGUAGES = {"en": "English", "de": "German", "fr": "French"}
-#: A refused reply is shown to the model again up to this many characters, and so many of its problems.
-SHOWN_AGAIN, PROBLEMS_TOLD = 12_000, 25
+#: Maximum characters of a refused reply, and maximum number of its problems, that are sent back to the model.
+LONGEST_REFUSED, MOST_PROBLEMS = 12_000, 25
 
 
 @cache
@@ -40,7 +40,7 @@ def _instructions() -> str:
 
 
 def first_messages(facts: Facts) -> Messages:
-    """The instructions, and the facts."""
+    """Return the instructions and the facts."""
     return [
         {"role": "system", "content": _instructions().replace("{language}", _LANGUAGES[facts.language])},
         {"role": "user", "content": json.dumps(facts_for_model(facts), ensure_ascii=True, indent=1)},
@@ -48,7 +48,7 @@ def first_messages(facts: Facts) -> Messages:
 
 
 def facts_for_model(facts: Facts) -> dict[str, Any]:
-    """The facts as a model reads them: names that came with the data, and are not in the contract, stay behind their id."""
+    """Return the facts for a model; a name that is not in the contract is replaced by a note."""
     return {"compared_with_period_before": facts.compared, "facts": [_for_model(fact) for fact in facts.all.values()]}
 
 
@@ -63,12 +63,16 @@ def _for_model(fact: Fact) -> dict[str, Any]:
 
 
 def question(facts: Facts, model: str) -> dict[str, Any]:
-    """The body of the first request, as it is sent to an endpoint with structured output."""
+    """Return the body of the first request to an endpoint with structured output."""
     return {"model": model, "messages": first_messages(facts), **SHAPES[0]}
 
 
 def repair_messages(messages: Messages, reply: str, verdict: Verdict) -> Messages:
-    """The conversation so far, the reply that was refused, and why."""
-    problems = [f"- {problem.where}: {problem.detail}" for problem in verdict.problems[:PROBLEMS_TOLD]]
-    told = "\n".join(["This report cannot be published:", *problems, "", "Write the whole JSON object again, corrected."])
-    return [*messages, {"role": "assistant", "content": reply[:SHOWN_AGAIN] or "(nothing)"}, {"role": "user", "content": told}]
+    """Return the conversation so far, the refused reply, and its problems."""
+    problems = [f"- {problem.where}: {problem.detail}" for problem in verdict.problems[:MOST_PROBLEMS]]
+    complaint = "\n".join(["This report cannot be published:", *problems, "", "Write the whole JSON object again, corrected."])
+    return [
+        *messages,
+        {"role": "assistant", "content": reply[:LONGEST_REFUSED] or "(nothing)"},
+        {"role": "user", "content": complaint},
+    ]

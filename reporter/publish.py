@@ -1,14 +1,15 @@
-"""Tells the world of a report: the Kafka topic ``reports``, and whoever else wants to hear."""
+"""Announces reports: on the Kafka topic ``reports``, and to people by the notification channels."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import Protocol
 
-from kafka import KafkaProducer, errors  # type: ignore[import-untyped]
-from kafka.admin import NewTopic  # type: ignore[import-untyped]
+from kafka import KafkaProducer, errors
+from kafka.admin import NewTopic
 
 from reporter.render import markdown_text
+from reporter.report import Report, SectionKey
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import admin_client
 from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_producer_options
@@ -17,39 +18,41 @@ from stream_app.notify import Notifier
 from stream_app.settings import Settings
 from stream_app.store.reports import StoredReport
 
-#: Seconds a report may take to be acknowledged.
+#: Maximum seconds until Kafka acknowledges a report.
 SEND_SECONDS = 15.0
 
 
 class Channel(Protocol):
-    """Where a report is announced. ``send`` returns once it is there, and raises HeadraceError when it is not.
+    """A channel on which reports are announced, one channel after the other.
 
-    Channels hear of a report in order; after one that raises, all of them hear of it again later.
+    If one raises, the report is announced on all channels again later.
     """
 
-    def send(self, report: StoredReport) -> None: ...
+    def send(self, report: StoredReport) -> None:
+        """Announce a report; HeadraceError if it was not delivered."""
 
 
 class People:
-    """The notification channels (see ``stream_app.notify``): headline, summary and recommendations. Never raises."""
+    """Notifications (see ``stream_app.notify``) with headline, summary and recommendations. Never raises."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
 
     def send(self, report: StoredReport) -> None:
-        """Tell each channel once, with the retries that it has."""
-        sections = {section["key"]: section for section in report.report["sections"]}
-        lines = [f"**{markdown_text(report.report['headline']['text'])}**"]
-        for key in ("summary", "recommendations"):
-            section = sections[key]
-            lines += ["", f"**{markdown_text(section['title'])}**", ""]
-            lines += [f"- {markdown_text(item['text'])}" for item in section["items"]]
+        """Send one notification."""
+        body = Report.from_dict(report.report)
+        sections = {section.key: section for section in body.sections}
+        lines = [f"**{markdown_text(body.headline.text)}**"]
+        keys: tuple[SectionKey, ...] = ("summary", "recommendations")
+        for key in keys:
+            lines += ["", f"**{markdown_text(sections[key].title)}**", ""]
+            lines += [f"- {markdown_text(item.text)}" for item in sections[key].items]
         period = f"{report.facts['period.start']['rendering']} – {report.facts['period.end']['rendering']}"
-        self._notifier.send(f"{report.report['title']}: {period}", "\n".join(lines), markdown=True)
+        self._notifier.send(f"{body.title}: {period}", "\n".join(lines), markdown=True)
 
 
 class ReportsTopic:
-    """The topic ``<prefix>reports``: key = the report's id, value = the stored report as JSON, acknowledged by all."""
+    """The topic ``<prefix>reports``: the key is a report's id, the value the stored report as JSON, acknowledged by all."""
 
     def __init__(self, settings: Settings, connect_seconds: float = CONNECT_SECONDS) -> None:
         self._settings = settings
@@ -57,7 +60,7 @@ class ReportsTopic:
         self._topic = reports_topic(settings.topic_prefix)
 
     def send(self, report: StoredReport) -> None:
-        """Raises DeliveryError when no broker takes it."""
+        """Send a report; DeliveryError if no broker acknowledges it."""
         settings = self._settings
         try:
             self._ensure()
@@ -68,8 +71,8 @@ class ReportsTopic:
             producer.send(self._topic, report.to_json().encode(), report.id.encode()).get(timeout=SEND_SECONDS)
         except errors.KafkaError as error:
             raise DeliveryError(
-                f"report {report.id} was not taken by topic {self._topic} at {settings.kafka} ({type(error).__name__}); "
-                "it is kept in Redis and sent with the next one"
+                f"report {report.id} was not acknowledged by topic {self._topic} at {settings.kafka} ({type(error).__name__}); "
+                "it stays in Redis and is sent with the next report"
             ) from None
         finally:
             producer.close(timeout=2)

@@ -1,26 +1,27 @@
-"""One report from claim to announcement: whoever claims a period writes it, everyone else finds it written."""
+"""One report from claim to announcement: the reporter that claims a period writes it, the others find it written."""
 
 from __future__ import annotations
 
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reporter import render
 from reporter.author import Author, Written
 from reporter.compute import compute
 from reporter.facts import Facts
-from reporter.material import Health, Material
-from reporter.periods import LADDER, Period, suggested, up_to
+from reporter.material import read_before, read_material
+from reporter.periods import SHORT_LENGTHS, Period, suggested, up_to
 from reporter.publish import Channel
-from reporter.texts import Texts, texts
+from reporter.report import report_of
+from reporter.texts import Texts
+from reporter.texts import texts as texts_of
 from stream_app.errors import HeadraceError, StoreError
 from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings
 from stream_app.store.connection import connect
-from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import ReportStore, StoredReport
 from stream_app.views.period import COMPARABLE, is_comparable
@@ -28,26 +29,26 @@ from stream_app.views.pulse import Pulse, read_pulse
 
 log = logging.getLogger(__name__)
 
-#: What to do before there is anything to report.
-NOTHING_YET = "nothing was counted yet, so there is nothing to report; send records with `headrace replay` first"
-#: A claim outlives the model's deadline by this many seconds; then another reporter may take over.
+#: Message before the first record.
+NOTHING_YET = "nothing to report, because no record has been counted yet; send some with `headrace replay`"
+#: Seconds after the model's deadline until a claim expires and another reporter may take over.
 CLAIM_MARGIN = 30.0
-#: Seconds that telling of a report may take before another reporter tells.
+#: Seconds until the claim of an announcement expires.
 ANNOUNCING = 120.0
-#: Seconds to wait for a report that another reporter is writing, beyond the claim, and between two looks.
-LOOK = 0.2
+#: Seconds between two looks for a report that another reporter is writing.
+POLL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A report, and whether this reporter wrote it."""
+    """A report; ``written_here`` if this reporter wrote it."""
 
     report: StoredReport
     written_here: bool
 
 
 class Reporter:
-    """Writes reports of one shop. ``author`` writes drafts, ``channels`` hear of reports; ``clock`` gives epoch seconds."""
+    """Writes reports about one shop and announces them on ``channels``; ``clock`` returns epoch seconds."""
 
     def __init__(
         self,
@@ -65,36 +66,36 @@ class Reporter:
         self._queries = queries or open_queries(settings)
         self._store = store or ReportStore(connect(settings), settings.redis_prefix)
         self._clock = clock
-        self._texts: Texts = texts(settings.report_language)
+        self._texts: Texts = texts_of(settings.report_language)
 
     def stream(self) -> tuple[int | None, int | None]:
-        """The start of the stream (s) and its time (ms); None where nothing came yet."""
+        """Return the start of the stream (s) and its time (ms); None before the first record."""
         return self._queries.began(), read_pulse(self._queries).stream_ms
 
     def pulse(self) -> Pulse:
-        """How the pipeline stands."""
+        """Read the pipeline's state."""
         return read_pulse(self._queries)
 
     def suggested(self) -> Period:
-        """The longest usual period up to now, a day at most, that has one before it to compare with.
+        """Return the longest usual period up to now, at most a day, whose previous period is comparable.
 
         Raises:
-            StoreError: nothing was counted yet.
+            StoreError: no record has been counted yet.
         """
         first, stream_ms = self.stream()
         if stream_ms is None:
             raise StoreError(NOTHING_YET)
         for period in suggested(first, stream_ms):
-            if is_comparable(self._queries.period(period.start, period.end), self._before(period)):
+            if is_comparable(self._queries.period(period.start, period.end), read_before(self._queries, period)):
                 return period
-        return up_to(stream_ms, LADDER[2])
+        return up_to(stream_ms, SHORT_LENGTHS[2])
 
     def has_reported(self, length: int) -> bool:
-        """Whether one of the last reports is about a period of this length (s)."""
+        """True if one of the last reports is about a period of this length (s)."""
         return any(one.end - one.start == length for one in self._store.newest())
 
     def covers(self, period: Period, stream_ms: int) -> bool:
-        """Whether the stream was there from a period's beginning: its first quarter is not much thinner than what follows.
+        """True if the stream covers a period from its beginning: its first quarter has not much fewer records than the rest.
 
         Stray records with an old date do not make a stream older.
         """
@@ -104,110 +105,86 @@ class Reporter:
         return early > 0 and early >= COMPARABLE * later
 
     def _rate(self, start: int, end: int) -> float:
-        """Records a second; 0 where there is no time between."""
+        """Return records per second; 0 for an empty period."""
         if start >= end:
             return 0.0
         return sum(one.counts.received for one in self._queries.period(start, end).values()) / (end - start)
 
-    def _before(self, period: Period) -> Mapping[str, PeriodCounts]:
-        before = period.before
-        return self._queries.period(before.start, before.end, called="the period before, to compare with,")
-
     def closed_incidents(self) -> tuple[Incident, ...]:
-        """The newest incidents that are over."""
+        """Return the newest closed incidents."""
         return self._queries.incidents(state="closed")
 
     def facts(self, period: Period) -> Facts:
-        """The facts of a period.
+        """Compute the facts of a period.
 
         Raises:
-            StoreError: Redis is down, nothing was counted yet, or the period's windows are no longer kept.
+            StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
         """
-        queries = self._queries
-        now = read_pulse(queries)
-        if not now.contracts:
-            raise StoreError("no worker has announced a contract yet; start one with `headrace worker`")
-        first = queries.began()
-        covered = first is not None and first <= period.before.start
-        return compute(
-            Material(
-                start=period.start,
-                end=period.end,
-                contracts=now.contracts,
-                counts=queries.period(period.start, period.end),
-                before=self._before(period) if covered else None,
-                incidents=queries.incidents(since=period.start, until=period.end),
-                health=Health(
-                    workers=len(now.workers),
-                    lag=sum(now.lag.values()) if now.lag else None,
-                    waiting=sum(now.waiting.values()),
-                    stream=None if now.stream_ms is None else now.stream_ms // 1000,
-                ),
-            ),
-            self._texts,
-        )
+        return compute(read_material(self._queries, period), self._texts)
 
     def report(self, period: Period, *, anew: bool = False, suffix: str = "") -> Outcome:
-        """The one report of a period: written here, or by whoever claimed it first.
+        """Return the report of a period: written here, or by the reporter that claimed it first.
 
-        ``anew``: write it again although it is there. ``suffix`` tells a report on an incident from the period's own.
+        Args:
+            anew: write it again even if it exists.
+            suffix: ends the id of another report about the same period, such as one on closed incidents.
 
         Raises:
-            StoreError: Redis is down, or nothing was counted yet.
+            StoreError: Redis is unavailable, or the report cannot be written.
         """
         report_id = period.report_id(self._settings.report_language) + suffix
         token = uuid.uuid4().hex
-        held = self._settings.llm_timeout + CLAIM_MARGIN
-        deadline = time.monotonic() + 2 * held
+        claim_seconds = self._settings.llm_timeout + CLAIM_MARGIN
+        deadline = time.monotonic() + 2 * claim_seconds
         while True:
-            claimed = self._store.claim(report_id, token, held, replace=anew)
+            claimed = self._store.claim(report_id, token, claim_seconds, replace=anew)
             if claimed == "mine":
-                return self._write(period, report_id, token, anew)
+                return self._write(period, report_id, token, anew=anew)
             found = self._store.get(report_id)
             if claimed == "done" and found is not None:
-                return Outcome(found, False)
+                return Outcome(found, written_here=False)
             if time.monotonic() > deadline:
-                raise StoreError(f"report {report_id} is being written by another reporter and does not get done; try again")
-            time.sleep(LOOK)
+                raise StoreError(f"report {report_id} is still being written by another reporter; try again later")
+            time.sleep(POLL)
 
-    def _write(self, period: Period, report_id: str, token: str, anew: bool) -> Outcome:
+    def _write(self, period: Period, report_id: str, token: str, *, anew: bool) -> Outcome:
         try:
             facts = self.facts(period)
             written = self._author.write(facts, self._texts)
             report = self._stored(period, report_id, facts, written)
-            kept = self._store.publish(report, token, replace=anew)
+            published = self._store.publish(report, token, replace=anew)
         except BaseException:
             self._store.release(report_id, token)
             raise
-        if not kept:
-            # The claim lapsed meanwhile and another reporter was faster: its report is the one that subscribers know.
+        if not published:
+            # The claim expired and another reporter was faster: subscribers know its report.
             found = self._store.get(report_id)
             if found is None:
-                raise StoreError(f"report {report_id} could not be kept; look into Redis' log, then try again")
-            return Outcome(found, False)
+                raise StoreError(f"report {report_id} could not be stored; check Redis' log, then try again")
+            return Outcome(found, written_here=False)
         self._store.count(written.counts)
-        return Outcome(report, True)
+        return Outcome(report, written_here=True)
 
     def _stored(self, period: Period, report_id: str, facts: Facts, written: Written) -> StoredReport:
-        say = self._texts
-        sections = render.sections(written.draft, facts, say, written_by=written.by, model=written.model, prompt=written.prompt)
+        texts = self._texts
+        body = report_of(written.draft, facts, texts, written_by=written.by, model=written.model, prompt=written.prompt)
         return StoredReport(
             id=report_id,
             start=period.start,
             end=period.end,
             created=int(self._clock()),
-            language=say.language,
+            language=texts.language,
             written_by=written.by,
             model=written.model,
-            verdict=written.verdict,
-            report=sections,
+            verdict=written.provenance.to_dict(),
+            report=body.to_dict(),
             facts=facts.to_dict(),
-            markdown=render.markdown(sections, facts, say),
-            html=render.html(sections, facts, say),
+            markdown=render.markdown(body, facts, texts),
+            html=render.html(body, facts, texts),
         )
 
     def announce(self) -> list[HeadraceError]:
-        """Send every published report that was not announced yet; what went wrong is returned, and tried again next time."""
+        """Announce every published report that was not announced yet; return the errors, which the next call retries."""
         problems: list[HeadraceError] = []
         token = uuid.uuid4().hex
         for report_id in self._store.unannounced():

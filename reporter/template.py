@@ -1,4 +1,4 @@
-"""The report that needs no model: the same sections, complete, from the facts alone. Pure."""
+"""Writes a complete report from the facts, without a model. Pure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from reporter.draft import Draft, Hypothesis, references
 from reporter.facts import Facts
 from reporter.texts import Texts
 
-#: So many rules, segments and incidents are spoken of.
+#: Maximum number of rules, segments and incidents in the text.
 MOST = 4
-#: A rule is worth a word from this share of all findings and this many on.
+#: Minimum share of all findings, and minimum number, for a rule to be mentioned.
 LEAST_PART, LEAST_FINDINGS = 0.05, 5
-#: And only where it finds something in this share of the records, or so many times as much as before.
+#: It must also find something in this share of the records, or this many times as often as before.
 MUCH, MORE = 0.01, 1.5
-#: The most frequent rules are named together where the second has this share.
+#: Minimum share of the second most frequent rule for both to be named together.
 LEAST_SECOND = 0.1
-#: A rule that finds so many times as much as before is on the rise.
+#: Minimum factor over the previous period for a rule to be called rising.
 RISE = 3.0
-#: Unread records matter from this share of the period's on: a live stream always has a few.
+#: Minimum share of the period's records for unread ones to be mentioned: a live stream always has a few.
 LEAST_LAG = 0.01
 
 
 def write(facts: Facts, texts: Texts) -> Draft:
-    """A draft that refers only to facts that there are; sentences that lack one are left out."""
+    """Write a draft; sentences that refer to a missing fact are left out."""
     return _Template(facts, texts).draft()
 
 
@@ -33,7 +33,7 @@ class _Template:
         self.facts, self.texts = facts, texts
 
     def say(self, *keys: str, **prefixes: str) -> list[str]:
-        """The first of the sentences whose facts are all there, as a list; none otherwise."""
+        """Return a list with the first of these sentences whose facts all exist; empty if none has."""
         for key in keys:
             text = Template(self.texts("template", key)).substitute(prefixes)
             if self.facts.has(*references(text)):
@@ -55,7 +55,7 @@ class _Template:
     def summary(self) -> list[str]:
         rules = self.facts.rules
         items: list[str] = []
-        if len(rules) > 1 and self._value(f"{rules[1]}.part") >= LEAST_SECOND:
+        if len(rules) > 1 and self.facts.number(f"{rules[1]}.part") >= LEAST_SECOND:
             items += self.say("summary_main", first=rules[0], second=rules[1])
         elif rules:
             items += self.say("summary_one", first=rules[0])
@@ -98,44 +98,40 @@ class _Template:
         return before is not None and before.value == 0 and now is not None and float(now.value) >= LEAST_FINDINGS
 
     def _matters(self, prefix: str) -> bool:
-        """Whether a rule is worth a word: it finds much, or more than before. The usual few are no news."""
-        if self._value(f"{prefix}.part") < LEAST_PART or self._value(f"{prefix}.findings") < LEAST_FINDINGS:
+        """True if a rule finds much, or more than before: a few findings as usual are not mentioned."""
+        if self.facts.number(f"{prefix}.part") < LEAST_PART or self.facts.number(f"{prefix}.findings") < LEAST_FINDINGS:
             return False
-        before, now = self._value(f"{prefix}.share.previous"), self._value(f"{prefix}.share")
+        before, now = self.facts.number(f"{prefix}.share.previous"), self.facts.number(f"{prefix}.share")
         return now >= MUCH or now >= MORE * before
 
     def _segments(self) -> list[str]:
-        """Those that hold enough of all findings to be worth a word."""
-        least = LEAST_PART * self._value("all.findings")
-        return [one for one in self.facts.segments if self._value(f"{one}.findings") >= least]
+        """Return the segments with enough of all findings to be mentioned."""
+        least = LEAST_PART * self.facts.number("all.findings")
+        return [one for one in self.facts.segments if self.facts.number(f"{one}.findings") >= least]
 
     def _rises(self, prefix: str) -> bool:
-        before = self._value(f"{prefix}.share.previous")
-        return self._matters(prefix) and 0 < before * RISE <= self._value(f"{prefix}.share")
+        before = self.facts.number(f"{prefix}.share.previous")
+        return self._matters(prefix) and 0 < before * RISE <= self.facts.number(f"{prefix}.share")
 
     def impact(self) -> list[str]:
         items: list[str] = []
-        if self._value("all.at_risk") > 0:
+        if self.facts.number("all.at_risk") > 0:
             items += self.say("impact_total_change", "impact_total")
         for prefix in [one for one in self.facts.rules if self._matters(one)][:MOST]:
-            both, unknown = (["impact_rule_both"], ["impact_rule_unknown"]) if self._is_worth(prefix) else ([], [])
+            both, unknown = (["impact_rule_both"], ["impact_rule_unknown"]) if self._finds_sales(prefix) else ([], [])
             items += self.say("impact_rule", *both, "impact_rule_text", "impact_rule_value", *unknown, p=prefix)
         return items[: MOST + 1] or self.say("impact_none")
 
-    def _is_worth(self, prefix: str) -> bool:
-        """Whether the records that this rule finds are sales; one that comes again is none."""
+    def _finds_sales(self, prefix: str) -> bool:
+        """True if the records that this rule finds are sales; a repeated record is not."""
         sales = self.facts.entities[0].removeprefix("entity.") if self.facts.has("sales.revenue") else None
         return prefix.startswith(f"rule.{sales}.") and not prefix.endswith(".unique")
 
-    def _value(self, fact_id: str) -> float:
-        fact = self.facts.all.get(fact_id)
-        return 0.0 if fact is None or isinstance(fact.value, str) else float(fact.value)
-
     def recommendations(self) -> list[str]:
         items: list[str] = []
-        if self.facts.has("health.workers") and self._value("health.workers") == 0:
+        if self.facts.has("health.workers") and self.facts.number("health.workers") == 0:
             items += self.say("recommend_workers")
-        if self._value("health.lag") >= max(1.0, LEAST_LAG * self._value("all.records")):
+        if self.facts.number("health.lag") >= max(1.0, LEAST_LAG * self.facts.number("all.records")):
             items += self.say("recommend_lag")
         still_open = [one for one in self.facts.incidents if self._is_open(one)]
         for key, prefix in zip(("recommend_incident", "recommend_next"), still_open, strict=False):

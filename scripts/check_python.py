@@ -4,6 +4,5 @@ import sys
 
 if sys.version_info < (3, 11):
     sys.exit(
-        "Headrace needs Python 3.11 or newer; this is %s. Name a newer one: make PYTHON=python3.12 …"  # noqa: UP031
-        % sys.version.split()[0]
+        "Headrace needs Python 3.11 or newer; this is %s. Name a newer one: make PYTHON=python3.12 …" % sys.version.split()[0]
     )

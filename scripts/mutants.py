@@ -70,10 +70,12 @@ def report(package: str, total: int, sample: dict[str, str]) -> None:
 
 
 def batches(names: list[str]) -> Iterable[list[str]]:
+    """Return the names in the batches that one run of the tool takes."""
     return (names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE))
 
 
 def main() -> None:
+    """Run the sample and print the score of each package."""
     parser = argparse.ArgumentParser(description="Mutation tests on a random sample of mutants.")
     parser.add_argument("--sample", type=int, default=100, help="mutants per package; 0: all")
     parser.add_argument("--seed", type=int, default=1)

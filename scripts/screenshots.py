@@ -208,7 +208,7 @@ def _waiting(client: redis.Redis) -> Shop:
     return shop
 
 
-def _nothing(client: redis.Redis) -> None:
+def _nothing(_client: redis.Redis) -> None:
     return None
 
 

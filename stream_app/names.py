@@ -20,7 +20,7 @@ ATTEMPTS = "headrace.attempts"
 INCIDENT_STATE = "headrace.incident.state"
 #: On a pending record: the id (KIP-516) of its raw topic, if the broker gives topics ids.
 TOPIC_ID = "headrace.topic_id"
-#: Moment as of which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
+#: As-of time, the moment for which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
 AS_OF = "headrace.as_of"
 #: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
 TRUNCATED = "headrace.truncated"
@@ -39,22 +39,27 @@ class Topics:
 
     @property
     def raw(self) -> str:
+        """Topic that producers write."""
         return f"{self.prefix}{self.entity}"
 
     @property
     def clean(self) -> str:
+        """Topic of the records that keep the contract."""
         return f"{self.raw}.clean"
 
     @property
     def dead_letter(self) -> str:
+        """Topic of rejected records, byte for byte, with the findings as a header."""
         return f"{self.raw}.dlq"
 
     @property
     def pending(self) -> str:
+        """Topic of the records that wait for a record they refer to."""
         return f"{self.raw}.pending"
 
     @property
     def all(self) -> tuple[str, str, str, str]:
+        """The four, in this order."""
         return self.raw, self.clean, self.dead_letter, self.pending
 
 

@@ -53,14 +53,14 @@ class Notifier:
         if not given:
             return cls()
         # Apprise has a hundred services: only a process that sends imports it.
-        from apprise import Apprise
+        from apprise import Apprise  # noqa: PLC0415
 
         # Apprise logs an address that it cannot parse.
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         channels = []
         for number, address in enumerate(given, start=1):
             with warnings.catch_warnings():
-                # The first address loads all services, some of which import deprecated modules.
+                # The first address loads all services, and some import deprecated modules.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 service: Any = Apprise.instantiate(address, suppress_exceptions=True)
             if service is None:
@@ -79,10 +79,10 @@ class Notifier:
 
         ``body`` is plain text, or Markdown if ``markdown``: channels that cannot show Markdown get text.
         """
-        return [Sent(name, self._try(name, service, title, body, level, markdown)) for name, service in self.channels]
+        return [Sent(name, self._try(name, service, title, body, level, markdown=markdown)) for name, service in self.channels]
 
-    def _try(self, name: str, service: NotifyBase, title: str, body: str, level: Level, markdown: bool) -> bool:
-        from apprise import Apprise
+    def _try(self, name: str, service: NotifyBase, title: str, body: str, level: Level, *, markdown: bool) -> bool:
+        from apprise import Apprise  # noqa: PLC0415
 
         # One object per channel: a channel that accepted the message does not get it again because another one failed.
         channel = Apprise()
@@ -93,7 +93,7 @@ class Notifier:
                 return bool(
                     channel.notify(body, title=title, notify_type=level, body_format="markdown" if markdown else "text")
                 )
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Plugins raise anything, and the text of an error may contain the address.
                 log.debug("%s raised %s", name, type(error).__name__)
                 return False
@@ -104,7 +104,7 @@ class Notifier:
             stop=policy.stop,
             wait=policy.wait,
             sleep=self.sleep,
-            retry_error_callback=lambda state: False,
+            retry_error_callback=lambda _: False,
         )
         delivered: bool = retrying(attempt)
         if not delivered:

@@ -21,6 +21,7 @@ class ThrottleRepeats(logging.Filter):
         self._logged: dict[tuple[str, object], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """True unless the same message was logged a moment ago."""
         if not record.name.startswith(("aiokafka", "faust", "mode")):
             return True
         message = record.name, record.msg

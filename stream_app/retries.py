@@ -96,7 +96,6 @@ class Retry:
         Raises:
             GaveUp: it still fails after ``give_up_after`` seconds.
         """
-
         begin = f"{self.subject}: " if self.subject else ""
 
         async def attempt() -> T:

@@ -1,1 +1,1 @@
-"""Altair charts of frozen values."""
+"""Altair charts of frozen values: pure functions, axes with titles and units."""

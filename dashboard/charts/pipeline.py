@@ -1,4 +1,4 @@
-"""Pure figures of the pipeline page: the pace and the lag as this dashboard saw them."""
+"""The pipeline's pace and lag over wall time, as this dashboard measured them."""
 
 from __future__ import annotations
 
@@ -7,72 +7,47 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.figures import MARK, SHORT, Figure
-from dashboard.data import Sample
-
-#: A pace is measured over at least this many ms, so that it does not jump with every batch.
-SMOOTH_MS = 10_000
-#: After as many ms without a sample nobody looked, and nobody knows: the line has a gap there.
-UNSEEN_MS = 20_000
-
-
-def paces(samples: Sequence[Sample]) -> list[tuple[int, float]]:
-    """Records per second at each sample's time (ms), over the 10 s before it.
-
-    A store that was emptied meanwhile counts from nothing again, and while nobody looked nothing was measured: there the
-    pace is left out.
-    """
-    rows: list[tuple[int, float]] = []
-    begin = 0
-    for index, sample in enumerate(samples):
-        if index and sample.at - samples[index - 1].at > UNSEEN_MS:
-            begin = index
-            continue
-        while begin + 1 < index and sample.at - samples[begin + 1].at >= SMOOTH_MS:
-            begin += 1
-        first = samples[begin]
-        if sample.at > first.at and sample.received >= first.received:
-            rows.append((sample.at, 1000 * (sample.received - first.received) / (sample.at - first.at)))
-    return rows
-
-
-def _x() -> alt.X:
-    axis = alt.Axis(title="Wall time (UTC)", labelExpr="utcFormat(datum.value, '%H:%M:%S')", grid=False, tickCount=5)
-    return alt.X("at:T", scale=alt.Scale(type="utc"), axis=axis)
+from dashboard.charts.axes import ANOMALY, SHORT, Figure
+from stream_app.views.pace import UNSEEN_MS, Sample, paces
 
 
 def pace(samples: Sequence[Sample]) -> Figure:
-    """Records per second over wall time."""
-    return _line(_seen(paces(samples), "pace"), "pace", "Records per second", None)
+    """Draw records per second."""
+    return _line(_with_gaps(paces(samples), "pace"), "pace", "Records per second", None)
 
 
 def lag(samples: Sequence[Sample]) -> Figure:
-    """Records still to read over wall time; unknown leaves a gap."""
-    return _line(_seen([(one.at, one.lag) for one in samples], "lag"), "lag", "Records still to read", MARK)
+    """Draw the number of unread records; an unknown lag leaves a gap."""
+    return _line(_with_gaps([(one.at, one.lag) for one in samples], "lag"), "lag", "Unread records", ANOMALY)
 
 
-def _seen(rows: Sequence[tuple[int, float | None]], field: str) -> pd.DataFrame:
-    """The rows, with an empty one wherever nobody looked for a while: a line breaks there."""
-    whole: list[tuple[int, float | None]] = []
+def _with_gaps(rows: Sequence[tuple[int, float | None]], field: str) -> pd.DataFrame:
+    """Return the rows, with an empty one after each gap in the samples, so that the line breaks there."""
+    complete: list[tuple[int, float | None]] = []
     for at, value in rows:
-        if whole and at - whole[-1][0] > UNSEEN_MS:
-            whole.append((whole[-1][0] + 1, None))
-        whole.append((at, value))
+        if complete and at - complete[-1][0] > UNSEEN_MS:
+            complete.append((complete[-1][0] + 1, None))
+        complete.append((at, value))
     return pd.DataFrame(
         {
-            "at": pd.to_datetime([at for at, _ in whole], unit="ms", utc=True),
-            field: pd.Series([value for _, value in whole], dtype="float64"),
+            "at": pd.to_datetime([at for at, _ in complete], unit="ms", utc=True),
+            field: pd.Series([value for _, value in complete], dtype="float64"),
         }
     )
 
 
 def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Figure:
-    # A line that is zero all along still needs room above it.
+    # A line that is always zero still needs space above it.
     scale = alt.Scale(domain=[0, float(frame[field].max())], nice=True) if frame[field].max() > 0 else alt.Scale(domain=[0, 1])
-    y = alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, tickMinStep=1, minExtent=44, labelExpr=SHORT), scale=scale)
+    x_axis = alt.Axis(title="Wall time (UTC)", labelExpr="utcFormat(datum.value, '%H:%M:%S')", grid=False, tickCount=5)
+    y_axis = alt.Axis(tickCount=4, tickMinStep=1, minExtent=44, labelExpr=SHORT)
     tooltip = [
         alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
         alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),
     ]
-    base = alt.Chart(frame, height=190).encode(x=_x(), y=y, tooltip=tooltip)
+    base = alt.Chart(frame, height=190).encode(
+        x=alt.X("at:T", scale=alt.Scale(type="utc"), axis=x_axis),
+        y=alt.Y(f"{field}:Q", title=title, axis=y_axis, scale=scale),
+        tooltip=tooltip,
+    )
     return base.mark_line(strokeWidth=2.2, aria=False, color=colour or alt.Undefined)

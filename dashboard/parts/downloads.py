@@ -1,4 +1,4 @@
-"""Downloads on a page that draws itself again all the time."""
+"""Downloads on a page that refreshes itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dashboard.parts import tables
 
 
 def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
-    """A button, with the key ``{name}-csv``, that downloads a table as CSV in UTF-8."""
+    """Draw a button, with the key ``{name}-csv``, that downloads a table as CSV in UTF-8."""
     made: tuple[pd.DataFrame, bytes] | None = st.session_state.get(f"made-{name}")
     if made is None or not made[0].equals(frame):
         made = st.session_state[f"made-{name}"] = frame, tables.to_csv(frame)
@@ -19,16 +19,16 @@ def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
         f"{name}.csv",
         "text/csv",
         key=f"{name}-csv",
-        help="In UTF-8. No cell can run as a formula in a spreadsheet.",
+        tooltip="CSV in UTF-8. Cells are escaped, so that a spreadsheet runs none as a formula.",
     )
 
 
-def offer(label: str, content: bytes, file: str, mime: str, *, key: str, help: str | None = None) -> None:
-    """A button that downloads ``content`` as ``file``; without content it cannot be pressed.
+def offer(label: str, content: bytes, file: str, mime: str, *, key: str, tooltip: str | None = None) -> None:
+    """Draw a button that downloads ``content`` as ``file``; without content it is disabled.
 
-    Streamlit lets go of a file soon after a refresh offers another in its place, whoever has just clicked. A second button,
-    which nobody sees, holds the file of the refresh before. (Streamlit's own way to make the file at the click has the same
-    gap, and forgets the file at each refresh, changed or not.)
+    Streamlit deletes a file soon after a refresh has replaced it, even if a viewer has just clicked. A second, invisible button
+    keeps the file of the previous refresh. (A file that Streamlit creates on the click has the same gap, and is also deleted by
+    a refresh that does not change it.)
     """
     offered = content, file
     current, before = st.session_state.get(f"offered-{key}", (offered, offered))
@@ -43,7 +43,7 @@ def offer(label: str, content: bytes, file: str, mime: str, *, key: str, help: s
         icon=":material/download:",
         on_click="ignore",
         key=key,
-        help=help,
+        help=tooltip,
         disabled=not content,
     )
     with st.container(key=f"before-{key}"):

@@ -1,4 +1,4 @@
-"""The frame of every page: name, time range, pause and the badge that says how fresh the figures are."""
+"""The frame of every page: title, time range, pause, and the badge that says how fresh the figures are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dashboard.text.health import Health, facts, health
 from dashboard.text.words import plain, sentence
 from stream_app.views.ranges import Chosen, Custom, TimeRange
 
-#: The option of the range control that lets a viewer cut out a range.
+#: The option of the range control that opens a choice of two moments.
 CUSTOM = "custom"
 
 _Colour = Literal["green", "blue", "orange", "gray"]
@@ -42,37 +42,37 @@ _ICONS = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the viewer chose for all pages."""
+    """A viewer's choices for all pages."""
 
     chosen: Chosen
     paused: bool
 
     @property
     def every(self) -> float | None:
-        """Seconds between refreshes; None while paused."""
+        """Seconds between two refreshes; None while paused."""
         return None if self.paused else data.EVERY
 
 
 def frame() -> Frame:
-    """What the viewer chose; the header has been drawn."""
-    return cast(Frame, st.session_state["frame"])
+    """Return the viewer's choices; ``header`` must have run."""
+    return cast("Frame", st.session_state["frame"])
 
 
 def header(title: str, *, ranged: bool = True) -> None:
-    """Draw the head of a page and remember what the viewer chose. ``ranged``: the page has a time range."""
+    """Draw the head of a page and store the viewer's choices. ``ranged``: the page has a time range."""
     with st.container(key="head", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
         with st.container(key="filters", horizontal=True, vertical_alignment="center", width="content"):
             chosen = _choose() if ranged else _kept()
-            paused = st.toggle("Pause", key="paused", help="Keep all figures as they are.")
+            paused = st.toggle("Pause", key="paused", help="Stop refreshing: all figures stay as they are.")
             log_out()
     st.session_state["frame"] = Frame(chosen, paused)
-    st.fragment(_badge, run_every=None if paused else data.EVERY)(paused)
+    st.fragment(_badge, run_every=None if paused else data.EVERY)(paused=paused)
 
 
 def _choose() -> Chosen:
     if "range" not in st.session_state and "range-kept" in st.session_state:
-        # Streamlit forgets what a widget held while a page does not draw it.
+        # Streamlit deletes the value of a widget while no page draws it.
         st.session_state["range"] = st.session_state["range-kept"]
     known = "range" in st.session_state or _from_address()
     value = st.segmented_control(
@@ -92,8 +92,8 @@ def _choose() -> Chosen:
 
 
 def _kept() -> Chosen:
-    held = st.session_state.get("range-kept", TimeRange.LAST_DAY.value)
-    return st.session_state.get("custom", TimeRange.LAST_DAY) if held == CUSTOM else TimeRange(held)
+    kept = st.session_state.get("range-kept", TimeRange.LAST_DAY.value)
+    return st.session_state.get("custom", TimeRange.LAST_DAY) if kept == CUSTOM else TimeRange(kept)
 
 
 def _from_address() -> bool:
@@ -117,17 +117,17 @@ def _from_address() -> bool:
 
 
 def _custom() -> Custom:
-    held = st.session_state.get("custom")
-    if held is None:
-        held = _last_day()
-    begin, end = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (held.start, held.end))
-    low, high = datetime(1970, 1, 1), datetime(9999, 12, 30)  # noqa: DTZ001 the widget has no zones: UTC is said beside it
+    current = st.session_state.get("custom")
+    if current is None:
+        current = _last_day()
+    begin, end = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (current.start, current.end))
+    low, high = datetime(1970, 1, 1), datetime(9999, 12, 30)  # noqa: DTZ001 the widget has no time zones; its label says UTC
     with st.popover(f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", width="content"):
         start = st.datetime_input("From (UTC)", begin, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
         until = st.datetime_input("To (UTC)", end, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
         if start is None or until is None or start >= until:
-            st.warning("The range ends before it starts; the one before stays.", icon=":material/info:")
-            return held
+            st.warning("The range must start before it ends. The previous range is still shown.", icon=":material/info:")
+            return current
     custom = Custom(*(int(one.replace(tzinfo=UTC).timestamp()) for one in (start, until)))
     st.session_state["custom"] = custom
     return custom
@@ -140,29 +140,29 @@ def _last_day() -> Custom:
     return Custom(max(0, end - 86_400), end)
 
 
-def _badge(paused: bool) -> None:
+def _badge(*, paused: bool) -> None:
     read = data.pulse()
-    held: Health | None = None
+    state: Health | None = None
     with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):
         if isinstance(read, data.Down):
             st.badge("Store unreachable", icon=":material/cloud_off:", color="red")
         else:
             now = data.now_ms()
-            held = health(read, now)
+            state = health(read, now)
             if paused:
                 at = st.session_state.setdefault("paused-at", now)
                 st.badge(f"Paused at {clock(at)}", icon=":material/pause:", color="gray")
             else:
                 st.session_state.pop("paused-at", None)
-                st.badge(held.label, icon=_ICONS[held.level], color=_COLOURS[held.level])
+                st.badge(state.label, icon=_ICONS[state.level], color=_COLOURS[state.level])
             if read.received:
                 markup.show(markup.facts(facts(read, now), cls="facts inline"))
-    # A place of its own, empty or not: what comes and goes above the figures must not make them be drawn anew.
+    # A container of its own, even if empty: a message that appears above the figures must not make Streamlit redraw them.
     with st.container(key="advice"):
         if isinstance(read, data.Down):
             st.error(
-                f"**The store cannot be read.** {plain(sentence(read.reason))} Headrace tries again every {data.EVERY:.0f} s.",
+                f"**The store cannot be read.** {plain(sentence(read.reason))} The page retries every {data.EVERY:.0f} s.",
                 icon=":material/cloud_off:",
             )
-        elif held is not None and held.advice and not paused:
-            st.warning(held.advice, icon=":material/info:")
+        elif state is not None and state.advice and not paused:
+            st.warning(state.advice, icon=":material/info:")

@@ -1,4 +1,4 @@
-"""Tables on the page: whole rows, and rows that can be opened while everything else refreshes."""
+"""Tables on a page, some with rows that can be opened while the page refreshes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 #: Height of a table's row in pixels.
 ROW = 34
-#: Rows that show at once; the rest scrolls.
+#: Rows that are visible at once; the others scroll.
 ROWS = 8
 TIME = "D MMM YYYY, HH:mm:ss"
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def grid(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = ROWS, placeholder: str = "") -> None:
-    """A table to look at."""
+    """Draw a table."""
     st.dataframe(
         frame,
         key=key,
@@ -31,22 +31,22 @@ def grid(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = 
 
 
 def chosen(key: str, rows: Sequence[T]) -> tuple[Sequence[T], T | None]:
-    """The rows to show in the table ``key``, and the one that the viewer opened.
+    """Return the rows to show in the table ``key``, and the one that the viewer opened.
 
-    A table knows its open row by its place. So while one is open, the rows stay those that the viewer saw when opening
-    it; new ones come when it is closed.
+    A table knows its open row by index. While a row is open, the table keeps the rows that the viewer saw when opening it;
+    new rows appear when it is closed.
     """
-    held: Sequence[T] = st.session_state.get(f"{key}-rows", ())
+    frozen: Sequence[T] = st.session_state.get(f"{key}-rows", ())
     state: Any = st.session_state.get(key)
     picked = state["selection"]["rows"] if state else []
-    if picked and picked[0] < len(held):
-        return held, held[picked[0]]
+    if picked and picked[0] < len(frozen):
+        return frozen, frozen[picked[0]]
     st.session_state[f"{key}-rows"] = rows
     return rows, None
 
 
 def openable(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = ROWS, placeholder: str = "") -> None:
-    """A table of which one row can be opened; see ``chosen``."""
+    """Draw a table with rows that can be opened (see ``chosen``)."""
     st.dataframe(
         frame,
         key=key,
@@ -61,5 +61,5 @@ def openable(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: in
 
 
 def height(number: int, most: int = ROWS) -> int:
-    """Room for the head and whole rows, at most ``most``."""
+    """Return the height in pixels of the head and ``number`` rows, at most ``most``."""
     return ROW * (min(number, most) + 1) + 3

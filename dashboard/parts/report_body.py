@@ -1,4 +1,4 @@
-"""A stored report as HTML of our own: every figure opens the fact that it comes from."""
+"""A stored report on the page: every figure opens the fact that it comes from."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from dashboard.text import formats, markup
 from dashboard.text.markup import Html
 from stream_app.store.reports import StoredReport
 
-#: A reference to a fact in a text, ``{{all.conformity}}``.
+#: A reference to a fact in a text: ``{{all.conformity}}``.
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-#: What stays on a figure's line: brackets that open before it, and what closes after it.
+#: Brackets and quotation signs before a figure, and punctuation after it, which must stay on its line.
 _OPENS = re.compile(r"[(\[„“]+$")
 _CLOSES = re.compile(r"[.,;:)\]!?”]+")
 
+#: Confidence in a hypothesis, in words.
+_CONFIDENCE = {"low": "weak evidence", "medium": "some evidence", "high": "strong evidence"}
 _TONES = {"good": "good", "bad": "bad"}
 
 
-#: Units that need words.
+#: Units in words.
 _UNITS = {
     "share": "as a share of 1",
     "points": "as a difference of shares",
@@ -30,8 +32,13 @@ _UNITS = {
 }
 
 
-def body(report: StoredReport) -> Html:
-    """The whole report. What cannot be read of it is left out."""
+def draw(report: StoredReport) -> None:
+    """Draw the whole report. Parts that cannot be read are left out."""
+    title = markup.tag("h2", markup.data(report.report.get("title", "Report")))
+    markup.show(markup.join(title, markup.tag("p", period(report), cls="quiet"), _body(report)))
+
+
+def _body(report: StoredReport) -> Html:
     plain = report.report
     return markup.tag(
         "article",
@@ -43,33 +50,36 @@ def body(report: StoredReport) -> Html:
     )
 
 
-def summary(report: StoredReport, most: int = 3) -> Html:
-    """The headline and the first sentences of the summary."""
+def draw_summary(report: StoredReport, most: int = 3) -> None:
+    """Draw the headline and the first sentences of the summary."""
     sections = _list(report.report.get("sections"))
     items = next((_list(one.get("items")) for one in sections if one.get("key") == "summary"), [])
-    return markup.tag(
-        "div",
-        markup.tag("div", _figured(_item(report.report.get("headline")), report.facts), cls="headline"),
-        markup.tag("ul", *(markup.tag("li", _figured(one, report.facts)) for one in items[:most])),
-        cls="report",
+    markup.show(
+        markup.tag(
+            "div",
+            markup.tag("div", _figured(_item(report.report.get("headline")), report.facts), cls="headline"),
+            markup.tag("ul", *(markup.tag("li", _figured(one, report.facts)) for one in items[:most])),
+            cls="report",
+        )
     )
 
 
 def period(report: StoredReport) -> str:
-    """The time that a report is about."""
+    """Return the period of a report."""
     return formats.span(report.start, report.end)
 
 
 def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
     items = []
     for item in _list(section.get("items")):
-        mark = None
+        label = None
         if item.get("hypothesis"):
-            mark = markup.join(markup.pill(f"Hypothesis, {item.get('confidence', 'low')} confidence", "warning"), " ")
+            confidence = _CONFIDENCE.get(str(item.get("confidence")), _CONFIDENCE["low"])
+            label = markup.join(markup.pill(f"Hypothesis, {confidence}", "warning"), " ")
         rests = [_fact(one, facts) for one in _texts(item.get("rests_on"))]
         parted = [part for one in rests for part in (" · ", one)][1:]
-        rest = markup.tag("span", "Rests on: ", *parted, cls="quiet rests") if rests else None
-        items.append(markup.tag("li", mark, _figured(item, facts), rest))
+        rest = markup.tag("span", "Based on: ", *parted, cls="quiet rests") if rests else None
+        items.append(markup.tag("li", label, _figured(item, facts), rest))
     listed = markup.tag("ol" if section.get("key") == "recommendations" else "ul", *items) if items else None
     return markup.tag(
         "section", markup.tag("h3", str(section.get("title", ""))), listed or markup.tag("p", "None.", cls="quiet")
@@ -89,7 +99,7 @@ def _figures(rows: Any, facts: Mapping[str, Any]) -> Html | None:
     ]
     if not shown:
         return None
-    names = ("", "This period", "Before", "Change")
+    names = ("", "This period", "Previous period", "Change")
     head = markup.tag("thead", markup.tag("tr", *(markup.tag("th", name) for name in names)))
     return markup.tag("table", head, markup.tag("tbody", *shown), cls="figures")
 
@@ -103,8 +113,8 @@ def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
         before, opening = _split(source[at : found.start()], _OPENS)
         closing = _CLOSES.match(source, found.end())
         at = closing.end() if closing else found.end()
-        held = (markup.data(opening), fact, markup.data(closing[0])) if closing else (markup.data(opening), fact)
-        parts += [markup.data(before), markup.tag("span", *held, cls="held")]
+        figure = (markup.data(opening), fact, markup.data(closing[0])) if closing else (markup.data(opening), fact)
+        parts += [markup.data(before), markup.tag("span", *figure, cls="figure")]
     return markup.join(*parts, markup.data(source[at:]))
 
 
@@ -114,30 +124,30 @@ def _split(text: str, ending: re.Pattern[str]) -> tuple[str, str]:
 
 
 def _fact(fact_id: str, facts: Mapping[str, Any], shown: str = "") -> Html:
-    """A figure that opens where it comes from. A reference to no fact is shown as it is."""
+    """Return a figure that opens its fact; a reference to a missing fact is shown as it is."""
     fact = facts.get(fact_id)
     if not isinstance(fact, Mapping):
         return markup.data(shown or fact_id)
-    face = str(shown or fact.get("rendering", ""))
-    said: dict[str, markup.Part] = {"Fact": markup.data(fact.get("label", "")), "Reads": markup.data(face)}
-    # A name is nothing but what it reads.
+    text = str(shown or fact.get("rendering", ""))
+    shown_facts: dict[str, markup.Part] = {"Fact": markup.data(fact.get("label", "")), "Text": markup.data(text)}
+    # A name has no value but its text.
     if fact.get("unit") != "name":
-        said["Value"] = markup.join(
+        shown_facts["Value"] = markup.join(
             markup.data(_exact(fact.get("value", ""))), " ", markup.tag("span", _unit(fact), cls="quiet")
         )
-    card = markup.facts({**said, "Id": markup.code(fact_id)})
-    summary = markup.tag("summary", markup.data(face))
-    # Of all that share a name one is open at a time.
+    card = markup.facts({**shown_facts, "Id": markup.code(fact_id)})
+    summary = markup.tag("summary", markup.data(text))
+    # Of all elements with the same name, one is open at a time.
     return markup.tag("details", summary, markup.tag("div", card, cls="card"), cls="fact", name="fact")
 
 
 def _exact(value: Any) -> Any:
-    """A fact's value without the digits that only binary fractions have."""
+    """Round off the digits that only binary fractions have."""
     return round(value, 6) if isinstance(value, float) else value
 
 
 def _unit(fact: Mapping[str, Any]) -> str:
-    """What the exact value of a fact is counted in."""
+    """Return the unit of a fact's value."""
     unit = str(fact.get("unit", ""))
     kind, _, currency = unit.partition(":")
     if kind == "money":
@@ -146,10 +156,10 @@ def _unit(fact: Mapping[str, Any]) -> str:
 
 
 def _about(report: StoredReport) -> str:
-    """Who wrote it."""
+    """Return who wrote the report."""
     if report.written_by == "model":
-        return f"Worded by the model {report.model}; every figure comes from the facts, and was checked against them."
-    return "Written from a template, without a model; every figure comes from the facts."
+        return f"Text by the model {report.model}; every figure was inserted from Headrace's counts."
+    return "Written from a template, without a language model; every figure comes from Headrace's counts."
 
 
 def _item(value: Any) -> Mapping[str, Any]:

@@ -1,33 +1,38 @@
-"""Pure tables: frozen values in, data frames out, in the words people read."""
+"""Tables as data frames: frozen values in, columns as a page shows them out. Pure."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
+from dashboard.text import formats
+from dashboard.text import incidents as incident_text
 from dashboard.text.words import cell, visible
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
-from stream_app.views.figures import RuleCount
-from stream_app.views.quality import NullField, Repair, SegmentRow, UnknownField
+from stream_app.kafka.broker import Topic
+from stream_app.monitor.incident import Incident
+from stream_app.views.breakdown import NullField, Repair, RuleCount, UnknownField
+from stream_app.views.pulse import Pulse
 
-_EFFECT = {"error": "rejects", "warning": "marks", "info": "counts"}
+_EFFECT = {"error": "rejects", "warning": "warns", "info": "counts"}
 
 
 def effect(severity: str) -> str:
-    """What a finding of this severity does to its record."""
+    """Return the effect of a finding of this severity on its record."""
     return _EFFECT.get(severity, severity)
 
 
 def rules(rows: Sequence[RuleCount], trends: Mapping[tuple[str, str], Sequence[int]] | None = None) -> pd.DataFrame:
-    """Rules with findings in the range, most first. ``Share`` is of the records in, 0 to 100."""
+    """Return rules with findings. ``Share``: findings in percent of records in."""
     frame: dict[str, Any] = {
-        # First what a telephone shows without scrolling.
+        # First the columns that a phone shows without scrolling.
         "Rule": _texts(row.rule for row in rows),
         "Findings": [row.count for row in rows],
         "Share": [100 * row.share for row in rows],
@@ -45,7 +50,7 @@ def rules(rows: Sequence[RuleCount], trends: Mapping[tuple[str, str], Sequence[i
 
 
 def findings(rows: Sequence[RecentFinding]) -> pd.DataFrame:
-    """Recent findings, newest first. They never hold a record's values."""
+    """Return recent findings. They never contain a record's values."""
     return pd.DataFrame(
         {
             "Event time": _times([row.event_time for row in rows]),
@@ -62,7 +67,7 @@ def findings(rows: Sequence[RecentFinding]) -> pd.DataFrame:
 
 
 def clean(rows: Sequence[CleanRecord], contract: ContractSummary) -> pd.DataFrame:
-    """Recent clean records in the contract's order of fields, newest first; personal fields come masked."""
+    """Return clean records in the contract's order of fields; personal fields are masked already."""
     frame: dict[str, Any] = {}
     for field in contract.fields:
         values = [row.record.get(field.name) for row in rows]
@@ -78,28 +83,62 @@ def clean(rows: Sequence[CleanRecord], contract: ContractSummary) -> pd.DataFram
     return pd.DataFrame(frame)
 
 
-def holds(record: CleanRecord, wanted: str) -> bool:
-    """Whether any shown value of a record contains the text, whatever its case."""
+def contains(record: CleanRecord, wanted: str) -> bool:
+    """True if a value shown of the record contains the text, ignoring case."""
     needle = wanted.casefold()
     texts = (*(str(value) for value in record.record.values()), *record.repairs, *record.warnings, record.source)
     return any(needle in text.casefold() for text in texts)
 
 
-def segments(rows: Sequence[SegmentRow], rule: str | None = None) -> pd.DataFrame:
-    """Segment values by records in; ``Share`` (0 to 100) is of rejected records, or of findings of ``rule``."""
-    counted = [row.rejected if rule is None else row.findings.get(rule, 0) for row in rows]
+def incidents(rows: Sequence[Incident], currency: str | None) -> pd.DataFrame:
+    """Return incidents."""
     return pd.DataFrame(
         {
-            "value": _texts(row.value for row in rows),
-            "records": [row.received for row in rows],
-            "counted": counted,
-            "share": [100 * one / row.received if row.received else 0.0 for one, row in zip(counted, rows, strict=True)],
+            "Start": pd.Series(pd.to_datetime([row.start for row in rows], unit="s", utc=True)),
+            "State": [row.state for row in rows],
+            "Severity": [row.severity for row in rows],
+            "Entity": _texts(row.entity for row in rows),
+            "What": [incident_text.what(row) for row in rows],
+            "Observed": [incident_text.reading(row, currency) for row in rows],
+            "Lasted": [incident_text.lasted(row) for row in rows],
+            "Segment": [incident_text.segment(row) for row in rows],
+        }
+    )
+
+
+def entities(pulse: Pulse, now_ms: int) -> pd.DataFrame:
+    """Return each entity's contract, all-time counts and freshness."""
+    rows = list(pulse.contracts.items())
+    return pd.DataFrame(
+        {
+            "Entity": [entity for entity, _ in rows],
+            "Contract in force": [f"{contract.id}:{contract.version}" for _, contract in rows],
+            "Rules": [len(contract.rules) for _, contract in rows],
+            "In": [pulse.totals[entity].received for entity, _ in rows],
+            "Clean": [pulse.totals[entity].clean for entity, _ in rows],
+            "Rejected": [pulse.totals[entity].rejected for entity, _ in rows],
+            "Waiting": [pulse.totals[entity].pending for entity, _ in rows],
+            "Unread": pd.Series([pulse.lag.get(entity) for entity, _ in rows], dtype="Int64"),
+            "Stream time": [formats.moment(pulse.freshness[entity].event_time) for entity, _ in rows],
+            "Processed": [formats.ago(pulse.freshness[entity].processed_at, now_ms) for entity, _ in rows],
+        }
+    )
+
+
+def topics(rows: Sequence[Topic]) -> pd.DataFrame:
+    """Return Kafka topics."""
+    return pd.DataFrame(
+        {
+            "Topic": [topic.name for topic in rows],
+            "Partitions": [topic.partitions for topic in rows],
+            "Replicas": [topic.replicas for topic in rows],
+            "Records are kept for": [formats.retention(topic.kept_ms) for topic in rows],
         }
     )
 
 
 def repairs(rows: Sequence[Repair]) -> pd.DataFrame:
-    """What cleaning changed, most first; ``Share`` of the records in, 0 to 100."""
+    """Return repairs by cleaning step. ``Share``: in percent of records in."""
     return pd.DataFrame(
         {
             "Entity": _texts(row.entity for row in rows),
@@ -112,7 +151,7 @@ def repairs(rows: Sequence[Repair]) -> pd.DataFrame:
 
 
 def nulls(rows: Sequence[NullField]) -> pd.DataFrame:
-    """Optional fields that were empty; shares from 0 to 100."""
+    """Return optional fields that were empty. ``Empty`` and ``Before``: in percent of judged records."""
     return pd.DataFrame(
         {
             "Entity": _texts(row.entity for row in rows),
@@ -125,7 +164,7 @@ def nulls(rows: Sequence[NullField]) -> pd.DataFrame:
 
 
 def unknown(rows: Sequence[UnknownField]) -> pd.DataFrame:
-    """Fields that the contract does not know."""
+    """Return fields that are not in the contract."""
     return pd.DataFrame(
         {
             "Entity": _texts(row.entity for row in rows),
@@ -137,7 +176,7 @@ def unknown(rows: Sequence[UnknownField]) -> pd.DataFrame:
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
-    """The frame as CSV in UTF-8 with a byte-order mark (spreadsheets look for it); no cell can run as a formula."""
+    """Return the frame as CSV in UTF-8 with a byte-order mark, which spreadsheets expect; no cell can run as a formula."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
     writer.writerow([cell(str(name)) for name in frame.columns])
@@ -149,7 +188,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 def _cell(value: Any) -> object:
     if isinstance(value, datetime):
         return "" if pd.isna(value) else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return ""
     return cell(value)
 

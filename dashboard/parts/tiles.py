@@ -1,55 +1,28 @@
-"""Parts that several pages have: tiles with a change and a small line, the score over time, tables of rules."""
+"""Tiles: a number with its change and a sparkline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
-from dashboard.charts import figures
+from dashboard.charts.axes import spark
 from dashboard.parts import theme
 from dashboard.text import formats
 from dashboard.text.words import plain
-from stream_app.views.figures import Kpi, QualityPoint
+from stream_app.views.kpis import Kpi
 from stream_app.views.ranges import Chosen, Custom, TimeRange
 
 
 def before_label(chosen: Chosen) -> str:
-    """What a change is compared with; empty where there is nothing before."""
+    """Return what a change is compared with; empty for all time."""
     if chosen is TimeRange.ALL:
         return ""
     return "vs before" if isinstance(chosen, Custom) else f"vs prev. {chosen.label}"
 
 
-def score_over_time(series: Sequence[QualityPoint], seconds: int, key: str, height: int) -> None:
-    """The quality score as a line, ``height`` pixels high; ``seconds`` is the length of a bar."""
-    theme.chart(
-        figures.quality_over_time(series, seconds, height=height), key=key, alt_text="Quality score over time, in percent."
-    )
-
-
-def rule_columns(frame: pd.DataFrame) -> dict[str, Any]:
-    """How the columns are shown that every table of rules has."""
-    return {
-        "Rule": st.column_config.TextColumn(width="medium"),
-        "Findings": st.column_config.NumberColumn(format="localized", width="small"),
-        "Share": st.column_config.ProgressColumn(
-            "Share",
-            help="Findings among the records in",
-            format="%.2f %%",
-            min_value=0.0,
-            max_value=max(float(frame["Share"].max()), 0.01),
-            width="small",
-        ),
-    }
-
-
 def _incomparable(kpi: Kpi, before: str) -> str:
     if not before:
         return "all time"
-    return "none before" if kpi.previous == 0 else "no earlier figure"
+    return "none before" if kpi.previous == 0 else "nothing to compare with"
 
 
 def tile(
@@ -63,17 +36,22 @@ def tile(
     less_is_better: bool = False,
     beside: str | None = None,
 ) -> None:
-    """A number with its change and, where it has a series, a small line. ``beside`` stands where the change would."""
+    """Draw a number with its change and, if it has a series, a sparkline.
+
+    Args:
+        share: the number is a share, whose change is in percentage points.
+        beside: text instead of the change.
+    """
     if beside is not None:
-        with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
+        with st.container(key=_key(name)):
             st.metric(name, plain(value).replace("\\-", "-"), delta=beside, delta_color="off", delta_arrow="off", help=meaning)
         return
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
     flat = delta is None or not any(digit in delta for digit in "123456789")
-    # Streamlit knows a fall by an ASCII hyphen only.
+    # Streamlit recognises a fall by an ASCII hyphen only.
     falls = delta is not None and delta.startswith(formats.MINUS)
     good = falls is less_is_better
-    with st.container(key=f"tile-{name.lower().replace(' ', '-')}"):
+    with st.container(key=_key(name)):
         st.metric(
             name,
             plain(value).replace("\\-", "-"),
@@ -84,4 +62,14 @@ def tile(
             help=meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:
-            theme.spark(figures.spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} over the range, a small line.")
+            theme.spark(spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} over the range, a sparkline.")
+
+
+def number(name: str, value: str, meaning: str) -> None:
+    """Draw a number without a comparison."""
+    with st.container(key=_key(name)):
+        st.metric(name, value, help=meaning)
+
+
+def _key(name: str) -> str:
+    return f"tile-{name.lower().replace(' ', '-')}"

@@ -1,4 +1,4 @@
 """The dashboard's pages, one module each, with a ``page`` function.
 
-Not called ``pages``: Streamlit serves a folder of that name by itself.
+The folder is not called ``pages`` because Streamlit would serve a folder of that name by itself.
 """

@@ -1,4 +1,4 @@
-"""The page of clean records: the newest as subscribers get them, searchable, and how to subscribe."""
+"""The page of clean records: the newest ones as subscribers receive them, searchable, and how to subscribe."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import downloads, grid, subscribe, tables
+from dashboard.parts import downloads, grid, tables
 from dashboard.parts.live import live, quiet, waiting_for_records
-from dashboard.text import markup
+from dashboard.text import subscribe
 from dashboard.text.words import plain
 from stream_app.names import Topics
 from stream_app.views.pulse import Pulse
@@ -17,12 +17,12 @@ from stream_app.views.pulse import Pulse
 
 def page() -> None:
     """Draw the page."""
-    live("clean", lambda frame: data.pulse(), _draw)
+    live("clean", lambda _frame: data.pulse(), _draw)
 
 
 def _draw(pulse: Pulse) -> None:
     if not pulse.contracts:
-        waiting_for_records(bool(pulse.workers))
+        waiting_for_records(workers=bool(pulse.workers))
         return
     entities = list(pulse.contracts)
     with st.container(key="card-clean"):
@@ -50,21 +50,21 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
     rows = [
         row
         for row in read
-        if (not wanted or tables.holds(row, wanted))
+        if (not wanted or tables.contains(row, wanted))
         and (only == "All" or (only == "Repaired" and row.repairs) or (only == "With warnings" and row.warnings))
     ]
     total = pulse.totals[entity].clean
     masked = ". Personal fields are masked" if any(field.personal for field in contract.fields) else ""
     if not read:
         quiet(
-            "The next clean records stand here as they come in."
+            "The next clean records appear here."
             if total
-            else "No clean records yet. They stand here as soon as the first record passes its contract."
+            else "No clean records yet. They appear here as soon as the first record satisfies its contract."
         )
         return
-    st.caption(f"{len(rows):,} of the newest {len(read):,}, whatever the range; {total:,} clean in all{masked}")
+    st.caption(f"{len(rows):,} of the newest {len(read):,}, from any time; {total:,} clean in all{masked}")
     if not rows:
-        quiet("None of them matches. Older records are in the clean topic: subscribe to it below.")
+        quiet("None of them matches. Older records are in the clean topic; see below how to subscribe.")
         return
     columns: dict[str, Any] = {
         field.name: st.column_config.DatetimeColumn(format=grid.TIME, timezone="UTC")
@@ -82,17 +82,9 @@ def _subscribe(entity: str) -> None:
     chosen = data.settings()
     topic = Topics(entity, chosen.topic_prefix).clean
     st.subheader("Subscribe", anchor=False)
-    markup.show(
-        markup.tag(
-            "p",
-            "Any Kafka client can read ",
-            markup.code(topic),
-            ": canonical JSON in UTF-8, one record a message, keyed and partitioned as it came in. Each message names its "
-            "raw record in the header ",
-            markup.code("headrace.source"),
-            ".",
-            cls="quiet",
-        )
+    st.caption(
+        f"Any Kafka client can read `{topic}`: canonical JSON in UTF-8, one record per message, with the key and partition "
+        "of the raw record. The header `headrace.source` names the raw record"
     )
     first, second, third = st.tabs(["kafka-python", "confluent-kafka", "Command line"])
     first.code(subscribe.kafka_python(chosen, topic), language="python")

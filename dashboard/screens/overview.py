@@ -1,4 +1,4 @@
-"""The overview page: what a manager opens in the morning. Key numbers, sales with their anomalies, quality, findings."""
+"""The overview page: key numbers, sales with their anomalies, quality, findings, open incidents and the latest report."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import data
-from dashboard.charts import figures
-from dashboard.charts.marks import marks as sales_marks
-from dashboard.parts import grid, report_body, tables, theme
+from dashboard.charts import findings as finding_charts
+from dashboard.charts import quality as quality_charts
+from dashboard.charts import sales as sales_charts
+from dashboard.parts import report_body, theme
 from dashboard.parts.frame import Frame
-from dashboard.parts.live import live, quiet, waiting_for_records
-from dashboard.parts.tiles import before_label, rule_columns, score_over_time, tile
-from dashboard.text import formats, incidents, markup
-from stream_app.store.incidents import Incident
+from dashboard.parts.incidents import incident_list
+from dashboard.parts.live import live, note, quiet, waiting_for_records
+from dashboard.parts.rule_table import top_rules
+from dashboard.parts.tiles import before_label, tile
+from dashboard.text import formats
+from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
 from stream_app.views.overview import Overview
+from stream_app.views.selection import open_of
 
-#: Rules in the table; the quality page has them all.
+#: Number of rules in the table; the page Quality has all.
 TOP_RULES = 8
-#: Open incidents in the list; the page Anomalies has them all.
+#: Number of open incidents in the list; the page Anomalies has all.
 INCIDENTS = 4
 
 
@@ -31,7 +35,7 @@ def page() -> None:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the page shows."""
+    """Content of the page."""
 
     overview: Overview
     incidents: tuple[Incident, ...]
@@ -42,7 +46,7 @@ def _read(frame: Frame) -> View | data.Down:
     overview, found, reports = data.overview(frame.chosen), data.incidents(), data.reports()
     if isinstance(overview, data.Down):
         return overview
-    # What else is wrong is said on their own pages; the key numbers are shown all the same.
+    # A failed read of incidents or reports is shown on their own pages; the key numbers are shown nevertheless.
     return View(
         overview,
         () if isinstance(found, data.Down) else found,
@@ -53,9 +57,10 @@ def _read(frame: Frame) -> View | data.Down:
 def _draw(view: View) -> None:
     overview = view.overview
     if not overview.received:
-        waiting_for_records(bool(overview.workers))
+        waiting_for_records(workers=bool(overview.workers))
         return
-    _tiles(overview)
+    with st.container(key="tiles"):
+        _tiles(overview)
     with st.container(key="notes"):
         _notes(overview)
     wide, narrow = st.columns([5, 3], gap="small")
@@ -75,21 +80,96 @@ def _draw(view: View) -> None:
         _rules(overview)
 
 
+def _tiles(overview: Overview) -> None:
+    kpis = overview.kpis
+    before = before_label(overview.range)
+    tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net revenue of clean orders.")
+    tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
+    tile(
+        "Active customers",
+        formats.count(kpis.active_customers.value),
+        kpis.active_customers,
+        before,
+        "Customers with a clean order. Estimated to about 1 % over a range; exact over all time.",
+    )
+    tile(
+        "Conversion rate",
+        formats.percent(kpis.conversion_rate.value),
+        kpis.conversion_rate,
+        before,
+        "Active customers ÷ known customers.",
+        share=True,
+    )
+    tile(
+        "Quality score",
+        formats.percent(kpis.quality_score.value, 2),
+        kpis.quality_score,
+        before,
+        "Share of checks passed: the mean of all quality dimensions, over all entities.",
+        share=True,
+    )
+
+
+def _notes(overview: Overview) -> None:
+    if overview.clipped and overview.span is not None:
+        st.caption(f"Totals are of all time; charts show the last {overview.span.windows} days.")
+    if overview.outside:
+        note(
+            "These records have no event time and are counted when they arrive, which is outside this range: ",
+            ", ".join(overview.outside),
+            ". Choose All to see them.",
+        )
+
+
+def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
+    st.subheader("Sales", anchor=False)
+    st.caption(
+        f"Net revenue and orders of clean records, by {formats.bar_name(overview.bar_seconds)}. Bands with a triangle are "
+        "anomalies: it points up for more than expected, down for less"
+    )
+    if not overview.sales_series:
+        quiet()
+        return
+    currency = overview.kpis.currency
+    anomalies = sales_charts.anomalies_of(found, overview.sales, currency)
+    revenue, orders = sales_charts.sales_over_time(overview.sales_series, overview.bar_seconds, currency, anomalies)
+    theme.chart(revenue, key="revenue", alt_text="Net revenue over time, as bars.")
+    theme.chart(orders, key="orders", alt_text="Orders over time, as bars.")
+
+
+def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport | None) -> None:
+    open_ = open_of(found)
+    st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
+    if not open_:
+        quiet("All metrics are within their usual bands. Bands are learned from about a day of history.")
+    incident_list(open_[:INCIDENTS], overview.kpis.currency, len(open_[INCIDENTS:]))
+    st.subheader("Latest report", anchor=False)
+    if report is None:
+        quiet("None yet. `headrace report` writes one.")
+        return
+    st.caption(report_body.period(report))
+    report_body.draw_summary(report, most=2)
+
+
 def _quality(overview: Overview) -> None:
     st.subheader("Quality score over time", anchor=False)
-    st.caption(f"Checks passed, by {figures.bar_name(overview.bar_seconds)}; the axis does not start at zero")
+    st.caption(f"Share of checks passed, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero")
     if any(point.quality.score is not None for point in overview.quality_series):
-        score_over_time(overview.quality_series, overview.bar_seconds, "quality", 270)
+        theme.chart(
+            quality_charts.score_over_time(overview.quality_series, overview.bar_seconds, 270),
+            key="quality",
+            alt_text="Quality score over time, in percent.",
+        )
     else:
         quiet()
 
 
 def _dimensions(overview: Overview) -> None:
     st.subheader("Quality by dimension", anchor=False)
-    st.caption("Failed checks of each kind, worst first")
+    st.caption("Share of failed checks, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
-            figures.quality_by_dimension(overview.quality),
+            quality_charts.by_dimension(overview.quality),
             key="dimensions",
             alt_text="Share of failed checks by quality dimension, worst first.",
         )
@@ -97,108 +177,17 @@ def _dimensions(overview: Overview) -> None:
         quiet()
 
 
-def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport | None) -> None:
-    open_ = incidents.gravest([row for row in found if row.state == "open"])
-    st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
-    if not open_:
-        quiet("Nothing has left its usual band. Bands are learned from about a day of history.")
-    rows = [_incident(row, overview.kpis.currency) for row in open_[:INCIDENTS]]
-    if rows:
-        more = f"and {len(open_) - INCIDENTS} more" if len(open_) > INCIDENTS else None
-        markup.show(markup.tag("ul", *rows, markup.tag("li", more, cls="quiet") if more else None, cls="news"))
-    st.subheader("Latest report", anchor=False)
-    if report is None:
-        quiet("None yet. `headrace report` writes one.")
-        return
-    st.caption(report_body.period(report))
-    markup.show(report_body.summary(report, most=2))
-
-
-def _incident(row: Incident, currency: str | None) -> markup.Html:
-    return markup.tag(
-        "li",
-        markup.pill(row.severity, row.severity),
-        markup.tag(
-            "div",
-            incidents.heading(row),
-            markup.tag("div", f"{incidents.reading(row, currency)}, {incidents.when(row)}", cls="quiet"),
-        ),
-    )
-
-
-def _tiles(overview: Overview) -> None:
-    kpis = overview.kpis
-    before = before_label(overview.range)
-    with st.container(key="tiles"):
-        tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net, of clean orders.")
-        tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
-        tile(
-            "Active customers",
-            formats.count(kpis.active_customers.value),
-            kpis.active_customers,
-            before,
-            "Customers with a clean order. Over a range an estimate, within about 1 %; exact over all time.",
-        )
-        tile(
-            "Conversion rate",
-            formats.percent(kpis.conversion_rate.value),
-            kpis.conversion_rate,
-            before,
-            "Active customers among all known customers.",
-            share=True,
-        )
-        tile(
-            "Quality score",
-            formats.percent(kpis.quality_score.value, 2),
-            kpis.quality_score,
-            before,
-            "Checks passed: the mean of all quality dimensions, over all entities.",
-            share=True,
-        )
-
-
-def _notes(overview: Overview) -> None:
-    if overview.clipped and overview.span is not None:
-        st.caption(f"Totals are of all time; charts and lines show the last {overview.span.windows} days.")
-    if overview.outside:
-        markup.show(
-            markup.tag(
-                "p",
-                "Records of ",
-                markup.data(", ".join(overview.outside)),
-                " carry no event time: they are counted when they arrive, which is not within this range of the stream. "
-                "Choose All to see them.",
-                cls="quiet",
-            )
-        )
-
-
-def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
-    st.subheader("Sales", anchor=False)
-    st.caption(
-        f"Net revenue and orders of clean records, by {figures.bar_name(overview.bar_seconds)}. Bands with a triangle are "
-        "anomalies: pointing up for more than expected, down for less"
-    )
-    if not overview.sales_series:
-        quiet()
-        return
-    marks = sales_marks(found, overview.sales, overview.kpis.currency)
-    revenue, orders = figures.sales(overview.sales_series, overview.bar_seconds, overview.kpis.currency, marks)
-    theme.chart(revenue, key="revenue", alt_text="Net revenue over time, as bars.")
-    theme.chart(orders, key="orders", alt_text="Orders over time, as bars.")
-
-
 def _findings_over_time(overview: Overview) -> None:
     st.subheader("Findings over time", anchor=False)
-    st.caption(f"By rule and {figures.bar_name(overview.bar_seconds)}; a record may have several")
+    st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several")
     if not overview.findings_series:
         st.info("No findings in this range.", icon=":material/check_circle:")
         return
-    named = figures.named_rules(overview.rules, st.session_state.get("named", ()))
+    named = finding_charts.named_rules(overview.rules, st.session_state.get("named", ()))
     st.session_state["named"] = named
     starts = [point.start for point in overview.quality_series]
     theme.chart(
-        figures.findings_over_time(overview.findings_series, overview.rules, starts, overview.bar_seconds, named),
+        finding_charts.findings_over_time(overview.findings_series, overview.rules, starts, overview.bar_seconds, named),
         key="findings",
         alt_text="Findings over time, stacked by rule.",
     )
@@ -207,13 +196,7 @@ def _findings_over_time(overview: Overview) -> None:
 def _rules(overview: Overview) -> None:
     st.subheader("Top rules", anchor=False)
     if not overview.rules:
-        st.caption("No rule found anything in this range.")
+        st.caption("No rule has findings in this range.")
         return
-    st.caption("What the rules found. Rejects: the record went to the dead-letter topic. The page Quality has them all")
-    frame = tables.rules(overview.rules[:TOP_RULES])[["Rule", "Entity", "Findings", "Share", "Effect"]]
-    grid.grid(
-        frame,
-        "rules",
-        rule_columns(frame),
-        placeholder=formats.NOTHING,
-    )
+    st.caption("Rules with most findings. Rejects: the record is in the dead-letter topic. The page Quality has all rules")
+    top_rules(overview.rules[:TOP_RULES])

@@ -1,4 +1,4 @@
-"""The report page: the latest executive report and its history, each figure with its fact, to read, download and print."""
+"""The report page: the latest executive report and earlier ones, to read, download and print."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import streamlit as st
 from dashboard import data
 from dashboard.parts import downloads, report_body
 from dashboard.parts.live import live
-from dashboard.text import markup
 from dashboard.text.words import visible
 from stream_app.store.reports import StoredReport
 
 
 def page() -> None:
     """Draw the page."""
-    live("report", lambda frame: data.reports(), _draw)
+    live("report", lambda _frame: data.reports(), _draw)
 
 
 def _draw(reports: tuple[StoredReport, ...]) -> None:
@@ -22,8 +21,8 @@ def _draw(reports: tuple[StoredReport, ...]) -> None:
         with st.container(key="card-empty"):
             st.subheader("No report yet", anchor=False)
             st.markdown(
-                "A report sums up a period of the stream: what happened, what was out of the ordinary, and what to do. "
-                "Write one of the period so far, or let the service write them as periods end:"
+                "A report summarises a period of the stream: what happened, what was unusual, and what to do. "
+                "Write one about the period so far:"
             )
             st.code("headrace report", language="bash")
         return
@@ -32,11 +31,11 @@ def _draw(reports: tuple[StoredReport, ...]) -> None:
     if "report-id" not in st.session_state and asked in known:
         st.session_state["report-id"] = asked
     with st.container(key="report-head", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        held = st.session_state.get("report-id")
-        # The report that somebody reads stays an option when newer ones push it out of the list.
+        reading = st.session_state.get("report-id")
+        # The report that a viewer reads stays an option when newer ones push it out of the list.
         chosen = st.selectbox(
             "Report",
-            [*known] if held is None or held in known else [held, *known],
+            [*known] if reading is None or reading in known else [reading, *known],
             format_func=lambda one: _label(known.get(one), one),
             key="report-id",
             label_visibility="collapsed",
@@ -47,14 +46,8 @@ def _draw(reports: tuple[StoredReport, ...]) -> None:
             _download("Markdown", report.markdown, f"{report.id}.md", "text/markdown")
             _download("HTML", report.html, f"{report.id}.html", "text/html")
     with st.container(key="card-report"):
-        markup.show(
-            markup.join(
-                markup.tag("h2", markup.data(report.report.get("title", "Report"))),
-                markup.tag("p", report_body.period(report), cls="quiet"),
-                report_body.body(report),
-            )
-        )
-    st.caption("A figure opens the fact that it comes from. To get a PDF, print this page, or the HTML, into a file.")
+        report_body.draw(report)
+    st.caption("Choose a figure to see the fact that it comes from. For a PDF, print this page or the HTML to a file.")
 
 
 def _label(report: StoredReport | None, report_id: str) -> str:

@@ -1,1 +1,1 @@
-"""Numbers, words and markup: values as text."""
+"""Values as text and markup."""

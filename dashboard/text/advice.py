@@ -1,51 +1,61 @@
-"""What to do about a finding, by the kind of its rule: one or two sentences for the person at the source or the contract."""
+"""Advice about a finding, by the kind of its rule: one or two sentences for whoever owns the source or the contract."""
 
 from __future__ import annotations
 
 from stream_app.contract.summary import RuleSummary
 
 _BY_CHECK = {
-    "record.oversized": "The record is longer than HEADRACE_MAX_RECORD_BYTES. Send less in one record, or raise the setting.",
-    "record.encoding": "The bytes are no UTF-8. Let the source encode its text as UTF-8 before it sends.",
-    "record.syntax": "The bytes are no JSON object. Open a record to see where the text breaks, and correct the writer.",
-    "record.tombstone": "The record has a key and no value. If it means a deletion, keep it out of this topic.",
-    "record.empty": "The record's value is empty. Look for a producer that sends before it has anything to say.",
-    "record.duplicateKey": "One key stands twice in the object, so that readers may differ. Correct the writer.",
-    "record.unknownField": "The source sends a field that the contract does not know. Add it there, or stop sending it.",
-    "required": "The source leaves the field out or sends null. Make it mandatory where the record is made.",
-    "type": "The value has another type than the contract says. Open a record, compare, and correct the mapping at the source.",
-    "format": "The text does not have the form that the contract asks for. Check it where it is typed in.",
-    "minimum": "The number is below what the contract allows. Either the source is wrong, or the limit is.",
-    "exclusiveMinimum": "The number is not above what the contract asks for. Check for free or test records at the source.",
-    "maximum": "The number is above what the contract allows. Look for shifted decimal points and test records.",
-    "exclusiveMaximum": "The number is above what the contract allows. Look for shifted decimal points and test records.",
-    "pattern": "The text does not match the contract's pattern. Check it where it is typed in.",
-    "minLength": "The text is too short. Check it where it is typed in.",
+    "record.oversized": "The record is longer than HEADRACE_MAX_RECORD_BYTES. Send smaller records, or raise the setting.",
+    "record.encoding": "The bytes are not UTF-8. Make the source encode its text as UTF-8.",
+    "record.syntax": "The bytes are not JSON. Open a record to see where the text breaks, and correct the writer.",
+    "record.tombstone": "The record has a key but no value. If it means a deletion, keep it out of this topic.",
+    "record.empty": "The record's value is empty. Look for a producer that sends before it has data.",
+    "record.duplicateKey": "A key appears twice in the object, so readers may disagree about its value. Correct the writer.",
+    "record.unknownField": "The source sends a field that is not in the contract. Add it to the contract, or stop sending it.",
+    "required": "The source omits the field or sends null. Make the field mandatory where the record is created.",
+    "type": "The value has another type than in the contract. Open a record, compare, and correct the mapping at the source.",
+    "format": "The text does not have the format in the contract. Validate it where it is entered.",
+    "minimum": "The number is below the contract's limit. Correct the source, or the limit.",
+    "exclusiveMinimum": "The number is not above the contract's limit. Check for free or test records at the source.",
+    "maximum": "The number is above the contract's limit. Look for shifted decimal points and test records.",
+    "exclusiveMaximum": "The number is not below the contract's limit. Look for shifted decimal points and test records.",
+    "pattern": "The text does not match the contract's pattern. Validate it where it is entered.",
+    "minLength": "The text is too short. Validate it where it is entered.",
     "maxLength": "The text is too long. Check the field's mapping at the source.",
 }
 
 _BY_KIND = {
-    "record": "The record cannot be read as the contract says. Open one to see its bytes, and correct the writer.",
-    "structure": "The field does not hold what the contract says. Open a record, compare, and correct the source.",
-    "library": "The values break a promise of the contract. Open a record to see which, and correct them at the source.",
-    "condition": "The fields contradict a rule of the shop. Open a record to see which values meet, and correct the source.",
-    "required": "In this case the field has to be there. Make it mandatory where the record is made.",
-    "reference": "The record names something that has not arrived. Send the missing record, and then this one again; "
-    "if it only comes late, raise HEADRACE_GRACE.",
-    "unique": "The key was there before. A producer that sends again after an error is the usual cause: let it keep its keys.",
-    "contradiction": "The same key came with other content. Find out which of the two is right; two systems may number alike.",
-    "outlier": "The value is far from what is usual for its like. Check for a shifted decimal point or another unit.",
-    "deviation": "The value is far from the one in the list. Check the price list and discounts, then the source.",
-    "stale": "An older update came after a newer one. Check the order in which the source sends, and its clock.",
-    "before": "The record is older than what it refers to. Check the clocks of both sources.",
-    "window": "The promise is about a whole period. Look at the incidents and at what else changed in that hour.",
+    "record": "The record cannot be read as the contract describes it. Open one to see its bytes, and correct the writer.",
+    "structure": "The field does not have the contract's structure. Open a record, compare, and correct the source.",
+    "library": "The values break a rule of the contract. Open a record to see which ones, and correct them at the source.",
+    "condition": "The fields contradict a rule of the shop. Open a record to see their values, and correct the source.",
+    "required": "The field is required in this case. Make it mandatory where the record is created.",
+    "reference": "The record refers to one that has not arrived. Send the missing record, then this one again; "
+    "if it only arrives late, raise HEADRACE_GRACE.",
+    "unique": "Another record already has this key. The usual cause is a producer that sends again after an error with a new "
+    "message: let it keep its keys.",
+    "contradiction": "Another record has the same key and different content. Find out which of the two is right; two systems "
+    "may assign the same numbers.",
+    "outlier": "The value is far from what is usual for its group. Check for a shifted decimal point or another unit.",
+    "deviation": "The value is far from the one in the reference record. Check the price list and discounts, then the source.",
+    "stale": "An older update arrived after a newer one. Check the order in which the source sends, and its clock.",
+    "before": "The record is older than the one it refers to. Check the clocks of both sources.",
+    "window": "The rule is about a whole period. Look at the incidents, and at what else changed in that hour.",
 }
+
+#: Why a rule may have no value at risk although its records have prices.
+NO_VALUE = "a rule that doubts quantity or price, finds repeated records or only counts has no known value at risk"
+
+
+def no_value_at_risk(rule: RuleSummary) -> str:
+    """Return why the findings of a rule have no value at risk."""
+    return "quantity and price could not be read in its records" if rule.worth else NO_VALUE
 
 
 def what_to_do(rule_id: str, rule: RuleSummary | None) -> str:
-    """One or two sentences; for a rule that is in no contract any more, that."""
+    """Return advice on the findings of a rule; ``rule`` is None if no contract has it any more."""
     if rule is None:
-        return "No contract in force has this rule any more. Its findings stay counted until their windows are gone."
+        return "No contract in force has this rule any more. Its findings are counted until their windows expire."
     if rule_id in _BY_CHECK:
         return _BY_CHECK[rule_id]
     if rule.kind == "structure":

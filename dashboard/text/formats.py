@@ -1,18 +1,18 @@
-"""How numbers, money, shares and times read to people."""
+"""Numbers, money, shares and times as text."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 NOTHING = "–"
-#: What stands before a negative number that people read.
+#: The sign of a negative number.
 MINUS = "\N{MINUS SIGN}"
 _DAY = 86_400
 _SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥", "INR": "₹"}
 
 
 def count(number: float | None) -> str:
-    """``12,345``; from ten million on ``12.3 M``."""
+    """Return ``12,345``; from ten million on ``12.35 M``."""
     if number is None:
         return NOTHING
     if abs(number) >= 10_000_000:
@@ -21,7 +21,7 @@ def count(number: float | None) -> str:
 
 
 def money(amount: float | None, currency: str | None) -> str:
-    """``£1,234.50``, without pence from ten thousand on; an unknown currency by its code."""
+    """Return ``£1,234.50``, without pence from ten thousand on; a currency without a symbol by its code."""
     if amount is None:
         return NOTHING
     size = abs(amount)
@@ -31,21 +31,21 @@ def money(amount: float | None, currency: str | None) -> str:
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency or ''}".rstrip()
 
 
-def percent(share: float | None, places: int = 1) -> str:
-    """``98.2 %``; a share below all never reads 100, one above nothing never 0."""
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Return ``98.2 %``; a share below 1 never becomes 100 %, and one above 0 never 0 %."""
     if share is None:
         return NOTHING
-    step = 10**-places
-    shown = round(share * 100, places)
+    step = 10**-decimals
+    shown = round(share * 100, decimals)
     if shown >= 100 and share < 1:
         shown = 100 - step
     if shown <= 0 < share:
-        return f"< {step:.{places}f} %"
-    return _minus(f"{shown:.{places}f} %")
+        return f"< {step:.{decimals}f} %"
+    return _minus(f"{shown:.{decimals}f} %")
 
 
 def relative(change: float | None) -> str | None:
-    """``+3.4 %`` or ``−3.4 %``; None where nothing is known."""
+    """Return ``+3.4 %`` or ``−3.4 %``; from a tenfold change on a factor. None if unknown."""
     if change is None:
         return None
     if abs(change) >= 10:
@@ -53,13 +53,13 @@ def relative(change: float | None) -> str | None:
     return _signed(change * 100, 1, "%")
 
 
-def points(difference: float | None, places: int = 2) -> str | None:
-    """``+0.25 pp``: percentage points, the change of a share."""
-    return None if difference is None else _signed(difference * 100, places, "pp")
+def points(difference: float | None, decimals: int = 2) -> str | None:
+    """Return ``+0.25 pp``: percentage points, the change of a share."""
+    return None if difference is None else _signed(difference * 100, decimals, "pp")
 
 
 def moment(ms: int | None) -> str:
-    """``23 Nov 2026, 11:41 UTC``."""
+    """Return ``23 Nov 2026, 11:41 UTC``."""
     if ms is None:
         return NOTHING
     at = datetime.fromtimestamp(ms / 1000, UTC)
@@ -67,8 +67,9 @@ def moment(ms: int | None) -> str:
 
 
 def span(start: int, end: int) -> str:
-    """A time from ``start`` up to ``end`` (s), as short as it can be said: ``29 Aug 2026``, ``21 to 27 Nov 2026``,
-    ``29 Aug 2026, 08:00 to 09:00 UTC``. Days are UTC.
+    """Return the time from ``start`` up to ``end`` (s) in its shortest form, in UTC.
+
+    ``29 Aug 2026``, ``21 to 27 Nov 2026``, ``29 Aug 2026, 08:00 to 09:00 UTC``.
     """
     begin, until = (datetime.fromtimestamp(at, UTC) for at in (start, end))
     if start % _DAY or end % _DAY or end <= start:
@@ -88,12 +89,12 @@ def _day(at: datetime) -> str:
 
 
 def clock(ms: int) -> str:
-    """``11:41:05 UTC``."""
+    """Return ``11:41:05 UTC``."""
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%H:%M:%S} UTC"
 
 
 def ago(ms: int | None, now_ms: int) -> str:
-    """``4 s ago``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
+    """Return ``4 s ago``, ``3 min ago``, ``2 h ago``, ``5 days ago``."""
     if ms is None:
         return "never"
     seconds = max(0, (now_ms - ms) // 1000)
@@ -103,16 +104,49 @@ def ago(ms: int | None, now_ms: int) -> str:
     return f"{seconds} s ago"
 
 
-def lasting(ms: float) -> str:
-    """``38 ms``, ``2.4 s``, ``5 min``, ``3 days``: how long something takes."""
+def duration(ms: float) -> str:
+    """Return a duration: ``38 ms``, ``2.4 s``, ``5 min``, ``3 days``."""
     if ms < 1_000:
         return f"{ms:,.0f} ms"
     return f"{ms / 1_000:.1f} s" if ms < 60_000 else ago(0, round(ms)).removesuffix(" ago")
 
 
-def _signed(number: float, places: int, unit: str) -> str:
-    shown = round(number, places)
-    return _minus(f"{shown:+.{places}f} {unit}") if shown else f"{0:.{places}f} {unit}"
+def elapsed(ms: int | None, now_ms: int) -> str:
+    """Return the time since ``ms``: ``3 min``."""
+    return ago(ms, now_ms).removesuffix(" ago")
+
+
+def bar_name(seconds: int) -> str:
+    """Return the length of a bar: ``5 minutes``, ``hour``, ``2 hours``, ``day``, ``week``."""
+    for size, unit in ((7 * _DAY, "week"), (_DAY, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            number = seconds // size
+            return unit if number == 1 else f"{number} {unit}s"
+    return f"{seconds} s"
+
+
+def bar_period(start: int, bar_seconds: int) -> str:
+    """Return the period of one bar: ``Mon 23 Nov 2026``, ``23 Nov 2026, 10:00 to 11:00 UTC``."""
+    begin, end = (datetime.fromtimestamp(at, UTC) for at in (start, start + bar_seconds))
+    if bar_seconds == _DAY:
+        return f"{begin:%a} {_day(begin)}"
+    if bar_seconds > _DAY:
+        return f"{begin.day} {begin:%b} to {_day(datetime.fromtimestamp(start + bar_seconds - _DAY, UTC))}"
+    return f"{_day(begin)}, {begin:%H:%M} to {end:%H:%M} UTC"
+
+
+def retention(ms: int | None) -> str:
+    """Return how long a topic keeps its records; ``ms`` is None if the broker does not say, negative for ever."""
+    if ms is None:
+        return "not reported"
+    if ms < 0:
+        return "for ever"
+    return f"{ms / 3_600_000:,.0f} h" if ms < 7_200_000 * 24 else f"{ms / 86_400_000:,.0f} days"
+
+
+def _signed(number: float, decimals: int, unit: str) -> str:
+    shown = round(number, decimals)
+    return _minus(f"{shown:+.{decimals}f} {unit}") if shown else f"{0:.{decimals}f} {unit}"
 
 
 def _short(number: float) -> str:

@@ -1,4 +1,4 @@
-"""How the stream stands, in one word and one line: what the badge on every page says."""
+"""The stream's health in one word and one line: the badge on every page."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboard.text.formats import ago, count, moment
+from dashboard.text.formats import ago, count, elapsed, moment
 from stream_app.views.pulse import Pulse
 
 Level = Literal["live", "idle", "quiet", "behind", "trouble", "stopped", "empty"]
 
-#: Records applied within this many ms make a stream live; with more to read, longer silence means trouble.
+#: A stream is live if records were applied within this many ms; with unread records, a silence of STUCK_MS means trouble.
 LIVE_MS = 15_000
 STUCK_MS = 30_000
-#: After as long without a record, "Caught up" would hide that nothing comes any more.
+#: After this many ms without a record the badge says so, because "Caught up" would hide that the input has stopped.
 QUIET_MS = 15 * 60_000
+#: More unread records than this mean that the workers are catching up.
+MANY_UNREAD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``label`` names the state; ``advice`` says what to do about it, empty where nothing is to be done."""
+    """``label`` names the state; ``advice`` says what to do, and is empty if there is nothing to do."""
 
     level: Level
     label: str
@@ -28,46 +30,43 @@ class Health:
 
 
 def health(pulse: Pulse, now_ms: int) -> Health:
-    """The state of the stream as of ``now_ms``, wall time."""
+    """Return the health of the stream at ``now_ms``, wall time."""
     if not pulse.received:
         return Health("empty", "No records yet")
     silent = now_ms - pulse.processed_at_ms if pulse.processed_at_ms is not None else None
-    behind = sum(pulse.lag.values())
+    unread = pulse.known_lag
     if not pulse.workers:
         return Health(
             "stopped",
             "No worker running",
-            f"These figures stand still: the last records were processed {ago(pulse.processed_at_ms, now_ms)}. "
+            f"The figures do not change: the last records were processed {ago(pulse.processed_at_ms, now_ms)}. "
             "Start a worker with `headrace worker`.",
         )
-    retrying = next((worker for worker in pulse.workers if worker.state == "retrying"), None)
-    if retrying is not None:
+    if any(worker.state == "retrying" for worker in pulse.workers):
         return Health(
             "trouble",
             "Worker is retrying",
-            "A worker cannot reach Kafka or Redis and tries again; nothing is lost. Its log says why.",
+            "A worker cannot reach Kafka or Redis and retries; no record is lost. Its log names the cause.",
         )
-    if behind and (silent is None or silent > STUCK_MS):
+    if unread and (silent is None or silent > STUCK_MS):
         return Health(
             "trouble",
             "Stale",
-            f"{count(behind)} records wait to be read, and none was processed for "
-            f"{ago(pulse.processed_at_ms, now_ms).removesuffix(' ago')}. Look into the workers' log.",
+            f"{count(unread)} records are unread, and none was processed for {elapsed(pulse.processed_at_ms, now_ms)}. "
+            "Look into the workers' log.",
         )
     if silent is not None and silent <= LIVE_MS:
-        return Health("behind", "Catching up") if behind > 10_000 else Health("live", "Live")
+        return Health("behind", "Catching up") if unread > MANY_UNREAD else Health("live", "Live")
     if silent is not None and silent >= QUIET_MS:
-        return Health("quiet", f"No new records for {ago(pulse.processed_at_ms, now_ms).removesuffix(' ago')}")
+        return Health("quiet", f"No new records for {elapsed(pulse.processed_at_ms, now_ms)}")
     return Health("idle", "Caught up")
 
 
 def facts(pulse: Pulse, now_ms: int) -> Mapping[str, str]:
-    """The facts beside the badge, name → value."""
-    waiting = sum(pulse.waiting.values())
-    known = set(pulse.lag) >= set(pulse.contracts)
+    """Return the facts beside the badge, name → value."""
     return {
         "Stream time": moment(pulse.stream_ms),
         "Processed": ago(pulse.processed_at_ms, now_ms),
-        "Still to read": count(sum(pulse.lag.values())) if known else "unknown",
-        "Waiting for reference data": count(waiting),
+        "Unread": "unknown" if pulse.total_lag is None else count(pulse.total_lag),
+        "Waiting for reference data": count(pulse.total_waiting),
     }

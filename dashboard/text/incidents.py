@@ -1,15 +1,11 @@
-"""Incidents in words: what was measured, what was expected, where, and what to look at."""
+"""Incidents in words: what is wrong, what was observed and expected, when, where, and what to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
-
-from dashboard.text import formats, markup
+from dashboard.text import formats
 from dashboard.text.words import visible
 from stream_app.counts.summary import MINOR
-from stream_app.store.incidents import Incident
+from stream_app.monitor.incident import Incident
 
 _NAMES = {
     "volume": "Number of records",
@@ -18,26 +14,27 @@ _NAMES = {
     "conformity": "Conformity",
 }
 _DRIFT = {
-    "appeared": "A new field appeared",
-    "vanished": "A field vanished",
-    "text": "Text changed its look",
-    "type": "A field changed its type",
+    "appeared": "{field} is new",
+    "vanished": "{field} is missing",
+    "text": "{field} arrives as text",
+    "type": "{field} has another type",
 }
 _ADVICE = {
-    "volume": "See on the page Pipeline whether the input stopped or doubled, then ask the source what it sent.",
-    "revenue": "Compare with the number of orders: fewer orders, or smaller ones? The page Quality has both.",
+    "volume": "Check on the page Pipeline whether the input stopped or doubled, then ask the source what it sent.",
+    "revenue": "Compare with the number of orders: are there fewer, or smaller ones? The page Quality shows rejected records.",
     "average_order": "Look for shifted decimal points in price or quantity, and for a campaign or a bulk buyer.",
-    "conformity": "See on the page Quality which rule has more findings than before.",
-    "finding": "Open the rule on the page Quality: it says what to do, and its findings open their records.",
-    "null": "Ask the source whether the field is still filled where the record is made.",
-    "mix": "See which value has more or less than usual; a source may be missing, or send twice.",
-    "threshold": "The contract promises this of each period. Ask the source, or change the promise.",
-    "drift": "The source has changed its records. Change the contract with it, or have the source change back.",
+    "conformity": "Check on the page Quality which rule has more findings than before.",
+    "finding": "Open the rule on the page Quality: it says what to do, and the page Anomalies opens its records.",
+    "null": "Ask the source whether the field is still filled where the record is created.",
+    "mix": "Check which value has more or less than usual: a source may be missing, or send twice.",
+    "threshold": "The contract promises this for every period. Ask the source, or change the promise.",
+    "drift": "The source has changed its records. Change the contract, or ask the source to change back.",
 }
+_GRAINS = {"m": "minute", "h": "hour", "d": "day"}
 
 
 def what(incident: Incident) -> str:
-    """What the incident is about: ``Revenue``, ``Findings of quantity.minimum``."""
+    """Return what the incident is about: ``Revenue``, ``Findings of quantity.minimum``, ``price is missing``."""
     kind, _, rest = incident.metric.partition(":")
     if kind in _NAMES:
         return _NAMES[kind]
@@ -52,33 +49,41 @@ def what(incident: Incident) -> str:
         return f"Promise {rest}"
     if kind == "drift":
         field, _, change = rest.rpartition(":")
-        return f"{_DRIFT.get(change, 'Drift')}: {field}"
+        return _DRIFT.get(change, "{field} has changed").format(field=field)
     return visible(incident.metric)
 
 
 def reading(incident: Incident, currency: str | None) -> str:
-    """The worst window against what was expected: ``112 instead of 180 to 260``, ``0.9 % instead of at most 0.2 %``.
+    """Return what was observed in the worst window, and expected.
 
-    A band that begins at nothing, or below it, says only how much is too much. What is too little all the same, because
-    it lasted, is told beside what was expected.
+    ``112 instead of 180 to 260``, ``0.9 % instead of at most 0.2 %``; of a drift ``98 % of orders, 0 % before``.
+
+    A band that begins at zero or below has only an upper limit. A value that is too low for too long may be inside its band,
+    so then the expectation is named instead.
     """
-    seen = amount(incident.observed, incident.unit, currency)
+    observed = amount(incident.observed, incident.unit, currency)
+    if incident.metric.startswith("drift:") and incident.unit == "share":
+        before = "" if incident.expected is None else f", {formats.percent(incident.expected, 0)} before"
+        return f"{formats.percent(incident.observed, 0)} of {visible(incident.entity)}{before}"
     low, high = incident.low, incident.high
     if low is not None and high is not None and (low > 0 or incident.direction != "low"):
         most = amount(high, incident.unit, currency)
-        return (
-            f"{seen} instead of {amount(low, incident.unit, currency)} to {most}"
-            if low > 0
-            else f"{seen} instead of at most {most}"
-        )
+        if low > 0:
+            return f"{observed} instead of {amount(low, incident.unit, currency)} to {most}"
+        return f"{observed} instead of at most {most}"
     if incident.expected is not None:
         about = "about " if low is not None else ""
-        return f"{seen} instead of {about}{amount(incident.expected, incident.unit, currency)}"
-    return seen
+        return f"{observed} instead of {about}{amount(incident.expected, incident.unit, currency)}"
+    return observed
+
+
+def expected(incident: Incident, currency: str | None) -> str:
+    """Return the expectation in the worst window."""
+    return formats.NOTHING if incident.expected is None else amount(incident.expected, incident.unit, currency)
 
 
 def amount(number: float, unit: str, currency: str | None) -> str:
-    """A number in the incident's unit."""
+    """Return a number in the incident's unit."""
     if unit == "money":
         return formats.money(number / MINOR, currency)
     if unit == "share":
@@ -89,14 +94,14 @@ def amount(number: float, unit: str, currency: str | None) -> str:
 
 
 def when(incident: Incident) -> str:
-    """Since when, and until when where it is over."""
+    """Return the start, and the length of a closed incident."""
     if incident.state == "open":
         return f"since {formats.moment(incident.start * 1000)}"
     return f"{formats.moment(incident.start * 1000)}, for {lasted(incident)}"
 
 
 def lasted(incident: Incident) -> str:
-    """How long: ``3 h``."""
+    """Return the length: ``3 h``."""
     seconds = max(60, incident.end - incident.start)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size or seconds % size == 0:
@@ -104,49 +109,26 @@ def lasted(incident: Incident) -> str:
     return f"{seconds} s"
 
 
+def windows(incident: Incident) -> str:
+    """Return the number of anomalous windows: ``3 (of one hour each)``."""
+    return f"{incident.windows} (of one {_GRAINS.get(incident.grain, incident.grain)} each)"
+
+
 def advice(incident: Incident) -> str:
-    """Where to look and whom to ask."""
+    """Return where to look and whom to ask."""
     return _ADVICE.get(incident.metric.partition(":")[0], _ADVICE["conformity"])
 
 
 def segment(incident: Incident) -> str:
-    """The segment value that stands out; empty where none does."""
+    """Return the segment value that stands out; empty if none does."""
     if incident.segment is None:
         return ""
     field, value, there, elsewhere = incident.segment
     kind = incident.metric.partition(":")[0]
     if kind == "volume":
-        told = f"{formats.percent(there, 0)} of the usual, elsewhere {formats.percent(elsewhere, 0)}"
+        figures = f"{formats.percent(there, 0)} of the usual, elsewhere {formats.percent(elsewhere, 0)}"
     elif kind == "mix":
-        told = f"{formats.percent(there)} now, {formats.percent(elsewhere)} before"
+        figures = f"{formats.percent(there)} now, {formats.percent(elsewhere)} before"
     else:
-        told = f"{formats.percent(there)} there, {formats.percent(elsewhere)} elsewhere"
-    return f"{visible(field)}: {visible(value)} ({told})"
-
-
-def heading(incident: Incident) -> markup.Html:
-    """What it is about and where, for a list or a head."""
-    return markup.join(
-        markup.tag("strong", what(incident)), markup.tag("span", " · ", cls="quiet"), markup.code(incident.entity)
-    )
-
-
-def gravest(rows: Sequence[Incident]) -> list[Incident]:
-    """Errors before warnings, each as they came: a short list must not hide an error behind newer warnings."""
-    return sorted(rows, key=lambda row: row.severity != "error")
-
-
-def table(rows: Sequence[Incident], currency: str | None) -> pd.DataFrame:
-    """Incidents, newest first."""
-    return pd.DataFrame(
-        {
-            "Start": pd.Series(pd.to_datetime([row.start for row in rows], unit="s", utc=True)),
-            "State": [row.state for row in rows],
-            "Severity": [row.severity for row in rows],
-            "Entity": [visible(row.entity) for row in rows],
-            "What": [what(row) for row in rows],
-            "Observed": [reading(row, currency) for row in rows],
-            "Lasted": [lasted(row) for row in rows],
-            "Segment": [segment(row) for row in rows],
-        }
-    )
+        figures = f"{formats.percent(there)} there, {formats.percent(elsewhere)} elsewhere"
+    return f"{visible(field)}: {visible(value)} ({figures})"

@@ -1,17 +1,17 @@
-"""Text from elsewhere on its way to the page: shown as it is, never read as Markdown, HTML or a spreadsheet formula."""
+"""Foreign text made safe to show: never read as Markdown, HTML or a spreadsheet formula."""
 
 from __future__ import annotations
 
 import unicodedata
 
-#: Characters that Markdown, as Streamlit reads it, may take for something else.
+#: Characters with a meaning in Streamlit's Markdown.
 _MARKDOWN = "\\`*_{}[]()#+!|$~<>:-"
-#: First characters that make a spreadsheet take a cell for a formula (OWASP: CSV injection).
+#: First characters that make a spreadsheet run a cell as a formula (OWASP: CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def visible(value: object) -> str:
-    """The text of a value; what cannot be drawn (control characters, halves of surrogate pairs) as an escape."""
+    """Return a value's text; control characters and lone surrogates, which cannot be drawn, are escaped."""
     text = str(value)
     if text.isascii() and text.isprintable():
         return text
@@ -25,18 +25,18 @@ def _escape(letter: str) -> str:
 
 
 def sentence(problem: str) -> str:
-    """What an error says, as a sentence; names of settings and topics keep their letters."""
+    """Return an error message as a sentence; names of settings and topics keep their case."""
     first = problem.split(" ", 1)[0]
     return f"{problem[:1].upper()}{problem[1:]}." if first.isalpha() and first.islower() else f"{problem}."
 
 
 def plain(text: object) -> str:
-    """Text for a place that reads Markdown: short labels only, because Markdown folds white space."""
+    """Escape text for a widget that reads Markdown: short labels only, because Markdown folds white space."""
     return "".join(f"\\{letter}" if letter in _MARKDOWN else letter for letter in visible(text))
 
 
 def cell(value: object) -> object:
-    """A value for a CSV cell: text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    """Return a value for a CSV cell: an apostrophe precedes text that a spreadsheet would run as a formula."""
     if isinstance(value, str):
         text = visible(value)
         return f"'{text}" if text.lstrip(" \u00a0\u200b").startswith(_FORMULA) else text

@@ -32,14 +32,19 @@ Observer = Callable[[str, int, Verdict], None]
 
 
 class Record(Protocol):
-    """What producers hand on (``producers.record.RawRecord``)."""
+    """A record that a producer reads (``producers.record.RawRecord``)."""
 
     @property
-    def entity(self) -> str: ...
+    def entity(self) -> str:
+        """The entity that the record belongs to."""
+
     @property
-    def value(self) -> bytes: ...
+    def value(self) -> bytes:
+        """The JSON of the record."""
+
     @property
-    def as_of_ms(self) -> int | None: ...
+    def as_of_ms(self) -> int | None:
+        """As-of time in ms since the epoch; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +253,7 @@ class Check:
         self._arrived(name, references)
 
     def _missing(self, entity: EntityCheck, verdict: Verdict) -> dict[tuple[str, str], Rule]:
-        """What a record waits for: (entity, id) → the rule that it breaks without."""
+        """References that a record waits for: (entity, id) → the rule that it breaks if the id stays unknown."""
         return {
             (reference.to_entity, identity): reference.rule
             for reference, identity in entity.references(verdict)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Write the learned baselines to this file, for HEADRACE_BASELINE.",
 )
 def command(
+    *,
     paths: tuple[str, ...],
     shop: Path | None,
     entity: str | None,
@@ -54,11 +55,11 @@ def command(
     from headrace.check.check import Check, file_names
     from headrace.check.results import Results, overwritten
     from producers.sources.open import open_sources
-    from stream_app.worker.learning import pinned
+    from stream_app.store.pinned import read_pinned
 
     settings = load_settings(shop=shop)
     described = load_shop(settings.shop)
-    baselines = pinned(settings.baseline) if settings.baseline is not None else None
+    baselines = read_pinned(settings.baseline) if settings.baseline is not None else None
     # Sources are opened before anything is written, so that a wrong path leaves earlier results unchanged.
     sources = open_sources(described, list(paths), only=entity, token=settings.source_token)
     for source in sources:

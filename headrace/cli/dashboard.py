@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.extras import require
 from stream_app.errors import SettingsError
 from stream_app.settings import load_settings
 
@@ -46,6 +47,7 @@ def command(port: int, host: str) -> None:
     Without HEADRACE_DASHBOARD_LOGIN the dashboard has no log-in. Set it before other machines can reach the dashboard, or
     serve behind a proxy that has a log-in.
     """
+    require("altair", "pandas", "streamlit")
     settings = load_settings()  # so that a wrong setting is reported here and not on a page
     arguments = streamlit_command(host, port)
     if settings.dashboard_login is not None:

@@ -26,6 +26,7 @@ from stream_app.errors import EmbeddedError
 @click.option("--port", type=click.IntRange(1, 65_535), help="Port of the dashboard; default: 8501, or a free port.")
 @click.option("--open/--no-open", "browser", default=None, help="Open the dashboard in a browser; default: on a terminal.")
 def command(
+    *,
     shop: Path | None,
     data: tuple[str, ...],
     once: bool,

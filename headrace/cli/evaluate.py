@@ -54,6 +54,7 @@ TARGETS = Parsed("targets", Targets.parse)
 @click.option("--require", metavar="TARGETS", type=TARGETS,
               help="Exit 1 unless these targets are reached: `targets` (defaults), or e.g. rules=1,windows=2.")  # fmt: skip
 def command(
+    *,
     paths: tuple[str, ...],
     shop: Path | None,
     seeds: tuple[int, ...],

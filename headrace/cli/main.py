@@ -10,6 +10,7 @@ import sys
 import click
 
 from headrace import interrupts
+from headrace.cli.extras import missing
 from stream_app.errors import HeadraceError
 
 #: Subcommand → one line of help. The module ``headrace.cli.<name>`` has a click command named ``command``.
@@ -36,10 +37,12 @@ _ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 class Commands(click.Group):
     """A group that imports a subcommand only when it is needed, so that ``--help`` is fast."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"headrace.cli.{cmd_name}").command
@@ -61,7 +64,8 @@ class Commands(click.Group):
             click.echo("headrace: stopped", err=True)
             raise click.exceptions.Exit(128 + (interrupts.received() or signal.SIGINT)) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -81,6 +85,12 @@ def main() -> None:
         cli(prog_name="headrace")
     except HeadraceError as error:
         click.echo(f"headrace: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        message = missing(error)
+        if message is None:
+            raise
+        click.echo(f"headrace: {message}", err=True)
         sys.exit(2)
     except OSError as error:
         if error.errno not in _ENVIRONMENT:

@@ -12,7 +12,7 @@ from stream_app.settings import load_settings
 
 @click.command(name="notify")
 @click.option("--test", is_flag=True, help="Send a test message to every address.")
-def command(test: bool) -> None:
+def command(*, test: bool) -> None:
     """List the addresses of HEADRACE_NOTIFY, without tokens and passwords.
 
     Exit code with --test: 1 if an address did not accept the message.

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import click
 from rich.console import Console
@@ -40,11 +40,11 @@ class Meter:
         self._task: TaskID = self._progress.add_task(command, total=None, count="0", rate="")
         self._said = self._start
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def say(self, text: str) -> None:

@@ -34,6 +34,7 @@ from stream_app.settings import load_settings
 @click.option("--resume/--no-resume", default=True, help="Resume where a stopped replay ended (default), or start over.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
+    *,
     paths: tuple[str, ...],
     shop: Path | None,
     entity: str | None,

@@ -41,6 +41,7 @@ INTERVAL = 2.0
 @click.option("--prompt", "show_prompt", is_flag=True, help="Print the prompt as it would be sent, and exit.")
 @click.option("--topic/--no-topic", default=True, help="Publish on the topic `reports` (default).")
 def command(
+    *,
     once: bool,
     every: str | None,
     length: str | None,
@@ -67,7 +68,7 @@ def command(
     settings = load_settings()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     if every is not None:
-        _watch(settings, every, topic)
+        _watch(settings, every, topic=topic)
         return
     _once(settings, (length, start, end), form or _SUFFIXES.get(output.suffix.lower() if output else "", "markdown"),
           output, anew=anew, show="facts" if show_facts else "prompt" if show_prompt else None, topic=topic)  # fmt: skip
@@ -127,7 +128,7 @@ def _print(text: str, output: Path | None) -> None:
         raise SettingsError(f"{output} cannot be written ({error.strerror}); name another file with --output") from None
 
 
-def _watch(settings: Settings, every: str, topic: bool) -> None:
+def _watch(settings: Settings, every: str, *, topic: bool) -> None:
     from reporter.build import reporter_of
     from reporter.periods import parse_length
     from reporter.watch import Watch

@@ -47,6 +47,7 @@ from stream_app.settings import load_settings
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON Lines files to this folder instead.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
+    *,
     shop: Path | None,
     seed: int,
     rate: float,

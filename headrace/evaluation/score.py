@@ -81,7 +81,7 @@ class RecordScores:
         self.records = 0
         self.outcomes: dict[tuple[str, str, str], int] = {}
 
-    def add(self, entity: str, truth: Truth, found: Collection[str], repaired: bool, outcome: str) -> None:
+    def add(self, entity: str, truth: Truth, found: Collection[str], outcome: str, *, repaired: bool) -> None:
         """Compare one record.
 
         Args:

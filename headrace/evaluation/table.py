@@ -47,8 +47,10 @@ def markdown(report: Report, targets: Targets, command: str, about: str) -> str:
     parts = [
         f"Made by `{command}`. {about}",
         "### Rules over records",
-        "`caught` and `missed` count the records that must break the rule, `wrong` the findings without a reason. Counts are "
-        "sums over all seeds, precision and recall the mean of the seeds.",
+        (
+            "`caught` and `missed` count the records that must break the rule, `wrong` the findings without a reason. Counts "
+            "are sums over all seeds, precision and recall the mean of the seeds."
+        ),
         _markdown(("entity", "rule", "fault", "caught", "missed", "wrong", "precision", "recall"), _with_faults(report)),
         "### Incidents",
         "Window 1 is the hour in which the incident became visible.",

@@ -44,17 +44,17 @@ def compare_topics(settings: Settings, shop: Shop, truth: Path) -> Report:
     for entity, source, rules, repaired, outcome in _settled(settings, shop):
         if source not in seen:
             seen.add(source)
-            scores.add(entity, known.get(source, (entity, FAULTLESS))[1], rules, repaired, outcome)
+            scores.add(entity, known.get(source, (entity, FAULTLESS))[1], rules, outcome, repaired=repaired)
     for source in sorted(known.keys() - seen):
         entity, expected = known[source]
-        scores.add(entity, expected, (), False, NOWHERE)
+        scores.add(entity, expected, (), NOWHERE, repaired=False)
     return of_records(shop, [scores])
 
 
 def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[str], bool, str]]:
     """Yield entity, source, broken rules, repaired (true or false) and outcome of every record with a verdict."""
-    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.errors import KafkaError
 
     outcomes: dict[str, tuple[str, str]] = {}
     for entity in shop.contracts:

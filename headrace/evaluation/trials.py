@@ -60,7 +60,7 @@ class Plan:
         )
 
 
-def evaluate(plan: Plan, jobs: int, say: Callable[[str], None] = lambda line: None) -> Report:
+def evaluate(plan: Plan, jobs: int, say: Callable[[str], None] = lambda _: None) -> Report:
     """Run all trials, ``jobs`` in parallel, and sum them up; ``say`` gets a line after each.
 
     Raises:

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kafka import KafkaProducer, errors  # type: ignore[import-untyped]
-from kafka.partitioner.default import murmur2  # type: ignore[import-untyped]
+from kafka import KafkaProducer, errors
+from kafka.partitioner.default import murmur2
 
 from producers.record import RawRecord, memoised
 from stream_app.errors import DeliveryError
@@ -151,7 +151,7 @@ class Sender:
     def close(self) -> None:
         """Close the connection; records that are still unsettled remain so."""
         # kafka-python's close() flushes first; if that fails, it raises, and the producer remains open. finish() has flushed.
-        self._producer.flush = lambda timeout=None: None
+        self._producer.flush = lambda timeout=None: None  # noqa: ARG005 - its signature
         self._producer.close(timeout=2)
 
     def _partition(self, topic: str) -> Callable[[Any], Any]:

@@ -30,7 +30,7 @@ from producers.simulator.damage import (
 )
 
 Outcome = Literal["clean", "rejected"]
-Needs = Literal["earlier", "usual", "past", "before", None]
+Needs = Literal["earlier", "usual", "past", "before"] | None
 
 #: Factors of an outlying quantity and an outlying price.
 QUANTITY_TIMES, PRICE_TIMES = 50, 10

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from producers.simulator.incidents import Incident
 from producers.simulator.simulator import Event
@@ -36,7 +36,7 @@ class TruthFile:
         except OSError as error:
             raise SourceError(f"{file}: cannot be written ({error.strerror}); name another file") from None
 
-    def __enter__(self) -> TruthFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

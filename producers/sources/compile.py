@@ -173,7 +173,7 @@ class Compiler:
 
             return Cells(expression.reads, not self.columns.typed), computed
         constant = typed(spec.constant)
-        return Cells((), True), lambda _: constant
+        return Cells((), hashable=True), lambda _: constant
 
 
 def _tuple(cells: Any, expression: Expression) -> tuple[Any, ...]:

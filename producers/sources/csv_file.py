@@ -88,7 +88,7 @@ class CsvReader:
             try:
                 for row in reader:
                     if len(lines.current) > 1 and lines.ended and _open_quote(lines.current):
-                        raise csv.Error("a quote is not closed")
+                        raise csv.Error("a quote is not closed")  # noqa: TRY301 - handled as what the reader finds
                     lines.current.clear()
                     if len(row) != width:
                         if not row:
@@ -98,8 +98,8 @@ class CsvReader:
                             self._note("rows with more cells than the header has")
                         else:
                             self._note("rows with fewer cells than the header has")
-                            row += [""] * (width - len(row))
-                        row = row[:width]
+                            row.extend([""] * (width - len(row)))
+                        del row[width:]
                     rows.append(row)
                     if len(rows) >= CHUNK:
                         yield self._table(rows, surplus)

@@ -54,7 +54,7 @@ class Expression:
         self._names = tuple(name for name in self.reads if name in variables)
         try:
             self._compiled = cel.NewEnv(variables=variables).compile(text)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library raises several kinds, none documented
             line = str(error).splitlines()[0]
             line = re.sub(r"^INVALID_ARGUMENT: ERROR: <input>:\d+:(\d+): ", r"character \1: ", line)
             line = line.removesuffix(" (in container '')")

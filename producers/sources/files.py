@@ -50,6 +50,7 @@ class InputFile:
 
     @property
     def compression(self) -> str | None:
+        """Compression by the ending of the name; None if there is none."""
         return COMPRESSIONS.get(self.path.suffix.lower())
 
     @property
@@ -111,10 +112,10 @@ def _decompressed(raw: BinaryIO, compression: str | None, path: Path) -> Iterato
             if len(names) != 1:
                 raise SourceError(f"{path}: a zip file must hold exactly one file, and this one holds {len(names)}; unpack it")
             with archive.open(names[0]) as member:
-                yield cast(BinaryIO, member)
+                yield cast("BinaryIO", member)
     elif compression == "zstd":
         with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as stream:
-            yield cast(BinaryIO, io.BufferedReader(stream, 1 << 16))
+            yield cast("BinaryIO", io.BufferedReader(stream, 1 << 16))
     else:
         opener: Callable[[BinaryIO, str], Any] = _OPENERS[compression]
         with opener(raw, "rb") as stream:

@@ -15,11 +15,11 @@ from stream_app.contract.document import Document, Path_, read_document
 from stream_app.contract.model import Contract, Shop
 from stream_app.errors import DocumentError
 
-_SOURCE_KEYS = ("name", "match", "url", "format", "time", "timezone", "delimiter", "encoding", "feeds", "items", "pages")
-_FEED_KEYS = ("entity", "distinct", "where", "skip_when", "fields")
+SOURCE_KEYS = ("name", "match", "url", "format", "time", "timezone", "delimiter", "encoding", "feeds", "items", "pages")
+FEED_KEYS = ("entity", "distinct", "where", "skip_when", "fields")
 _VALUE_KEYS = ("column", "cel", "constant")
-_FIELD_KEYS = (*_VALUE_KEYS, "format", "timezone")
-_PAGE_KEYS = ("next", "cursor", "parameter", "start")
+FIELD_KEYS = (*_VALUE_KEYS, "format", "timezone")
+PAGE_KEYS = ("next", "cursor", "parameter", "start")
 
 
 def read_mapping(shop: Shop) -> tuple[SourceSpec, ...]:
@@ -88,7 +88,7 @@ class _Reader:
             raise self.error((*at, "timezone"), f"unknown time zone {name!r}; write one such as Europe/London") from None
 
     def source(self, at: Path_, value: Any) -> SourceSpec:
-        node = self.mapping(at, value, _SOURCE_KEYS, ("name",))
+        node = self.mapping(at, value, SOURCE_KEYS, ("name",))
         match, url, kind = self.text(at, node, "match"), self.text(at, node, "url"), self.text(at, node, "format")
         self.check_kind(at, node, match, url, kind)
         delimiter, encoding = self.text(at, node, "delimiter"), self.text(at, node, "encoding") or "utf-8"
@@ -145,7 +145,7 @@ class _Reader:
         return value
 
     def pages(self, at: Path_, value: Any) -> Pages:
-        node = self.mapping(at, value, _PAGE_KEYS)
+        node = self.mapping(at, value, PAGE_KEYS)
         pages = Pages(
             self.pointer(at, node, "next"), self.pointer(at, node, "cursor"), self.text(at, node, "parameter"),
             node.get("start", 1),
@@ -161,7 +161,7 @@ class _Reader:
         return pages
 
     def feed(self, at: Path_, value: Any) -> FeedSpec:
-        node = self.mapping(at, value, _FEED_KEYS, ("entity",))
+        node = self.mapping(at, value, FEED_KEYS, ("entity",))
         entity = self.text(at, node, "entity") or ""
         if entity not in self.shop.contracts:
             raise self.error((*at, "entity"), f"unknown entity {entity!r}; entities: {', '.join(self.shop.contracts)}")
@@ -183,7 +183,7 @@ class _Reader:
         )
 
     def field(self, at: Path_, value: Any, contract: Contract, name: str) -> FieldSpec:
-        node = self.mapping(at, value, _FIELD_KEYS)
+        node = self.mapping(at, value, FIELD_KEYS)
         if sum(key in node for key in _VALUE_KEYS) != 1:
             raise self.error(at, f"{name} needs exactly one of {', '.join(_VALUE_KEYS)}")
         constant = node.get("constant")

@@ -23,7 +23,8 @@ class Reader(Protocol):
     columns: tuple[str, ...]
     notes: dict[str, int]
 
-    def chunks(self) -> Iterator[Rows]: ...
+    def chunks(self) -> Iterator[Rows]:
+        """Yield the rows, many at once."""
 
 
 class Source:

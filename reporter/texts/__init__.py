@@ -1,4 +1,4 @@
-"""What the reporter says by itself, one YAML file a language, and how that language writes figures."""
+"""The reporter's own texts, one YAML file per language, with that language's notation of figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-#: Languages a report can be written in.
+#: Languages of reports.
 LANGUAGES = ("en", "de", "fr")
 
 
@@ -22,14 +22,14 @@ class Texts:
     all: Mapping[str, Any]
 
     def __call__(self, *path: str, **values: object) -> str:
-        """The text at ``path``, its ``{names}`` filled in. KeyError where there is none: a mistake in the file."""
+        """Return the text at ``path`` with its ``{names}`` filled in; KeyError if it is missing."""
         found: Any = self.all
         for name in path:
             found = found[name]
         return str(found).format(**values) if values else str(found)
 
     def has(self, *path: str) -> bool:
-        """Whether there is a text at ``path``."""
+        """True if there is a text at ``path``."""
         found: Any = self.all
         for name in path:
             if not isinstance(found, Mapping) or name not in found:
@@ -40,5 +40,5 @@ class Texts:
 
 @cache
 def texts(language: str) -> Texts:
-    """The texts of a language in LANGUAGES."""
+    """Return the texts of one of LANGUAGES."""
     return Texts(language, yaml.safe_load(files(__package__).joinpath(f"{language}.yaml").read_text("utf-8")))

@@ -43,11 +43,11 @@ def compile_cel(expression: str, fields: Iterable[Field], problem: Any, nulls: C
     # Declare only the fields that the expression mentions: a field may be called `type` or `string`, which are CEL's own names.
     words = set(re.findall(r"\w+", expression))
     mentioned = [field for field in fields if field.name in words]
-    variables = {field.name: _type(field, field.name in nulls) for field in mentioned}
+    variables = {field.name: _type(field, null=field.name in nulls) for field in mentioned}
     variables["as_of"] = cel.Type.TIMESTAMP
     try:
         compiled = cel.NewEnv(variables=variables).compile(expression)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the library raises several kinds, none documented
         first = str(error).splitlines()[0].replace("INVALID_ARGUMENT: ERROR: <input>:", "column ")
         raise problem(f"the condition is not valid CEL: {first}; correct it") from None
     if compiled.return_type() != cel.Type.BOOL and not nulls:
@@ -66,7 +66,7 @@ def _check_literals(expression: str, problem: Any) -> None:
                 raise problem(f"the condition is not valid CEL: {match[0].lstrip('.')} has no value; {cure}")
 
 
-def _type(field: Field, null: bool) -> Any:
+def _type(field: Field, *, null: bool) -> Any:
     certain = field.required or (field.type in MOMENTS and not null)
     return _TYPES[field.type] if certain else cel.Type.DYN
 

@@ -48,11 +48,10 @@ def compile_contract(document: Document) -> Contract:
     custom = draft.custom_properties(draft.schema, draft.at, SCHEMA_PROPERTIES)
     unknown = unknown_fields(draft, custom)
     impact = draft.impact(custom, draft.at)
-    for rule_id, (dimension, severity, message) in RECORD_RULES.items():
-        if rule_id == "record.unknownField":
-            if unknown is None:
-                continue
-            severity = unknown
+    for rule_id, (dimension, usual, message) in RECORD_RULES.items():
+        severity = unknown if rule_id == "record.unknownField" else usual
+        if severity is None:
+            continue
         # Only a rejected record costs the business something.
         costs = impact if severity is Severity.ERROR else None
         draft.add(Rule(rule_id, dimension, severity, "$", message, "record", impact=costs), draft.at)

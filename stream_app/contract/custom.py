@@ -78,7 +78,7 @@ class _Entry:
                 raise self.draft.error(self.where(kind, key), f"unknown argument {key!r} of {kind}; {hint}")
         return value
 
-    def number(self, kind: str, name: str, value: Any, least: float, exclusive: bool = False) -> float:
+    def number(self, kind: str, name: str, value: Any, least: float, *, exclusive: bool = False) -> float:
         fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not fits or value < least or (exclusive and value == least):
             bound = f"above {least:g}" if exclusive else f"from {least:g}"

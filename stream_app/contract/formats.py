@@ -100,8 +100,10 @@ FORMATS: Mapping[str, Format] = {
     "uri": Format(
         "an absolute URI by RFC 3986",
         (
-            rf"^[A-Za-z][A-Za-z0-9+.-]*:(?://{_AUTHORITY}(?:/(?:{_PCHAR}|/)*)?|/?{_PCHAR}(?:{_PCHAR}|/)*|/)"
-            rf"(?:\?{_QUERY})?(?:#{_QUERY})?$",
+            (
+                rf"^[A-Za-z][A-Za-z0-9+.-]*:(?://{_AUTHORITY}(?:/(?:{_PCHAR}|/)*)?|/?{_PCHAR}(?:{_PCHAR}|/)*|/)"
+                rf"(?:\?{_QUERY})?(?:#{_QUERY})?$"
+            ),
         ),
     ),
     "hostname": Format(

@@ -72,11 +72,11 @@ def _metric(draft: Draft, at: Path_, quality: dict[str, Any], field: str | None)
             message = f"{quality['id']}: a broken threshold of a window is an incident and cannot be info; use warning or error"
             raise draft.error((*at, "severity"), message)
     if metric == "duplicateValues":
-        _duplicates(draft, at, quality, field, arguments, each)
+        _duplicates(draft, at, quality, field, arguments, each=each)
     elif metric == "rowCount":
-        _counted(draft, at, quality, None, "window", each)
+        _counted(draft, at, quality, None, "window", each=each)
     else:
-        _values(draft, at, quality, field, arguments, each)
+        _values(draft, at, quality, field, arguments, each=each)
 
 
 def _is_zero(value: Any) -> bool:
@@ -84,7 +84,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def _duplicates(
-    draft: Draft, at: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], each: bool
+    draft: Draft, at: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], *, each: bool
 ) -> None:
     names = arguments.get("properties", [field] if field else None)
     if set(arguments) - {"properties"} or not isinstance(names, list) or not names:
@@ -93,11 +93,13 @@ def _duplicates(
         draft.field(name, (*at, "arguments"))
         if names.count(name) > 1:
             raise draft.error((*at, "arguments"), f"{name!r} appears twice in properties; remove one")
-    rule = _counted(draft, at, quality, field, "unique", each)
+    rule = _counted(draft, at, quality, field, "unique", each=each)
     draft.uniques.append(Unique(rule, tuple(names), "seen"))
 
 
-def _values(draft: Draft, at: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], each: bool) -> None:
+def _values(
+    draft: Draft, at: Path_, quality: dict[str, Any], field: str | None, arguments: dict[str, Any], *, each: bool
+) -> None:
     metric = quality["metric"]
     if field is None:
         raise draft.error(at, f"{metric} counts values of a field; move the rule from the schema to a property")
@@ -123,9 +125,9 @@ def _values(draft: Draft, at: Path_, quality: dict[str, Any], field: str | None,
     _no_more(draft, metric, arguments, at)
     draft.refuse(unreachable_problem(list(values), found.clean, found.spellings), where)
     if metric == "nullValues" and found.required:
-        _counted(draft, at, quality, field, "library", each, f"{field}.required")
+        _counted(draft, at, quality, field, "library", each=each, counted=f"{field}.required")
         return
-    rule = _counted(draft, at, quality, field, "library", each)
+    rule = _counted(draft, at, quality, field, "library", each=each)
     draft.values.append(ValueRule(rule, field, metric, tuple(values), pattern))
 
 
@@ -141,6 +143,7 @@ def _counted(
     quality: dict[str, Any],
     field: str | None,
     kind: RuleKind,
+    *,
     each: bool,
     counted: str | None = None,
 ) -> Rule:

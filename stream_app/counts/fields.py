@@ -31,7 +31,7 @@ Distinct = Literal["customers", "orders"]
 
 _FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
 #: Field → attribute of ``Counts``.
-_PLAIN = {
+PLAIN = {
     RECEIVED: "received",
     CLEAN: "clean",
     REJECTED: "rejected",
@@ -40,7 +40,7 @@ _PLAIN = {
     REVENUE: "revenue_minor",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
-_SEGMENT_PLAIN = {name: _PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
+SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
 #: Prefix → the mapping of ``Counts`` that holds what follows it.
 _KINDS = {_FINDING: "findings", _VALUE: "at_risk_minor", _REPAIR: "repairs", _NULL: "nulls", _UNKNOWN: "unknown"}
 
@@ -151,8 +151,8 @@ def _split(raw: str | bytes) -> tuple[str, str | None, tuple[str, str] | None]:
         of, what, of_value = (*name[2:].split("|", 2), "", "")[:3]
         if what.startswith(_FINDING):
             return _KINDS[_FINDING], what[2:], (of, of_value)
-        return _SEGMENT_PLAIN.get(what, ""), None, (of, of_value)
-    return _PLAIN.get(name, ""), None, None
+        return SEGMENT_PLAIN.get(what, ""), None, (of, of_value)
+    return PLAIN.get(name, ""), None, None
 
 
 def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
@@ -189,14 +189,14 @@ def add(parts: Iterable[Counts], *, segments: bool = True) -> Counts:
     """Return the sum of several counts; that of their segments only if wanted."""
     sums = _Sums()
     for part in parts:
-        for attribute in _PLAIN.values():
+        for attribute in PLAIN.values():
             sums.plain[attribute] = sums.plain.get(attribute, 0) + getattr(part, attribute)
         for attribute, into in sums.named.items():
             _add(into, getattr(part, attribute))
         for of, values in part.segments.items() if segments else ():
             for of_value, counts in values.items():
                 numbers, findings = sums.segments[of, of_value]
-                for attribute in _SEGMENT_PLAIN.values():
+                for attribute in SEGMENT_PLAIN.values():
                     numbers[attribute] = numbers.get(attribute, 0) + getattr(counts, attribute)
                 _add(findings, counts.findings)
     return sums.counts()

@@ -79,7 +79,7 @@ def quality(contract: ContractSummary, received: int, findings: Mapping[str, int
             rules[rule.dimension] = rules.get(rule.dimension, 0) + 1
             found[rule.dimension] = found.get(rule.dimension, 0) + findings.get(rule_id, 0)
     if not received or not rules:
-        return Quality(None, {dimension: None for dimension in sorted(rules)})
+        return Quality(None, dict.fromkeys(sorted(rules)))
     # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
     shares = {name: max(0.0, 1 - found[name] / (received * rules[name])) for name in sorted(rules)}
     weight = sum(WEIGHTS.get(name, 1.0) for name in shares)

@@ -103,7 +103,7 @@ class Verdicts(Sequence[Verdict]):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What must be stored before a batch is delivered, so that a repeated batch comes to the same verdicts.
+    """Findings to store before a batch is delivered, so that a repeated batch comes to the same verdicts.
 
     Attributes:
         seen: the offset up to which notes stood when the batch was looked up; -1 when there were none.
@@ -118,7 +118,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the look-up made of a batch.
+    """Outcome of the look-up of a batch.
 
     Attributes:
         verdicts: with the findings that only a look-up can tell.

@@ -57,7 +57,7 @@ def _value_check(rule: ValueRule) -> Check:
     """Compile a library metric: a record breaks it if the metric counts the record."""
     name, counts = rule.field, _counts(rule)
 
-    def vectorised(columns: Sequence[list[Any]], as_of: list[int]) -> list[int]:
+    def vectorised(columns: Sequence[list[Any]], _as_of: list[int]) -> list[int]:
         (column,) = columns
         if rule.metric == "nullValues":
             return [index for index, value in enumerate(column) if value is None] if None in column else []
@@ -65,7 +65,7 @@ def _value_check(rule: ValueRule) -> Check:
         counted = {value for value in set(column) if counts(value)}
         return [index for index, value in enumerate(column) if value in counted] if counted else []
 
-    return Check(rule.rule, (name,), lambda values, as_of: counts(values[name]), vectorised)
+    return Check(rule.rule, (name,), lambda values, _as_of: counts(values[name]), vectorised)
 
 
 def _counts(rule: ValueRule) -> Callable[[Any], bool]:

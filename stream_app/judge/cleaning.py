@@ -37,7 +37,7 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
     spellings = {key.casefold(): value for key, value in field.spellings.items()}
 
     def clean(value: Any) -> tuple[Any, list[str]]:
-        if not isinstance(value, (str, float)):  # noqa: UP038 - twice as fast
+        if not isinstance(value, (str, float)):  # a tuple is twice as fast as a union
             return value, []  # steps change strings and floats only
         done: list[str] = []
         # Repeat until nothing changes (upper case may undo NFC), so that a clean value stays clean when it is judged again.

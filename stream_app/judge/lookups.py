@@ -1,4 +1,4 @@
-"""What only a look-up can tell of a batch: references, repeated keys, rules over other records. Pure: plan, then settle.
+"""Look-ups of a batch: references, repeated keys, rules over other records. Pure: plan, then settle.
 
 ``plan`` says what to ask, ``settle`` makes of the answer what becomes of the batch; the caller asks (a store in Redis, or the
 memory of one process) and stores what has to be noted::
@@ -13,17 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from hashlib import blake2b
 from typing import Any
-from zlib import crc32
 
 import msgspec
 
-from stream_app.contract.model import Contract, Rule, Shop, Unique
+from stream_app.contract.model import Contract, Rule, Shop
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Note, Settled, Verdicts
+from stream_app.judge.keys import claims_of, duplicates, unique_id
 from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
+from stream_app.judge.request import Found, Remembered, Request, Wanted
 from stream_app.judge.verdict import Verdict
 
 #: Ids of references that are remembered per entity; beyond this the memory starts afresh.
@@ -34,84 +33,6 @@ _NOTHING = Known()
 
 #: (entity, True if its fields are kept too) → id → what is known of it.
 KnownIds = dict[tuple[str, bool], dict[Any, Known]]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Ids that records refer to; with ``values``, what is known of each is wanted too."""
-
-    entity: str
-    ids: list[str]
-    values: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Ids to be claimed for their records (``claim``), or only compared with who holds them.
-
-    A holder is the ``headrace.source`` of a record, and after a space a fingerprint of its content where that matters.
-    """
-
-    rule: str
-    claim: bool
-    ids: list[str]
-    holders: list[bytes]
-
-    @property
-    def distinct(self) -> bool:
-        """True if no id occurs twice."""
-        return len({*self.ids}) == len(self.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to a request.
-
-    Attributes:
-        missing: per ``Wanted``, the indexes of ids that are not known.
-        repeats, contradictions: per ``Claim``, the indexes of ids that another record holds, with the same content or
-            with other content.
-        values: per ``Wanted`` with values, what is known of each id; empty where nothing is.
-        upto, notes: the ``Note`` that was stored for these offsets before; -1 and empty when there was none.
-    """
-
-    missing: Sequence[Sequence[int]] = ()
-    repeats: Sequence[Sequence[int]] = ()
-    contradictions: Sequence[Sequence[int]] = ()
-    values: Sequence[Sequence[bytes]] = ()
-    upto: int = -1
-    notes: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    """One foreign key of a request: its ids that are not remembered, and what is remembered of the others."""
-
-    ids: list[Any]
-    with_fields: bool
-    memory: dict[Any, Known]
-
-
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """One claim of a request: the uniqueness that it is about, and the index of the record behind each of its ids."""
-
-    unique: Unique
-    rows: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to look up; false where nothing has to be. The rest is for ``settle``, which needs it again."""
-
-    wanted: list[Wanted]
-    claims: list[Claim]
-    references: list[_Reference] = field(default_factory=list)
-    compared: list[_Compared] = field(default_factory=list)
-    own: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.wanted or self.claims)
 
 
 class LookUps:
@@ -147,15 +68,15 @@ class LookUps:
         """Return what to ask of a judged batch: references, keys, and what is known of its own ids."""
         verdicts = batch.judged
         references = self._references(verdicts)
-        compared, claims = self._claims(verdicts, batch.sources)
+        compared, claims = claims_of(self.contract, verdicts, batch.sources)
         own = self._own(verdicts)
-        return Request([*self._wanted(references), Wanted(self.entity, own, True)], claims, references, compared, own)
+        return Request([*self._wanted(references), Wanted(self.entity, own, values=True)], claims, references, compared, own)
 
     def settle(self, batch: Batch, request: Request, found: Found) -> Settled:
         """Apply the answer: repeated keys, waiting records, rules over other records, what others may refer to."""
         before = _Noted.read(batch, found)
-        duplicates = _duplicates(request.compared, found)
-        verdicts = batch.judged.with_findings(duplicates)
+        repeated = duplicates(request.compared, found)
+        verdicts = batch.judged.with_findings(repeated)
         known, pending = self._remember(verdicts, request.references, found)
         # Who waited when the batch was judged before waits again, even if the reference has arrived meanwhile.
         if before.waiting:
@@ -176,7 +97,7 @@ class LookUps:
             references = {identity: record.to_json() for identity, record in latest.items()}
         else:
             references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
-        touched = {*duplicates, *broken, *stale}
+        touched = {*repeated, *broken, *stale}
         releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
         return Settled(verdicts, frozenset(pending), references, releases, segments, note)
 
@@ -204,7 +125,7 @@ class LookUps:
         if self._kept is None or self.contract.key is None:
             return Request([], [])
         own = self._own(verdicts)
-        return Request([Wanted(self.entity, own, True)], [], own=own)
+        return Request([Wanted(self.entity, own, values=True)], [], own=own)
 
     def settle_own(self, verdicts: Verdicts, request: Request, found: Found) -> dict[str, str]:
         """Return what records that waited, and are settled now, make known: id → what is kept of it."""
@@ -216,9 +137,9 @@ class LookUps:
 
     # --- references -------------------------------------------------------------------------------------------------
 
-    def _references(self, verdicts: Verdicts) -> list[_Reference]:
-        """What to look up, per foreign key."""
-        references: list[_Reference] = []
+    def _references(self, verdicts: Verdicts) -> list[Remembered]:
+        """Ids to look up, per foreign key."""
+        references: list[Remembered] = []
         for reference in self.contract.references:
             name = reference.field
             with_fields = name in self._related.reads
@@ -230,17 +151,17 @@ class LookUps:
             ids.discard(None)
             if name not in self._related.reads_values:
                 ids = ids.difference(memory)  # not difference_update, which walks the whole memory
-            references.append(_Reference(list(ids), with_fields, memory))
+            references.append(Remembered(list(ids), with_fields, memory))
         return references
 
-    def _wanted(self, references: list[_Reference]) -> list[Wanted]:
+    def _wanted(self, references: list[Remembered]) -> list[Wanted]:
         return [
             Wanted(reference.to_entity, [str(value) for value in asked.ids], asked.with_fields)
             for reference, asked in zip(self.contract.references, references, strict=True)
         ]
 
     def _remember(
-        self, verdicts: Verdicts, references: list[_Reference], found: Found
+        self, verdicts: Verdicts, references: list[Remembered], found: Found
     ) -> tuple[dict[str, dict[Any, Known]], set[int]]:
         """Return what is known of referenced records, by reference field, and the indexes that refer to unknown ones."""
         known: dict[str, dict[Any, Known]] = {}
@@ -300,35 +221,6 @@ class LookUps:
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def _claims(self, verdicts: Verdicts, sources: Sequence[bytes]) -> tuple[list[_Compared], list[Claim]]:
-        bodies = verdicts.bodies
-        compared: list[_Compared] = []
-        claims: list[Claim] = []
-        for unique in self.contract.uniques:
-            ids = self._ids(unique, verdicts)
-            seen = unique.among == "seen"
-            if None in ids or (None in bodies and not seen):
-                made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
-                looked = [] if seen else [i for i, one in enumerate(ids) if one is not None and not bodies[i]]
-            else:
-                made, looked = list(range(len(ids))), []
-            # A record that only looks is compared with those before it, whatever batch they are in: with what the batch
-            # claims itself if that comes first, else with what was claimed before the batch.
-            first = dict(zip([ids[i] for i in reversed(made)], reversed(made), strict=True)) if looked else {}
-            after = [i for i in looked if first.get(ids[i], i) < i]
-            before = [i for i in looked if first.get(ids[i], i) >= i]
-            for claim, rows in ((False, before), (True, made), (False, after)):
-                if rows:
-                    claims.append(_claim(unique, claim, rows, ids, sources, bodies))
-                    compared.append(_Compared(unique, rows))
-        return compared, claims
-
-    def _ids(self, unique: Unique, verdicts: Verdicts) -> list[str | None]:
-        columns = [verdicts.column(name) for name in unique.fields]
-        if len(columns) == 1:
-            return [None if one is None else str(one) for one in columns[0]]
-        return [unique_id(parts, unique.among == "seen") for parts in zip(*columns, strict=True)]
-
     def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[tuple[str, str, bytes]]:
         """Return (rule id, id, source) of the keys that rejected ones of (verdict, source) rows hold and give back."""
         return [
@@ -337,7 +229,7 @@ class LookUps:
             if verdict.rejected and verdict.values is not None
             for unique in self.contract.uniques
             if unique.among == "kept"
-            and (identity := unique_id([verdict.values[name] for name in unique.fields], False)) is not None
+            and (identity := unique_id([verdict.values[name] for name in unique.fields], seen=False)) is not None
         ]
 
     # --- rules over other records -----------------------------------------------------------------------------------
@@ -370,8 +262,10 @@ class LookUps:
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """What was noted of a batch that is judged again: up to an offset, the rules over other records that each record
-    broke (by offset), and the offsets of those that waited."""
+    """The notes on a batch that is judged again: up to the offset ``upto``.
+
+    ``broken``: offset → the rules over other records that the record broke; ``waiting``: offsets of the records that waited.
+    """
 
     upto: int = -1
     broken: Mapping[int, list[str]] = field(default_factory=dict)
@@ -397,51 +291,6 @@ class _Content(msgspec.Struct):
     waiting: list[int] = msgspec.field(default_factory=list)
 
 
-def _duplicates(compared: list[_Compared], found: Found) -> dict[int, list[Rule]]:
-    """Index → the uniqueness rules that the record breaks."""
-    rules: dict[int, list[Rule]] = {}
-    for one, repeats, contradictions in zip(compared, found.repeats, found.contradictions, strict=True):
-        for index in repeats:
-            rules.setdefault(one.rows[index], []).append(one.unique.rule)
-        for index in contradictions:
-            rules.setdefault(one.rows[index], []).append(one.unique.contradiction or one.unique.rule)
-    return rules
-
-
-def _claim(
-    unique: Unique,
-    claim: bool,
-    rows: list[int],
-    ids: list[str | None],
-    sources: Sequence[bytes],
-    bodies: list[bytes | None],
-) -> Claim:
-    whole = len(rows) == len(ids)
-    holders = list(sources) if whole else [sources[index] for index in rows]
-    if unique.contradiction is not None:
-        contents = map(crc32, [bodies[index] or b"" for index in rows])
-        holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
-    return Claim(unique.rule.id, claim, ids if whole else [ids[index] for index in rows], holders)  # type: ignore[arg-type, misc]
-
-
 def lookup_rule_ids(verdict: Verdict) -> list[str]:
     """Return the ids of the findings that a waiting record keeps: those that judging it again would not find."""
     return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
-
-
-def unique_id(parts: Sequence[Any], seen: bool) -> str | None:
-    """Return the text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
-    if len(parts) == 1:
-        return None if parts[0] is None else str(parts[0])
-    if not seen and any(part is None for part in parts):
-        return None
-    return fingerprint(parts)
-
-
-def fingerprint(parts: Sequence[Any]) -> str:
-    """Return 128 bits that stand for the values of several fields.
-
-    Moments count as texts: their zones may be of several kinds.
-    """
-    parts = [str(part) if isinstance(part, date) else part for part in parts]
-    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

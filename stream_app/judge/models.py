@@ -65,7 +65,7 @@ def build_models(contract: Contract) -> Models:
 
 
 def _adapter(contract: Contract, *, already_clean: bool) -> TypeAdapter[dict[str, Any]]:
-    fields = {field.name: _annotated(field, already_clean, contract) for field in contract.fields}
+    fields = {field.name: _annotated(field, contract, already_clean=already_clean) for field in contract.fields}
     shape = TypedDict(contract.entity, fields)  # type: ignore[misc]
     config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     shape.__pydantic_config__ = config  # type: ignore[attr-defined]
@@ -73,13 +73,13 @@ def _adapter(contract: Contract, *, already_clean: bool) -> TypeAdapter[dict[str
     return adapter
 
 
-def _annotated(field: Field, already_clean: bool, contract: Contract) -> Any:
+def _annotated(field: Field, contract: Contract, *, already_clean: bool) -> Any:
     schema = structure(field, already_clean=already_clean)
     if not (already_clean and field.required):
         schema = core_schema.nullable_schema(schema)
     try:
         SchemaValidator(schema)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - pydantic-core raises several kinds
         reason = str(error).splitlines()[-1].strip()
         raise DocumentError(f"{contract.file}: the field {field.name!r} cannot be compiled: {reason}") from None
 
@@ -122,7 +122,7 @@ def structure(field: Field, *, already_clean: bool, parsed: bool = False) -> Cor
         day = core_schema.date_schema(**days)
         text = core_schema.str_schema(strict=True, pattern=CANONICAL_DATE)
         return day if parsed else core_schema.chain_schema([text, day])
-    return _string(field, already_clean)
+    return _string(field, already_clean=already_clean)
 
 
 def _integer(options: Any) -> CoreSchema:
@@ -147,7 +147,7 @@ def _bounded(options: Any) -> bool:
     return low is not None and high is not None and low >= -_INT64 and high < _INT64
 
 
-def _string(field: Field, already_clean: bool) -> CoreSchema:
+def _string(field: Field, *, already_clean: bool) -> CoreSchema:
     options = field.options
     lengths: dict[str, Any] = {}
     if "minLength" in options:
@@ -163,11 +163,11 @@ def _string(field: Field, already_clean: bool) -> CoreSchema:
     steps: list[CoreSchema] = [core_schema.str_schema(strict=True, pattern=first, **lengths)]
     steps += [core_schema.str_schema(pattern=pattern) for pattern in rest]
     if "format" in options:
-        steps.append(_as_format(_format(FORMATS[options["format"]], already_clean)))
+        steps.append(_as_format(_format(FORMATS[options["format"]], already_clean=already_clean)))
     return steps[0] if len(steps) == 1 else core_schema.chain_schema(steps)
 
 
-def _format(form: Format, already_clean: bool) -> CoreSchema:
+def _format(form: Format, *, already_clean: bool) -> CoreSchema:
     """Return the schema of strings with the format. The fast way calls no Python: strings that are not plain are examined."""
     if already_clean and form.plain is not None:
         return core_schema.str_schema(pattern=form.plain)

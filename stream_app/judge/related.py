@@ -209,7 +209,7 @@ def _around(deviation: Deviation, records: Mapping[Any, Known], group: Any) -> B
     """Return the bounds around the listed value and the one before: an order may have been under way when it changed."""
     record = records.get(group)
     found = [] if record is None else [record.values.get(deviation.value), record.earlier.get(deviation.value)]
-    listed = [one for one in found if isinstance(one, (int, float))]  # noqa: UP038 - twice as fast
+    listed = [one for one in found if isinstance(one, (int, float))]  # a tuple is twice as fast as a union
     if not listed:
         return _UNBOUNDED
     return min(listed) * (1 - deviation.tolerance), max(listed) * (1 + deviation.tolerance)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition, errors  # type: ignore[import-untyped]
-from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, TopicPartition, errors
+from kafka.admin import KafkaAdminClient, NewTopic
 
 from stream_app.errors import DeliveryError
 from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options

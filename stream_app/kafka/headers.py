@@ -25,22 +25,32 @@ class Record(Protocol):
     """A record as a consumer of either library returns it; ``timestamp``: milliseconds since the epoch."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """The record's offset in its partition."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """When the producer made it, or the broker got it (ms since the epoch)."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """The bytes by which the producer chose the partition."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The bytes of the record; None in a tombstone."""
+
     @property
-    def headers(self) -> Sequence[Header]: ...
+    def headers(self) -> Sequence[Header]:
+        """Pairs of name and value, in the producer's order."""
 
 
 class HasHeaders(Protocol):
-    """A record of which only the headers matter."""
+    """Any record with headers."""
 
     @property
-    def headers(self) -> Sequence[Header]: ...
+    def headers(self) -> Sequence[Header]:
+        """Pairs of name and value, in the producer's order."""
 
 
 def header(record: HasHeaders, name: str) -> bytes | None:

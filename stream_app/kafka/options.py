@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from kafka import errors  # type: ignore[import-untyped]
+from kafka import errors
 
 from stream_app.errors import DeliveryError, SettingsError
 from stream_app.settings import Settings

@@ -11,7 +11,7 @@ Pure: no Kafka, no Redis, no clock. One ``Monitor`` and one ``State`` for each e
             change.incident                                  # an Incident
 
 ``Window`` and ``windows_of`` are those of ``stream_app.counts.window``. ``step`` takes the state over: the one that is passed
-in must not be used again; ``State.to_json`` stores it. ``docs/anomalies.md`` describes the metrics.
+in must not be used again; ``State.to_json`` stores it. ``docs/explanation/anomalies.md`` describes the metrics.
 """
 
 from stream_app.counts.window import Window, windows_of

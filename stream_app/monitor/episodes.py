@@ -69,7 +69,7 @@ class Episodes:
         anomalous, evidence = self._judge(track, reading)
         episode = track.episode
         if not anomalous or reading is None:
-            return Outcome(True) if episode is None else self._quiet(track, episode, start, evidence=evidence)
+            return Outcome(normal=True) if episode is None else self._quiet(track, episode, start, evidence=evidence)
         if episode is None:
             return self._open(track, reading, start, hidden=hidden)
         return self._go_on(track, episode, reading, start, hidden=hidden)
@@ -86,7 +86,7 @@ class Episodes:
     def _judge(self, track: Track, reading: Reading | None) -> _Judged:
         """Compare the score with the threshold and move the sums."""
         if reading is None:
-            return _Judged(False, False)
+            return _Judged(anomalous=False, evidence=False)
         if reading.breach is not None:
             return _Judged(reading.breach, reading.evidence)
         tuning, score, episode = self.tuning, reading.score, track.episode
@@ -103,7 +103,7 @@ class Episodes:
             )
             track.sums = sums
         if reading.threshold is not None and abs(score) >= reading.threshold and reading.matters:
-            return _Judged(True, False)
+            return _Judged(anomalous=True, evidence=False)
         crept = sums.low if score < 0 else sums.high
         return _Judged(crept >= tuning.limit and abs(score) >= tuning.stay and reading.almost, reading.evidence)
 
@@ -116,7 +116,7 @@ class Episodes:
             value=reading.value,
         )  # fmt: skip
         _count(episode, reading)
-        return Outcome(False) if hidden else self._show(episode, reading, start)
+        return Outcome(normal=False) if hidden else self._show(episode, reading, start)
 
     def _show(self, episode: Episode, reading: Reading, start: int) -> Outcome:
         """Open the incident of an episode that nothing explains, or that nothing explains any more."""
@@ -140,17 +140,17 @@ class Episodes:
             updated=start + self.grain.seconds,
         )
         episode.hidden, episode.worst, episode.incident = False, short(abs(reading.score)), incident
-        return Outcome(False, (Change("opened", incident),))
+        return Outcome(normal=False, changes=(Change("opened", incident),))
 
     def _go_on(self, track: Track, episode: Episode, reading: Reading, start: int, *, hidden: bool) -> Outcome:
         if reading.accept is not None and episode.windows + 1 >= reading.accept:
             shift = median([*episode.shifts, reading.shift])
             if reading.least is None or shift >= reading.least:
-                return Outcome(False, self._close(track, episode, start, "accepted"), shift)
+                return Outcome(normal=False, changes=self._close(track, episode, start, "accepted"), accepted=shift)
         _count(episode, reading)
         before = episode.incident
         if before is None:
-            return Outcome(False) if hidden else self._show(episode, reading, start)
+            return Outcome(normal=False) if hidden else self._show(episode, reading, start)
         end = start + self.grain.seconds
         incident = replace(before, end=end, windows=before.windows + 1, updated=end)
         if abs(reading.score) > episode.worst:
@@ -167,7 +167,7 @@ class Episodes:
         if worse:
             incident = replace(incident, severity="error")
         episode.incident = incident
-        return Outcome(False, (Change("worse" if worse else "continued", incident),))
+        return Outcome(normal=False, changes=(Change("worse" if worse else "continued", incident),))
 
     def _quiet(self, track: Track, episode: Episode, start: int, *, evidence: bool) -> Outcome:
         if evidence:
@@ -175,8 +175,8 @@ class Episodes:
         else:
             episode.idle += 1
         if episode.gap >= _GAP or episode.idle >= self.rhythm.expiry:
-            return Outcome(evidence, self._close(track, episode, start, "recovered"))
-        return Outcome(False)
+            return Outcome(normal=evidence, changes=self._close(track, episode, start, "recovered"))
+        return Outcome(normal=False)
 
     def _close(self, track: Track, episode: Episode, start: int, outcome: str) -> tuple[Change, ...]:
         track.episode, track.sums = None, Sums()

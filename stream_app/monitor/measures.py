@@ -27,7 +27,7 @@ _WORTHLESS = 1e-6
 
 
 class Volume(NamedTuple):
-    """What the other measures need to know of the volume: whether it is normal, and its expectation."""
+    """The volume as the other measures need it: whether it is normal, and its expectation."""
 
     normal: bool
     expected: Expected | None
@@ -36,13 +36,13 @@ class Volume(NamedTuple):
 def volume(step: Step) -> Volume:
     """Compare the number of records with its expectation."""
     if step.first:
-        return Volume(False, None)
+        return Volume(normal=False, expected=None)
     state, parts, observed = step.state, step.parts, step.records
     seasonal = Seasonal(parts.rhythm, state.volume)
     expected = seasonal.expect(step.at)
     if expected is None:
         seasonal.learn(step.at, observed, None, 0.0)
-        return Volume(True, None)
+        return Volume(normal=True, expected=None)
     spreads = seasonal.spread(-1), seasonal.spread(1)
     silence = seasonal.silence(observed, expected)
     reading = parts.readings.volume(observed, expected, state.volume.level or 0.0, spreads, silence)

@@ -22,8 +22,13 @@ class Readings:
         self.tuning, self.rhythm, self.least_money = tuning, rhythm, least_money
 
     def volume(self, observed: int, expected: Expected, level: float, spreads: tuple[float, float], silence: float) -> Reading:
-        """Read the records of a window; ``level``: of an average one; ``spreads``: of scores below and above; ``silence``: a
-        score."""
+        """Read the records of a window.
+
+        Args:
+            level: records of an average window.
+            spreads: of the scores below and above the expectation.
+            silence: score of the empty windows up to this one.
+        """
         tuning = self.tuning
         bound = _bound(observed, expected)
         below, above = spreads

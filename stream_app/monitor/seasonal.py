@@ -94,7 +94,7 @@ class Seasonal:
         return median(ratios) * state.days.get(weekday(at, grain), 1.0) if ratios else None
 
     def _days(self) -> dict[int, float]:
-        """How busy each day of the week is, of the days of its kind; only of days of which half has been seen."""
+        """How busy each day of the week is, compared with days of its kind; without days seen less than half."""
         cells, grain = self.state.cells, self.rhythm.grain
         usual: dict[tuple[int, ...], float] = {}
         sums: dict[int, list[float]] = {}

@@ -17,7 +17,7 @@ _TEXT = "t:"
 
 
 class Source(NamedTuple):
-    """What is counted: records of this kind; ``name``: the rule or the field."""
+    """The records that are counted: of this kind; ``name``: the rule or the field."""
 
     kind: Kind
     name: str = ""

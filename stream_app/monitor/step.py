@@ -18,7 +18,7 @@ from stream_app.windows.grain import Grain
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the steps of one entity have in common.
+    """The objects and names that all steps of one entity share.
 
     ``promises``: ids of the contract's rules over windows; ``fields``: names of all fields, and of the ``required`` ones.
     """
@@ -51,7 +51,7 @@ class Parts:
 class Step:
     """The window, the state that it changes, and the changes of incidents so far.
 
-    ``first``: the window is the first of its stream, and seldom a whole one. ``records``: that came in; ``judged``: those
+    ``first``: the window is the first of its stream, and rarely a whole one. ``records``: that came in; ``judged``: those
     with a verdict.
     """
 
@@ -72,7 +72,7 @@ class Step:
         track = self.state.tracks.get(metric)
         if track is None:
             if reading is None:
-                return Outcome(True)
+                return Outcome(normal=True)
             track = self.state.tracks[metric] = Track()
         outcome = self.parts.episodes.step(track, reading, self.at, hidden=hidden)
         self.changes += outcome.changes

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from stream_app.errors import SettingsError
 from stream_app.windows.grain import Grain
 
-#: The metrics, without what follows the first colon (docs/anomalies.md).
+#: The metrics, without what follows the first colon (docs/explanation/anomalies.md).
 METRICS = ("volume", "revenue", "average_order", "conformity", "finding", "null", "mix", "threshold", "drift")
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Chosen on simulated streams without faults and with staged incidents; see ``docs/anomalies.md``.
+    """Chosen on simulated streams without faults and with staged incidents; see ``docs/explanation/anomalies.md``.
 
     Attributes:
         threshold: robust standard deviations at which one window is an anomaly.

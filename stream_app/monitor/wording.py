@@ -38,7 +38,7 @@ def body(change: Change) -> str:
         field, value, there, elsewhere = incident.segment
         lines.append(f"Most of it where {field} is {value}: {there:.3g} there, {elsewhere:.3g} {_other(incident)}.")
     if change.kind == "closed":
-        lines.append("It is as before again." if incident.outcome == "recovered" else "It has lasted and counts as normal now.")
+        lines.append("It has recovered." if incident.outcome == "recovered" else "It has lasted and is the new normal.")
     return "\n".join(lines)
 
 

@@ -68,8 +68,7 @@ class Keys:
         return f"{self.prefix}:set:{entity}:{what}"
 
     def segments_stem(self, entity: str) -> str:
-        """Stem of the set of values that a segment field is counted by, to be completed with the field; values beyond the
-        cap are counted as OTHER."""
+        """Stem of a set, to be completed with a segment field: the values that are counted; others count as OTHER."""
         return f"{self.prefix}:seg:{entity}:"
 
     def findings(self) -> str:
@@ -87,8 +86,11 @@ class Keys:
         return f"{self.prefix}:applied"
 
     def lookup_notes(self, applied_field: str) -> str:
-        """Hash of what step 2 found of a partition's records, kept until step 4 applies them: ``rule|source`` → 0 unique,
-        1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up to an offset."""
+        """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
+
+        ``rule|source`` → 0 unique, 1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up
+        to an offset.
+        """
         return f"{self.prefix}:lookup-notes:{applied_field}"
 
     def references_stem(self) -> str:
@@ -126,8 +128,10 @@ class Keys:
         return f"{self.learned_weeks(entity, rule)}:{week}"
 
     def baseline(self, entity: str) -> str:
-        """Hash: ``version`` and ``document`` (JSON) of the baseline; ``learned`` values in all; ``from``, the learned values
-        that the version was made of, and ``week``, the newest among them."""
+        """Hash: ``version`` and ``document`` (JSON) of the baseline, and what they were made of.
+
+        ``learned``: values in all; ``from``: the learned values that the version was made of; ``week``: the newest of them.
+        """
         return f"{self.prefix}:baseline:{entity}"
 
     def baseline_turn(self, entity: str) -> str:

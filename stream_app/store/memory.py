@@ -1,4 +1,4 @@
-"""The store's look-ups in the memory of one process, and baselines that are learned there; held to the store's own tests."""
+"""The store's look-ups in the memory of one process, with the baselines learned there; the store's own tests check it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.lookups import Found, Request
 from stream_app.judge.related import Known
+from stream_app.judge.request import Found, Request
 
 
 class MemoryStore:

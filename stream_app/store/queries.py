@@ -162,8 +162,10 @@ class Queries:
         return self._reports().get(report_id)
 
     def report_counters(self) -> dict[str, int]:
-        """Return what reporters counted: ``reports``, ``by_model``, ``by_template``, ``repaired``, ``calls``, ``tokens_in``
-        and ``tokens_out``, ``mentions`` and ``grounded`` of the models' first replies, ``why:<reason>``, ``problem:<code>``.
+        """Return what reporters counted.
+
+        ``reports``, ``by_model``, ``by_template``, ``repaired``, ``calls``, ``tokens_in`` and ``tokens_out``; ``mentions`` and
+        ``grounded`` of the models' first replies; ``why:<reason>`` and ``problem:<code>``.
         """
         return self._reports().counters()
 

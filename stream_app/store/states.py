@@ -22,8 +22,10 @@ _STRAY = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """The largest event time of a clean record, and the wall time at which the last batch was applied, in ms since the epoch;
-    None before the first."""
+    """How fresh an entity's counts are, in ms since the epoch; None before the first record.
+
+    ``event_time``: the largest of a clean record; ``processed_at``: the wall time at which the last batch was applied.
+    """
 
     event_time: int | None = None
     processed_at: int | None = None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
-from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes
 from stream_app.store.connection import connect_worker, connect_writer
@@ -36,8 +36,10 @@ class WaitingState(IntEnum):
 
 
 class Decision(NamedTuple):
-    """The durable state of a waiting record, the indexes of its missing references, and the ids of the rules that it was
-    found to break before it began to wait."""
+    """The durable decision about a waiting record.
+
+    ``missing``: indexes of its missing references; ``rules``: ids of the rules that it broke before it began to wait.
+    """
 
     state: WaitingState
     missing: list[int]

@@ -1,1 +1,1 @@
-"""What a page or a report shows of a range: figures computed from the store's queries."""
+"""The figures of pages and reports, computed from the store's queries: no key, chart, Markdown or HTML."""

@@ -1,4 +1,4 @@
-"""One view of the stream over a range: its figures, how the entities stand, and what came last."""
+"""The overview of a range: key numbers, series, the state of each entity, and the newest findings and records."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.samples import CleanRecord, RecentFinding
-from stream_app.counts.summary import EntityTotals, Quality, sales_entity
-from stream_app.counts.window import Window
-from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.counts.summary import EntityTotals, Quality
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
-from stream_app.store.spans import Cut
-from stream_app.store.states import EntityState, stream_ms
-from stream_app.views.figures import BARS, Figures, FindingsPoint, Kpis, QualityPoint, RuleCount, SalesPoint, cuts_of
-from stream_app.views.pulse import last_applied
-from stream_app.views.ranges import Chosen, TimeRange, bar_seconds, span_of, suggest_range
+from stream_app.views.breakdown import RuleCount, by_rule
+from stream_app.views.figures import Figures, FindingsPoint, QualityPoint, SalesPoint
+from stream_app.views.kpis import Kpis, kpis_of
+from stream_app.views.ranges import Chosen, TimeRange, suggest_range
+from stream_app.views.reading import RangeCounts, read_range, read_stream
+from stream_app.views.totals import quality_of
 from stream_app.windows.grain import Span
 
-#: An entity whose newest record is further than this past the stream's time lives on another clock (seconds).
+#: An entity whose newest record is this far (s) ahead of the stream's time uses another clock.
 OTHER_CLOCK = 86_400
 
 
@@ -27,8 +27,10 @@ OTHER_CLOCK = 86_400
 class Overview:
     """Everything of one range. Times named ``…_ms`` and ``read_at`` are ms since the epoch, starts are seconds.
 
-    ``lag`` holds only entities that a worker reports. ``outside``: entities without an event time whose records
-    arrived on another clock, so that ranges leave them out. ``clipped``: all time is longer than its charts.
+    Attributes:
+        lag: unread records; an entity that no worker reports is missing.
+        outside: entities without an event time whose records arrived on another clock, so that ranges exclude them.
+        clipped: the stream is older than what its charts show.
     """
 
     range: Chosen
@@ -58,115 +60,68 @@ class Overview:
 
     @property
     def received(self) -> int:
-        """Records that came in over all time."""
+        """Records received over all time."""
         return sum(total.received for total in self.totals.values())
 
 
-def build(
-    *,
-    chosen: Chosen,
-    span: Span | None,
-    read_at: int,
-    stream_ms: int | None,
-    first: int | None,
-    contracts: Mapping[str, ContractSummary],
-    states: Mapping[str, EntityState],
-    workers: tuple[Heartbeat, ...],
-    lag: Mapping[str, int],
-    windows: Mapping[str, tuple[Window, ...]],
-    distinct: Mapping[Cut, int],
-    findings: tuple[RecentFinding, ...],
-    preview: tuple[CleanRecord, ...],
-) -> Overview:
-    """Compute the view; pure. ``contracts`` has the sales entity first, ``windows`` include the range before."""
-    sales = next((entity for entity, contract in contracts.items() if contract.revenue), None)
-    totals = {entity: state.totals for entity, state in states.items()}
-    figures = Figures(contracts, sales, totals, windows, distinct)
-    if chosen is TimeRange.ALL or span is None:
-        counts: Mapping[str, Counts] = {entity: state.counts for entity, state in states.items()}
-        before = None
-    else:
-        counts = figures.between(span.start, span.end)
-        covered = span.previous is not None and first is not None and first <= span.previous
-        before = figures.between(span.previous, span.start) if covered and span.previous is not None else None
-    measured = figures.quality(counts)
+def read_overview(queries: Queries, chosen: Chosen, *, findings: int = 50, records: int = 25) -> Overview:
+    """Read what the overview page shows of a range, in six round trips (see ``read_range``).
+
+    Raises:
+        StoreError: Redis is unavailable, or its keys are not Headrace's.
+    """
+    return overview_of(read_range(queries, chosen, findings=findings, records=records, distinct=True))
+
+
+def overview_of(read: RangeCounts) -> Overview:
+    """Compute the overview; pure."""
+    figures, stream = Figures(read), read.stream
+    measured = quality_of(stream.contracts, figures.counts)
     return Overview(
-        range=chosen,
-        read_at=read_at,
-        stream_ms=stream_ms,
-        first=first,
-        span=span,
-        bar_seconds=bar_seconds(span, BARS) if span else 60,
-        contracts=contracts,
-        sales=sales,
-        totals=totals,
-        processed_at_ms=last_applied(states),
-        waiting={entity: state.waiting for entity, state in states.items()},
-        workers=workers,
-        lag=lag,
-        counts=counts,
-        kpis=figures.kpis(chosen, span, first, stream_ms, counts, before, measured),
+        range=read.chosen,
+        read_at=stream.read_at,
+        stream_ms=stream.stream_ms,
+        first=read.first,
+        span=read.span,
+        bar_seconds=figures.bar_seconds,
+        contracts=stream.contracts,
+        sales=stream.sales,
+        totals=stream.totals,
+        processed_at_ms=stream.processed_at_ms,
+        waiting=stream.waiting,
+        workers=stream.workers,
+        lag=stream.lag,
+        counts=figures.counts,
+        kpis=kpis_of(figures, measured),
         quality=measured,
-        sales_series=figures.sales_series(span, stream_ms),
-        quality_series=figures.quality_series(span),
-        findings_series=figures.findings_series(span),
-        rules=figures.rules(counts, before),
-        recent=findings,
-        preview=preview,
-        outside=tuple(
-            entity
-            for entity, state in states.items()
-            if span is not None
-            and chosen is not TimeRange.ALL
-            and not contracts[entity].event_time
-            and not counts[entity].received
-            and (state.freshness.event_time or 0) / 1000 > span.end + OTHER_CLOCK
-        ),
-        clipped=bool(chosen is TimeRange.ALL and span and first is not None and first < span.start),
+        sales_series=figures.sales_series(),
+        quality_series=figures.quality_series(),
+        findings_series=figures.findings_series(),
+        rules=by_rule(stream.contracts, figures.counts, figures.before),
+        recent=stream.findings,
+        preview=read.preview,
+        outside=_outside(figures),
+        clipped=read.clipped,
     )
 
 
-def read_overview(queries: Queries, chosen: Chosen, *, findings: int = 50, records: int = 25) -> Overview:
-    """All that the overview page shows of a range, in six round trips.
-
-    ``findings`` and ``records`` say how many recent ones to read. Ranges end at the stream's time, the window that
-    holds it included; the range before is as long.
-
-    Raises:
-        StoreError: Redis is down, or its keys are not ours.
-    """
-    contracts, workers, recent = queries.announced(findings)
-    states = queries.states(contracts)
-    sales = sales_entity(contracts)
-    stream = stream_ms(contracts, states)
-    first = queries.first(contracts, states)
-    span: Span | None = None if stream is None else span_of(chosen, first, stream / 1000)
-    windows: dict[str, tuple[Window, ...]] = {}
-    distinct: dict[Cut, int] = {}
-    starts, preview = queries.starts(contracts, span, sales=sales, records=records)
-    if span is not None:
-        windows, distinct = queries.windows(contracts, span, starts, sales=sales, cuts=cuts_of(span))
-    return build(
-        chosen=chosen,
-        span=span,
-        read_at=queries.now(),
-        stream_ms=stream,
-        first=first,
-        contracts=contracts,
-        states=states,
-        workers=workers,
-        lag=total_lag(workers),
-        windows=windows,
-        distinct=distinct,
-        findings=recent,
-        preview=preview,
+def _outside(figures: Figures) -> tuple[str, ...]:
+    read = figures.read
+    if read.all_time or read.span is None:
+        return ()
+    return tuple(
+        entity
+        for entity, state in read.stream.states.items()
+        if not figures.contracts[entity].event_time
+        and not figures.counts[entity].received
+        and (state.freshness.event_time or 0) / 1000 > read.span.end + OTHER_CLOCK
     )
 
 
 def suggested_range(queries: Queries) -> TimeRange:
-    """The range that shows most of the stream and still has an equally long one before it."""
-    contracts, _, _ = queries.announced()
-    states = queries.states(contracts)
-    stream = stream_ms(contracts, states)
-    first = queries.first(contracts, states)
-    return TimeRange.LAST_15_MINUTES if stream is None or first is None else suggest_range(first, stream / 1000)
+    """Return the longest range that has a complete previous range to compare with."""
+    stream = read_stream(queries)
+    first = queries.first(stream.contracts, stream.states)
+    if stream.stream_ms is None or first is None:
+        return TimeRange.LAST_15_MINUTES
+    return suggest_range(first, stream.stream_ms / 1000)

@@ -1,4 +1,4 @@
-"""How the pipeline stands at this moment: totals, workers, lag and freshness, without any window."""
+"""The pipeline's state at this moment: totals, workers, lag and freshness, without any window."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import Any
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
-from stream_app.store.states import EntityState, Freshness, stream_ms
+from stream_app.store.states import Freshness
+from stream_app.views.reading import Stream, read_stream
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """Times named ``…_ms`` and ``read_at`` are ms since the epoch; ``lag`` holds only entities that a worker reports."""
+    """Times named ``…_ms`` and ``read_at`` are ms since the epoch.
+
+    Attributes:
+        lag: unread records; an entity that no worker reports is missing.
+    """
 
     read_at: int
     stream_ms: int | None
@@ -30,69 +35,84 @@ class Pulse:
 
     @property
     def received(self) -> int:
-        """Records that came in over all time."""
+        """Records received over all time."""
         return sum(total.received for total in self.totals.values())
 
+    @property
+    def known_lag(self) -> int:
+        """Unread records of the entities that workers report."""
+        return sum(self.lag.values())
 
-def pulse_of(
-    read_at: int,
-    stream_ms: int | None,
-    contracts: Mapping[str, ContractSummary],
-    states: Mapping[str, EntityState],
-    workers: tuple[Heartbeat, ...],
-    lag: Mapping[str, int],
-) -> Pulse:
-    """The pulse of what was read; pure."""
-    return Pulse(
-        read_at=read_at,
-        stream_ms=stream_ms,
-        processed_at_ms=last_applied(states),
-        contracts=contracts,
-        totals={entity: state.totals for entity, state in states.items()},
-        freshness={entity: state.freshness for entity, state in states.items()},
-        waiting={entity: state.waiting for entity, state in states.items()},
-        workers=workers,
-        lag=lag,
-    )
+    @property
+    def total_lag(self) -> int | None:
+        """Unread records of all entities; None if no worker reports some of them."""
+        return self.known_lag if set(self.lag) >= set(self.contracts) else None
 
+    @property
+    def total_waiting(self) -> int:
+        """Records that wait for reference data."""
+        return sum(self.waiting.values())
 
-def last_applied(states: Mapping[str, EntityState]) -> int | None:
-    """When the last batch of any entity was applied, wall time in ms."""
-    return max((at for state in states.values() if (at := state.freshness.processed_at) is not None), default=None)
+    @property
+    def rate(self) -> float | None:
+        """Records per second of all workers; None without a worker."""
+        return sum(worker.rate for worker in self.workers) if self.workers else None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Latency of the slowest worker; None if no worker reports one."""
+        return max((worker.latency_ms for worker in self.workers if worker.latency_ms is not None), default=None)
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of the first entity that has one."""
+        return next((contract.currency for contract in self.contracts.values() if contract.currency), None)
 
 
 def read_pulse(queries: Queries) -> Pulse:
-    """How the pipeline stands, in two round trips, whatever the range.
+    """Read the pipeline's state in two round trips.
 
     Raises:
-        StoreError: Redis is down, or its keys are not ours.
+        StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
-    contracts, workers, _ = queries.announced()
-    states = queries.states(contracts)
-    return pulse_of(queries.now(), stream_ms(contracts, states), contracts, states, workers, total_lag(workers))
+    return pulse_of(read_stream(queries))
+
+
+def pulse_of(stream: Stream) -> Pulse:
+    """Take the pulse of a stream; pure."""
+    return Pulse(
+        read_at=stream.read_at,
+        stream_ms=stream.stream_ms,
+        processed_at_ms=stream.processed_at_ms,
+        contracts=stream.contracts,
+        totals=stream.totals,
+        freshness={entity: state.freshness for entity, state in stream.states.items()},
+        waiting=stream.waiting,
+        workers=stream.workers,
+        lag=stream.lag,
+    )
 
 
 def read_status(queries: Queries) -> dict[str, Any]:
-    """What ``headrace status --json`` prints.
+    """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, which is not the same as caught up.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero.
 
     Raises:
-        StoreError: Redis is down, or its keys are not ours.
+        StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
-    contracts, workers, _ = queries.announced()
-    states = queries.states(contracts)
+    stream = read_stream(queries)
     return {
-        **summarise(contracts, {entity: state.totals for entity, state in states.items()}),
+        **summarise(stream.contracts, stream.totals),
         "freshness": {
             entity: {
                 "event_time": _iso(state.freshness.event_time),
                 "processed_at": _iso(state.freshness.processed_at),
             }
-            for entity, state in states.items()
+            for entity, state in stream.states.items()
         },
-        "lag": {**dict.fromkeys(contracts), **total_lag(workers)},
-        "workers": len(workers),
+        "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
+        "workers": len(stream.workers),
     }
 
 

@@ -1,4 +1,4 @@
-"""Time ranges on the stream's own clock: which windows a range covers, and how they group into bars."""
+"""Time ranges on the stream's own clock: the windows that a range covers, and how they group into bars."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
+
+#: Approximate number of bars in a chart, and maximum number of points of a sparkline.
+BARS = 90
+SPARK_POINTS = 30
 
 
 class TimeRange(StrEnum):
@@ -21,17 +25,17 @@ class TimeRange(StrEnum):
 
     @property
     def seconds(self) -> int | None:
-        """Its length; None for all time."""
+        """Length of the range; None for all time."""
         return _LENGTHS[self][0]
 
     @property
     def grain(self) -> Grain:
-        """The windows it is read from (all time: days, or finer where the stream is short)."""
+        """Windows that the range is read from (all time: days, or finer if the stream is short)."""
         return _LENGTHS[self][1]
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Name of the range on a page."""
         return _LENGTHS[self][2]
 
 
@@ -47,23 +51,23 @@ _LENGTHS: dict[TimeRange, tuple[int | None, Grain, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """A range that a viewer cut out: from ``start`` up to ``end``, seconds since the epoch, event time."""
+    """A range with given limits: from ``start`` up to ``end``, seconds since the epoch, event time."""
 
     start: int
     end: int
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end <= 253_402_300_800:
-            raise ValueError("a range starts before it ends, between 1970 and 9999")
+            raise ValueError("a range must start before it ends, between 1970 and 9999")
 
     @property
     def seconds(self) -> int:
-        """Its length."""
+        """Length of the range."""
         return self.end - self.start
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Name of the range on a page."""
         days, rest = divmod(self.seconds, 86_400)
         if not rest:
             return f"{days} d"
@@ -71,7 +75,7 @@ class Custom:
 
     @property
     def value(self) -> str:
-        """Its text in an address, ``2010-12-01T08:00_2010-12-02T08:00``; ``Custom.parse`` reads it."""
+        """The range in a page's address, ``2010-12-01T08:00_2010-12-02T08:00``; ``Custom.parse`` reads it."""
         return "_".join(datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M") for at in (self.start, self.end))
 
     @classmethod
@@ -79,28 +83,28 @@ class Custom:
         """Read what ``value`` wrote.
 
         Raises:
-            ValueError: the text is no such range.
+            ValueError: the text does not have that format.
         """
         begin, _, end = text.partition("_")
         start, stop = (datetime.strptime(part, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC) for part in (begin, end))
         return cls(int(start.timestamp()), int(stop.timestamp()))
 
 
-#: What a view may be asked for.
+#: A range that a view can show.
 Chosen = TimeRange | Custom
 
 
 def span_before(chosen: TimeRange, stream_seconds: float) -> Span:
-    """The windows of a range that ends with the window that holds the stream's time, itself included."""
+    """Return the windows of a range whose last window contains the stream's time."""
     if chosen.seconds is None:
-        raise ValueError("all time has no length: use span_of_all")
+        raise ValueError("all time has no length; use span_of_all")
     end = chosen.grain.start(stream_seconds) + chosen.grain.seconds
     start = end - chosen.seconds
     return Span(chosen.grain, start, end, start - chosen.seconds)
 
 
 def span_of_all(first: int, stream_seconds: float) -> Span:
-    """From ``first`` on, in the finest windows that are few enough; at most the last MOST_WINDOWS days."""
+    """Return the windows from ``first`` on, in the finest grain that fits MOST_WINDOWS; else the last MOST_WINDOWS days."""
     for grain in (Grain.MINUTE, Grain.HOUR):
         start, end = grain.start(first), grain.start(stream_seconds) + grain.seconds
         if (end - start) // grain.seconds <= MOST_WINDOWS:
@@ -110,10 +114,10 @@ def span_of_all(first: int, stream_seconds: float) -> Span:
 
 
 def span_of_custom(chosen: Custom, stream_seconds: float) -> Span:
-    """The windows that cover a custom range: the finest that are few enough and, by the stream's time, still kept.
+    """Return the windows that cover a custom range, in the finest grain that fits MOST_WINDOWS and is still kept.
 
-    Where the range and the one before it together are too many days, there is none before; of a range that alone is
-    too long, the last MOST_WINDOWS days.
+    If the range and the previous one together exceed MOST_WINDOWS days, there is no previous range. If the range alone does,
+    only its last MOST_WINDOWS days are covered.
     """
     for grain in (Grain.MINUTE, Grain.HOUR, Grain.DAY):
         start, end = grain.start(chosen.start), grain.start(chosen.end - 1) + grain.seconds
@@ -126,7 +130,7 @@ def span_of_custom(chosen: Custom, stream_seconds: float) -> Span:
 
 
 def span_of(chosen: Chosen, first: int | None, stream_seconds: float) -> Span:
-    """The windows of any range. ``first``: start of the stream (s), None where nothing came yet."""
+    """Return the windows of any range. ``first``: start of the stream (s), None before the first record."""
     if isinstance(chosen, Custom):
         return span_of_custom(chosen, stream_seconds)
     if chosen is TimeRange.ALL:
@@ -135,10 +139,23 @@ def span_of(chosen: Chosen, first: int | None, stream_seconds: float) -> Span:
 
 
 def suggest_range(first_seconds: float, stream_seconds: float) -> TimeRange:
-    """The longest range that the stream covers twice, so that there is something to compare with."""
+    """Return the longest range that the stream covers twice, so that the previous range is complete."""
     covered = stream_seconds - first_seconds
     fits = [one for one in TimeRange if one.seconds is not None and 2 * one.seconds <= covered]
     return fits[-1] if fits else TimeRange.LAST_15_MINUTES
+
+
+def bounds(chosen: Chosen, stream_ms: int | None) -> tuple[int | None, int | None]:
+    """Return a range's limits in seconds of event time; None where it is open.
+
+    A range up to the stream's time is open at its end: records rejected for a date in the future are later than the stream's
+    time and belong to it.
+    """
+    if isinstance(chosen, Custom):
+        return chosen.start, chosen.end
+    if chosen.seconds is None or stream_ms is None:
+        return None, None
+    return span_before(chosen, stream_ms / 1000).start, None
 
 
 _STEPS = {
@@ -149,7 +166,7 @@ _STEPS = {
 
 
 def bar_seconds(span: Span, most: int) -> int:
-    """The shortest usual length of a bar that draws ``span`` in about ``most`` bars."""
+    """Return the shortest usual bar length (s) that draws ``span`` in at most about ``most`` bars."""
     for step in _STEPS[span.grain]:
         if span.windows / step <= most:
             return step * span.grain.seconds
@@ -161,19 +178,25 @@ _MONDAY = 4 * 86_400
 
 
 def bar_start(seconds: int, length: int) -> int:
-    """The round start of the bar of ``length`` seconds that holds ``seconds``."""
+    """Return the aligned start of the bar of ``length`` seconds that contains ``seconds``."""
     shift = _MONDAY if length >= 7 * 86_400 else 0
     return (seconds - shift) // length * length + shift
 
 
 def bars(span: Span, most: int) -> tuple[tuple[int, int], ...]:
-    """``span`` as about ``most`` bars, ``(start, end)``, on the clock's round times: the outer two may stick out."""
+    """Divide ``span`` into about ``most`` aligned bars, ``(start, end)``; the first and last may extend beyond it."""
     length = bar_seconds(span, most)
     return tuple((start, start + length) for start in range(bar_start(span.start, length), span.end, length))
 
 
 def groups(span: Span, most: int) -> tuple[tuple[int, int], ...]:
-    """``span`` cut into at most ``most`` equal groups of windows, ``(start, end)``, the last one ending with it."""
+    """Divide ``span`` into at most ``most`` equal groups of windows, ``(start, end)``; the last one ends with it."""
     length = -(-span.windows // most) * span.grain.seconds
     starts = range(span.end - length, span.start - length, -length)
     return tuple((max(start, span.start), start + length) for start in reversed(starts))
+
+
+def cuts_of(span: Span) -> set[tuple[int, int]]:
+    """Return the periods for which distinct values are counted: sparkline groups, bars, the span and the previous one."""
+    cuts = {*groups(span, SPARK_POINTS), *bars(span, BARS), (span.start, span.end)}
+    return cuts if span.previous is None else cuts | {(span.previous, span.start)}

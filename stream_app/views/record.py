@@ -1,8 +1,8 @@
-"""A raw record as people may see it: field by field with the reasons beside, personal data masked by classification.
+"""A raw record for viewers: field by field with its findings, personal data masked as the contract classifies it.
 
-What the contract does not know has no classification: its value is described, not shown. Bytes that are no JSON object are
-shown as escaped text; where the contract has personal fields, as the shape of that text, so that one sees where it breaks
-and not whom it is about.
+A field that is not in the contract has no classification, so its value is described, not shown. A value that is not a JSON
+object is shown as escaped text. If the contract has personal fields, only the shape of that text is shown, so that a viewer
+sees where it breaks but not whom it is about.
 """
 
 from __future__ import annotations
@@ -15,62 +15,55 @@ from typing import Any
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import MASK
+from stream_app.judge.verdict import Finding, read_findings
 from stream_app.kafka.search import FoundRecord
 from stream_app.names import ATTEMPTS, CONTRACT
 
-#: Bytes of a malformed record that are shown, and characters of one value.
+#: Maximum bytes shown of a malformed record, and characters of one value.
 RAW_SHOWN = 4_000
 VALUE_SHOWN = 400
-#: Unknown fields shown of one record.
+#: Maximum number of unknown fields shown of one record.
 UNKNOWN_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """A finding as the record's header has it."""
-
-    rule: str
-    severity: str
-    path: str
-    message: str
-
-    @property
-    def field(self) -> str | None:
-        """The field it is about; None where it is about the whole record."""
-        match = re.match(r"\$\.([^.\[\]]+)", self.path)
-        return match.group(1) if match else None
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
-    """One field: its text as shown (None: not in the record), whether that is masked, and what was found in it."""
+    """One field: its text as shown (None: not in the record), whether it is masked, and its findings."""
 
     name: str
     shown: str | None
     masked: bool
-    reasons: tuple[Reason, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A record's value: ``rows`` by field, or ``raw`` where it is no JSON object; ``whole``: reasons of no one field.
+    """A record's value.
 
-    ``bytes``: its length; ``shape``: letters and digits of ``raw`` are replaced.
+    Attributes:
+        bytes: its length.
+        rows: its fields.
+        whole_record: findings that are not about one of ``rows``.
+        raw: its text, if it is not a JSON object.
+        shape: letters and digits of ``raw`` are replaced.
     """
 
     bytes: int
     rows: tuple[Row, ...] = ()
-    whole: tuple[Reason, ...] = ()
+    whole_record: tuple[Finding, ...] = ()
     raw: str | None = None
     shape: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record that was found. ``topic``, ``partition``, ``offset``: where; ``timestamp``: ms, the raw record's.
+    """A record that was found in Kafka.
 
-    ``outcome``: ``dead letter``, ``clean``, or ``raw`` where neither was found within the bound. ``others``: names of
-    headers that are not Headrace's.
+    Attributes:
+        outcome: ``dead letter``, ``clean``, or ``raw`` if neither was found within the search limit.
+        topic, partition, offset: its coordinates.
+        timestamp: of the raw record, ms since the epoch.
+        others: names of headers that Headrace did not write.
     """
 
     outcome: str
@@ -85,7 +78,7 @@ class Opened:
 
 
 def opened(found: FoundRecord, contract: ContractSummary) -> Opened:
-    """A record that was found, as people may see it."""
+    """Mask a record that was found, for viewers."""
 
     def text(name: str) -> str:
         return (found.header(name) or b"").decode("utf-8", "replace")[:200]
@@ -97,32 +90,15 @@ def opened(found: FoundRecord, contract: ContractSummary) -> Opened:
         partition=found.partition,
         offset=found.offset,
         timestamp=found.timestamp,
-        content=content(found.value, contract, reasons(found.reasons)),
+        content=content(found.value, contract, read_findings(found.reasons)),
         contract=text(CONTRACT),
         attempts=text(ATTEMPTS),
         others=tuple(name[:80] for name, _ in found.headers if not name.startswith(ours))[:20],
     )
 
 
-_PARTS = (("rule", ""), ("severity", ""), ("path", "$"), ("message", ""))
-
-
-def reasons(header: bytes | None) -> tuple[Reason, ...]:
-    """The findings in a ``headrace.findings`` or ``headrace.warnings`` header; nothing where it cannot be read."""
-    try:
-        rows = json.loads(header or b"[]")
-        return tuple(
-            Reason(
-                str(row.get("rule", "")), str(row.get("severity", "")), str(row.get("path", "$")), str(row.get("message", ""))
-            )
-            for row in rows
-        )
-    except (ValueError, AttributeError, TypeError):
-        return ()
-
-
-def content(value: bytes | None, contract: ContractSummary, found: Sequence[Reason]) -> Content:
-    """What people may see of a value."""
+def content(value: bytes | None, contract: ContractSummary, found: Sequence[Finding]) -> Content:
+    """Mask a record's value for viewers; ``found`` are its findings."""
     size = len(value or b"")
     record = _object(value)
     if record is None:
@@ -132,22 +108,22 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Reas
     known = {field.name: field for field in contract.fields}
     rows = []
     for name, field in known.items():
-        about = tuple(reason for reason in found if reason.field == name)
+        about = tuple(one for one in found if one.field == name)
         if name not in record:
-            rows.append(Row(name, None, False, about))
+            rows.append(Row(name, None, masked=False, findings=about))
         elif field.personal and record[name] is not None:
-            rows.append(Row(name, f"{MASK} ({kind(record[name])})", True, about))
+            rows.append(Row(name, f"{MASK} ({kind(record[name])})", masked=True, findings=about))
         else:
-            rows.append(Row(name, _shown(record[name]), False, about))
+            rows.append(Row(name, _shown(record[name]), masked=False, findings=about))
     for name in [name for name in record if name not in known][:UNKNOWN_SHOWN]:
-        about = tuple(reason for reason in found if reason.field == name)
-        rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", True, about))
+        about = tuple(one for one in found if one.field == name)
+        rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", masked=True, findings=about))
     named = {row.name for row in rows}
-    return Content(size, tuple(rows), tuple(reason for reason in found if reason.field not in named))
+    return Content(size, tuple(rows), tuple(one for one in found if one.field not in named))
 
 
 def kind(value: Any) -> str:
-    """What a masked value is, without saying it: ``text of 23 characters``."""
+    """Describe a masked value without showing it: ``text of 23 characters``."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -160,9 +136,9 @@ def kind(value: Any) -> str:
 
 
 def escaped(value: bytes, names: set[str] | None = None) -> str:
-    """Bytes as text of at most ``RAW_SHOWN`` bytes, what is no UTF-8 as ``\\xff``.
+    r"""Decode at most ``RAW_SHOWN`` bytes; bytes that are not UTF-8 become ``\\xff``.
 
-    With ``names``, letters become x and digits 0, but for field names of the contract and JSON's own words.
+    With ``names``, letters become x and digits 0, except in these field names and in JSON's own words.
     """
     text = value[:RAW_SHOWN].decode("utf-8", "backslashreplace")
     if names is not None:
@@ -195,7 +171,7 @@ def _object(value: bytes | None) -> dict[str, Any] | None:
 
 
 class _Number(float):
-    """A number in the record's own digits."""
+    """A number that keeps the record's own digits."""
 
     text = ""
 

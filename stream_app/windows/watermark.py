@@ -95,7 +95,7 @@ class Watermark:
         return Watermark(self.clocked, self._time(before, progress, now_ms), progress, now_ms)
 
     def _time(self, before: Progress, progress: Progress, now_ms: int) -> int | None:
-        """Rules 2 to 5: the event times of ``before``, of which ``progress`` now knows what was unread."""
+        """Rules 2 to 5, on the event times of ``before``: ``progress`` shows which older records were still unread."""
         stream = stream_time(before.event, self.clocked)
         if stream is None or (self.clocked and not before.event.keys() & self.clocked):
             return self.at

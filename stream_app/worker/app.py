@@ -29,11 +29,12 @@ from stream_app.names import Topics
 from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
+from stream_app.store.pinned import read_pinned
 from stream_app.store.writer import Store
+from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, Reporter
 from stream_app.worker.lanes import Lanes, Process
-from stream_app.worker.learning import Learning, keep_current, pinned
 from stream_app.worker.pipeline import process
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -55,13 +56,13 @@ class HeadraceApp:
         self.health = Health()
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
-        self.pinned = pinned(settings.baseline) if settings.baseline is not None else None
+        self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
-        self.learning: list[Learning] = []
+        self.baselines: list[BaselineUpdates] = []
         self._services: Services | None = None
         self._closed_since: float | None = None
         self._warm_until = 0.0
@@ -128,7 +129,7 @@ class HeadraceApp:
             app.agent(pending, name=f"{entity}-pending")(read_pending)
 
     async def _ready(self) -> None:
-        while not self.entities:
+        while not self.entities:  # noqa: ASYNC110 - once, at the start, and the loop of an Event may be another one
             await asyncio.sleep(0.01)
 
     def _not_yet(self) -> set[str]:
@@ -178,10 +179,10 @@ class HeadraceApp:
         self._kafka_check = asyncio.create_task(self._check_kafka())
 
     def _process(self, entity: Entity) -> Process:
-        """What takes the entity's records through the five steps."""
+        """Return the function that takes the entity's records through the five steps."""
         if self.pinned is None and entity.contract.outliers:
-            self.learning.append(Learning(entity))
-            return self.learning[-1].process
+            self.baselines.append(BaselineUpdates(entity))
+            return self.baselines[-1].process
         return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
 
     async def _transactions(self) -> Transactions | None:
@@ -253,7 +254,7 @@ class HeadraceApp:
                 await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
     async def _references_complete(self, entity: Entity) -> tuple[bool, bool]:
@@ -271,7 +272,7 @@ class HeadraceApp:
 
     async def _learn(self, _app: Any) -> None:
         await self._ready()
-        await keep_current(self.learning, lambda: self.app.should_stop)
+        await keep_current(self.baselines, lambda: self.app.should_stop)
 
     async def _monitor(self, _app: Any) -> None:
         await self._ready()
@@ -286,7 +287,7 @@ class HeadraceApp:
                 await asyncio.sleep(_CHECK)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
@@ -303,7 +304,7 @@ class HeadraceApp:
 class _NoTables(TableManager):
     """Faust waits a second for tables before it joins the group; there are none."""
 
-    async def sleep(self, n: Any) -> None:
+    async def sleep(self, _seconds: Any) -> None:
         await super().sleep(0)
 
 

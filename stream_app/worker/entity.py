@@ -1,4 +1,4 @@
-"""What the pipeline needs of one entity, and the services that all entities of a worker share."""
+"""One entity as a worker judges it, and the services that all entities of a worker share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Contract, Shop
 from stream_app.judge import Judge
-from stream_app.judge.lookups import Found, KnownIds, LookUps, Request
+from stream_app.judge.lookups import KnownIds, LookUps
+from stream_app.judge.request import Found, Request
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import CONTRACT, Topics
@@ -28,7 +29,7 @@ PASSING = (TimeoutError, *UNAVAILABLE, KafkaError)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a worker works with. ``transactions``: None unless records are delivered exactly once."""
+    """The services of a worker. ``transactions``: None unless records are delivered exactly once."""
 
     settings: Settings
     store: Store

@@ -31,7 +31,7 @@ class Position:
 
 
 class Health:
-    """What a worker knows of itself.
+    """The state of a worker.
 
     Attributes:
         error: what does not work at the moment; None while all does.
@@ -106,7 +106,7 @@ class Reporter:
             for entity, topic in self._topics.items():
                 if tp.topic == topic:
                     position = self._health.position(topic, tp.partition)
-                    applied = (consumer._committed_offset.get(tp) or 0) - 1 if position is None else position.applied
+                    applied = (consumer.committed_offset(tp) or 0) - 1 if position is None else position.applied
                     yield entity, tp.partition, consumer.lag(tp, applied)
 
     async def report(self, store: Store, producer: Producer) -> None:

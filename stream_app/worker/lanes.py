@@ -9,9 +9,9 @@ from typing import Any
 
 from stream_app.process import cancel_all
 
-#: Records that one pass through the five steps takes at the most.
+#: Records that one pass through the five steps takes at most.
 PASS_RECORDS = 8_000
-#: Fetched batches that a lane holds at the most.
+#: Fetched batches that a lane holds at most.
 _LANE_BATCHES = 3
 
 #: Takes the records of a partition through the five steps; the last argument acknowledges them.
@@ -46,7 +46,7 @@ class Lanes:
                 await self.process(partition, records, partial(_acknowledge, events))
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever ends the lane ends the worker
             await self.fail(error)
 
     async def close(self) -> None:

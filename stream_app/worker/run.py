@@ -40,7 +40,7 @@ class _Worker(faust.Worker):
         try:
             await self.ours.start()
         except GaveUp as error:
-            log.error("%s", error)
+            log.error("%s", error)  # noqa: TRY400 - it says what to do; a traceback would not
             raise SystemExit(1) from None
         await super().on_start()
 

@@ -123,13 +123,13 @@ class WaitingRecords:
         """
         records = self._records
         for begin in range(0, len(records), _DECIDED_AT_ONCE):
-            await self._settle_some(records[begin : begin + _DECIDED_AT_ONCE], closed, caught_up)
+            await self._settle_some(records[begin : begin + _DECIDED_AT_ONCE], closed=closed, caught_up=caught_up)
         settled, self._settled = self._settled, {}
         if settled:
             self._records = [one for one in self._records if id(one.record) not in settled]
         return len(settled)
 
-    async def _settle_some(self, some: Sequence[Waiting], closed: bool, caught_up: bool) -> None:
+    async def _settle_some(self, some: Sequence[Waiting], *, closed: bool, caught_up: bool) -> None:
         entity = self.entity
         now = int(time.time() * 1000)
         rows = [

@@ -86,7 +86,8 @@ class Watch:
             now_ms = self._clock()
             self._watermark = self._watermark.advance(self.store.progress(list(self._monitors), now_ms), now_ms)
         until = self._watermark.final_before(self.grain, self.settings.window_grace)
-        self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])
+        # A list, not a generator: every entity advances.
+        self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])  # noqa: C419
         return self._more
 
     def _advance(self, entity: str, until: int) -> bool:
@@ -109,7 +110,7 @@ class Watch:
             return False
         # 3. Commit.
         after = Checkpoint(upto - seconds, state)
-        if self.store.commit(entity, self.grain, before, after, changes, self._for_people):
+        if self.store.commit(entity, self.grain, before, after, changes, self.is_for_people):
             self._checkpoints[entity] = after
         return upto < until
 
@@ -122,7 +123,8 @@ class Watch:
             before = start
         return first
 
-    def _for_people(self, change: Change) -> bool:
+    def is_for_people(self, change: Change) -> bool:
+        """True if people are to be notified of a change with this severity."""
         return bool(self.notifier) and (change.incident.severity == "error" or self.settings.notify_severity == "warning")
 
     def notify(self) -> None:
@@ -177,7 +179,7 @@ class Monitoring:
                 self._problem = ""
             except (*UNAVAILABLE, KafkaError) as error:
                 self._report(f"the monitor waits: Kafka or Redis is unavailable ({type(error).__name__})", None)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the stream goes on without the monitor
                 self._report(f"the monitor failed and tries again ({type(error).__name__})", error)
                 pause = AFTER_ERROR
             await asyncio.sleep(pause)

@@ -31,7 +31,7 @@ class Broker:
         return KafkaProducer(bootstrap_servers=self.bootstrap, **{"acks": "all", "enable_idempotence": True} | settings)
 
     def consumer(self, **settings: Any) -> KafkaConsumer:
-        """A consumer that starts at the beginning and commits only when told."""
+        """A consumer that starts at the beginning and commits only on demand."""
         defaults = {
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
@@ -65,10 +65,10 @@ class Broker:
         """The first ``count`` records of the partitions from ``offset`` on, fewer if there are none for 20 s."""
         consumer = self.consumer(consumer_timeout_ms=20_000, **settings)
         try:
-            places = [TopicPartition(topic, partition) for partition in partitions]
-            consumer.assign(places)
-            for place in places:
-                consumer.seek(place, offset)
+            assigned = [TopicPartition(topic, partition) for partition in partitions]
+            consumer.assign(assigned)
+            for one in assigned:
+                consumer.seek(one, offset)
             records: list[Any] = []
             for record in consumer if count else ():
                 records.append(record)

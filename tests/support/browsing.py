@@ -14,7 +14,7 @@ from tests.support.processes import clean_environment, headrace_command
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import FloatRect, Locator, Page
 
 
 def free_port() -> int:
@@ -84,13 +84,12 @@ def click_row(page: Page, card: str, row: int) -> None:
     table = page.locator(f"{card} [data-testid='stDataFrame']").first
     eventually(lambda: len(cells(page, card)) > 0, "the table is drawn")
 
-    def place() -> dict[str, float] | None:
+    def still() -> FloatRect | None:
         table.scroll_into_view_if_needed()
         before = table.bounding_box()
         page.wait_for_timeout(400)
         after = table.bounding_box()
-        return dict(after) if after is not None and before == after else None  # type: ignore[call-overload]
+        return after if before == after else None
 
-    box = eventually(place, "the table stands still")
-    assert box is not None
+    box = eventually(still, "the table stands still")
     page.mouse.click(box["x"] + 18, box["y"] + 34 * (row + 1.5))

@@ -70,7 +70,7 @@ class OwnRedis:
 
     def start(self) -> None:
         """Start it with what it saved."""
-        command = [binary(), "-", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder, "--save", ""]
+        command = [str(binary()), "-", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
         self.child = child = Child.start("Redis", command, self.folder / "redis.log")
         wait_until(child, lambda: redis_answers(self.port, child.pid))
 

@@ -134,7 +134,7 @@ class Shop:
                 self._plain("customers", start, per_minute * 0.05, CUSTOMER_FAULTS)
                 self._plain("products", start, per_minute * 0.01, PRODUCT_FAULTS)
         for entity in [only] if only else list(self.summaries):
-            self._write(entity, keep_all)
+            self.write(entity, keep_all=keep_all)
         self._references()
 
     def _rate(self, start: int, per_minute: float) -> int:
@@ -156,9 +156,8 @@ class Shop:
             counts["u:coupon_code"] += draw() < 0.008
             counts["u:utm source"] += bad and draw() < 0.02
             for rule, share in ORDER_FAULTS.items():
-                if bad and rule in {"price.exclusiveMinimum", "price.type"}:
-                    share *= 14
-                if draw() * 1_000 < share:
+                times = 14 if bad and rule in {"price.exclusiveMinimum", "price.type"} else 1
+                if draw() * 1_000 < share * times:
                     counts[f"f:{rule}"] += 1
                     rejected = rejected or self.summaries["orders"].rules[rule].severity == "error"
                     if rule in {"order_date.type", "customer_id.reference", "order_id.unique"}:
@@ -195,7 +194,8 @@ class Shop:
         if counts:
             self.recounts[entity].minutes[start] = counts
 
-    def _write(self, entity: str, keep_all: bool) -> None:
+    def write(self, entity: str, *, keep_all: bool) -> None:
+        """Write what was counted of an entity to Redis."""
         recount = self.recounts[entity]
         pipe = self.client.pipeline(transaction=False)
         for grain in Grain:
@@ -306,7 +306,7 @@ class Shop:
                 state=state,
                 start=start,
                 end=end,
-                grain="h",
+                grain=Grain.HOUR,
                 windows=windows,
                 observed=seen,
                 expected=expected,

@@ -1,6 +1,6 @@
-"""A worker that dies by SIGKILL at a chosen place: ``fragile.py PLACE CALLS [worker options…]``.
+"""A worker that dies by SIGKILL at a chosen moment: ``fragile.py MOMENT CALLS [worker options…]``.
 
-A kill from outside seldom hits the moment between two steps; this one always does. PLACE is ``before.METHOD`` or
+A kill from outside rarely hits the moment between two steps; this one always does. MOMENT is ``before.METHOD`` or
 ``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also
 ``send_by`` (sent, not committed) or ``deliver`` (committed, not counted); the worker dies at the CALLS-th call.
 """
@@ -20,7 +20,7 @@ from stream_app.worker import delivery, pipeline, waiting
 METHODS = ("look_up", "note", "send", "apply", "decide", "note_late_findings")
 #: With transactions only.
 TRANSACTIONAL = ("send_by", "deliver")
-PLACES = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)
+MOMENTS = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)
 #: Method → where it is: (module or class, attribute). Functions stand in each module that imports them.
 OWNERS: dict[str, tuple[tuple[Any, str], ...]] = {
     "send": ((pipeline, "deliver"), (waiting.WaitingRecords, "_deliver")),
@@ -29,9 +29,9 @@ OWNERS: dict[str, tuple[tuple[Any, str], ...]] = {
 }
 
 
-def arm(place: str, calls: int) -> None:
-    """Make this process kill itself at the ``calls``-th call of ``place``."""
-    when, name = place.split(".")
+def arm(moment: str, calls: int) -> None:
+    """Make this process kill itself at the ``calls``-th call of ``moment``."""
+    when, name = moment.split(".")
     left = calls
 
     def armed(method: Callable[..., Any]) -> Callable[..., Any]:

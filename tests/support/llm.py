@@ -58,7 +58,7 @@ class Request:
     body: dict[str, Any]
 
     @property
-    def told(self) -> str:
+    def messages(self) -> str:
         """All that the messages say."""
         return "\n".join(message["content"] for message in self.body["messages"])
 

@@ -11,16 +11,16 @@ import asyncio
 import signal
 import sys
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
 
-class Listener(ConsumerRebalanceListener):
-    async def on_partitions_revoked(self, revoked: object) -> None:
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         pass
 
-    async def on_partitions_assigned(self, assigned: object) -> None:
-        print("assigned", len(assigned), flush=True)  # type: ignore[arg-type]
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        print("assigned", len(assigned), flush=True)
 
 
 async def consume(bootstrap: str, topic: str, group: str, session: float) -> None:
@@ -39,9 +39,9 @@ async def consume(bootstrap: str, topic: str, group: str, session: float) -> Non
     await consumer.start()
     while not stopping.is_set():
         batch = await consumer.getmany(timeout_ms=200, max_records=20)
-        for place, records in batch.items():
+        for partition, records in batch.items():
             for record in records:
-                print(place.topic, place.partition, record.offset, flush=True)
+                print(partition.topic, partition.partition, record.offset, flush=True)
         if batch:
             await consumer.commit()
     await consumer.stop()

@@ -50,7 +50,7 @@ def near(field: Field) -> st.SearchStrategy[Any]:
 @st.composite
 def records(draw: st.DrawFn, contract: Contract, good: dict[str, Any]) -> bytes:
     """JSON near a contract: a good record, some fields changed, left out, added or repeated, spaced in some way."""
-    pairs = [(name, value) for name, value in good.items()]
+    pairs = list(good.items())
     for index, (name, _) in enumerate(pairs):
         if draw(st.integers(0, 3)) == 0:
             pairs[index] = (name, draw(near(contract.field(name))))

@@ -74,4 +74,5 @@ def run_headrace(
         capture_output=True,
         text=True,
         timeout=timeout,
+        check=False,
     )

@@ -26,18 +26,17 @@ class Recount:
 def recount(settings: Settings, entity: str) -> Recount:
     """Read an entity's topics; fails on a record that is delivered twice with different bytes."""
     topics = Topics(entity, settings.topic_prefix)
-    raw = {record.place: record for record in read_topic(settings, topics.raw)}
-    outcomes: list[dict[str, Seen]] = []
+    raw = {record.own_source: record for record in read_topic(settings, topics.raw)}
+    clean: dict[str, Seen] = {}
+    dead: dict[str, Seen] = {}
     repeated = 0
-    for topic in (topics.clean, topics.dead_letter):
-        found: dict[str, Seen] = {}
+    for topic, found in ((topics.clean, clean), (topics.dead_letter, dead)):
         for record in read_topic(settings, topic):
             first = found.setdefault(record.source, record)
             if first is not record:
                 repeated += 1
                 assert first.content() == record.content(), f"{record.source} was delivered twice, and not the same"
-        outcomes.append(found)
-    return Recount(raw, *outcomes, repeated)
+    return Recount(raw, clean, dead, repeated)
 
 
 def rules_of(record: Seen, name: str) -> list[str]:

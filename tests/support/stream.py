@@ -68,8 +68,8 @@ class Seen:
         return (self.header(SOURCE) or b"").decode()
 
     @property
-    def place(self) -> str:
-        """Where this record is, as a source."""
+    def own_source(self) -> str:
+        """Where this record itself is, in the same form."""
         return f"{self.topic}:{self.partition}:{self.offset}"
 
     def content(self) -> tuple[object, ...]:
@@ -169,11 +169,15 @@ def produce(settings: Settings, records: Iterable[Raw], pace: Iterator[float] | 
     count = 0
     for record in records:
         count += 1
-        place: dict[str, int] = {"partition": record.partition} if record.partition >= 0 else {}
         producer.produce(
-            Topics(record.entity, settings.topic_prefix).raw, record.value, record.key, headers=list(record.headers),
-            timestamp=record.timestamp, on_delivery=lambda error, _: failures.append(error) if error else None, **place,
-        )  # fmt: skip
+            Topics(record.entity, settings.topic_prefix).raw,
+            record.value,
+            record.key,
+            record.partition,
+            headers=list(record.headers),
+            timestamp=record.timestamp,
+            on_delivery=lambda error, _: failures.append(error) if error else None,
+        )
         producer.poll(0)
         if pace is not None:
             wait = next(pace)
@@ -183,6 +187,13 @@ def produce(settings: Settings, records: Iterable[Raw], pace: Iterator[float] | 
     assert producer.flush(60) == 0, "not everything was acknowledged"
     assert not failures, failures[:3]
     return count
+
+
+def seen(message: Any) -> Seen:
+    """A message of the client, whose types allow it to be without topic and offset."""
+    headers = tuple(message.headers() or ())
+    at = message.timestamp()[1]
+    return Seen(message.topic(), message.partition(), message.offset(), at, message.key(), message.value(), headers)
 
 
 def read_topic(settings: Settings, topic: str) -> list[Seen]:
@@ -195,20 +206,15 @@ def read_topic(settings: Settings, topic: str) -> list[Seen]:
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-        left, records, deadline = set(partitions), [], time.monotonic() + 60
+        records: list[Seen] = []
+        left, deadline = set(partitions), time.monotonic() + 60
         while left:
             assert time.monotonic() < deadline, f"{topic}: no end of the partitions {left}"
             for message in consumer.consume(2000, timeout=0.1):
                 error = message.error()
                 if error is None:
-                    headers = tuple((name, value) for name, value in message.headers() or ())
-                    records.append(
-                        Seen(
-                            topic, message.partition(), message.offset(), message.timestamp()[1], message.key(),
-                            message.value(), headers,
-                        )
-                    )  # fmt: skip
-                elif error.code() == KafkaError._PARTITION_EOF:
+                    records.append(seen(message))
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, and named so because no broker sends it
                     left.discard(message.partition())
         return records
     finally:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T], what: str, timeout: float = 20.0, every: float = 0.05) -> T:
+def eventually(probe: Callable[[], T | Literal[False] | None], what: str, timeout: float = 20.0, every: float = 0.05) -> T:
     """The first truthy value of ``probe()``; fails the test after ``timeout`` seconds, saying ``what`` never came."""
     deadline = time.monotonic() + timeout
     while True:

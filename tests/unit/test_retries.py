@@ -114,7 +114,7 @@ def test_concurrent_calls_do_not_disturb_each_other() -> None:
 def test_a_lambda_that_returns_a_coroutine_is_an_action() -> None:
     retry, waits = with_waits()
     action = Failing(1)
-    assert asyncio.run(retry("deliver", lambda: action())) == "done"
+    assert asyncio.run(retry("deliver", lambda: action())) == "done"  # noqa: PLW0108
     assert waits == [0.1]
 
 

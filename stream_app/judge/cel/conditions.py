@@ -45,7 +45,7 @@ def library_check(condition: Condition, contract: Contract) -> RecordCheck:
         result = evaluate(values, as_of)
         if result is True:
             return False
-        # As in an SQL CHECK: an error is no finding where a field is null.
+        # As in an SQL CHECK: an error is not a finding if a field is null.
         return result is False or not any(values[name] is None for name in fields)
 
     return broken

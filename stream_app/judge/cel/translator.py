@@ -104,7 +104,7 @@ class _Translator(ast.NodeVisitor):
         part: _Part = super().visit(node)
         return part
 
-    def generic_visit(self, node: ast.AST) -> _Part:
+    def generic_visit(self, _node: ast.AST) -> _Part:
         raise _Untranslatable
 
     def visit_Name(self, node: ast.Name) -> _Part:

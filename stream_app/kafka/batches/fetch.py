@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import aiokafka.consumer.fetcher as fetcher
+from aiokafka.consumer import fetcher
 
 
 class _RecordList(list[Any]):

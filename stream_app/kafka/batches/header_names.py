@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import aiokafka.consumer.fetcher as fetcher
 import aiokafka.producer.message_accumulator as accumulator
+from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -61,7 +61,7 @@ class _LenientBatch:
 
 
 class Records:
-    """The bytes of one fetch of one partition, as log batches; takes the place of aiokafka's ``MemoryRecords``."""
+    """The bytes of one fetch of one partition, as log batches; replaces aiokafka's ``MemoryRecords``."""
 
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)

@@ -93,6 +93,10 @@ class BatchConsumer(driver.Consumer):
 
         await self._thread.call_thread(seek)
 
+    def committed_offset(self, tp: TP) -> int | None:
+        """Return the committed offset of an assigned partition; ``None`` if nothing is committed."""
+        return self._committed_offset.get(tp)
+
     def lag(self, tp: TP, applied: int) -> int:
         """Return the number of records after the applied offset; 1 if nothing has been fetched yet.
 
@@ -125,10 +129,12 @@ class BatchConsumer(driver.Consumer):
         """Keep fetching."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was read of the partitions."""
         await super().on_partitions_revoked(revoked)
         self._forget(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Note the rebalance that the assignment belongs to."""
         self._rebalance = self.app.rebalancing_count
         await super().on_partitions_assigned(assigned, generation_id)
 

@@ -102,10 +102,13 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
 
     def dimensions() -> list[str]:
         """Those of the chart, from the top down."""
-        return page.evaluate("""() => [...document.querySelectorAll(".st-key-card-dimensions .role-axis-label text")]
+        texts: list[str] = (
+            page.evaluate("""() => [...document.querySelectorAll(".st-key-card-dimensions .role-axis-label text")]
             .filter(text => /^[A-Z]/.test(text.textContent))
             .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top)
-            .map(text => text.textContent)""")  # type: ignore[no-any-return]
+            .map(text => text.textContent)""")
+        )
+        return texts
 
     def worst_first(chosen: TimeRange) -> list[str]:
         shares = read_overview(Queries(store, "headrace"), chosen).quality.dimensions
@@ -132,7 +135,8 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
     # Shares have fractions; what is counted has none.
     counted = page.locator(".st-key-card-sales [data-testid='stVegaLiteChart']").last
     labels = counted.locator(".role-axis-label text").all_text_contents()
-    assert labels and not [text for text in labels if "." in text]
+    assert labels
+    assert not [text for text in labels if "." in text]
 
 
 def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(
@@ -149,18 +153,18 @@ def test_new_records_appear_by_themselves_and_the_page_stays_where_it_is(
     scrolled = "document.querySelector('[data-testid=\"stMain\"]').scrollTop"
     eventually(lambda: page.evaluate(scrolled) > 200, "the page is scrolled down")
     settled(page)
-    place = page.evaluate(scrolled)
+    position = page.evaluate(scrolled)
     # A tile that is taken away and drawn anew would flicker: the very node has to stay.
     page.evaluate("window.kept = document.querySelector(\".st-key-tile-revenue [data-testid='stMetricValue']\")")
     store.hincrby("headrace:total:orders", "clean", 4_321)
     store.hincrby("headrace:total:orders", "in", 4_321)
 
     eventually(lambda: tile(page, "total-orders") != before, "the new total", timeout=30)
-    assert page.evaluate(scrolled) == place
+    assert page.evaluate(scrolled) == position
     assert page.evaluate("document.contains(window.kept)")
 
 
-def test_a_warning_that_comes_leaves_the_figures_in_place(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
+def test_a_warning_that_comes_does_not_redraw_the_figures(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
     shop.beat(at=time.time_ns() // 1_000_000 + 60_000)
     page.goto(f"{address}/?range=all")
     tile(page, "revenue")
@@ -266,7 +270,7 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     panel = page.locator(".st-key-panel-record")
     panel.get_by_text("no Kafka broker answers").wait_for()
     shop.recent(3)
-    table.get_by_text("newer ones come when the record is closed").wait_for()
+    table.get_by_text("newer ones appear when the record is closed").wait_for()
 
     says(panel, source)
     says(page.locator(".st-key-finding-severity"), "error")
@@ -329,20 +333,20 @@ def test_a_report_opens_the_facts_of_its_figures(page: Page, address: str, store
 def test_every_figures_card_lies_within_the_page_and_one_is_open_at_a_time(browser: Browser, address: str, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(60_000)
-    places: list[list[float]] = []
+    cards: list[list[float]] = []
     for path in ("", "report"):
         page.goto(f"{address}/{path}?range=30d")
         page.locator(".report details.fact").first.wait_for(state="attached")
         page.locator(PAGES[path]).wait_for()
-        places += page.evaluate("""() => [...document.querySelectorAll('details.fact')].map(figure => {
+        cards += page.evaluate("""() => [...document.querySelectorAll('details.fact')].map(figure => {
             figure.querySelector('summary').click();
             const card = figure.querySelector('.card').getBoundingClientRect();
             return [card.left, card.right, card.width, document.querySelectorAll('details.fact[open]').length];
         })""")
     page.close()
 
-    assert len(places) > 20
-    assert [place for place in places if place[0] < 0 or place[1] > width or place[2] < 150 or place[3] != 1] == []
+    assert len(cards) > 20
+    assert [card for card in cards if card[0] < 0 or card[1] > width or card[2] < 150 or card[3] != 1] == []
 
 
 def test_what_a_change_is_compared_with_is_readable_on_a_phone(browser: Browser, address: str) -> None:

@@ -31,7 +31,7 @@ CLIENT, SECRET = "headrace", "client-s3cret"
 
 
 class Provider(ThreadingHTTPServer):
-    """Logs in whoever ``user`` says, without asking; ``client`` is what it was told when a code was redeemed."""
+    """Logs in whoever ``user`` says, without asking; ``client`` is the client that redeemed a code."""
 
     daemon_threads = True
 

@@ -81,10 +81,10 @@ def test_each_page_says_in_each_state_what_is_and_what_to_do(page: Page) -> None
             shop.recent()
             shop.beat({"orders": 12, "customers": 0, "products": 0}, at=now + 3_600_000)
             processed(client, shop, now - 60_000)
-            look(page, address, "Stale", SHOWN, "12 records wait to be read")
+            look(page, address, "Stale", SHOWN, "12 records are unread")
 
             shop.beat(state="retrying", error="ConnectionError", at=now + 3_600_000)
-            look(page, address, "Worker is retrying", SHOWN, "nothing is lost", ["pipeline"])
+            look(page, address, "Worker is retrying", SHOWN, "no record is lost", ["pipeline"])
 
             shop.beat(at=now + 3_600_000)
             processed(client, shop, now - 3_600_000)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reporter import render, template
+from reporter.report import report_of
 from reporter.texts import texts
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.report_facts import some_facts
@@ -20,7 +21,7 @@ def test_the_page_prints_on_a_few_sheets(tmp_path: Path) -> None:
     if browser is None:
         pytest.skip("no Chromium on PATH")
     say, facts = texts("en"), some_facts()
-    report = render.sections(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
+    report = report_of(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
     page, sheet = tmp_path / "report.html", tmp_path / "report.pdf"
     page.write_text(render.html(report, facts, say), "utf-8")
     subprocess.run(

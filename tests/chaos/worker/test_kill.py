@@ -11,7 +11,7 @@ import pytest
 
 from stream_app.settings import Settings
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
-from tests.support.fragile import PLACES, TRANSACTIONAL
+from tests.support.fragile import MOMENTS, TRANSACTIONAL
 from tests.support.recount import assert_exact
 from tests.support.stream import Shopping, Worker, await_settled
 from tests.support.waiting import soon
@@ -32,8 +32,8 @@ def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
     pace = bursts(random.Random(seed), 75, ORDERS, pauses=300)
     began = time.monotonic()
     more = [f"{when}.{name}" for name in TRANSACTIONAL for when in ("before", "after")] if exactly_once else []
-    places = [*PLACES, *PLACES, *more, *more, *more]
-    chance.shuffle(places)
+    moments = [*MOMENTS, *MOMENTS, *more, *more, *more]
+    chance.shuffle(moments)
     died: list[str] = []
     with crew_at_work(settings, tmp_path, 3) as crew:
         with in_the_background(settings, records, pace):
@@ -47,13 +47,13 @@ def test_a_score_of_kills_loses_nothing_and_counts_everything_once(
                 if crew[0].running:
                     crew[0].kill()
                     died.append("outside")
-                place = places[len(died) % len(places)]
-                fragile = Worker(settings, tmp_path / f"fragile-{len(died)}.log", (place, chance.randrange(1, 15)))
+                moment = moments[len(died) % len(moments)]
+                fragile = Worker(settings, tmp_path / f"fragile-{len(died)}.log", (moment, chance.randrange(1, 15)))
                 crew.append(fragile)
                 crew.pop(0)
                 if soon(lambda fragile=fragile: not fragile.running, chance.uniform(2, 10)):  # type: ignore[misc]
                     assert fragile.process.returncode == -signal.SIGKILL, fragile.output()[-3000:]
-                    died.append(place)
+                    died.append(moment)
         for number, worker in enumerate(crew):
             worker.kill()
             crew[number] = Worker(settings, tmp_path / f"last-{number}.log")

@@ -124,7 +124,7 @@ def compose_rules() -> list[str]:
 def test_a_user_that_may_only_read_sees_every_page(
     server: redis.Redis, monkeypatch: pytest.MonkeyPatch, rules: list[str]
 ) -> None:
-    server.execute_command("ACL", "SETUSER", "viewer", "reset", "on", ">looks", *rules)
+    server.execute_command("ACL", "SETUSER", "viewer", "reset", "on", ">looks", *rules)  # type: ignore[no-untyped-call]
     port = server.connection_pool.connection_kwargs["port"]
     monkeypatch.setenv("HEADRACE_REDIS", f"redis://viewer:looks@127.0.0.1:{port}/0")
     st.cache_resource.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.text import incidents
 from dashboard.text.health import health
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import read_pulse
+from stream_app.views.selection import gravest_first
 from tests.support.fill import Shop
 
 NOW = 1_790_000_123_000
@@ -64,4 +64,4 @@ def test_an_error_is_not_hidden_behind_newer_warnings(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         made = Shop(client, "t", until=NOW // 1000, now_ms=NOW).incidents()
 
-    assert [one.severity for one in incidents.gravest(made)] == ["error", "error", "warning", "warning", "warning"]
+    assert [one.severity for one in gravest_first(made)] == ["error", "error", "warning", "warning", "warning"]

@@ -17,8 +17,9 @@ from streamlit.proto.Metric_pb2 import Metric as MetricProto
 from streamlit.testing.v1 import AppTest
 
 from dashboard.parts import tables
-from dashboard.parts.rule_panel import WORTHLESS, at_risk_of
+from dashboard.parts.rule_panel import at_risk_of
 from dashboard.text import formats
+from dashboard.text.advice import NO_VALUE
 from headrace.embedded import EmbeddedStack
 from reporter.compute import compute
 from reporter.material import Health, Material
@@ -156,7 +157,7 @@ def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: 
 
 TILE = """
 from dashboard.parts.tiles import tile
-from stream_app.views.figures import Kpi
+from stream_app.views.kpis import Kpi
 for value, less in ((90, False), (90, True), (110, False), (110, True), (100, False)):
     tile(f"{value} {less}", str(value), Kpi(value, 100), "vs before", "", less_is_better=less)
 """
@@ -185,9 +186,10 @@ def test_the_quality_page_shows_the_value_at_risk_of_the_report(shop: Queries) -
     page = open_page("quality", range="30d")
     rules = frames(page)[0].set_index("Rule")["Value at risk"]
 
-    assert tiles(page)["Value at risk"] == formats.money(facts.all["all.at_risk"].value / 100, "USD")
+    assert tiles(page)["Value at risk"] == formats.money(float(facts.all["all.at_risk"].value) / 100, "USD")
     # A record that comes a second time is worth nothing, whatever it says.
-    assert pd.isna(rules["order_id.unique"]) and rules["order_date.type"] > 0
+    assert pd.isna(rules["order_id.unique"])
+    assert rules["order_date.type"] > 0
 
 
 def test_a_rule_says_why_it_puts_nothing_at_risk(shop: Queries) -> None:
@@ -198,9 +200,9 @@ def test_a_rule_says_why_it_puts_nothing_at_risk(shop: Queries) -> None:
         return at_risk_of(view, entity, rule, by_id.get(rule))
 
     assert said("orders", "order_date.type") == formats.money(by_id["order_date.type"].at_risk, "USD")
-    assert said("orders", "quantity.minimum") == f"{formats.NOTHING} ({WORTHLESS})"
-    assert said("orders", "order_id.unique") == f"{formats.NOTHING} ({WORTHLESS})"
-    assert said("orders", "record.syntax") == f"{formats.NOTHING} (no quantity and price of its records could be read)"
+    assert said("orders", "quantity.minimum") == f"{formats.NOTHING} ({NO_VALUE})"
+    assert said("orders", "order_id.unique") == f"{formats.NOTHING} ({NO_VALUE})"
+    assert said("orders", "record.syntax") == f"{formats.NOTHING} (quantity and price could not be read in its records)"
     assert said("customers", "email.format") is None
 
 
@@ -275,7 +277,7 @@ def test_clean_records_can_be_searched(shop: Queries) -> None:
     assert "None of them matches" in words(page)
     page.text_input(key="clean-search").set_value("").run()
     page.segmented_control(key="clean-entity").set_value("customers").run()
-    assert "The next clean records stand here" in words(page)
+    assert "The next clean records appear here" in words(page)
 
 
 def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: Queries, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +292,8 @@ def test_snippets_name_the_broker_and_the_topic_and_no_password(shop: Queries, m
     python, confluent, shell = (block.value for block in open_page("clean_orders").code)
 
     for text in (python, confluent, shell):
-        assert "kafka.example.org:9093" in text and "eu-orders.clean" in text
+        assert "kafka.example.org:9093" in text
+        assert "eu-orders.clean" in text
         assert "s3cret" not in text
         assert "read_committed" not in text
     compile(python, "kafka-python", "exec")
@@ -310,7 +313,7 @@ def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Que
     reports = shop.reports()
     shown = words(page)
 
-    assert list(page.selectbox(key="report-id").options)[0].startswith(formats.span(reports[0].start, reports[0].end))
+    assert next(iter(page.selectbox(key="report-id").options)).startswith(formats.span(reports[0].start, reports[0].end))
     assert len(page.selectbox(key="report-id").options) == 3
     figures = [row for row in reports[0].report["figures"] if row["id"] == "all.records"]
     assert f'<summary><bdi class="data">{figures[0]["now"]}</bdi></summary>' in shown
@@ -329,9 +332,9 @@ def test_the_pipeline_page_shows_counts_contracts_and_workers(shop: Queries) -> 
     assert tiles(page)["Workers"] == "1"
     assert tiles(page)["Latency"] == "38 ms"
     assert list(entities["In"]) == [total.received for total in pulse.totals.values()]
-    assert list(entities["Contract in force"])[0] == "headrace-shop-orders:1.0.0"
+    assert next(iter(entities["Contract in force"])) == "headrace-shop-orders:1.0.0"
     assert "No Kafka broker answers at 127.0.0.1:1" in words(page)
-    assert tiles(page)["Still to read"] == "0"
+    assert tiles(page)["Unread"] == "0"
     assert tiles(page)["Waiting"] == "3"
 
 
@@ -342,7 +345,7 @@ def test_a_pipeline_without_workers_says_what_is_unknown_and_what_to_run(redis_u
         shop.fill(20)
     page = open_page("pipeline")
 
-    assert [tiles(page)[name] for name in ("Throughput", "Still to read", "Latency", "Workers")] == [
+    assert [tiles(page)[name] for name in ("Throughput", "Unread", "Latency", "Workers")] == [
         "–",
         "unknown",
         "–",

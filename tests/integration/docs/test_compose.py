@@ -39,7 +39,7 @@ def secured(compose: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("redis")
     port = free_port()
     arguments = shlex.split(compose["services"]["redis"]["command"])[1:]
-    command = [binary(), "-", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, *arguments]
+    command = [str(binary()), "-", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), *arguments]
     child = Child.start("Redis", command, folder / "log")
     try:
         wait_until(child, lambda: is_listening(port))
@@ -68,7 +68,7 @@ def test_the_dashboard_may_not_write(compose: dict[str, Any], secured: int) -> N
         for write in (
             lambda: dashboard.set("headrace:input", "closed"),
             lambda: dashboard.delete("headrace:input"),
-            lambda: dashboard.flushdb(),
+            dashboard.flushdb,
             lambda: dashboard.eval("return redis.call('SET', 'headrace:input', 'x')", 0),
             lambda: dashboard.get("somebody:else"),
         ):
@@ -85,13 +85,13 @@ def test_every_service_runs_with_its_command_and_environment(
     compose: dict[str, Any], secured: int, stack: EmbeddedStack, topic_prefix: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    places = {"kafka:19092": stack.kafka, "@redis:6379": f"@127.0.0.1:{secured}", "--port=8501": f"--port={port}"}
+    addresses = {"kafka:19092": stack.kafka, "@redis:6379": f"@127.0.0.1:{secured}", "--port=8501": f"--port={port}"}
     running: dict[str, Child] = {}
 
     def start(name: str) -> None:
         service = compose["services"][name]
         command, environment = service["command"], {n: v for n, v in service["environment"].items() if v is not None}
-        for inside, outside in places.items():
+        for inside, outside in addresses.items():
             command = command.replace(inside, outside)
             environment = {variable: value.replace(inside, outside) for variable, value in environment.items()}
         environment |= {"HEADRACE_TOPIC_PREFIX": topic_prefix, "HEADRACE_SESSION_TIMEOUT": "3"}

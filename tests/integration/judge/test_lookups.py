@@ -12,7 +12,8 @@ import pytest
 from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
-from stream_app.judge.lookups import Found, LookUps, Request
+from stream_app.judge.lookups import LookUps
+from stream_app.judge.request import Found, Request
 from stream_app.store.changes import Changes
 from stream_app.store.memory import MemoryStore
 from stream_app.store.writer import Store
@@ -153,7 +154,7 @@ def test_an_older_update_is_marked_and_does_not_count(room: Room) -> None:
     assert rules(room.settle("orders", [sale(1, price=30.0)])[0]) == [[]]
 
 
-def test_outliers_are_told_by_the_baseline(room: Room) -> None:
+def test_outliers_follow_from_the_baseline(room: Room) -> None:
     stock(room)
     baseline = Baseline(1, {"quantity_outlier": {"1": (1.0, 20.0)}})
     assert rules(room.settle("orders", [sale(1, quantity=20), sale(2, quantity=21)], baseline)[0]) == [[], ["quantity_outlier"]]

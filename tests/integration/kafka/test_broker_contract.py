@@ -166,9 +166,9 @@ def test_an_acknowledged_record_has_the_offset_where_it_can_be_read(broker: Brok
     topic = broker.create_topic(partitions=2)
     producer = broker.producer()
     sent = [producer.send(topic, value=b"%d" % number, partition=number % 2) for number in range(200)]
-    places = {(future.get(20).partition, future.get(20).offset): b"%d" % number for number, future in enumerate(sent)}
+    expected = {(future.get(20).partition, future.get(20).offset): b"%d" % number for number, future in enumerate(sent)}
     producer.close()
-    assert {(r.partition, r.offset): r.value for r in broker.read(topic, 200, partitions=[0, 1])} == places
+    assert {(r.partition, r.offset): r.value for r in broker.read(topic, 200, partitions=[0, 1])} == expected
 
 
 def test_the_end_of_a_partition_counts_every_acknowledged_record(broker: Broker) -> None:
@@ -200,19 +200,19 @@ def test_a_group_goes_on_where_it_committed(broker: Broker) -> None:
     for number in range(10):
         producer.send(topic, value=b"%d" % number)
     producer.close()
-    place = TopicPartition(topic, 0)
+    partition = TopicPartition(topic, 0)
     first = broker.consumer(group_id=group)
     # kafka-python's member that joins before it knows the topic gets no partition, and may not join again.
     eventually(lambda: first.partitions_for_topic(topic), "the first member knows the topic")
     first.subscribe([topic])
     eventually(lambda: first.poll(200), "the first member reads")
-    first.commit({place: OffsetAndMetadata(4, "", -1)})
+    first.commit({partition: OffsetAndMetadata(4, "", -1)})
     first.close()
     second = broker.consumer(group_id=group)
     eventually(lambda: second.partitions_for_topic(topic), "the second member knows the topic")
     second.subscribe([topic])
-    records = eventually(lambda: second.poll(200), "the second member reads")[place]
-    assert second.committed(place) == 4
+    records = eventually(lambda: second.poll(200), "the second member reads")[partition]
+    assert second.committed(partition) == 4
     second.close()
     assert records[0].offset == 4
 
@@ -246,8 +246,8 @@ def join(members: list[Child], broker: Broker, topic: str, group: str, folder: P
 
 def holds(child: Child, partitions: int) -> bool:
     """True if the member's latest assignment has this many partitions."""
-    told = [line for line in child.log.read_text().splitlines() if line.startswith("assigned")]
-    return told[-1:] == [f"assigned {partitions}"]
+    logged = [line for line in child.log.read_text().splitlines() if line.startswith("assigned")]
+    return logged[-1:] == [f"assigned {partitions}"]
 
 
 def committed(*children: Child) -> set[tuple[int, int]]:
@@ -357,8 +357,8 @@ def test_the_lag_is_what_the_group_has_not_committed(broker: Broker) -> None:
     fill(broker, topic, 100, 2)
     assert lag(settings, shop.contracts) == 100
     consumer = broker.consumer(group_id=settings.group)
-    places = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    consumer.assign(places)
-    consumer.commit({places[0]: OffsetAndMetadata(50, "", -1), places[1]: OffsetAndMetadata(20, "", -1)})
+    partitions = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    consumer.assign(partitions)
+    consumer.commit({partitions[0]: OffsetAndMetadata(50, "", -1), partitions[1]: OffsetAndMetadata(20, "", -1)})
     consumer.close()
     assert lag(settings, shop.contracts) == 30

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer import fetcher
 
-from stream_app.kafka.batches import header_names
 from stream_app.kafka.batches.header_names import BatchBuilder, Records
 from stream_app.names import Topics
 from stream_app.settings import Settings
@@ -16,7 +16,7 @@ from tests.support.crew import changed, crew_at_work
 from tests.support.stream import Books, customer, order, product
 from tests.support.waiting import eventually
 
-PLACE, STRANGE = b"xxname", b"\xff\xfename"
+STRANGE = b"\xff\xfename"
 READ = STRANGE.decode("utf-8", "surrogateescape")
 PLAIN, GZIP = 0, 1
 
@@ -49,7 +49,7 @@ async def headers_of(settings: Settings, topic: str) -> list[tuple[str, bytes | 
 def test_the_worker_hands_them_on_to_dead_letter_and_pending(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(header_names.fetcher, "MemoryRecords", Records)
+    monkeypatch.setattr(fetcher, "MemoryRecords", Records)
     settings = changed(settings, partitions=1, grace=3600.0)
     foreign: list[tuple[str, bytes | None]] = [(READ, b"\xfe"), ("none", None), ("empty", b"")]
     bodies = [b"{}", order(1, 7).value or b"", order(2).value or b""]

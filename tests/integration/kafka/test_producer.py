@@ -28,7 +28,7 @@ def test_after_a_gap_in_the_sequence_another_producer_goes_on(kafka: str, settin
         try:
             await ours.using(lambda producer: send(producer, b"1"))
             # What a batch leaves behind that ran out of time before the broker took it.
-            first._txn_manager.increment_sequence_number(TopicPartition(topic, 0), 3)
+            first._txn_manager.increment_sequence_number(TopicPartition(topic, 0), 3)  # noqa: SLF001
             with pytest.raises(OutOfOrderSequenceNumber):
                 await asyncio.gather(*(ours.using(lambda producer: send(producer, b"2")) for _ in range(3)))
             await ours.using(lambda producer: send(producer, b"3"))

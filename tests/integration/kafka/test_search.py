@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from kafka import KafkaProducer  # type: ignore[import-untyped]
+from kafka import KafkaProducer
 
 from stream_app.contract import load_shop
 from stream_app.contract.summary import describe
@@ -66,9 +66,9 @@ def test_a_dead_letter_is_found_by_the_source_of_its_raw_record(shop_topics: Set
     assert opened.others == ("trace",)
     shown = {row.name: row for row in opened.content.rows}
     assert shown["order_id"].shown == "1500"
-    assert [one.rule for one in shown["quantity"].reasons] == ["quantity.minimum"]
+    assert [one.rule for one in shown["quantity"].findings] == ["quantity.minimum"]
     assert shown["price"].shown is None
-    assert [one.rule for one in opened.content.whole] == ["record.unknownField"]
+    assert [one.rule for one in opened.content.whole_record] == ["record.unknownField"]
     assert "SECRET" not in repr(opened)
 
 

@@ -61,11 +61,11 @@ class Mail(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def serving(server: socketserver.BaseServer) -> Iterator[int]:
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield server.server_address[1]  # type: ignore[misc]
+        yield server.socket.getsockname()[1]
     finally:
         server.shutdown()
         thread.join()
@@ -106,14 +106,14 @@ def test_an_e_mail_is_sent() -> None:
     assert "ada@shop.example" in mail["To"]
 
 
-def test_a_channel_that_fails_is_tried_again_and_the_others_are_not_told_twice() -> None:
+def test_a_channel_that_fails_is_tried_again_and_the_others_get_the_message_once() -> None:
     with hook(500, 503) as (shaky, first), hook() as (sound, second):
         sent = notifier(f"json://127.0.0.1:{shaky}/", f"json://127.0.0.1:{sound}/").send("a", "b")
     assert [one.delivered for one in sent] == [True, True]
     assert (len(first), len(second)) == (3, 1)
 
 
-def test_a_failure_is_said_without_the_secret_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_without_the_secret_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), hook(500, 500, 500) as (port, _):
         sent = notifier(f"json://ada:hunter2@127.0.0.1:{port}/t0ken?q=s3cret", "json://127.0.0.1:1/t0ken").send("a", "b")
     assert [one.delivered for one in sent] == [False, False]
@@ -144,13 +144,13 @@ def test_masked_addresses_say_where_and_nothing_else(address: str, shown: str) -
     assert masked(address) == shown
 
 
-def test_an_address_that_nobody_knows_is_refused_by_its_place() -> None:
+def test_an_unknown_address_is_refused_by_its_number() -> None:
     with pytest.raises(SettingsError, match="address 2 of 2") as refused:
         Notifier.of(SecretStr("json://host/ bogus://s3cret"))
     assert "s3cret" not in str(refused.value)
 
 
-def test_without_addresses_nobody_is_told() -> None:
+def test_without_addresses_nothing_is_sent() -> None:
     assert not Notifier.of(None)
     assert not Notifier.of(SecretStr("  "))
     assert Notifier().send("a", "b") == []

@@ -40,7 +40,7 @@ def serving(answer: Callable[[str, dict[str, list[str]]], Answer]) -> Iterator[A
     api = Api("", answer)
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             api.seen.append((self.path, self.headers.get("Authorization")))
             status, headers, body = api.answer(parts.path, parse_qs(parts.query))
@@ -89,7 +89,7 @@ def test_the_list_is_found_where_apis_put_it(body: Any) -> None:
 def test_the_list_is_where_the_pointer_says() -> None:
     with serving(lambda path, query: (200, {}, {"a": {"b": [product(1)]}, "items": []})) as api:
         assert read(f"{api.url}/x", spec(items="/a/b")) == [product(1)]
-        with pytest.raises(SourceError, match="no list of records at /a/c .*it has: a, items"):
+        with pytest.raises(SourceError, match=r"no list of records at /a/c .*it has: a, items"):
             read(f"{api.url}/x", spec(items="/a/c"))
 
 

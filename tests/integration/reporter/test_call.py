@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from reporter import call
 from reporter.answer import Failure, Reply
-from reporter.author import Author, ModelAuthor, TemplateAuthor, Written
+from reporter.author import Author, ModelAuthor, TemplateAuthor, Tokens, Written
 from reporter.build import Deadline
 from reporter.call import Endpoint
 from reporter.compute import compute
@@ -56,9 +56,9 @@ def test_a_good_answer_is_the_report(server: Llm) -> None:
 
     assert written.by == "model"
     assert written.model == "test-model"
-    assert written.verdict["outcome"] == "passed"
-    assert written.verdict["grounding"] == 1.0
-    assert written.verdict["tokens"] == {"input": 1_200, "output": 300}
+    assert written.provenance.outcome == "passed"
+    assert written.provenance.grounding == 1.0
+    assert written.provenance.tokens == Tokens(1_200, 300)
     assert written.draft.model_dump() == good_draft()
 
 
@@ -85,14 +85,15 @@ def test_what_is_sent_is_what_the_prompt_option_shows(server: Llm) -> None:
 )
 def test_what_does_not_pass_is_repaired_once_or_replaced(server: Llm, bad: str) -> None:
     repaired = write(server, says(bad), says(reply()))
-    assert (repaired.by, repaired.verdict["outcome"], len(server.requests)) == ("model", "repaired", 2)
-    assert repaired.verdict["problems"][0]
-    assert server.requests[1].told.startswith(server.requests[0].told)
-    assert "cannot be published" in server.requests[1].told
+    assert (repaired.by, repaired.provenance.outcome, len(server.requests)) == ("model", "repaired", 2)
+    assert isinstance(repaired.provenance.problems, list)
+    assert repaired.provenance.problems[0]
+    assert server.requests[1].messages.startswith(server.requests[0].messages)
+    assert "cannot be published" in server.requests[1].messages
 
     server.requests.clear()
     replaced = write(server, says(bad))
-    assert (replaced.by, replaced.verdict["reason"], len(server.requests)) == ("template", "gate", 2)
+    assert (replaced.by, replaced.provenance.reason, len(server.requests)) == ("template", "gate", 2)
     assert replaced.draft == TemplateAuthor().write(some_facts(), EN).draft
     assert replaced.counts["why:gate"] == 1
 
@@ -125,7 +126,7 @@ def test_what_does_not_pass_is_repaired_once_or_replaced(server: Llm, bad: str) 
 def test_every_failure_has_a_reason_and_ends_in_the_template(server: Llm, play: llm.Play, reason: str, asked: int) -> None:
     written = write(server, play)
 
-    assert (written.by, written.verdict["reason"], len(server.requests)) == ("template", reason, asked)
+    assert (written.by, written.provenance.reason, len(server.requests)) == ("template", reason, asked)
     assert written.counts == written.counts | {"reports": 1, "by_template": 1, f"why:{reason}": 1}
 
 
@@ -135,7 +136,7 @@ def test_a_deadline_holds_over_everything(server: Llm, play: llm.Play) -> None:
 
     written = write(server, play, seconds=0.5)
 
-    assert written.verdict["reason"] == "timeout"
+    assert written.provenance.reason == "timeout"
     assert time.monotonic() - began < 10
 
 
@@ -167,9 +168,11 @@ def test_an_endpoint_without_structured_output_is_asked_for_plain_json(server: L
     asked = len(server.requests)
     second = endpoint.ask(first_messages(some_facts()), 20)
 
-    assert isinstance(first, Reply) and isinstance(second, Reply)
+    assert isinstance(first, Reply)
+    assert isinstance(second, Reply)
     assert first.content == reply()
-    assert first.tokens_in > 0 and first.tokens_out > 0
+    assert first.tokens_in > 0
+    assert first.tokens_out > 0
     assert 1 < asked <= len(SHAPES)
     assert len(server.requests) == asked + 1  # what worked is remembered
 
@@ -184,15 +187,17 @@ def test_the_key_stands_in_no_log_and_no_verdict(server: Llm, caplog: pytest.Log
 
 
 def test_a_refusal_that_a_setting_cures_names_the_setting(server: Llm) -> None:
-    told = [str(ask(server, llm.error(status))) for status in (401, 403, 404)]
+    failures = [str(ask(server, llm.error(status))) for status in (401, 403, 404)]
 
-    assert ["HEADRACE_LLM_KEY" in told[0], "HEADRACE_LLM_MODEL" in told[1], "HEADRACE_LLM_BASE_URL" in told[2]] == [True] * 3
+    assert ["HEADRACE_LLM_KEY" in failures[0], "HEADRACE_LLM_MODEL" in failures[1], "HEADRACE_LLM_BASE_URL" in failures[2]] == [
+        True
+    ] * 3
 
 
 def test_a_hostile_segment_is_not_in_what_is_sent(server: Llm) -> None:
     ask(server, says(reply()))
-    assert HOSTILE not in server.requests[0].told
-    assert "Germany" in server.requests[0].told  # the contract lists it
+    assert HOSTILE not in server.requests[0].messages
+    assert "Germany" in server.requests[0].messages  # the contract lists it
 
     counts = dict(material().counts)
     products = counts["products"].counts
@@ -224,7 +229,11 @@ def test_every_author_writes_every_section_from_facts_that_are_there(author: Aut
     written = author.write(some_facts(), EN)
     draft = written.draft
 
-    assert draft.summary and draft.anomalies and draft.hypotheses and draft.impact and draft.recommendations
+    assert draft.summary
+    assert draft.anomalies
+    assert draft.hypotheses
+    assert draft.impact
+    assert draft.recommendations
     said = [draft.headline, *draft.summary, *draft.anomalies, *draft.impact, *draft.recommendations]
     assert all(one in some_facts().all for text in said for one in references(text))
     assert written.counts["reports"] == 1

@@ -73,7 +73,7 @@ def model() -> Iterator[Llm]:
 
 
 class Heard:
-    """A channel that keeps what it was told, or fails."""
+    """A channel that keeps the reports it gets, or fails."""
 
     def __init__(self, fails: bool = False) -> None:
         self.reports: list[StoredReport] = []
@@ -86,14 +86,14 @@ class Heard:
 
 
 class Slow(TemplateAuthor):
-    """Writes when it is told to, and counts how often it was asked."""
+    """Writes on a signal, and counts how often it was asked."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.go = threading.Event()
         self.began = threading.Event()
 
-    def write(self, facts: Facts, texts: Texts, *more: object) -> Written:  # type: ignore[override]
+    def write(self, facts: Facts, texts: Texts, *more: object) -> Written:
         self.asked += 1
         self.began.set()
         assert self.go.wait(20)
@@ -107,9 +107,9 @@ def everything_on(settings: Settings) -> list[Any]:
     """All records of the topic of reports: read until none comes for a second and a half."""
     consumer = Broker("embedded", settings.kafka).consumer(consumer_timeout_ms=1_500)
     try:
-        place = TopicPartition(reports_topic(settings.topic_prefix), 0)
-        consumer.assign([place])
-        consumer.seek(place, 0)
+        partition = TopicPartition(reports_topic(settings.topic_prefix), 0)
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
         return list(consumer)
     finally:
         consumer.close()
@@ -246,7 +246,7 @@ def test_each_report_is_announced_until_every_channel_has_it(settings: Settings,
     assert first.reports == second.reports == [report]
 
 
-def test_without_a_broker_the_report_is_kept_and_told_of_later(
+def test_without_a_broker_the_report_is_stored_and_announced_later(
     environment: dict[str, str], settings: Settings, store: ReportStore
 ) -> None:
     # In a process of its own: the client leaves the sockets of connections that failed to the garbage collector.
@@ -257,12 +257,12 @@ def test_without_a_broker_the_report_is_kept_and_told_of_later(
         "r = Reporter(s, TemplateAuthor(), [ReportsTopic(s, connect_seconds=0.5)]);"
         f"print(r.report(Period({PERIOD.start}, {PERIOD.end})).report.id, *r.announce())"
     )
-    told = subprocess.run(
+    announced = subprocess.run(
         [sys.executable, "-c", program], env=clean_environment(**environment | {"HEADRACE_KAFKA": "127.0.0.1:1"}),
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
 
-    assert "no Kafka broker answers at 127.0.0.1:1" in told.stdout
+    assert "no Kafka broker answers at 127.0.0.1:1" in announced.stdout
     assert store.unannounced() == (PERIOD.report_id("en"),)
     heard = Heard()
     Reporter(settings, TemplateAuthor(), [heard], store=store).announce()
@@ -328,16 +328,16 @@ def test_a_models_report_is_published_with_its_verdict_and_without_its_key(
     assert "sk-secret" not in printed.output
 
 
-def test_people_are_told_once_over_their_channels(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_are_notified_once_on_their_channels(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(sends(200, {})) as hook:
         monkeypatch.setenv("HEADRACE_NOTIFY", hook.url.replace("http://", "json://"))
         for _ in range(2):
             CliRunner().invoke(command, ["--once", "--period", "1h", "--no-topic"], catch_exceptions=False)
 
-    (told,) = hook.requests
-    assert told.body["title"].startswith("Data quality report: ")
-    assert "Conformity" in told.body["message"]
-    assert "Recommendations" in told.body["message"]
+    (announced,) = hook.requests
+    assert announced.body["title"].startswith("Data quality report: ")
+    assert "Conformity" in announced.body["message"]
+    assert "Recommendations" in announced.body["message"]
 
 
 def test_facts_and_prompt_show_what_would_be_sent_and_send_nothing(environment: dict[str, str], model: Llm) -> None:
@@ -356,11 +356,11 @@ def test_facts_and_prompt_show_what_would_be_sent_and_send_nothing(environment: 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--once", "--period", "soon"], "no length"),
-        (["--once", "--from", "yesterday"], "no moment"),
+        (["--once", "--period", "soon"], "not a length"),
+        (["--once", "--from", "yesterday"], "not a moment"),
         (["--once", "--from", "2026-09-21", "--to", "2026-09-20"], "ends before it starts"),
-        (["--once", "--from", "2024-01-01", "--to", "2026-01-01"], "at most 366 days"),
-        (["--every", "0m"], "no length"),
+        (["--once", "--from", "2024-01-01", "--to", "2026-01-01"], "366 days.*--from"),
+        (["--every", "0m"], "not a length"),
     ],
 )
 def test_what_cannot_be_a_period_is_refused_with_a_cure(

@@ -120,8 +120,7 @@ def fill(client: Any) -> None:
 
 
 def beat(client: Any, **more: Any) -> None:
-    beat = Heartbeat(**{"at": 4_102_444_800_000, "lag": {"orders": 0}} | more)
-    client.hset(KEYS.workers(), "w", beat.to_json())
+    client.hset(KEYS.workers(), "w", Heartbeat(at=4_102_444_800_000, **{"lag": {"orders": 0}} | more).to_json())
 
 
 def watcher(redis_url: str, **more: Any) -> Watch:
@@ -163,7 +162,9 @@ class Died(Exception):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any, redis_url: str, when: str) -> None:
+def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(
+    client: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
     fill(client)
     for death in range(1, 4):
         watch, commits = watcher(redis_url), 0
@@ -179,7 +180,7 @@ def test_a_watcher_that_dies_at_the_commit_leaves_nothing_half_done(client: Any,
                 raise Died
             return done
 
-        watch.store.commit = dies  # type: ignore[method-assign]
+        monkeypatch.setattr(watch.store, "commit", dies)
         try:
             rounds(watch)
         except Died:
@@ -265,9 +266,9 @@ def test_messages_beyond_the_limit_are_summed_up(store: IncidentStore, redis_url
 
 def test_people_get_changes_from_the_minimum_severity_on(redis_url: str) -> None:
     mild, bad = Change("opened", incident(1, severity="warning")), Change("opened", incident(1))
-    assert [a_watch(redis_url)._for_people(one) for one in (mild, bad)] == [False, True]
-    assert [a_watch(redis_url, notify_severity="warning")._for_people(one) for one in (mild, bad)] == [True, True]
-    assert not watcher(redis_url)._for_people(bad)
+    assert [a_watch(redis_url).is_for_people(one) for one in (mild, bad)] == [False, True]
+    assert [a_watch(redis_url, notify_severity="warning").is_for_people(one) for one in (mild, bad)] == [True, True]
+    assert not watcher(redis_url).is_for_people(bad)
 
 
 @pytest.mark.parametrize(

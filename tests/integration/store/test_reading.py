@@ -28,7 +28,7 @@ def written(redis_url: str, entity: str, records: list[tuple[bytes | None, Outco
     verdicts = [(judge.judge(raw, BEGIN * 1000), outcome) for raw, outcome in records]
     for number, (verdict, outcome) in enumerate(verdicts):
         tally.add(verdict, outcome, f"{entity}:0:{number}")
-    known = {number: "1" for number in ("1", "2", "3", "4")} if entity == "customers" else {}
+    known = dict.fromkeys(("1", "2", "3", "4"), "1") if entity == "customers" else {}
 
     async def apply() -> None:
         store = Store(redis_url, "headrace")

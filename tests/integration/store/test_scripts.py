@@ -15,13 +15,12 @@ from stream_app.contract import load_shop
 from stream_app.counts import fields
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
-from stream_app.judge.lookups import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.store import changes as module
 from stream_app.store import keys
 from stream_app.store.changes import Changes
 from stream_app.store.keys import Keys, applied_field
 from stream_app.store.writer import Decision, PartitionMoved, SettledAlready, Store, WaitingState
-from stream_app.windows import grain as grains
 from stream_app.windows.grain import Grain
 from tests.support.stores import with_store
 from tests.support.stream import BEGIN, Raw, customer, order
@@ -116,7 +115,7 @@ def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, appli
 
 
 def look(run: Any, ids: list[str], sources: list[str], claim: bool = True, applied: int = -1) -> list[int]:
-    return find(run, ids, sources, claim, applied).repeats[0]
+    return list(find(run, ids, sources, claim, applied).repeats[0])
 
 
 def test_a_key_belongs_to_the_first_source_that_claims_it(run: Any) -> None:
@@ -341,7 +340,7 @@ def kept(client: Any) -> tuple[int, int]:
 
 
 def test_the_oldest_windows_are_trimmed(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(grains._KEPT, Grain.MINUTE, 3)
+    monkeypatch.setattr(Grain, "kept", 3)
     for number in range(5):
         batch = changes([(order(60 * number), "clean")], applied=(FIELD, number - 1, number))
         run(lambda store, batch=batch: store.apply(batch))
@@ -373,8 +372,8 @@ def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: An
 
 
 def test_recent_findings_and_records_are_cut_and_mask_personal_data(client: Any, run: Any) -> None:
-    bad = [(customer(n, country="Atlantis"), "rejected") for n in range(1, 300)]
-    good = [(customer(n), "clean") for n in range(300, 600)]
+    bad: list[tuple[Raw, Outcome]] = [(customer(n, country="Atlantis"), "rejected") for n in range(1, 300)]
+    good: list[tuple[Raw, Outcome]] = [(customer(n), "clean") for n in range(300, 600)]
     for number in range(6):
         batch = changes([*bad, *good], entity="customers", applied=(FIELD, number - 1, number))
         run(lambda store, batch=batch: store.apply(batch))

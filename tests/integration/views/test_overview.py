@@ -63,7 +63,8 @@ def test_status_equals_a_recount(model: Queries, shop: Shop) -> None:
 def test_a_range_equals_a_recount_and_so_does_the_range_before(model: Queries, shop: Shop, chosen: TimeRange) -> None:
     overview = read_overview(model, chosen)
     span = overview.span
-    assert span is not None and span.previous is not None
+    assert span is not None
+    assert span.previous is not None
     recount = shop.recounts["orders"]
     now, before = recount.between(span.start, span.end), recount.between(span.previous, span.start)
 
@@ -96,12 +97,12 @@ def test_no_range_reads_more_windows_than_allowed(
     client: redis.Redis, model: Queries, chosen: TimeRange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[tuple[str, ...]] = []
-    trips = 0
+    requests = 0
     execute = redis.client.Pipeline.execute
 
     def counted(self: Any, *args: Any, **more: Any) -> Any:
-        nonlocal trips
-        trips += 1
+        nonlocal requests
+        requests += 1
         commands.extend(tuple(map(str, command[0])) for command in self.command_stack)
         return execute(self, *args, **more)
 
@@ -110,7 +111,7 @@ def test_no_range_reads_more_windows_than_allowed(
 
     windows = [command for command in commands if command[0] == "HGETALL" and ":win:orders:" in command[1]]
     assert 0 < len(windows) <= MOST_WINDOWS
-    assert trips <= 6
+    assert requests <= 6
 
 
 def test_a_window_that_has_not_ended_is_marked(model: Queries) -> None:
@@ -170,7 +171,8 @@ def test_a_short_stream_is_seen_by_the_minute(empty: redis.Redis) -> None:
     shop.fill(45)
     overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.ALL)
 
-    assert overview.span is not None and overview.span.grain is Grain.MINUTE
+    assert overview.span is not None
+    assert overview.span.grain is Grain.MINUTE
     assert overview.kpis.orders.series
 
 
@@ -184,7 +186,8 @@ def test_a_record_rejected_for_its_date_of_1970_does_not_stretch_the_axis(empty:
         empty.hset(keys.window("orders", grain, 0), mapping={"in": 1, "rejected": 1, "f:order_date.minimum": 1})
     overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.ALL)
 
-    assert overview.first is not None and overview.first > NOW / 1000 - 3_600
+    assert overview.first is not None
+    assert overview.first > NOW / 1000 - 3_600
 
 
 def test_a_replay_of_2010_looks_right_beside_customers_that_arrive_today(empty: redis.Redis) -> None:
@@ -194,10 +197,11 @@ def test_a_replay_of_2010_looks_right_beside_customers_that_arrive_today(empty: 
     shop.fill(180, only="orders")
     late = Shop(empty, PREFIX, until=NOW // 1000, now_ms=NOW)
     late.recounts["customers"].minutes[NOW // 60_000 * 60] = shop.recounts["orders"].total()
-    late._write("customers", False)
+    late.write("customers", keep_all=False)
     overview = read_overview(Queries(empty, PREFIX, now=lambda: NOW), TimeRange.LAST_HOUR)
 
-    assert overview.stream_ms is not None and overview.stream_ms // 1000 < then + 60
+    assert overview.stream_ms is not None
+    assert overview.stream_ms // 1000 < then + 60
     assert overview.kpis.orders.value == shop.recounts["orders"].between(overview.span.start, overview.span.end)["clean"]  # type: ignore[union-attr]
     assert overview.outside == ("customers",)
 

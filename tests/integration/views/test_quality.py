@@ -60,7 +60,8 @@ def test_a_range_equals_a_recount(filled: tuple[Queries, dict[str, Recount]], ch
 def test_shares_are_compared_with_the_range_before(filled: tuple[Queries, dict[str, Recount]]) -> None:
     model, recounts = filled
     view = read_quality(model, TimeRange.LAST_WEEK)
-    assert view.span is not None and view.span.previous is not None
+    assert view.span is not None
+    assert view.span.previous is not None
     before = recounts["customers"].between(view.span.previous, view.span.start)
     judged = before["clean"] + before["rejected"]
 
@@ -74,7 +75,8 @@ def test_key_numbers_come_with_those_of_the_range_before(
 ) -> None:
     model, recounts = filled
     view = read_quality(model, TimeRange.LAST_WEEK)
-    assert view.span is not None and view.span.previous is not None
+    assert view.span is not None
+    assert view.span.previous is not None
     kpis = view.kpis(entity)
     chosen = [recount for name, recount in recounts.items() if entity in (None, name)]
     counted = [sum((one.between(*part) for one in chosen), Counter()) for part in (
@@ -93,7 +95,8 @@ def test_key_numbers_come_with_those_of_the_range_before(
     )
     assert all(part["v:order_id.unique"] for part in counted if entity != "customers")
     now, before = view.quality(entity)
-    assert before is not None and (kpis.score.value, kpis.score.previous) == (now.score, before.score)
+    assert before is not None
+    assert (kpis.score.value, kpis.score.previous) == (now.score, before.score)
 
 
 def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[Queries, dict[str, Recount]]) -> None:
@@ -102,7 +105,8 @@ def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[Queri
 
     assert view.counts["customers"].received == recounts["customers"].total()["in"]
     assert sum(row.received for row in view.segments if row.field == "country") == recounts["customers"].total()["in"]
-    assert view.counts_before is None and view.kpis().received.previous is None
+    assert view.counts_before is None
+    assert view.kpis().received.previous is None
 
 
 def test_a_store_without_records_has_an_empty_view(redis_url: str) -> None:
@@ -110,4 +114,6 @@ def test_a_store_without_records_has_an_empty_view(redis_url: str) -> None:
         Shop(client, "t", until=NOW // 1000, now_ms=NOW).announce()
         view = read_quality(Queries(client, "t"), TimeRange.LAST_DAY)
 
-    assert view.span is None and view.received == 0 and view.rules == ()
+    assert view.span is None
+    assert view.received == 0
+    assert view.rules == ()

@@ -31,10 +31,10 @@ def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, setting
     with crew_at_work(settings, tmp_path, 2) as crew:
         with in_the_background(settings, records, bursts(chance, 6, ORDERS, pauses=40)):
             eventually(lambda: books.total("orders").get("in", 0) > 500, "orders are judged")
-            for number, place in enumerate(("after.send_by", "after.deliver", "before.apply")):
+            for number, moment in enumerate(("after.send_by", "after.deliver", "before.apply")):
                 crew[0].kill()
                 assert crew[0].process.returncode == -signal.SIGKILL, crew[0].output()[-2000:]
-                crew.append(Worker(settings, tmp_path / f"{number}-{place}.log", (place, chance.randrange(1, 6))))
+                crew.append(Worker(settings, tmp_path / f"{number}-{moment}.log", (moment, chance.randrange(1, 6))))
                 crew.pop(0)
                 soon(lambda: not crew[-1].running, chance.uniform(1, 4))
             # One that is frozen for longer than its session lasts comes back as a zombie, in the middle of something.

@@ -67,17 +67,17 @@ class Outcome:
     def __init__(self, settings: Settings, counted: dict[str, Recount]) -> None:
         self.settings = settings
         self.orders = counted["orders"]
-        names = {dict(record.headers)["test.name"].decode(): place for place, record in self.orders.raw.items()}  # type: ignore[union-attr]
-        self.places = names
+        names = {dict(record.headers)["test.name"].decode(): offset for offset, record in self.orders.raw.items()}  # type: ignore[union-attr]
+        self.offsets = names
 
     def raw(self, name: str) -> Seen:
-        return self.orders.raw[self.places[name]]
+        return self.orders.raw[self.offsets[name]]
 
     def dead(self, name: str) -> Seen:
-        return self.orders.dead[self.places[name]]
+        return self.orders.dead[self.offsets[name]]
 
     def clean(self, name: str) -> Seen:
-        return self.orders.clean[self.places[name]]
+        return self.orders.clean[self.offsets[name]]
 
 
 @pytest.fixture(
@@ -174,7 +174,7 @@ def test_what_does_not_fit_with_our_headers_keeps_its_beginning_and_says_so(outc
 @pytest.mark.parametrize("name", ["tombstone", "NaN", "redriven", "forged headers", "990 kB"])
 def test_a_dead_letter_record_says_where_it_came_from(outcome: Outcome, name: str) -> None:
     dead = outcome.dead(name)
-    topic, partition, offset = outcome.places[name].rsplit(":", 2)
+    topic, partition, offset = outcome.offsets[name].rsplit(":", 2)
     number, at = int(partition), int(offset)
     assert topic == Topics("orders", outcome.settings.topic_prefix).raw
     assert dead.header(SOURCE) == f"{topic}:{partition}:{offset}".encode()
@@ -205,7 +205,7 @@ def test_findings_name_rule_path_and_message_but_no_value(outcome: Outcome) -> N
 def test_a_clean_record_keeps_key_partition_and_time_and_carries_source_and_contract(outcome: Outcome, name: str) -> None:
     raw, clean = outcome.raw(name), outcome.clean(name)
     assert (clean.key, clean.partition, clean.timestamp) == (raw.key, raw.partition, raw.timestamp)
-    assert clean.header(SOURCE) == outcome.places[name].encode()
+    assert clean.header(SOURCE) == outcome.offsets[name].encode()
     assert clean.header(CONTRACT) == b"headrace-shop-orders:1.0.0"
 
 

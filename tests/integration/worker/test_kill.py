@@ -30,11 +30,11 @@ def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settin
             eventually(lambda: books.total("orders").get("in", 0) > chance.randrange(1_000, 4_000), "orders are judged")
             # Both die from outside, at random moments; those that follow die by themselves, just before they count and
             # just before they deliver again what has been delivered; the last two stay.
-            for number, place in enumerate(("before.apply", "after.look_up")):
+            for number, moment in enumerate(("before.apply", "after.look_up")):
                 time.sleep(chance.uniform(0, 0.5))
                 crew[number].kill()
                 assert crew[number].process.returncode == -signal.SIGKILL
-                crew[number] = Worker(settings, tmp_path / f"{place}.log", (place, chance.randrange(1, 4)))
+                crew[number] = Worker(settings, tmp_path / f"{moment}.log", (moment, chance.randrange(1, 4)))
             for number, worker in enumerate(crew):
                 soon(lambda worker=worker: not worker.running, 20)  # type: ignore[misc]
                 worker.kill()

@@ -113,7 +113,7 @@ def test_what_stays_away_longer_than_the_setting_is_given_up(settings: Settings)
     async def refused() -> None:
         raise KafkaConnectionError
 
-    with pytest.raises(GaveUp, match="orders: could not deliver for .*Kafka at .* and Redis"):
+    with pytest.raises(GaveUp, match=r"orders: could not deliver for .*Kafka at .* and Redis"):
         asyncio.run(services.retry("orders", "deliver", refused))
     assert services.health.error == "could not deliver: KafkaConnectionError"
 

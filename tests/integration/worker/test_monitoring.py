@@ -1,4 +1,4 @@
-"""A worker that watches its windows: an outage in a replayed stream is told on the topic, in Redis and at a webhook."""
+"""A worker that watches its windows: an outage in a replayed stream is reported on the topic, in Redis and at a webhook."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def trade() -> Iterator[Raw]:
 
 
 @pytest.mark.timeout(120)
-def test_an_outage_is_told_on_the_topic_in_redis_and_at_a_webhook(settings: Settings, tmp_path: Path) -> None:
+def test_an_outage_is_reported_on_the_topic_in_redis_and_at_a_webhook(settings: Settings, tmp_path: Path) -> None:
     with webhook() as (address, got):
         given = {name: getattr(settings, name) for name in settings.model_fields_set}
         settings = load_settings(**given, notify=address, grace=1.0)
@@ -82,8 +82,8 @@ def test_an_outage_is_told_on_the_topic_in_redis_and_at_a_webhook(settings: Sett
         with workers(settings, tmp_path, 2):
             model = open_queries(settings)
             found = eventually(lambda: model.incidents(state="closed"), "the outage is over", timeout=60)
-            told = eventually(lambda: len(got) >= 2 and list(got), "people are told", timeout=20)
-            seen = eventually(lambda: told_on_topic(settings), "the topic holds both", timeout=20)
+            messages = eventually(lambda: len(got) >= 2 and list(got), "people are notified", timeout=20)
+            seen = eventually(lambda: published(settings), "the topic holds both", timeout=20)
     start = BEGIN // HOUR * HOUR + BEFORE * HOUR
     (outage,) = [incident for incident in found if incident.metric == "volume"]
     assert (outage.entity, outage.direction, outage.severity, outage.observed) == ("orders", "low", "error", 0)
@@ -92,7 +92,7 @@ def test_an_outage_is_told_on_the_topic_in_redis_and_at_a_webhook(settings: Sett
     assert [incident.id for incident in found] == [outage.id]
     assert [(state, one.id) for state, one in seen] == [("open", outage.id), ("closed", outage.id)]
     assert seen[-1][1] == outage
-    assert [row["title"] for row in told] == [
+    assert [row["title"] for row in messages] == [
         "orders: number of records is low (error)",
         "orders: number of records is low (over, error)",
     ]
@@ -100,7 +100,7 @@ def test_an_outage_is_told_on_the_topic_in_redis_and_at_a_webhook(settings: Sett
         assert "hook" not in log.read_text()
 
 
-def told_on_topic(settings: Settings) -> list[tuple[str, Incident]] | None:
+def published(settings: Settings) -> list[tuple[str, Incident]] | None:
     rows = []
     for record in read_topic(settings, anomalies_topic(settings.topic_prefix)):
         incident = Incident.from_json((record.value or b"").decode())

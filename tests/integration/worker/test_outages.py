@@ -53,11 +53,12 @@ def unsaved(client: Any) -> Callable[[], None]:
 def busy(client: Any) -> Callable[[], None]:
     """Somebody else's script does not end: BUSY."""
     client.config_set("lua-time-limit", "1")
-    place = client.get_connection_kwargs()
-    other = redis.Redis(host=place["host"], port=place["port"], socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
+    address = client.get_connection_kwargs()
+    other = redis.Redis(host=address["host"], port=address["port"], socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
     with other, pytest.raises(redis.TimeoutError):
         other.eval("while true do end", 0)
-    return lambda: client.script_kill()
+    end: Callable[[], None] = client.script_kill
+    return end
 
 
 @pytest.mark.parametrize("refuse", [full, replica, unsaved, busy])

@@ -121,8 +121,10 @@ def test_a_primary_key_is_required_and_keeps_its_positions(tmp_path: Path) -> No
 
 def test_quality_of_type_text_is_for_people_and_compiles_to_nothing(tmp_path: Path) -> None:
     plain = contract_of(tmp_path / "plain", "- {name: a, logicalType: integer}")
-    told = contract_of(tmp_path / "told", "- {name: a, logicalType: integer}", "quality:\n  - {type: text, description: Nice.}")
-    assert set(plain.rules) == set(told.rules)
+    described = contract_of(
+        tmp_path / "described", "- {name: a, logicalType: integer}", "quality:\n  - {type: text, description: Nice.}"
+    )
+    assert set(plain.rules) == set(described.rules)
 
 
 @pytest.mark.parametrize("name", SHOPS)
@@ -143,7 +145,7 @@ def test_the_impact_of_a_field_is_that_of_every_rule_that_follows_from_its_decla
         name: {rules[rule].impact for rule in rules if rule.rpartition(".")[0] == name} for name in ("order_id", "customer_id")
     }
 
-    assert {*impacts["order_id"]} == {"An order that cannot be told from others is shipped twice or not at all."}
+    assert {*impacts["order_id"]} == {"An order that cannot be distinguished from others is shipped twice or not at all."}
     assert {rule for rule in rules if rule.startswith("order_id.")} >= {"order_id.unique", "order_id.contradiction"}
     assert rules["customer_id.reference"].impact == rules["customer_id.required"].impact is not None
     assert rules["record.syntax"].impact == "An order that nobody can read is neither shipped nor counted."

@@ -225,7 +225,7 @@ def test_stale_needs_a_key_that_occurs_again(folder: Path, key: str | None, says
         text = NUMBERED.replace(
             "        required: true\n        logicalTypeOptions:\n          minimum",
             f"        {key}: true\n        required: true\n        logicalTypeOptions:\n          minimum",
-        )  # noqa: E501
+        )
     assert says in refusal_of(folder, CONDITION, "          stale: {}\n", "stale: {}", text)
 
 
@@ -233,7 +233,7 @@ def test_stale_on_records_with_another_identity_is_refused(folder: Path) -> None
     text = NUMBERED.replace(
         "      - name: code\n        logicalType: string\n",
         "      - name: code\n        primaryKey: true\n        logicalType: string\n",
-    )  # noqa: E501
+    )
     assert "identified by code" in refusal_of(folder, CONDITION, "          stale: {}\n", "stale: {}", text)
 
 

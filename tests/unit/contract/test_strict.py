@@ -286,6 +286,6 @@ def test_a_pattern_that_not_every_engine_reads_is_refused(folder: Path, pattern:
 
 
 @pytest.mark.parametrize("pattern", ["[A-Z", "(?=A)B", r"(A)\\1", r"\\p{L}+"])
-def test_a_pattern_of_invalid_values_is_held_to_the_same(folder: Path, pattern: str) -> None:
+def test_a_pattern_of_invalid_values_must_satisfy_both_engines_too(folder: Path, pattern: str) -> None:
     message = refusal_of(folder, "validValues: [A, B]", f'pattern: "{pattern}"')
     assert "regular expression" in message

@@ -107,7 +107,7 @@ def test_stored_clean_records_come_back() -> None:
 
 
 def test_entries_of_older_versions_are_read_and_broken_ones_left_out() -> None:
-    broken = [b"", b"[]", b"\xff", '{"event_time":"soon","record":{}}', "{"]
+    broken: list[str | bytes] = [b"", b"[]", b"\xff", '{"event_time":"soon","record":{}}', "{"]
     old_finding = '{"entity":"orders","rule":"a.b","severity":"error","event_time":5,"at":6}'
     old_record = '{"source":"orders:0:1","event_time":null,"record":{"order_id":1}}'
     assert recent_findings([*broken, old_finding]) == (

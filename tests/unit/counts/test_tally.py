@@ -101,12 +101,12 @@ def test_a_batch_counts_what_its_records_count_one_by_one(
     verdicts = judge_of(name, "orders").judge_all(chosen, [AS_OF + 40_000 * late for _, _, late in rows])
     pending = {index for index, (_, waits, _) in enumerate(rows) if waits and verdicts.bodies[index] is not None}
     at_once, by_one = Tally(contract), Tally(contract)
-    told = {
+    referenced = {
         segment: [[None, "Toys", "Garden"][late % 3] for _, _, late in rows] for segment in contract.segments if "." in segment
     }
-    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}", told)
+    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}", referenced)
     for index, verdict in enumerate(verdicts):
-        here = {segment: column[index] for segment, column in told.items()}
+        here = {segment: column[index] for segment, column in referenced.items()}
         by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}", segments=here)
     assert {minute: dict(window) for minute, window in at_once.minutes.items()} == by_one.minutes
     assert (at_once.customers, at_once.orders) == (by_one.customers, by_one.orders)

@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from dashboard.charts import figures
-from dashboard.charts import pipeline as figures_pipeline
-from dashboard.charts import quality as figures_quality
-from dashboard.charts.marks import marks as sales_marks
-from dashboard.data import Sample
-from dashboard.parts import tables
+from dashboard.charts import findings, pipeline, quality, sales
+from dashboard.charts.axes import from_zero
+from dashboard.charts.segments import segments
 from dashboard.text import incidents
 from stream_app.counts.summary import Quality
-from stream_app.store.incidents import Incident
-from stream_app.views.figures import FindingsPoint, SalesPoint
-from stream_app.views.quality import ConformityPoint, SegmentRow
+from stream_app.monitor.incident import Incident
+from stream_app.views.breakdown import SegmentRow
+from stream_app.views.figures import ConformityPoint, FindingsPoint, SalesPoint
+from stream_app.views.pace import Sample, paces
 
 HOUR = 3_600
 
@@ -43,7 +41,7 @@ def test_the_sales_chart_marks_incidents_of_sales_and_no_others() -> None:
         incident("conformity"),
         incident("revenue", entity="customers"),
     ]
-    marks = sales_marks(found, "orders", "USD")
+    marks = sales.anomalies_of(found, "orders", "USD")
 
     assert [(mark.start, mark.end, mark.direction) for mark in marks] == [
         (2 * HOUR, 4 * HOUR, "low"),
@@ -55,12 +53,13 @@ def test_the_sales_chart_marks_incidents_of_sales_and_no_others() -> None:
 
 def test_a_mark_is_cut_to_the_time_shown_and_left_out_beyond_it() -> None:
     series = [SalesPoint(hour * HOUR, 10.0, 1, True) for hour in range(3, 6)]
-    marks = [figures.SalesMark(0, 4 * HOUR, "low", "here"), figures.SalesMark(0, HOUR, "high", "before")]
-    revenue, orders = figures.sales(series, HOUR, "USD", marks)
+    marks = [sales.Anomaly(0, 4 * HOUR, "low", "here"), sales.Anomaly(0, HOUR, "high", "before")]
+    revenue, orders = sales.sales_over_time(series, HOUR, "USD", marks)
     (mark,) = [row for row in rows(revenue) if "direction" in row]
 
     assert (mark["text"], mark["direction"]) == ("here", "low")
-    assert mark["start"].startswith("1970-01-01T03:00:00") and mark["end"].startswith("1970-01-01T04:00:00")
+    assert mark["start"].startswith("1970-01-01T03:00:00")
+    assert mark["end"].startswith("1970-01-01T04:00:00")
     assert not [row for row in rows(orders) if "direction" in row]
 
 
@@ -84,12 +83,12 @@ def test_an_incident_says_what_was_expected_and_never_a_band_that_holds_what_was
 
 def test_charts_of_counts_have_no_ticks_between_whole_numbers() -> None:
     points = [FindingsPoint(0, "orders", "a", 1)]
-    _, orders = figures.sales([SalesPoint(0, 1.0, 2, True)], 60, "USD")
+    _, orders = sales.sales_over_time([SalesPoint(0, 1.0, 2, True)], 60, "USD")
     charts = [
         orders,
-        figures.findings_over_time(points, [], [0], 60, ["a"]),
-        figures_quality.rule_over_time(points, "orders", "a", [0], 60),
-        figures_pipeline.lag([Sample(0, 0, 1), Sample(3_000, 0, 1)]),
+        findings.findings_over_time(points, [], [0], 60, ["a"]),
+        findings.rule_over_time(points, "orders", "a", [0], 60),
+        pipeline.lag([Sample(0, 0, 1), Sample(3_000, 0, 1)]),
     ]
 
     assert [chart.to_dict()["encoding"]["y"]["axis"]["tickMinStep"] for chart in charts] == [1, 1, 1, 1]
@@ -97,7 +96,7 @@ def test_charts_of_counts_have_no_ticks_between_whole_numbers() -> None:
 
 def test_dimensions_stand_beside_the_range_before() -> None:
     now = Quality(0.9, {"accuracy": 0.99, "timeliness": 0.8, "coverage": None})
-    drawn = rows(figures_quality.dimensions(now, Quality(0.9, {"accuracy": 0.98, "timeliness": None})))
+    drawn = rows(quality.by_dimension_compared(now, Quality(0.9, {"accuracy": 0.98, "timeliness": None})))
 
     assert [(one["dimension"], one["share"], one["share_before"]) for one in drawn] == [
         ("Timeliness", "80.00 %", "–"),
@@ -106,10 +105,10 @@ def test_dimensions_stand_beside_the_range_before() -> None:
 
 
 def test_rejected_records_are_a_share_of_those_judged() -> None:
-    drawn = rows(figures_quality.outcomes([ConformityPoint(0, 90, 10), ConformityPoint(60, 0, 0)], 60))
+    drawn = rows(quality.rejected_over_time([ConformityPoint(0, 90, 10), ConformityPoint(60, 0, 0)], 60))
 
-    assert drawn[0]["rejected"] == pytest.approx(0.1)
-    assert drawn[1]["rejected"] is None
+    assert drawn[0]["share"] == pytest.approx(0.1)
+    assert drawn[1]["share"] is None
 
 
 def segment(value: str, received: int, rejected: int, **findings: int) -> SegmentRow:
@@ -119,8 +118,8 @@ def segment(value: str, received: int, rejected: int, **findings: int) -> Segmen
 def test_segments_are_the_largest_worst_first_by_rejection_or_by_a_rule() -> None:
     found = [segment("Spain", 100, 10, a=1), segment("France", 50, 1, a=5), segment("nowhere", 0, 0)]
     many = [segment(f"v{index}", 1_000 + index, index) for index in range(20)]
-    rejected = rows(figures_quality.segments(tables.segments(found), "Rejected"))
-    by_rule = rows(figures_quality.segments(tables.segments(found, "a"), "Findings"))
+    rejected = rows(segments(found))
+    by_rule = rows(segments(found, "a"))
 
     assert [(one["value"], one["text"]) for one in rejected] == [
         ("Spain", "10.00 %"),
@@ -132,27 +131,27 @@ def test_segments_are_the_largest_worst_first_by_rejection_or_by_a_rule() -> Non
         ("Spain", "1.00 %"),
         ("nowhere", "0.00 %"),
     ]
-    largest = {one["value"] for one in rows(figures_quality.segments(tables.segments(many), "Rejected"))}
+    largest = {one["value"] for one in rows(segments(many))}
     assert largest == {f"v{index}" for index in range(8, 20)}
 
 
 @pytest.mark.parametrize("values", [[], [0.0, 0.0]])
 def test_an_axis_of_nothing_begins_at_zero_all_the_same(values: list[float]) -> None:
-    assert figures_quality.from_zero(values).to_dict()["domain"] == [0, 1]
-    assert figures_quality.from_zero([*values, 0.2]).to_dict() == {"nice": True, "domainMin": 0}
+    assert from_zero(values).to_dict()["domain"] == [0, 1]
+    assert from_zero([*values, 0.2]).to_dict() == {"nice": True, "domainMin": 0}
 
 
 def test_the_pace_is_measured_over_ten_seconds() -> None:
     samples = [Sample(at, at // 10, None) for at in range(0, 30_001, 3_000)]
 
-    assert [pace for _, pace in figures_pipeline.paces(samples)] == pytest.approx([100.0] * 10)
-    assert figures_pipeline.paces([Sample(0, 500, 0), Sample(3_000, 20, 0)]) == []
+    assert [pace for _, pace in paces(samples)] == pytest.approx([100.0] * 10)
+    assert paces([Sample(0, 500, 0), Sample(3_000, 20, 0)]) == []
 
 
 def test_while_nobody_looked_the_lines_have_a_gap() -> None:
     looks = [0, 3_000, 6_000, 600_000, 603_000]
     samples = [Sample(at, at, 7) for at in looks]
-    pace, lag = rows(figures_pipeline.pace(samples)), rows(figures_pipeline.lag(samples))
+    pace, lag = rows(pipeline.pace(samples)), rows(pipeline.lag(samples))
 
     assert [row["lag"] for row in lag] == [7, 7, 7, None, 7, 7]
     assert [row["pace"] for row in pace] == pytest.approx([1_000, 1_000, None, 1_000])

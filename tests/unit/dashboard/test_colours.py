@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from dashboard.charts.figures import MARK
+from dashboard.charts.axes import ANOMALY
 from tests.support.paths import ROOT
 
 DASHBOARD = ROOT / "dashboard"
@@ -50,4 +50,4 @@ def test_series_stand_out_from_their_card(scheme: str) -> None:
 
     assert contrast(colours[0], variable("card", scheme)) >= 4.5
     assert all(contrast(one, variable("card", scheme)) >= 2.2 for one in colours)
-    assert contrast(MARK, variable("card", scheme)) >= 3
+    assert contrast(ANOMALY, variable("card", scheme)) >= 3

@@ -9,25 +9,24 @@ from typing import Any
 
 import pytest
 
-from dashboard.charts import figures
-from dashboard.charts import pipeline as figures_pipeline
-from dashboard.charts import quality as figures_quality
-from dashboard.charts.marks import marks as sales_marks
-from dashboard.data import Sample
+from dashboard.charts import findings, pipeline, quality, sales
+from dashboard.charts.segments import segments
 from dashboard.parts import tables
 from dashboard.text import formats
 from dashboard.text.words import plain, sentence
 from stream_app.counts.summary import Quality
-from stream_app.store.incidents import Incident
-from stream_app.views.figures import FindingsPoint, QualityPoint, RuleCount, SalesPoint
-from stream_app.views.quality import ConformityPoint, SegmentRow
+from stream_app.monitor.incident import Incident
+from stream_app.views.breakdown import RuleCount, SegmentRow
+from stream_app.views.figures import ConformityPoint, FindingsPoint, QualityPoint, SalesPoint
+from stream_app.views.pace import Sample
+from stream_app.windows.grain import Grain
 from tests.support.paths import ROOT
 
 NOW = 1_790_000_123_000
 
 
 def row(rule: str, count: int = 1, entity: str = "orders") -> RuleCount:
-    return RuleCount(entity, rule, "error", "accuracy", "too small", None, count, None, 0.1, 0.0)
+    return RuleCount(entity, rule, "error", "accuracy", "too small", None, count, None, 0.1, 0)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +49,9 @@ def row(rule: str, count: int = 1, entity: str = "orders") -> RuleCount:
         (formats.relative(-0.0001), "0.0 %"),
         (formats.relative(None), None),
         (formats.points(0.0025), "+0.25 pp"),
-        (formats.lasting(38.4), "38 ms"),
-        (formats.lasting(2_440.0), "2.4 s"),
-        (formats.lasting(300_000.0), "5 min"),
+        (formats.duration(38.4), "38 ms"),
+        (formats.duration(2_440.0), "2.4 s"),
+        (formats.duration(300_000.0), "5 min"),
         (formats.ago(NOW - 4_000, NOW), "4 s ago"),
         (formats.ago(NOW - 7_200_000, NOW), "2 h ago"),
         (formats.ago(None, NOW), "never"),
@@ -63,8 +62,8 @@ def row(rule: str, count: int = 1, entity: str = "orders") -> RuleCount:
         (formats.span(1_798_675_200, 1_798_848_000), "31 Dec 2026 to 1 Jan 2027"),
         (formats.span(1_787_990_400, 1_787_994_000), "29 Aug 2026, 08:00 to 09:00 UTC"),
         (formats.span(1_787_990_400, 1_788_080_400), "29 Aug 2026, 08:00 UTC to 30 Aug 2026, 09:00 UTC"),
-        (figures.bar_name(300), "5 minutes"),
-        (figures.bar_name(7 * 86_400), "week"),
+        (formats.bar_name(300), "5 minutes"),
+        (formats.bar_name(7 * 86_400), "week"),
     ],
 )
 def test_numbers_read_well(shown: str | None, expected: str | None) -> None:
@@ -72,7 +71,7 @@ def test_numbers_read_well(shown: str | None, expected: str | None) -> None:
 
 
 def test_every_axis_has_a_title() -> None:
-    revenue, orders = figures.sales([SalesPoint(0, 1.0, 2, True)], 60, "GBP")
+    revenue, orders = sales.sales_over_time([SalesPoint(0, 1.0, 2, True)], 60, "GBP")
 
     assert revenue.to_dict()["layer"][-1]["encoding"]["y"]["title"] == "Revenue (GBP)"
     assert orders.to_dict()["encoding"]["y"]["title"] == "Orders"
@@ -80,22 +79,22 @@ def test_every_axis_has_a_title() -> None:
 
 
 def test_dimensions_come_worst_first() -> None:
-    chart = figures.quality_by_dimension(Quality(0.9, {"accuracy": 0.99, "timeliness": 0.8, "coverage": None}))
+    chart = quality.by_dimension(Quality(0.9, {"accuracy": 0.99, "timeliness": 0.8, "coverage": None}))
     (rows,) = chart.to_dict()["datasets"].values()
 
     assert [one["dimension"] for one in rows] == ["Timeliness", "Accuracy"]
 
 
 def test_a_rule_keeps_its_colour_while_it_stays_at_the_top() -> None:
-    first = figures.named_rules([row(name) for name in "abcdef"])
-    later = figures.named_rules([row(name) for name in "fbacde"], first)
+    first = findings.named_rules([row(name) for name in "abcdef"])
+    later = findings.named_rules([row(name) for name in "fbacde"], first)
 
     assert first == ["a", "b", "c", "d", "e"]
     assert later == ["a", "b", "c", "d", "f"]
 
 
-def test_a_rule_of_two_entities_is_told_apart() -> None:
-    names = figures.labels([row("record.syntax"), row("record.syntax", entity="customers"), row("quantity.minimum")])
+def test_a_rule_of_two_entities_has_two_labels() -> None:
+    names = findings.labels([row("record.syntax"), row("record.syntax", entity="customers"), row("quantity.minimum")])
 
     assert list(names.values()) == ["record.syntax (orders)", "record.syntax (customers)", "quantity.minimum"]
 
@@ -103,12 +102,12 @@ def test_a_rule_of_two_entities_is_told_apart() -> None:
 def test_findings_beyond_the_named_rules_are_drawn_together() -> None:
     rules = [row("a", 9), row("b", 2), row("c", 1)]
     points = [FindingsPoint(0, "orders", "a", 9), FindingsPoint(0, "orders", "b", 2), FindingsPoint(0, "orders", "c", 1)]
-    chart = figures.findings_over_time(points, rules, [0, 60], 60, ["a"])
+    chart = findings.findings_over_time(points, rules, [0, 60], 60, ["a"])
     (rows,) = chart.to_dict()["datasets"].values()
 
-    assert {one["rule"]: one["findings"] for one in rows if one["findings"]} == {"a": 9, figures.OTHERS: 3}
-    assert chart.to_dict()["encoding"]["color"]["scale"]["domain"] == ["a", figures.OTHERS]
-    every = figures.findings_over_time(points, rules, [0, 60], 60, ["a", "b", "c"])
+    assert {one["rule"]: one["findings"] for one in rows if one["findings"]} == {"a": 9, findings.OTHERS: 3}
+    assert chart.to_dict()["encoding"]["color"]["scale"]["domain"] == ["a", findings.OTHERS]
+    every = findings.findings_over_time(points, rules, [0, 60], 60, ["a", "b", "c"])
     assert every.to_dict()["encoding"]["color"]["scale"]["domain"] == ["a", "b", "c"]
 
 
@@ -170,7 +169,7 @@ def test_readers_of_any_colour_vision_tell_the_rules_of_a_chart_apart(colours: d
         rgb = linear(colour)
         return oklab([sum(part * by for part, by in zip(rgb, row, strict=True)) for row in BLINDNESS[blindness]])
 
-    drawn = colours["chartCategoricalColors"][: figures.NAMED_RULES + 1]
+    drawn = colours["chartCategoricalColors"][: findings.NAMED_RULES + 1]
 
     assert min(math.dist(seen(one), seen(other)) for one, other in itertools.combinations(drawn, 2)) > 0.09
 
@@ -195,35 +194,34 @@ def titles(chart: Any) -> list[tuple[str, object]]:
 
 def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None:
     measured = Quality(0.9, {"accuracy": 0.99})
-    segments = tables.segments([SegmentRow("customers", "country", "Spain", 10, 1, 0.0, {})])
     samples = [Sample(0, 0, 0), Sample(20_000, 10, 3)]
     shown = {
-        "quality": figures.quality_over_time([QualityPoint(0, measured)], 60),
-        "dimension": figures.quality_by_dimension(measured),
-        "findings": figures.findings_over_time([FindingsPoint(0, "orders", "a", 9)], [row("a")], [0], 60, ["a"]),
-        "rejected": figures_quality.outcomes([ConformityPoint(0, 9, 1)], 60),
-        "rule": figures_quality.rule_over_time([FindingsPoint(0, "orders", "a", 9)], "orders", "a", [0], 60),
-        "dimensions": figures_quality.dimensions(measured, measured),
-        "segments": figures_quality.segments(segments, "Rejected"),
-        "pace": figures_pipeline.pace(samples),
-        "lag": figures_pipeline.lag(samples),
+        "quality": quality.score_over_time([QualityPoint(0, measured)], 60),
+        "dimension": quality.by_dimension(measured),
+        "findings": findings.findings_over_time([FindingsPoint(0, "orders", "a", 9)], [row("a")], [0], 60, ["a"]),
+        "rejected": quality.rejected_over_time([ConformityPoint(0, 9, 1)], 60),
+        "rule": findings.rule_over_time([FindingsPoint(0, "orders", "a", 9)], "orders", "a", [0], 60),
+        "dimensions": quality.by_dimension_compared(measured, measured),
+        "segments": segments([SegmentRow("customers", "country", "Spain", 10, 1, 0.0, {})]),
+        "pace": pipeline.pace(samples),
+        "lag": pipeline.lag(samples),
     }
 
     assert {name: dict(titles(chart)) for name, chart in shown.items()} == {
         "quality": {"start": "Event time (UTC)", "score": "Quality score (%)"},
         "dimension": {"shortfall": "Failed checks (% of checks made)"},
         "findings": {"start": "Event time (UTC)", "findings": "Findings"},
-        "rejected": {"start": "Event time (UTC)", "rejected": "Rejected (% of records judged)"},
+        "rejected": {"start": "Event time (UTC)", "share": "Rejected (% of records judged)"},
         "rule": {"start": "Event time (UTC)", "findings": "Findings"},
-        "dimensions": {field: "Failed checks (% of checks made)" for field in ("room", "shortfall", "before")},
+        "dimensions": dict.fromkeys(("room", "shortfall", "before"), "Failed checks (% of checks made)"),
         "segments": {"share": "Rejected (% of records in)"},
         "pace": {"at": "Wall time (UTC)", "pace": "Records per second"},
-        "lag": {"at": "Wall time (UTC)", "lag": "Records still to read"},
+        "lag": {"at": "Wall time (UTC)", "lag": "Unread records"},
     }
 
 
 def test_a_legend_names_no_other_rules_where_there_are_none() -> None:
-    chart = figures.findings_over_time([FindingsPoint(0, "orders", "a", 9)], [row("a")], [0, 60], 60, ["a"])
+    chart = findings.findings_over_time([FindingsPoint(0, "orders", "a", 9)], [row("a")], [0, 60], 60, ["a"])
 
     assert chart.to_dict()["encoding"]["color"]["scale"]["domain"] == ["a"]
 
@@ -231,17 +229,19 @@ def test_a_legend_names_no_other_rules_where_there_are_none() -> None:
 def test_anomalies_of_sales_are_marked_with_their_direction_and_others_are_not() -> None:
     def incident(metric: str, direction: str, entity: str = "orders") -> Incident:
         return Incident(
-            id=metric, entity=entity, metric=metric, severity="error", state="open", start=60, end=240, grain="m", windows=3,
-            observed=120_000.0, expected=480_000.0, low=None, high=None, unit="money", direction=direction, segment=None,
-            updated=0,
+            id=metric, entity=entity, metric=metric, severity="error", state="open", start=60, end=240, grain=Grain.MINUTE,
+            windows=3, observed=120_000.0, expected=480_000.0, low=None, high=None, unit="money", direction=direction,
+            segment=None, updated=0,
         )  # fmt: skip
 
     found = [incident("revenue", "low"), incident("volume", "high"), incident("null:phone", "high")]
-    marks = sales_marks([*found, incident("volume", "low", "customers")], "orders", "USD")
+    marks = sales.anomalies_of([*found, incident("volume", "low", "customers")], "orders", "USD")
     series = [SalesPoint(start, 1.0, 1, True) for start in (0, 60, 120, 180)]
-    bands, points, _ = figures.sales(series, 60, "USD", marks)[0].to_dict()["layer"]
+    bands, points, _ = sales.sales_over_time(series, 60, "USD", marks)[0].to_dict()["layer"]
     (rows,) = [
-        data for data in figures.sales(series, 60, "USD", marks)[0].to_dict()["datasets"].values() if "direction" in data[0]
+        data
+        for data in sales.sales_over_time(series, 60, "USD", marks)[0].to_dict()["datasets"].values()
+        if "direction" in data[0]
     ]
 
     assert [one["direction"] for one in rows] == ["low", "high"]

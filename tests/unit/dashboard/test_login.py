@@ -93,7 +93,9 @@ def test_before_the_log_in_nothing_but_its_button_is_shown(login: Path) -> None:
 
     assert not page.exception
     assert [button.label for button in page.button] == ["Log in"]
-    assert not page.metric and not page.dataframe and not page.toggle
+    assert not page.metric
+    assert not page.dataframe
+    assert not page.toggle
 
 
 def test_the_command_hands_the_file_to_streamlit(login: Path, started: list[str]) -> None:
@@ -105,7 +107,7 @@ def test_the_command_hands_the_file_to_streamlit(login: Path, started: list[str]
     assert "chmod" not in result.stderr
 
 
-def test_a_file_that_others_may_read_is_told(login: Path, started: list[str]) -> None:
+def test_a_file_that_others_may_read_is_reported(login: Path, started: list[str]) -> None:
     login.chmod(0o644)
 
     assert "chmod 600" in CliRunner().invoke(command, [], catch_exceptions=False).stderr

@@ -1,24 +1,28 @@
-"""The panel of a record shows reasons beside their fields and personal values nowhere."""
+"""The panel of a record shows findings beside their fields and personal values nowhere."""
 
 from __future__ import annotations
 
 import json
 
-from dashboard.parts.record_panel import _content
+from dashboard.parts.record_panel import content_html
 from stream_app.contract import load_shop
 from stream_app.contract.summary import describe
-from stream_app.views.record import content, reasons
+from stream_app.judge.verdict import read_findings
+from stream_app.views.record import content
 
 CUSTOMERS = describe(load_shop(None).contracts["customers"])
 
 
-def test_reasons_stand_beside_their_fields_and_personal_values_nowhere() -> None:
+def test_findings_stand_beside_their_fields_and_personal_values_nowhere() -> None:
     found = json.dumps([{"rule": "email.format", "severity": "error", "path": "$.email", "message": "no e-mail <b>"}]).encode()
     value = b'{"customer_id":7,"name":"Ada Byron","email":"ada at example.org","country":"<i>France</i>"}'
-    shown = str(_content(content(value, CUSTOMERS, reasons(found))))
+    shown = str(content_html(content(value, CUSTOMERS, read_findings(found))))
     rows = {field: row for row in shown.split("<tr") for field in ("email", "country", "name") if f">{field}</bdi></th>" in row}
 
-    assert "no e-mail &lt;b&gt;" in rows["email"] and 'class="found"' in rows["email"]
-    assert "no e-mail" not in rows["country"] and "&lt;i&gt;France&lt;/i&gt;" in rows["country"]
+    assert "no e-mail &lt;b&gt;" in rows["email"]
+    assert 'class="found"' in rows["email"]
+    assert "no e-mail" not in rows["country"]
+    assert "&lt;i&gt;France&lt;/i&gt;" in rows["country"]
     assert "text of 9 characters" in rows["name"]
-    assert "Ada" not in shown and "example.org" not in shown
+    assert "Ada" not in shown
+    assert "example.org" not in shown

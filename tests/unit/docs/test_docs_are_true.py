@@ -52,6 +52,11 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
     assert (DOCS / "reference" / "settings.md").read_text("utf-8") == table()
 
 
+def test_the_retries_page_is_the_one_the_code_makes() -> None:
+    table = runpy.run_path(str(ROOT / "scripts" / "retries_table.py"))["table"]
+    assert (DOCS / "reference" / "retries.md").read_text("utf-8") == table()
+
+
 def test_there_are_headers_to_look_for() -> None:
     assert len(HEADERS) >= 10
 
@@ -83,7 +88,8 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_links_to_exists(page: Path) -> None:
     for target, anchor in links(page):
-        assert target.exists() and target.is_relative_to(ROOT), target
+        assert target.exists(), target
+        assert target.is_relative_to(ROOT), target
         assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
 
 

@@ -38,7 +38,7 @@ def test_every_option_is_documented(command: click.Command) -> None:
 
 
 def test_every_key_of_the_mapping_is_documented() -> None:
-    for key in (*mapping._SOURCE_KEYS, *mapping._FEED_KEYS, *mapping._FIELD_KEYS, *mapping._PAGE_KEYS):
+    for key in (*mapping.SOURCE_KEYS, *mapping.FEED_KEYS, *mapping.FIELD_KEYS, *mapping.PAGE_KEYS):
         assert f"{key}:" in TEXT or f"`{key}`" in TEXT, key
     for ending in COMPRESSIONS:
         assert f"`{ending}`" in TEXT

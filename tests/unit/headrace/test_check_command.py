@@ -72,4 +72,5 @@ def test_a_stop_in_the_moment_in_which_a_file_begins_leaves_no_part(tmp_path: Pa
     monkeypatch.setattr(Path, "open", begin)
     with pytest.raises(KeyboardInterrupt), Results(tmp_path / "out") as results:
         results.open("products.clean.jsonl")
-    assert (tmp_path / "out").exists() and not list((tmp_path / "out").iterdir())
+    assert (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").iterdir())

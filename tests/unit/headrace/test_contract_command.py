@@ -114,7 +114,7 @@ RIGHT = {
 @pytest.mark.parametrize(
     "changes",
     [
-        {"mail": None}, {"mail": 5}, {"mail": "a" * 40 + "@b.org"}, {"code": "XX"}, {"small": 4}, {"small": 256}, 
+        {"mail": None}, {"mail": 5}, {"mail": "a" * 40 + "@b.org"}, {"code": "XX"}, {"small": 4}, {"small": 256},
         {"small": 5.5}, {"size": 0}, {"size": 1e39}, {"flag": "maybe"}, {"kind": "c"}, {"more": 1}, {"born": ...},
     ],
 )  # fmt: skip

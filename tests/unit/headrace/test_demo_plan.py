@@ -92,7 +92,8 @@ def test_the_status_of_a_one_shot_run_is_not_older_than_the_look_at_what_is_unre
     monkeypatch.setattr("headrace.embedded.demo.lag", look)
     monkeypatch.setattr("headrace.embedded.demo.read_status", counted)
     demo = Demo(Plan(once=True), Stop(), say=print, show=print)
-    demo._settings, demo._shop = load_settings(), load_shop(None)
-    status = demo._drain(None)  # type: ignore[arg-type]
+    # Without the services of a whole run.
+    demo._settings, demo._shop = load_settings(), load_shop(None)  # noqa: SLF001
+    status = demo._drain(None)  # type: ignore[arg-type]  # noqa: SLF001
     assert status is not None
     assert status["entities"]["orders"]["in"] == 40

@@ -26,6 +26,6 @@ def test_a_platform_without_an_embedded_broker_gets_a_message_with_the_cure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(broker, "bundled", lambda package, program: None)
-    monkeypatch.setattr(broker.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(EmbeddedError, match="set HEADRACE_KAFKA"):
         broker.binary(tmp_path)

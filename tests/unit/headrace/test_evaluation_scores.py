@@ -31,7 +31,7 @@ DEAR = Truth("outlying_price", "price_outlier", ("price_deviation",), "clean")
 def scores(*rows: tuple[Truth, list[str], bool, str]) -> RecordScores:
     made = RecordScores()
     for truth, found, repaired, outcome in rows:
-        made.add("orders", truth, found, repaired, outcome)
+        made.add("orders", truth, found, outcome, repaired=repaired)
     return made
 
 

@@ -73,13 +73,19 @@ def test_a_signal_that_comes_twice_at_once_is_one() -> None:
     assert stop.exit_code == 128 + signal.SIGTERM
 
 
-def test_a_signal_that_came_before_the_command_listened_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupts, "_received", [])
-    with contextlib.suppress(KeyboardInterrupt):  # as some library does
-        interrupts._interrupt(signal.SIGTERM, None)
-    stop = Stop()
-    with stop.listening():
-        began = time.monotonic()
-        stop.wait(30)
-        assert time.monotonic() - began < 5
+def test_a_signal_that_came_before_the_command_listened_is_not_lost() -> None:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    interrupts.listen()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # as some library does
+            signal.raise_signal(signal.SIGTERM)
+        stop = Stop()
+        with stop.listening():
+            began = time.monotonic()
+            stop.wait(30)
+            assert time.monotonic() - began < 5
+    finally:
+        interrupts.listen()  # forgets the signal
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert stop.exit_code == 128 + signal.SIGTERM

@@ -118,7 +118,9 @@ def test_each_step_returns_the_batch_with_what_it_found() -> None:
     assert (judged.judged, judged.pending, fetched.verdicts) == (first, frozenset(), None)
 
     settled = judged.with_settled(Settled(second, frozenset({0})))
-    assert settled.judged is second and settled.verdicts is first
+    assert settled.judged is second
+    assert settled.verdicts is first
     assert settled.pending == {0}
     again = settled.with_verdicts(first)
-    assert again.judged is first and again.settled is None
+    assert again.judged is first
+    assert again.settled is None

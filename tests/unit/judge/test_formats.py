@@ -174,7 +174,7 @@ def test_a_long_address_is_refused_without_being_read() -> None:
     assert not is_email("ada@" + "\u00fc" * 5_000_000 + ".org")
 
 
-def test_pattern_and_format_are_told_apart(tmp_path: Path) -> None:
+def test_pattern_and_format_are_rules_of_their_own(tmp_path: Path) -> None:
     field = '- {name: a, logicalType: string, logicalTypeOptions: {pattern: "^a", format: email}}'
     judge = Judge(contract_of(tmp_path, field))
     assert broken(judge.judge(b'{"a":"bob@example.org"}', AS_OF)) == ["a.pattern"]
@@ -209,7 +209,7 @@ def test_a_number_fits_its_size() -> None:
     assert findings("number", "f64", FLOATS["f32"] * 1.0001) == []
 
 
-def test_bounds_and_size_are_told_apart(tmp_path: Path) -> None:
+def test_bounds_and_size_are_rules_of_their_own(tmp_path: Path) -> None:
     field = "- {name: a, logicalType: integer, logicalTypeOptions: {minimum: 10, format: i8}}"
     judge = Judge(contract_of(tmp_path, field))
     assert broken(judge.judge(b'{"a":9}', AS_OF)) == ["a.minimum"]

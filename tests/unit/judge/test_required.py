@@ -58,7 +58,7 @@ def test_a_field_is_missing_where_the_condition_holds(judge: Judge, changes: dic
     assert verdict.rejected == ("us_state" in rules)
 
 
-def test_a_condition_that_cannot_be_told_requires_nothing(judge: Judge) -> None:
+def test_a_condition_that_a_null_leaves_open_requires_nothing(judge: Judge) -> None:
     assert broken(hold(judge, encoded(GOOD | {"total": None}), AS_OF)) == []
 
 

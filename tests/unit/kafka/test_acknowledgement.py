@@ -16,6 +16,10 @@ from stream_app.kafka.batches.transport import BatchConsumer, install
 RAW = TP("orders", 0)
 
 
+async def nothing(_: object) -> None:
+    """A callback that ignores what happens."""
+
+
 @pytest.fixture
 def consumer() -> Iterator[BatchConsumer]:
     """The worker's consumer, connected to nothing."""
@@ -23,11 +27,9 @@ def consumer() -> Iterator[BatchConsumer]:
     asyncio.set_event_loop(loop)
     app = faust.App("commits", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
     install(app)
-    app.topics._acking_topics.add(RAW.topic)
+    app.topics.acking_topics.add(RAW.topic)
     app.consumer_generation_id = 1
-    made: Any = app.transport.create_consumer(
-        callback=lambda message: None, on_partitions_revoked=lambda _: None, on_partitions_assigned=lambda _: None
-    )
+    made: Any = app.transport.create_consumer(callback=nothing, on_partitions_revoked=nothing, on_partitions_assigned=nothing)
     made.flow_active = True
     made.highwater = lambda tp: 1_000
     made._thread.positions = dict
@@ -44,11 +46,12 @@ def fetch(consumer: Any, *offsets: int) -> Any:
     async def arrived(timeout: float) -> Any:
         return {RAW: batch}, None
 
-    async def first() -> Any:
-        return [message async for _, message in consumer.getmany(1.0)][0]
+    async def only() -> Any:
+        (message,) = [message async for _, message in consumer.getmany(1.0)]
+        return message
 
     consumer._wait_next_records = arrived
-    return consumer.loop.run_until_complete(first())
+    return consumer.loop.run_until_complete(only())
 
 
 @pytest.mark.parametrize("refusal", [AssertionError("Partition is not assigned"), AttributeError("highwater")])

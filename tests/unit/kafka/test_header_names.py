@@ -11,13 +11,13 @@ from aiokafka.record.util import calc_crc32c
 
 from stream_app.kafka.batches.header_names import BatchBuilder, Records
 
-PLACE, STRANGE = b"xxname", b"\xff\xfename"
+UTF8, STRANGE = b"xxname", b"\xff\xfename"
 READ = STRANGE.decode("utf-8", "surrogateescape")
 PLAIN, GZIP = 0, 1
 
 
 def from_elsewhere(*headers: list[tuple[str, bytes | None]], compression: int = PLAIN) -> bytes:
-    """A batch as another client sends it, a record for each of ``headers``; the name ``PLACE`` made strange."""
+    """A batch as another client sends it, a record for each of ``headers``; the name ``UTF8`` made strange."""
     batch = DefaultRecordBatchBuilder(2, compression, 0, -1, -1, -1, 1 << 20)
     for number, some in enumerate(headers):
         batch.append(number, 1_000 + number, b"k%d" % number, b"v", some)
@@ -25,7 +25,7 @@ def from_elsewhere(*headers: list[tuple[str, bytes | None]], compression: int = 
 
 
 def made_strange(data: bytes) -> bytes:
-    changed = bytearray(data.replace(PLACE, STRANGE))
+    changed = bytearray(data.replace(UTF8, STRANGE))
     struct.pack_into(">I", changed, 17, calc_crc32c(bytes(changed[21:])))
     return bytes(changed)
 
@@ -43,7 +43,7 @@ def read(data: bytes) -> list[tuple[int, bytes | None, list[tuple[str, bytes | N
 
 def test_a_strange_name_is_read_among_records_that_have_none() -> None:
     before: list[tuple[str, bytes | None]] = [("a", b"1")]
-    strange: list[tuple[str, bytes | None]] = [(PLACE.decode(), b"\xff"), ("none", None)]
+    strange: list[tuple[str, bytes | None]] = [(UTF8.decode(), b"\xff"), ("none", None)]
     data = from_elsewhere(before, strange, before) + from_elsewhere(before)
     assert read(data) == [
         (0, b"k0", before),

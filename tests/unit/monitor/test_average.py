@@ -39,9 +39,11 @@ def test_it_learns_the_last_week() -> None:
     week = average()
     for hour in range(170):
         week.learn(MONDAY + hour * HOUR, 1_000.04 + hour, None if hour < 24 else hour / 3)
-    assert week.state.values[0] == (2, 1002.0) and week.state.values[-1] == (1, 1169.0)
+    assert week.state.values[0] == (2, 1002.0)
+    assert week.state.values[-1] == (1, 1169.0)
     assert len(week.state.values) == 168
-    assert week.state.scores[:2] == [8.0, 8.33] and len(week.state.scores) == 146
+    assert week.state.scores[:2] == [8.0, 8.33]
+    assert len(week.state.scores) == 146
     for hour in range(40):
         week.learn(MONDAY + hour * HOUR, 1_000.0, 1.0)
     assert len(week.state.scores) == 168

@@ -40,8 +40,10 @@ def test_an_incident_opens_with_its_first_window() -> None:
         "unit": "records", "direction": "low", "segment": None, "updated": HOUR, "outcome": "",
     }  # fmt: skip
     assert {name: getattr(incident, name) for name in expected} == expected
-    assert not outcome.normal and outcome.accepted is None
-    assert is_open(track) and not is_idle(track)
+    assert not outcome.normal
+    assert outcome.accepted is None
+    assert is_open(track)
+    assert not is_idle(track)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,9 @@ def test_an_incident_ends_with_the_second_normal_window() -> None:
     incident = outcomes[-1].changes[0].incident
     assert (incident.state, incident.outcome, incident.windows) == ("closed", "recovered", 2)
     assert (incident.end, incident.updated) == (2 * HOUR, 4 * HOUR)
-    assert track == Track() and is_idle(track) and not is_open(track)
+    assert track == Track()
+    assert is_idle(track)
+    assert not is_open(track)
 
 
 def test_a_single_normal_window_does_not_end_it() -> None:
@@ -161,11 +165,16 @@ def test_sums_that_the_metric_keeps_itself_count_instead() -> None:
 def test_what_another_incident_explains_has_none_until_nothing_explains_it() -> None:
     track = Track()
     assert kinds(steps(track, LOW, LOW, hidden=True)) == ["", ""]
-    assert track.episode is not None and track.episode.hidden and track.episode.incident is None
+    assert track.episode is not None
+    assert track.episode.hidden
+    assert track.episode.incident is None
     assert not is_open(track)
     outcome = EPISODES.step(track, replace(LOW, score=-7.0), 2 * HOUR)
-    assert outcome.changes[0].kind == "opened" and outcome.changes[0].incident.start == 2 * HOUR
-    assert is_open(track) and track.episode is not None and track.episode.worst == 7.0
+    assert outcome.changes[0].kind == "opened"
+    assert outcome.changes[0].incident.start == 2 * HOUR
+    assert is_open(track)
+    assert track.episode is not None
+    assert track.episode.worst == 7.0
 
 
 def test_an_episode_that_was_explained_to_its_end_closes_without_a_word() -> None:

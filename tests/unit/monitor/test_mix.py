@@ -65,7 +65,8 @@ def test_a_value_that_is_new_stands_out_without_sums() -> None:
 def test_during_an_incident_only_its_value_is_read_and_no_sum_moves() -> None:
     mixed = mix(A=500.0, B=300.0, C=200.0)
     shift = mixed.assess({"A": 60, "B": 40}, "B")
-    assert shift is not None and (shift.value, shift.now) == ("B", 0.4)
+    assert shift is not None
+    assert (shift.value, shift.now) == ("B", 0.4)
     assert shift.score == pytest.approx(binomial_score(40, 100, 0.3) / 1.5)
     assert all((row.low, row.high) == (0.0, 0.0) for row in mixed.state.values.values())
 
@@ -144,7 +145,8 @@ def test_values_that_are_hardly_there_are_forgotten_and_old_scores_too() -> None
     mixed = mix(scores=(0.1,) * 168, A=168.0, B=0.0503, C=0.0502)
     mixed.learn({"A": 100}, normal=True, lasting=False)
     assert set(mixed.state.values) == {"A", "B"}
-    assert len(mixed.state.scores) == 168 and mixed.state.scores[-1] != 0.1
+    assert len(mixed.state.scores) == 168
+    assert mixed.state.scores[-1] != 0.1
 
 
 def test_the_mix_of_the_last_windows_becomes_the_normal_one() -> None:

@@ -114,7 +114,8 @@ def test_the_warm_up_makes_the_level_and_the_profile() -> None:
         state.learn(MONDAY + hour * HOUR, 100 + hour, None, 0.0)
     assert state.state.level == pytest.approx(111.5)
     assert state.state.warm_up == []
-    assert state.state.cells[0] == [0.8969] and state.state.cells[23] == [1.103]
+    assert state.state.cells[0] == [0.8969]
+    assert state.state.cells[23] == [1.103]
     assert state.state.recent == [float(100 + hour) for hour in range(16, 24)]
     assert state.state.scores == []
     nothing = seasonal(None)

@@ -76,13 +76,16 @@ def test_its_short_names_are_read_as_what_they_mean() -> None:
     assert episode is not None
     assert (episode.windows, episode.worst, episode.shifts, episode.value) == (1, 7.25, [0.0], "Köln|a")
     assert episode.incident == Incident.from_json(json.dumps(INCIDENT))
-    assert episode.incident is not None and episode.incident.grain is Grain.HOUR
+    assert episode.incident is not None
+    assert episode.incident.grain is Grain.HOUR
     assert state.volume.cells == {27: [0.01677], 28: [0.02687, 0.3]}
     assert (state.volume.silence.windows, state.volume.silence.empty, state.volume.silence.run) == (3.988, 1.0, 2)
     assert (state.judged.windows, state.judged.records, state.judged.hours[0]) == (29, 6794.0, (167.2, 2))
     assert (state.mix["country"].values["Köln|a"].records, state.mix["country"].values["Köln|a"].high) == (678.2, 0.5)
-    assert state.revenue is not None and state.revenue.warm_up[1] == (MONDAY + 2 * HOUR, -300)
-    assert state.average is not None and state.average.values == [(0, 2065.0), (1, 2196.0)]
+    assert state.revenue is not None
+    assert state.revenue.warm_up[1] == (MONDAY + 2 * HOUR, -300)
+    assert state.average is not None
+    assert state.average.values == [(0, 2065.0), (1, 2196.0)]
 
 
 def test_its_shares_are_those_of_the_counters_of_today() -> None:

@@ -78,7 +78,9 @@ def test_any_cell_at_all_gives_valid_json_that_says_the_same(kind: LogicalType, 
     elif isinstance(value, bool):
         assert str(value).lower() == text.lower()
     else:
-        assert isinstance(value, int | float) and math.isfinite(value) and value == float(text)
+        assert isinstance(value, int | float)
+        assert math.isfinite(value)
+        assert value == float(text)
 
 
 @given(st.integers())

@@ -41,7 +41,7 @@ def test_a_record_that_kafka_never_takes_is_counted_and_the_others_go_on(monkeyp
     sender = refusing(monkeypatch, {b"3": errors.MessageSizeTooLargeError(), b"7": errors.MessageSizeTooLargeError()})
     for number in range(10):
         sender.send(RawRecord("orders", None, b"%d" % number, None))
-    with pytest.raises(DeliveryError, match="2 of 10 records were not delivered.*MessageSizeTooLargeError"):
+    with pytest.raises(DeliveryError, match=r"2 of 10 records were not delivered.*MessageSizeTooLargeError"):
         sender.finish()
     assert (sender.settled, sender.failed) == (10, 2)
 
@@ -50,6 +50,6 @@ def test_a_record_that_was_not_taken_in_time_ends_the_delivery(monkeypatch: pyte
     sender = refusing(monkeypatch, {b"3": errors.KafkaTimeoutError()})
     for number in range(10):
         sender.send(RawRecord("orders", None, b"%d" % number, None))
-    with pytest.raises(DeliveryError, match="7 of 10 records were not delivered.*KafkaTimeoutError"):
+    with pytest.raises(DeliveryError, match=r"7 of 10 records were not delivered.*KafkaTimeoutError"):
         sender.finish()
     assert sender.settled == 3, "the first that is missing bounds what counts as delivered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from dataclasses import replace
@@ -101,7 +102,7 @@ def test_in_a_null_flood_a_share_of_the_orders_has_no_customer() -> None:
 
 def test_in_a_duplicate_storm_orders_are_repeated_byte_for_byte() -> None:
     events = [event for event in staged("duplicate_storm", 0.5) if event.record.entity == "orders"]
-    repeats = [(before, event) for before, event in zip(events, events[1:], strict=False) if event.incident is not None]
+    repeats = [(before, event) for before, event in itertools.pairwise(events) if event.incident is not None]
     assert len(repeats) > 500
     assert all(before.record == event.record for before, event in repeats)
 
@@ -181,7 +182,7 @@ def test_a_random_schedule_is_the_same_for_the_same_seed_and_does_not_overlap() 
     assert found == parse_schedule("random:15", seed=3, start_ms=START, span_ms=month)
     assert found != parse_schedule("random:15", seed=4, start_ms=START, span_ms=month)
     assert len({incident.kind.name for incident in found}) == 15
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert before.end_ms < after.start_ms
     assert found[0].start_ms > START + month // 4
     assert all(6 <= incident.start_ms // HOUR_MS % 24 < 18 for incident in found)

@@ -20,6 +20,7 @@ def mapping_error(folder: Path, text: str) -> str:
     return str(caught.value)
 
 
+FIELDS = "sources:\n  - name: a\n    match: x\n    feeds:\n      - entity: orders\n        fields:\n          "
 FEED = "    feeds: [{entity: orders}]\n"
 
 
@@ -34,21 +35,9 @@ FEED = "    feeds: [{entity: orders}]\n"
         ("sources:\n  - name: a\n    match: x\n    url: http://h/\n" + FEED, 2, "either `match`"),
         ("sources:\n  - name: a\n    match: x\n    format: xml\n" + FEED, 4, "formats: csv, jsonl"),
         ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: order}]\n", 4, "entities: customers, products, orders"),
-        (
-            "sources:\n  - name: a\n    match: x\n    feeds:\n      - entity: orders\n        fields:\n"
-            "          quantty: {column: Q}\n",
-            7, "did you mean 'quantity'",
-        ),
-        (
-            "sources:\n  - name: a\n    match: x\n    feeds:\n      - entity: orders\n        fields:\n"
-            "          quantity: {column: Q, constant: 3}\n",
-            7, "exactly one of column, cel, constant",
-        ),
-        (
-            "sources:\n  - name: a\n    match: x\n    feeds:\n      - entity: orders\n        fields:\n"
-            '          quantity: {column: Q, format: "%Y"}\n',
-            7, "only for timestamps, and quantity is of type integer",
-        ),
+        (FIELDS + "quantty: {column: Q}\n", 7, "did you mean 'quantity'"),
+        (FIELDS + "quantity: {column: Q, constant: 3}\n", 7, "exactly one of column, cel, constant"),
+        (FIELDS + 'quantity: {column: Q, format: "%Y"}\n', 7, "only for timestamps, and quantity is of type integer"),
         ("sources:\n  - name: a\n    match: x\n    timezone: Mars/Base\n" + FEED, 4, "unknown time zone 'Mars/Base'"),
         ("sources:\n  - name: a\n    match: x\n    encoding: utf-9\n" + FEED, 4, "unknown encoding 'utf-9'"),
         ("sources:\n  - name: a\n    match: x\n    delimiter: ';;'\n" + FEED, 4, "one character"),
@@ -120,7 +109,7 @@ def test_a_shop_without_sources_takes_files_named_after_its_entities(shop_dir: P
 def test_a_file_that_nothing_knows_is_an_error_that_lists_what_is_known(shop_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "stuff.csv"
     file.write_text("product_id\n1\n", encoding="utf-8")
-    with pytest.raises(SourceError, match="--entity.*customers, products, orders.*orders\\*"):
+    with pytest.raises(SourceError, match=r"--entity.*customers, products, orders.*orders\*"):
         open_sources(load_shop(shop_dir), [file])
     (source,) = open_sources(load_shop(shop_dir), [file], only="products")
     assert source.entities == ("products",)

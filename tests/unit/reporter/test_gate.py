@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reporter import gate, words
+from reporter import gate, prose, words
 from reporter.texts import LANGUAGES, texts
 from tests.support.paths import DOCS
 from tests.support.report_facts import HOSTILE, good_draft, reply, some_facts, template_reply
@@ -135,7 +135,7 @@ def test_a_hypothesis_must_rest_on_facts(rests: list[str]) -> None:
         {"hypotheses": [{"text": "x", "rests_on": ["all.records"], "confidence": "certain"}]},
     ],
 )  # fmt: skip
-def test_the_shape_is_held(changes: dict[str, Any]) -> None:
+def test_the_shape_is_checked(changes: dict[str, Any]) -> None:
     assert gate.check(reply(**changes), some_facts(), EN).draft is None
 
 
@@ -168,9 +168,9 @@ def test_a_segment_that_is_listed_in_the_contract_is_named_by_reference() -> Non
 
 
 def test_every_reason_to_refuse_is_in_the_docs() -> None:
-    source = Path(gate.__file__).read_text("utf-8")
+    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (gate, prose))
     named = re.findall(r'Problem\((?:where|section|"\w+"), "(\w+)"', source) + re.findall(r'yield "(\w+)",', source)
-    codes = {*named, *words.ADVICE} - {"headline"}  # a place, not a reason
+    codes = {*named, *words.ADVICE} - {"headline"}  # a section, not a reason
     documented = (DOCS / "reference" / "report-gate.md").read_text("utf-8")
 
     assert len(codes) == 14

@@ -78,7 +78,7 @@ def test_money_in_words_is_refused(word: str) -> None:
         ("fr", "Les clients allemands souffrent."), ("fr", "En Europe, tout va bien."), ("fr", "Grande-Bretagne en tête."),
     ],
 )  # fmt: skip
-def test_places_peoples_and_brands_are_named_by_reference_only(language: str, text: str) -> None:
+def test_locations_peoples_and_brands_are_named_by_reference_only(language: str, text: str) -> None:
     assert codes(text, language=language) == {"name"}
 
 
@@ -95,7 +95,7 @@ def test_places_peoples_and_brands_are_named_by_reference_only(language: str, te
         ("fr", "La conformité s'est dégradée de {{all.conformity.change}}."), ("fr", "Un recul de {{all.conformity.change}}."),
     ],
 )  # fmt: skip
-def test_a_change_is_told_in_the_direction_that_it_took(language: str, text: str) -> None:
+def test_a_change_is_stated_in_the_direction_that_it_took(language: str, text: str) -> None:
     assert codes(text, language=language) == {"direction"}
 
 

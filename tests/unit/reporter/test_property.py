@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from reporter import gate, render
+from reporter.report import report_of
 from reporter.texts import texts
 from tests.support.report_facts import good_draft, some_facts, template_reply
 
@@ -183,8 +184,8 @@ def test_no_published_report_holds_a_figure_that_is_no_fact(replies: int) -> Non
             refused[first] += 1
             continue
         passed[first] += 1
-        report = render.sections(verdict.draft, facts, EN, written_by="model", model="m", prompt="v1")
-        said = [report["headline"]["text"], *(item["text"] for part in report["sections"] for item in part["items"])]
+        report = report_of(verdict.draft, facts, EN, written_by="model", model="m", prompt="v1")
+        said = [report.headline.text, *(item.text for part in report.sections for item in part.items)]
         for text in said:
             assert foreign_figures(text) == [], (text, raw)
             assert "{{" not in text
@@ -204,7 +205,7 @@ def test_what_is_rendered_for_readers_holds_no_figure_of_the_models_own() -> Non
         if verdict.draft is None:
             continue
         seen += 1
-        report = render.sections(verdict.draft, facts, EN, written_by="model", model="m", prompt="v")
+        report = report_of(verdict.draft, facts, EN, written_by="model", model="m", prompt="v")
         body = render.markdown(report, facts, EN).rpartition("---")[0].replace("\\", "")
         page = re.sub(r"<style>.*?</style>|</t[dh]>", "\n", render.html(report, facts, EN), flags=re.DOTALL)
         plain = re.sub(r"<[^>]*>", "", page)

@@ -16,6 +16,7 @@ from reporter.compute import compute
 from reporter.draft import schema
 from reporter.facts import Facts
 from reporter.prompt import SHAPES
+from reporter.report import SECTIONS, Report, report_of
 from reporter.texts import LANGUAGES, texts
 from stream_app.contract.summary import RuleSummary
 from stream_app.counts.fields import Counts
@@ -27,7 +28,7 @@ BAD = '<script>alert(1)</script> [click](javascript:x) **bold** | `code` & "quot
 
 
 @cache
-def hostile() -> tuple[dict[str, Any], Facts]:
+def hostile() -> tuple[Report, Facts]:
     """A report on a shop whose contract holds every kind of markup."""
     orders = contracts()["orders"]
     rules = dict(orders.rules) | {"quantity.minimum": RuleSummary("validity<b>", "error", "$.quantity", BAD, BAD)}
@@ -35,7 +36,7 @@ def hostile() -> tuple[dict[str, Any], Facts]:
     shop = contracts() | {"orders": msgspec.structs.replace(orders, rules=rules)}
     facts = compute(material(contracts=shop, counts=counts, before=None), texts("en"))
     draft = template.write(facts, texts("en"))
-    return render.sections(draft, facts, texts("en"), written_by="model", model=BAD, prompt="v1"), facts
+    return report_of(draft, facts, texts("en"), written_by="model", model=BAD, prompt="v1"), facts
 
 
 class Tags(HTMLParser):
@@ -53,7 +54,7 @@ def test_the_page_holds_no_script_no_link_and_nothing_from_elsewhere() -> None:
 
     tags = Tags(page).seen
     assert {tag for tag, _ in tags}.isdisjoint({"script", "a", "img", "iframe", "link", "object", "form", "code", "strong"})
-    attributes = {name for _, held in tags for name in held}
+    attributes = {name for _, attrs in tags for name in attrs}
     assert attributes <= {"lang", "charset", "name", "content", "http-equiv", "class", "title"}
     assert "default-src 'none'" in page
     assert "url(" not in page
@@ -73,11 +74,9 @@ def test_each_figure_on_the_page_names_its_fact() -> None:
     facts = some_facts()
     draft = gate.check(reply(), facts, texts("en")).draft
     assert draft is not None
-    page = render.html(
-        render.sections(draft, facts, texts("en"), written_by="model", model="m", prompt="v1"), facts, texts("en")
-    )
+    page = render.html(report_of(draft, facts, texts("en"), written_by="model", model="m", prompt="v1"), facts, texts("en"))
 
-    titles = [held["title"] or "" for _, held in Tags(page).seen if held.get("class") == "fact"]
+    titles = [attrs["title"] or "" for _, attrs in Tags(page).seen if attrs.get("class") == "fact"]
     assert len(titles) == 16
     assert titles[0] == f"{facts.all['all.conformity'].label} [all.conformity]"
 
@@ -85,21 +84,23 @@ def test_each_figure_on_the_page_names_its_fact() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_section_is_there_in_every_language(language: str) -> None:
     say, facts = texts(language), some_facts(language)
-    report = render.sections(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
+    report = report_of(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
     text = render.markdown(report, facts, say)
 
-    for section in (*render.SECTIONS, "figures"):
+    for section in (*SECTIONS, "figures"):
         assert f"## {say('sections', section)}" in text
     assert say("notes", "template") in text
     assert say("notes", "hypothesis") in text
-    assert all(section["items"] for section in report["sections"])
+    assert all(section.items for section in report.sections)
     assert "{" not in text
     assert f'<html lang="{language}">' in render.html(report, facts, say)
 
 
 def test_a_stored_report_comes_back_as_it_was() -> None:
     report, facts = hostile()
-    stored = StoredReport("a", 0, 60, 1, "en", "template", None, {"outcome": "x"}, report, facts.to_dict(), "# x", "<p>")
+    stored = StoredReport(
+        "a", 0, 60, 1, "en", "template", None, {"outcome": "x"}, report.to_dict(), facts.to_dict(), "# x", "<p>"
+    )
 
     assert StoredReport.from_json(stored.to_json()) == stored
     for raw in ("", "[]", "{}", '{"id": "a"}', '"x"'):

@@ -8,18 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from reporter import render, template
+from reporter import template
 from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import Health, Material
+from reporter.report import KeyFigure, Report, report_of
 from reporter.texts import LANGUAGES, texts
 from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
-from tests.support.report_facts import AnIncident, contracts, material
+from tests.support.report_facts import an_incident, contracts, material
 
 EN = texts("en")
 CALM = Health(workers=1, lag=0, waiting=0, stream=None)
-DEAR = AnIncident(
+DEAR = an_incident(
     id="orders.average_order.1", metric="average_order", unit="money", observed=430_000.0, expected=4_300.0, direction="high"
 )
 
@@ -27,13 +28,12 @@ DEAR = AnIncident(
 def written(made: Material, language: str = "en") -> dict[str, Any]:
     """Section → texts as they are read."""
     facts = compute(made, texts(language))
-    report = sections(facts, language)
-    return {part["key"]: [item["text"] for item in part["items"]] for part in report["sections"]}
+    return {part.key: [item.text for item in part.items] for part in report(facts, language).sections}
 
 
-def sections(facts: Facts, language: str = "en") -> dict[str, Any]:
+def report(facts: Facts, language: str = "en") -> Report:
     say = texts(language)
-    return render.sections(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
+    return report_of(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
 
 
 def orders(findings: dict[str, int], before: dict[str, int] | None = None, **changes: Any) -> Material:
@@ -45,34 +45,34 @@ def orders(findings: dict[str, int], before: dict[str, int] | None = None, **cha
 
 def test_only_what_is_frequent_is_named_first_and_with_its_share() -> None:
     (first, *_) = written(orders({"quantity.minimum": 90, "price.type": 5}))["summary"]
-    assert first == "Most frequent is quantity.minimum (orders) with 94.7 % of all findings (quantity is too small)."
+    assert first == "Rule quantity.minimum (orders) has the most findings: 94.7 % of all (quantity is too small)."
 
     (both, *_) = written(orders({"quantity.minimum": 60, "price.type": 40}))["summary"]
     assert "followed by price.type (orders) with 40.0 % (price is not a number)" in both
 
 
 def test_rare_findings_are_no_anomaly_and_nobodys_task() -> None:
-    told = written(orders({"quantity.minimum": 950, "price.type": 5}))
+    texts_of = written(orders({"quantity.minimum": 950, "price.type": 5}))
 
-    assert not any("price.type" in text for text in told["anomalies"] + told["impact"] + told["recommendations"])
-    assert written(orders({"price.type": 1}))["recommendations"] == ["Nothing needs to be done; keep watching."]
+    assert not any("price.type" in text for text in texts_of["anomalies"] + texts_of["impact"] + texts_of["recommendations"])
+    assert written(orders({"price.type": 1}))["recommendations"] == ["Nothing needs to be done."]
 
 
 def test_a_day_like_the_one_before_has_no_news() -> None:
     few = {"quantity.minimum": 8, "price.type": 7, "order_id.type": 6}
 
-    told = written(orders(few, few))
-    assert told["anomalies"] == ["No rule and no incident stands out in this period."]
-    assert told["recommendations"] == ["Nothing needs to be done; keep watching."]
+    texts_of = written(orders(few, few))
+    assert texts_of["anomalies"] == ["No rule and no incident stands out in this period."]
+    assert texts_of["recommendations"] == ["Nothing needs to be done."]
     assert len(written(orders(few, dict.fromkeys(few, 2)))["anomalies"]) == 3
 
 
 def test_sales_whose_worth_nobody_knows_are_not_passed_over() -> None:
-    told = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
+    impact = written(orders({"price.required": 90, "order_id.unique": 90}))["impact"]
 
-    assert told == [
-        "Rule order_id.unique (orders): An order that cannot be told from others is shipped twice or not at all.",
-        "Rule price.required (orders): 90 findings; what these records are worth cannot be read. The order cannot be invoiced "
+    assert impact == [
+        "Rule order_id.unique (orders): An order that cannot be distinguished from others is shipped twice or not at all.",
+        "Rule price.required (orders): 90 findings; the value of these records is unknown. The order cannot be invoiced "
         "as it stands, and its revenue is missing.",
     ]
 
@@ -84,9 +84,9 @@ def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
         )
         for entity, one in contracts().items()
     }
-    told = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
+    impact = written(orders({"price.required": 90, "order_id.unique": 90}, contracts=silent))["impact"]
 
-    assert told == ["Rule price.required (orders): 90 findings; what these records are worth cannot be read."]
+    assert impact == ["Rule price.required (orders): 90 findings; the value of these records is unknown."]
 
 
 def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
@@ -95,8 +95,8 @@ def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
     ]
 
     assert risen == (
-        "A source may have changed: quantity.minimum (orders) found something in 2.0 % of the records in the period before "
-        "and in 9.0 % now."
+        "A source may have changed: quantity.minimum (orders) had findings in 2.0 % of the records in the previous "
+        "period, and in 9.0 % now."
     )
 
 
@@ -104,28 +104,28 @@ def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
 def test_revenue_that_an_incident_makes_doubtful_is_no_good_news(language: str) -> None:
     sound, doubtful = (compute(material(incidents=found), texts(language)) for found in ((), (DEAR,)))
 
-    def revenue(facts: Facts) -> dict[str, str]:
-        return next(row for row in sections(facts, language)["figures"] if row["id"] == "sales.revenue")
+    def revenue(facts: Facts) -> KeyFigure:
+        return next(row for row in report(facts, language).figures if row.id == "sales.revenue")
 
-    assert (revenue(sound)["tone"], revenue(doubtful)["tone"]) == ("good", "")
+    assert (revenue(sound).tone, revenue(doubtful).tone) == ("good", "")
     texts_of = written(material(incidents=(DEAR,)), language)["summary"]
     assert any(doubtful.all["incident.1.observed"].rendering in text for text in texts_of)
     assert doubtful.doubts == ["incident.1"]
-    low = replace(DEAR, direction="low", observed=100.0)
+    low = msgspec.structs.replace(DEAR, direction="low", observed=100.0)
     assert compute(material(incidents=(low,)), texts(language)).doubts == []
 
 
 @pytest.mark.parametrize(
     ("metric", "said"),
     [
-        ("finding:price.type", "customer_id.country France stands at 10.0 %, all else at 40.0 %"),
-        ("volume", "customer_id.country France reached 10.0 % of what was expected, all else 40.0 %"),
-        ("mix:customer_id.country", "it usually has 40.0 % of the records, and had 10.0 % in the incident"),
+        ("finding:price.type", "customer_id.country France is at 10.0 %, everything else at 40.0 %"),
+        ("volume", "customer_id.country France reached 10.0 % of what was expected, everything else 40.0 %"),
+        ("mix:customer_id.country", "usually it has 40.0 % of the records, and in the incident it had 10.0 %"),
     ],
 )
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said: str) -> None:
-    one = AnIncident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
+    one = an_incident(metric=metric, segment=("customer_id.country", "France", 0.1, 0.4), unit="share")
     (hypothesis,) = written(orders({}, incidents=(one,)), language)["hypotheses"]
 
     assert said in hypothesis or language != "en"
@@ -133,14 +133,17 @@ def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said
 
 
 def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
-    two = (DEAR, AnIncident())
+    two = (DEAR, an_incident())
     first, second, *_ = written(orders({"price.type": 50}, incidents=two))["recommendations"]
-    assert first.startswith("Look into the ") and first.endswith("before anything else: it is still open.")
-    assert second.endswith("as well: it is still open, too.")
+    assert first.startswith("Investigate this incident before anything else: ")
+    assert first.endswith("It is still open.")
+    assert second.startswith("Also investigate this incident: ")
+    assert second.endswith("It is still open, too.")
 
-    over = written(orders({}, incidents=(replace(DEAR, state="closed"),)))["recommendations"]
-    assert over == [
-        "Have the cause of the incident in the average value of orders found, so that it does not come back: it is over."
+    over = msgspec.structs.replace(DEAR, state="closed", outcome="recovered")
+    assert written(orders({}, incidents=(over,)))["recommendations"] == [
+        "Find the cause of this incident: average value of orders (22 Sep 2026, 01:20 UTC to 22 Sep 2026, 04:20 UTC, "
+        "recovered)."
     ]
 
 
@@ -152,18 +155,18 @@ def test_a_segment_is_spoken_of_where_it_holds_enough_of_all_findings() -> None:
         }
     }
 
-    def told(others: int) -> str:
+    def hypotheses(others: int) -> str:
         found = {"email.format": 40, "name.required": others}
         made = orders({})
         counts = dict(made.counts) | {"customers": PeriodCounts(Counts(received=5_000, findings=found, segments=values))}
         return " ".join(written(replace(made, counts=counts))["hypotheses"])
 
-    assert "country Germany" in told(600)
-    assert "country Germany" not in told(700)
+    assert "country Germany" in hypotheses(600)
+    assert "country Germany" not in hypotheses(700)
 
 
 @pytest.mark.parametrize(("lag", "said"), [(0, False), (9, False), (10, True), (5_000, True)])
 def test_a_few_unread_records_are_normal(lag: int, said: bool) -> None:
     health = replace(CALM, lag=lag)
 
-    assert any("catch up" in text for text in written(orders({}, health=health))["recommendations"]) == said
+    assert any("caught up" in text for text in written(orders({}, health=health))["recommendations"]) == said

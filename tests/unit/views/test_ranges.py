@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from stream_app.views.ranges import TimeRange, groups, span_before, span_of_all, suggest_range
 from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
 
@@ -24,7 +26,7 @@ def test_groups_cover_a_span_without_gap_or_overlap() -> None:
 
         assert len(cut) <= 30
         assert (cut[0][0], cut[-1][1]) == (span.start, span.end)
-        assert all(one[1] == two[0] for one, two in zip(cut, cut[1:], strict=False))
+        assert all(one[1] == two[0] for one, two in itertools.pairwise(cut))
 
 
 def test_the_suggested_range_leaves_something_to_compare_with() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from stream_app.windows.grain import LONGEST, tiles
@@ -22,7 +24,7 @@ def test_the_fewest_windows_tile_a_period(start: int, end: int, grains: str) -> 
 
     assert "".join(grain.value for grain, _ in found) == grains
     assert found[0][1] == MIDNIGHT + start
-    for (grain, begin), (_, following) in zip(found, found[1:], strict=False):
+    for (grain, begin), (_, following) in itertools.pairwise(found):
         assert begin + grain.seconds == following
 
 

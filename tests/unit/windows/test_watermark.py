@@ -15,7 +15,7 @@ ORDERS = frozenset({"orders"})
 
 
 def progress(event: dict[str, int], processed: int | None = None, **more: Any) -> Progress:
-    """What workers that have read everything report; ``processed``: when the last batch of the orders was applied."""
+    """The report of workers that have read everything; ``processed``: when the last batch of the orders was applied."""
     plain: dict[str, Any] = {"reported": None, "behind": None, "caught_up": True, "closed": False}
     return Progress(event, {} if processed is None else {"orders": processed}, **plain | more)
 
@@ -70,9 +70,11 @@ def test_silence_of_a_live_stream_goes_on_by_the_clock() -> None:
     assert after({}, later) is None
 
 
-@pytest.mark.parametrize("state", [{"caught_up": False}, {"closed": True}])
-def test_a_stream_with_unread_records_or_without_producers_does_not_go_on_by_the_clock(state: dict[str, bool]) -> None:
-    assert after({"orders": NOW - 5_000}, NOW + 2 * HOUR, NOW, **state) == NOW - 5_000
+@pytest.mark.parametrize(("caught_up", "closed"), [(False, False), (True, True)])
+def test_a_stream_with_unread_records_or_without_producers_does_not_go_on_by_the_clock(
+    *, caught_up: bool, closed: bool
+) -> None:
+    assert after({"orders": NOW - 5_000}, NOW + 2 * HOUR, NOW, caught_up=caught_up, closed=closed) == NOW - 5_000
 
 
 def test_a_stream_of_which_something_was_processed_meanwhile_is_not_silent() -> None:
@@ -90,7 +92,7 @@ def test_what_carries_no_time_makes_nothing_final_before_the_first_record_that_d
 def test_partitions_with_unread_records_hold_the_watermark_back() -> None:
     assert after({"orders": NOW - HOUR}, behind=NOW - DAY, caught_up=False) == NOW - DAY
     assert after({"orders": NOW - DAY}, behind=NOW - HOUR, caught_up=False) == NOW - DAY
-    # A partition of which nothing has been read yet.
+    # A partition without a batch yet.
     assert after({"orders": NOW - HOUR}, behind=0, caught_up=False) == 0
 
 

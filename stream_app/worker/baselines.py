@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from stream_app.errors import SettingsError
-from stream_app.judge.baseline import LEARN_ALL_UP_TO, Baseline, enough
+from stream_app.judge.baseline import LEARN_ALL_UP_TO, enough
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.worker.entity import Entity
 from stream_app.worker.pipeline import process
@@ -24,21 +21,7 @@ _LARGE = 1_000
 _BEGINNING, _PORTION = 20_000, 2_000
 
 
-def pinned(file: Path) -> dict[str, Baseline]:
-    """Return entity → the baseline that a file pins (``headrace baseline`` writes one).
-
-    Raises:
-        SettingsError: the file cannot be read as that.
-    """
-    try:
-        return {entity: Baseline.from_json(json.dumps(document)) for entity, document in json.loads(file.read_text()).items()}
-    except OSError as error:
-        raise SettingsError(f"HEADRACE_BASELINE: {file} cannot be read ({error.strerror})") from None
-    except (ValueError, AttributeError):
-        raise SettingsError(f"HEADRACE_BASELINE: {file} does not hold baselines; `headrace baseline` writes them") from None
-
-
-class Learning:
+class BaselineUpdates:
     """Keeps the baseline of one entity current. While Redis is away, it stays as it is."""
 
     def __init__(self, entity: Entity) -> None:
@@ -91,10 +74,10 @@ class Learning:
         return baseline.learned if baseline is not None else 0
 
 
-async def keep_current(learning: Iterable[Learning], stopping: Callable[[], bool]) -> None:
+async def keep_current(updates: Iterable[BaselineUpdates], stopping: Callable[[], bool]) -> None:
     """Renew the baselines until ``stopping``."""
-    learning = list(learning)
-    while learning and not stopping():
-        for one in learning:
+    baselines = list(updates)
+    while baselines and not stopping():
+        for one in baselines:
             await one.renew()
         await asyncio.sleep(_EVERY)

@@ -1,4 +1,4 @@
-"""How a value reads in a report: numbers, money, shares and moments in the report's language, with their unit."""
+"""Values as text: numbers, money, shares and moments in the report's language, with their unit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from reporter.texts import Texts
 
-#: Groups of three digits are kept together in a line.
+#: The sign of a negative number.
 MINUS = "\N{MINUS SIGN}"
 
 
-def render(value: float | int | str, unit: str, texts: Texts) -> str:
-    """The value with its unit, as people read it.
+def render(value: float | str, unit: str, texts: Texts) -> str:
+    """Return a value with its unit.
 
-    ``unit`` is ``name`` (text as it is), ``share`` (0.948 → 94.8 %), ``points`` (a difference of shares, signed),
-    ``relative`` (0.1 → +10.0 %), ``ratio`` (times), ``moment`` (epoch s, UTC), ``length`` (s), ``money:USD`` (minor units),
-    a noun of the language's ``nouns`` (whole numbers), or a noun with a leading ``+`` (a signed difference).
+    Args:
+        unit: ``name`` (text as it is), ``share`` (0.948 → 94.8 %), ``points`` (a signed difference of shares), ``relative``
+            (0.1 → +10.0 %), ``ratio`` (times), ``moment`` (epoch s, UTC), ``length`` (s), ``money:USD`` (minor units), a noun
+            of the language's ``nouns`` (whole numbers), or a noun with a leading ``+`` (a signed difference).
     """
     if unit == "name" or isinstance(value, str):
         return str(value)
@@ -41,10 +42,10 @@ def render(value: float | int | str, unit: str, texts: Texts) -> str:
     return f"{_signed(whole, 0, texts) if signed else number_text(whole, 0, texts)} {_noun(abs(whole), noun, texts)}"
 
 
-def number_text(value: float, places: int, texts: Texts) -> str:
-    """``1,234.5`` as the language writes it; a real minus sign."""
-    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-    plain = f"{abs(exact):,.{places}f}"
+def number_text(value: float, decimals: int, texts: Texts) -> str:
+    """Return ``1,234.5`` in the language's notation, with a real minus sign."""
+    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+    plain = f"{abs(exact):,.{decimals}f}"
     whole, _, rest = plain.partition(".")
     whole = whole.replace(",", texts("number", "group"))
     text = whole + (texts("number", "decimal") + rest if rest else "")
@@ -52,12 +53,12 @@ def number_text(value: float, places: int, texts: Texts) -> str:
 
 
 def shown_share(value: float) -> float:
-    """A share as it is shown: to a tenth of a percent, and less than all is never all. A change is between two of these."""
+    """Round a share as it is shown: to a tenth of a percent, and below 1 never to 1. Changes are between two of these."""
     return 0.999 if 0.9995 <= value < 1 else round(value, 3)
 
 
 def share(value: float, texts: Texts) -> str:
-    """``94.8 %``; less than all never reads 100, more than nothing never 0."""
+    """Return ``94.8 %``; a share below 1 never becomes 100 %, and one above 0 never 0 %."""
     shown = shown_share(value)
     if shown <= 0 < value:
         return f"< {number_text(0.1, 1, texts)}{texts('number', 'percent')}"
@@ -65,19 +66,19 @@ def share(value: float, texts: Texts) -> str:
 
 
 def money(minor: float, texts: Texts) -> str:
-    """Minor units with two places."""
+    """Return minor units with two decimals."""
     return number_text(float(Decimal(str(minor)) / 100), 2, texts)
 
 
 def moment(seconds: int, texts: Texts) -> str:
-    """``23 Nov 2026, 10:00 UTC``."""
+    """Return ``23 Nov 2026, 10:00 UTC``."""
     at = datetime.fromtimestamp(seconds, UTC)
     month = texts.all["months"][at.month - 1]
     return texts("moment", day=at.day, month=month, year=at.year, time=f"{at:%H:%M}")
 
 
 def length(seconds: int, texts: Texts) -> str:
-    """``24 hours``, ``7 days``, ``15 minutes``: in the largest unit that has two of them, if it comes out even."""
+    """Return ``24 hours``, ``7 days``, ``15 minutes``: in the largest unit that divides it."""
     for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         number, rest = divmod(seconds, size)
         if not rest and (number >= 2 or name == "minutes" or (number == 1 and name == "hours")):
@@ -86,15 +87,15 @@ def length(seconds: int, texts: Texts) -> str:
     return f"{number_text(number, 0, texts)} {_noun(number, texts.all['nouns'][name], texts)}"
 
 
-def _signed(value: float, places: int, texts: Texts) -> str:
-    """With its sign; what is shown as nothing has both, so that it reads as a change."""
-    text = number_text(value, places, texts)
+def _signed(value: float, decimals: int, texts: Texts) -> str:
+    """Return a number with its sign; zero gets ``±``, so that it is recognised as a change."""
+    text = number_text(value, decimals, texts)
     if not text.strip("0.," + MINUS):
         return "\N{PLUS-MINUS SIGN}" + text.removeprefix(MINUS)
     return f"+{text}" if value > 0 else text
 
 
 def _noun(number: float, forms: list[str], texts: Texts) -> str:
-    # In French less than two is singular: 0 incident, 0,7 point.
+    # In French numbers below two are singular: 0 incident, 0,7 point.
     singular = number < 2 if texts.language == "fr" else number == 1
     return forms[0] if singular else forms[1]

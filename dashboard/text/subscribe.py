@@ -1,4 +1,4 @@
-"""How to subscribe to a topic, ready to paste, for the settings in force; a password is never in it."""
+"""Programs and commands that subscribe to a topic with the current settings; they never contain a password."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from stream_app.settings import Settings
 
 
 def kafka_python(settings: Settings, topic: str) -> str:
-    """A program for kafka-python."""
+    """Return a program for kafka-python."""
     options = {"bootstrap_servers": settings.kafka, "group_id": "my-service", "auto_offset_reset": "earliest"}
     if settings.exactly_once:
-        # The default of this client shows what an interrupted transaction left behind; librdkafka's does not.
+        # By default this client also returns records of aborted transactions; librdkafka does not.
         options["isolation_level"] = "read_committed"
     if settings.kafka_security_protocol != "PLAINTEXT":
         options["security_protocol"] = settings.kafka_security_protocol
@@ -38,13 +38,13 @@ def kafka_python(settings: Settings, topic: str) -> str:
             "    record = json.loads(message.value)",
             "    headers = dict(message.headers)",
             f'    print(headers["{SOURCE}"].decode(), record)',
-            f'    # "{REPAIRS}" and "{WARNINGS}" hold JSON lists of what was repaired and what to mind',
+            f'    # "{REPAIRS}" and "{WARNINGS}" are JSON lists of repairs and warnings',
         ]
     )
 
 
 def confluent(settings: Settings, topic: str) -> str:
-    """A program for confluent-kafka."""
+    """Return a program for confluent-kafka."""
     options = {"bootstrap.servers": settings.kafka, "group.id": "my-service", "auto.offset.reset": "earliest"}
     if settings.kafka_security_protocol != "PLAINTEXT":
         options["security.protocol"] = settings.kafka_security_protocol
@@ -76,7 +76,7 @@ def confluent(settings: Settings, topic: str) -> str:
 
 
 def command_line(settings: Settings, topic: str) -> str:
-    """A command for a terminal, with what is installed with Headrace or Kafka."""
+    """Return commands for a terminal, with the tools that come with Headrace or Kafka."""
     server = settings.kafka.split(",")[0]
     committed = " --isolation-level read_committed" if settings.exactly_once else ""
     lines = [
@@ -90,5 +90,5 @@ def command_line(settings: Settings, topic: str) -> str:
         f"kcat -b {server} -t {topic} -C -o beginning -f '%h\\n%s\\n'",
     ]
     if settings.kafka_security_protocol != "PLAINTEXT":
-        lines.insert(0, f"# add your {settings.kafka_security_protocol} settings, as for any client of this cluster")
+        lines.insert(0, f"# add the {settings.kafka_security_protocol} settings of this cluster")
     return "\n".join(lines)

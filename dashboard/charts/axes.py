@@ -1,0 +1,85 @@
+"""Axes that all charts share, and the sparkline, which has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+# Most of a refresh is spent in Altair looking up its schema and copying charts. So channels are objects wherever Altair would
+# have to infer them (``X2``, ``YValue``), and only the outermost chart of a layered one has data.
+
+#: An Altair chart of any kind; Altair's own types are lost by its methods.
+Figure = Any
+
+#: The colour of anomalies: vermilion, visible on light and dark, and distinct from blue with any colour vision.
+ANOMALY = "#d55e00"
+
+#: Number format of axes: ``0``, ``500``, ``1.2k``, ``1B``. Vega's own writes ``0k``, and a half as ``500m``.
+SHORT = "abs(datum.value) < 1000 ? format(datum.value, ',~r') : replace(format(datum.value, '~s'), 'G', 'B')"
+#: Axis labels of shares, in percent.
+PERCENT = "format(datum.value * 100, '~r')"
+
+#: Part of a bar's length that is drawn; the rest is the gap to the next one.
+_DRAWN = 0.88
+_DAY = 86_400
+
+
+def times(starts: Sequence[float]) -> pd.Series[Any]:
+    """Return moments (s since the epoch) as a column."""
+    return pd.Series(pd.to_datetime(list(starts), unit="s", utc=True))
+
+
+def bar_ends(starts: Sequence[int], bar_seconds: int) -> pd.Series[Any]:
+    """Return where the bars that begin at ``starts`` end."""
+    return times([start + bar_seconds * _DRAWN for start in starts])
+
+
+def x_axis(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X:
+    """Return the axis of event time, in UTC whatever the viewer's time zone."""
+    midnight = "utcFormat(datum.value, '%H:%M') == '00:00'"
+    expression = (
+        "utcFormat(datum.value, '%-d %b')"
+        if bar_seconds >= _DAY
+        else f"{midnight} ? utcFormat(datum.value, '%-d %b') : utcFormat(datum.value, '%H:%M')"
+    )
+    axis = alt.Axis(
+        title="Event time (UTC)" if labels else None,
+        labelExpr=expression,
+        grid=False,
+        labels=labels,
+        tickCount=7,
+        labelFlush=True,
+    )
+    # "binned" draws bars from start to end; with plain times they would be horizontal.
+    binned: Any = "binned" if bars else alt.Undefined
+    return alt.X("start:T", bin=binned, scale=alt.Scale(type="utc"), axis=axis)
+
+
+def y_axis(field: str, title: str, **more: Any) -> alt.Y:
+    """Return a vertical axis; ``more`` are its other properties."""
+    # Equal space for labels in every chart, so that the time axes of stacked charts are aligned.
+    axis = alt.Axis(tickCount=4, minExtent=44, **more.pop("axis", {"labelExpr": SHORT}))
+    return alt.Y(f"{field}:Q", title=title, axis=axis, **more)
+
+
+def number_axis(field: str, title: str, **more: Any) -> alt.Y:
+    """Return the vertical axis of a count, without fractions."""
+    return y_axis(field, title, axis={"labelExpr": SHORT, "tickMinStep": 1}, **more)
+
+
+def from_zero(values: Sequence[float]) -> alt.Scale:
+    """Return a scale of shares that begins at zero, and keeps its zero at the left if nothing is above zero."""
+    return alt.Scale(nice=True, domainMin=0) if any(value > 0 for value in values) else alt.Scale(domain=[0, 1])
+
+
+def spark(series: Sequence[float | None]) -> Figure:
+    """Draw a sparkline; an unmeasured value leaves a gap."""
+    frame = pd.DataFrame({"at": range(len(series)), "value": pd.array(list(series), dtype="float64")})
+    base = alt.Chart(frame, height=46).encode(
+        x=alt.X("at:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
+        y=alt.Y("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=3)),
+    )
+    return base.mark_line(strokeWidth=1.8, aria=False, clip=False)

@@ -1,0 +1,108 @@
+"""Revenue and orders over time, with the incidents of sales marked on the revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.axes import ANOMALY, Figure, bar_ends, number_axis, times, x_axis, y_axis
+from dashboard.text.formats import bar_period
+from dashboard.text.incidents import reading, what
+from stream_app.monitor.incident import Incident
+from stream_app.views.figures import SalesPoint
+
+#: Metrics whose incidents are marked.
+METRICS = frozenset({"volume", "revenue", "average_order"})
+#: Direction → symbol, so that nobody needs to distinguish colours.
+_SYMBOLS = {"high": "triangle-up", "low": "triangle-down", "changed": "diamond"}
+#: Vertical position of the symbols: pixels from the top.
+_TOP = alt.YValue(6)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """An incident on the chart: from ``start`` to ``end`` (s), ``direction`` high, low or changed, and a line of text."""
+
+    start: int
+    end: int
+    direction: str
+    text: str
+
+
+def anomalies_of(incidents: Sequence[Incident], sales: str | None, currency: str | None) -> list[Anomaly]:
+    """Return the incidents that are marked: those of the entity ``sales`` that are about its volume or money."""
+    return [
+        Anomaly(
+            one.start,
+            one.end,
+            one.direction if one.direction in {"high", "low"} else "changed",
+            f"{what(one)} {one.direction}: {reading(one, currency)}",
+        )
+        for one in incidents
+        if one.entity == sales and one.metric in METRICS
+    ]
+
+
+def sales_over_time(
+    series: Sequence[SalesPoint], bar_seconds: int, currency: str | None, anomalies: Sequence[Anomaly] = ()
+) -> tuple[Figure, Figure]:
+    """Draw revenue and orders as bars, two charts on the same time axis; an unfinished bar is pale.
+
+    Anomalies are pale bands on the revenue with a triangle above: it points down for less than expected.
+    """
+    starts = [point.start for point in series]
+    frame = pd.DataFrame(
+        {
+            "start": times(starts),
+            "end": bar_ends(starts, bar_seconds),
+            "period": [bar_period(start, bar_seconds) for start in starts],
+            "revenue": [point.revenue for point in series],
+            "orders": [point.orders for point in series],
+            "state": ["complete" if point.complete else "still counting" for point in series],
+        }
+    )
+    unit = f"Revenue ({currency})" if currency else "Revenue"
+    tooltip = [
+        alt.Tooltip("period:N", title="Period"),
+        alt.Tooltip("revenue:Q", title=unit, format=",.2f"),
+        alt.Tooltip("orders:Q", title="Orders", format=",d"),
+        alt.Tooltip("state:N", title="State"),
+    ]
+    opacity = alt.OpacityValue(0.4, condition={"test": "datum.state == 'complete'", "value": 1.0})
+
+    def panel(y: alt.Y, height: int, *, labels: bool) -> Figure:
+        return (
+            alt.Chart(frame, height=height)
+            .mark_bar(aria=False)
+            .encode(x=x_axis(bar_seconds, labels=labels), x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
+        )
+
+    revenue = panel(y_axis("revenue", unit), 215, labels=False)
+    low = starts[0] if starts else 0
+    high = starts[-1] + bar_seconds if starts else 0
+    shown = [one for one in anomalies if one.end > low and one.start < high]
+    # Always layered, with or without anomalies: a chart that changes its type would be redrawn from scratch.
+    return alt.layer(*_marked(shown, low, high), revenue), panel(number_axis("orders", "Orders"), 135, labels=True)
+
+
+def _marked(anomalies: Sequence[Anomaly], low: int, high: int) -> tuple[Figure, Figure]:
+    frame = pd.DataFrame(
+        {
+            "start": times([max(one.start, low) for one in anomalies]),
+            "end": times([min(one.end, high) for one in anomalies]),
+            "middle": times([(max(one.start, low) + min(one.end, high)) / 2 for one in anomalies]),
+            "direction": [one.direction for one in anomalies],
+            "text": [one.text for one in anomalies],
+        }
+    )
+    tooltip = [alt.Tooltip("text:N", title="Anomaly")]
+    scale = alt.Scale(domain=list(_SYMBOLS), range=list(_SYMBOLS.values()))
+    bands = alt.Chart(frame).mark_rect(color=ANOMALY, opacity=0.17, aria=False)
+    points = alt.Chart(frame).mark_point(filled=True, size=95, opacity=1, color=ANOMALY, aria=False)
+    return (
+        bands.encode(x=alt.X("start:T"), x2=alt.X2("end:T"), tooltip=tooltip),
+        points.encode(x=alt.X("middle:T"), y=_TOP, shape=alt.Shape("direction:N", scale=scale, legend=None), tooltip=tooltip),
+    )

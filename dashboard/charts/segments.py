@@ -1,0 +1,57 @@
+"""Rejected records, or the findings of one rule, by segment value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.axes import Figure, from_zero
+from dashboard.text.words import visible
+from stream_app.views.breakdown import SegmentRow
+
+#: Maximum number of segment values in the chart: those with most records.
+MOST_SHOWN = 12
+_LONGEST_LABEL = 40
+
+
+def segments(rows: Sequence[SegmentRow], rule: str | None = None) -> Figure:
+    """Draw the share of rejected records, or of findings of ``rule``, by segment value, worst first."""
+    counted = "Rejected" if rule is None else "Findings"
+    top = sorted(rows, key=lambda row: -row.received)[:MOST_SHOWN]
+    top.sort(key=lambda row: -row.share_of(rule))
+    shares = [100 * row.share_of(rule) for row in top]
+    values = [visible(row.value) for row in top]
+    frame = pd.DataFrame(
+        {
+            "value": pd.Series(values, dtype="str"),
+            "records": [row.received for row in top],
+            "counted": [row.counted(rule) for row in top],
+            "share": shares,
+            "text": [f"{share:.2f} %" for share in shares],
+            "label": [value if len(value) <= _LONGEST_LABEL else f"{value[: _LONGEST_LABEL - 1]}…" for value in values],
+            # Space for the text after the longest bar.
+            "room": [share * 1.25 for share in shares],
+        }
+    )
+    y = alt.Y("label:N", title=None, sort=list(frame["label"]), axis=alt.Axis(grid=False, labelPadding=8, labelLimit=150))
+    x = alt.X(
+        "share:Q",
+        title=f"{counted} (% of records in)",
+        axis=alt.Axis(tickCount=4, labelExpr="format(datum.value, '~r')"),
+        scale=from_zero(shares),
+    )
+    tooltip = [
+        alt.Tooltip("value:N", title="Value"),
+        alt.Tooltip("text:N", title=counted),
+        alt.Tooltip("counted:Q", title="Number", format=",d"),
+        alt.Tooltip("records:Q", title="Records in", format=",d"),
+    ]
+    base = alt.Chart(height=alt.Step(26)).encode(y=y, x=x, tooltip=tooltip)
+    return alt.layer(
+        base.mark_bar(height=11, cornerRadiusEnd=4, aria=False),
+        base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q")),
+        base.mark_text(aria=False, align="left", dx=7, fontSize=11.5).encode(text=alt.Text("text:N")),
+        data=frame,
+    )

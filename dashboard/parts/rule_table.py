@@ -1,0 +1,71 @@
+"""Tables of rules with findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.parts import grid, tables
+from dashboard.text import formats
+from dashboard.text.advice import NO_VALUE
+from stream_app.views.breakdown import RuleCount
+from stream_app.views.quality import QualityView
+
+
+def top_rules(rows: Sequence[RuleCount]) -> None:
+    """Draw a short table of rules."""
+    frame = tables.rules(rows)[["Rule", "Entity", "Findings", "Share", "Effect"]]
+    grid.grid(frame, "rules", _columns(frame), placeholder=formats.NOTHING)
+
+
+def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[str, str], RuleCount | None] | None:
+    """Draw all rules; return the opened one as (entity, rule), with its count in the range (None: no findings any more)."""
+    key = f"rules-{view.range.value}-{'-'.join(sorted({row.entity for row in rows}))}"
+    order: dict[tuple[str, str], RuleCount] = {(row.entity, row.rule): row for row in rows}
+    ids, opened = grid.chosen(key, list(order))
+    # While a rule is open the order of rows stays, and their figures are the newest.
+    frame = tables.rules([order.get(one) or _without_findings(one) for one in ids], view.trends)
+    if view.counts_before is None:
+        frame = frame.drop(columns="Before")
+    currency = view.currency or ""
+    grid.openable(
+        frame,
+        key,
+        {
+            **_columns(frame),
+            "Before": st.column_config.NumberColumn(help="In the previous range", format="localized", width="small"),
+            "Value at risk": st.column_config.NumberColumn(
+                f"At risk ({currency})" if currency else "At risk",
+                help=f"{formats.NOTHING}: the records do not tell their value; {NO_VALUE}.",
+                format="accounting",
+                width="small",
+            ),
+            "Trend": st.column_config.AreaChartColumn("Trend", y_min=0, width="small"),
+            "Meaning": st.column_config.TextColumn(width="medium"),
+            "Why it matters": st.column_config.TextColumn(width="large"),
+        },
+        placeholder=formats.NOTHING,
+    )
+    return None if opened is None else (opened, order.get(opened))
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "Rule": st.column_config.TextColumn(width="medium"),
+        "Findings": st.column_config.NumberColumn(format="localized", width="small"),
+        "Share": st.column_config.ProgressColumn(
+            "Share",
+            help="Findings ÷ records in",
+            format="%.2f %%",
+            min_value=0.0,
+            max_value=max(float(frame["Share"].max()), 0.01),
+            width="small",
+        ),
+    }
+
+
+def _without_findings(rule: tuple[str, str]) -> RuleCount:
+    return RuleCount(*rule, "", "", "No findings in this range any more.", None, 0, None, 0.0, None)

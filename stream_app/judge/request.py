@@ -1,0 +1,88 @@
+"""Questions to the store, or to the memory of one process, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream_app.contract.model import Unique
+from stream_app.judge.related import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Ids that records refer to; with ``values``, what is known of each is wanted too."""
+
+    entity: str
+    ids: list[str]
+    values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ids to be claimed for their records (``claim``), or only compared with who holds them.
+
+    A holder is the ``headrace.source`` of a record, and after a space a fingerprint of its content where that matters.
+    """
+
+    rule: str
+    claim: bool
+    ids: list[str]
+    holders: list[bytes]
+
+    @property
+    def distinct(self) -> bool:
+        """True if no id occurs twice."""
+        return len({*self.ids}) == len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a request.
+
+    Attributes:
+        missing: per ``Wanted``, the indexes of ids that are not known.
+        repeats, contradictions: per ``Claim``, the indexes of ids that another record holds, with the same content or
+            with other content.
+        values: per ``Wanted`` with values, what is known of each id; empty where nothing is.
+        upto, notes: the ``Note`` that was stored for these offsets before; -1 and empty when there was none.
+    """
+
+    missing: Sequence[Sequence[int]] = ()
+    repeats: Sequence[Sequence[int]] = ()
+    contradictions: Sequence[Sequence[int]] = ()
+    values: Sequence[Sequence[bytes]] = ()
+    upto: int = -1
+    notes: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """One foreign key of a request: its ids that are not remembered, and what is remembered of the others."""
+
+    ids: list[Any]
+    with_fields: bool
+    memory: dict[Any, Known]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One claim of a request: the uniqueness that it is about, and the index of the record behind each of its ids."""
+
+    unique: Unique
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Ids and keys to look up; false if there are none. The other attributes are for ``settle``, which needs them again."""
+
+    wanted: list[Wanted]
+    claims: list[Claim]
+    references: list[Remembered] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.wanted or self.claims)

@@ -1,0 +1,183 @@
+"""Counts of a range broken down, the same on pages and in reports: by rule, segment value, repair, empty and unknown field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import Counts
+from stream_app.counts.summary import MINOR, at_risk
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """Findings of one rule in a range.
+
+    Attributes:
+        previous: findings in the previous range; None if the stream does not cover it.
+        share: findings ÷ records received of its entity; ``previous_share`` the same in the previous range.
+        at_risk_minor: minor units; None if the rule's findings do not tell what a record is worth.
+    """
+
+    entity: str
+    rule: str
+    severity: str
+    dimension: str
+    message: str
+    impact: str | None
+    count: int
+    previous: int | None
+    share: float
+    at_risk_minor: int | None
+    previous_share: float | None = None
+
+    @property
+    def at_risk(self) -> float | None:
+        """Value at risk in units of currency."""
+        return None if self.at_risk_minor is None else self.at_risk_minor / MINOR
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """One value of a segment field. ``findings``: rule → findings; ``revenue`` in units of currency."""
+
+    entity: str
+    field: str
+    value: str
+    received: int
+    rejected: int
+    revenue: float
+    findings: Mapping[str, int]
+
+    @property
+    def rejected_share(self) -> float:
+        """Rejected ÷ received records; 0 if none was received."""
+        return self.share_of(None)
+
+    def counted(self, rule: str | None) -> int:
+        """Rejected records, or findings of ``rule``."""
+        return self.rejected if rule is None else self.findings.get(rule, 0)
+
+    def share_of(self, rule: str | None) -> float:
+        """Rejected records, or findings of ``rule``, ÷ received records; 0 if none was received."""
+        return self.counted(rule) / self.received if self.received else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Repairs of one cleaning step. ``share``: repairs ÷ received records."""
+
+    entity: str
+    field: str
+    step: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class NullField:
+    """An optional field that was null or absent. ``share``: of judged records; ``before``: in the previous range."""
+
+    entity: str
+    field: str
+    count: int
+    share: float
+    before: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownField:
+    """A field that is not in the contract. ``previous``: records in the previous range; None if not covered."""
+
+    entity: str
+    name: str
+    count: int
+    previous: int | None
+
+
+def by_rule(
+    contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts], before: Mapping[str, Counts] | None
+) -> tuple[RuleCount, ...]:
+    """Return every rule with findings in the range, most findings first."""
+    rows = []
+    for entity, now in counts.items():
+        contract = contracts[entity]
+        then = None if before is None else before[entity]
+        for rule_id, found in now.findings.items():
+            rule = contract.rules.get(rule_id)
+            previous = None if then is None else then.findings.get(rule_id, 0)
+            rows.append(
+                RuleCount(
+                    entity=entity,
+                    rule=rule_id,
+                    severity=rule.severity if rule else "",
+                    dimension=rule.dimension if rule else "",
+                    message=rule.message if rule else "The contract in force does not contain this rule.",
+                    impact=rule.impact if rule else None,
+                    count=found,
+                    previous=previous,
+                    share=found / now.received if now.received else 0.0,
+                    at_risk_minor=at_risk(contract, rule_id, now.at_risk_minor),
+                    previous_share=previous / then.received
+                    if then is not None and previous is not None and then.received
+                    else None,
+                )
+            )
+    return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.rule)))
+
+
+def by_segment(counts: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:
+    """Return every segment value, those with most records first within a field."""
+    rows = [
+        SegmentRow(
+            entity=entity,
+            field=name,
+            value=value,
+            received=segment.received,
+            rejected=segment.rejected,
+            revenue=segment.revenue_minor / MINOR,
+            findings=segment.findings,
+        )
+        for entity, one in counts.items()
+        for name, values in one.segments.items()
+        for value, segment in values.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.entity, row.field, -row.received, row.value)))
+
+
+def by_repair(counts: Mapping[str, Counts]) -> tuple[Repair, ...]:
+    """Return every cleaning step that repaired something, most repairs first."""
+    rows = []
+    for entity, one in counts.items():
+        for name, number in one.repairs.items():
+            field, _, step = name.rpartition(".")
+            rows.append(Repair(entity, field, step, number, number / one.received if one.received else 0.0))
+    return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.field, row.step)))
+
+
+def null_fields(counts: Mapping[str, Counts], before: Mapping[str, Counts] | None) -> tuple[NullField, ...]:
+    """Return the optional fields that were empty in the range or the previous one, largest share first."""
+    rows = []
+    for entity, one in counts.items():
+        then = before[entity] if before is not None else None
+        judged, judged_before = _judged(one), _judged(then) if then else 0
+        for name in sorted({*one.nulls, *(then.nulls if then else ())}):
+            share_before = then.nulls.get(name, 0) / judged_before if then and judged_before else None
+            share = one.nulls.get(name, 0) / judged if judged else 0.0
+            rows.append(NullField(entity, name, one.nulls.get(name, 0), share, share_before))
+    return tuple(sorted(rows, key=lambda row: (-row.share, row.entity, row.field)))
+
+
+def unknown_fields(counts: Mapping[str, Counts], before: Mapping[str, Counts] | None) -> tuple[UnknownField, ...]:
+    """Return the fields that are not in the contract, most records first."""
+    rows = [
+        UnknownField(entity, name, number, None if before is None else before[entity].unknown.get(name, 0))
+        for entity, one in counts.items()
+        for name, number in one.unknown.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.name)))
+
+
+def _judged(counts: Counts) -> int:
+    return counts.clean + counts.rejected

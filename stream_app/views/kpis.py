@@ -1,0 +1,133 @@
+"""Key numbers: a value over the range, the previous range and a sparkline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stream_app.counts.fields import Counts
+from stream_app.counts.summary import MINOR, EntityTotals, Quality, conversion_rate
+from stream_app.views.figures import Figures
+from stream_app.views.ranges import SPARK_POINTS, groups
+from stream_app.views.totals import quality_of
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """A number over a range.
+
+    Attributes:
+        value: None if nothing was measured.
+        previous: the number over the previous range; None also if the stream does not cover it.
+        series: the number in equal parts of the range, oldest first, without the unfinished last one.
+    """
+
+    value: float | None
+    previous: float | None = None
+    series: tuple[float | None, ...] = ()
+
+    @property
+    def change(self) -> float | None:
+        """Relative change, 0.1 for +10 %; None if there is nothing to compare with."""
+        if self.value is None or not self.previous:
+            return None
+        return (self.value - self.previous) / abs(self.previous)
+
+    @property
+    def difference(self) -> float | None:
+        """``value`` − ``previous``, the change of a share."""
+        return None if self.value is None or self.previous is None else self.value - self.previous
+
+
+@dataclass(frozen=True, slots=True)
+class Kpis:
+    """The shop's key numbers; revenue in units of ``currency``, rates and scores between 0 and 1."""
+
+    active_customers: Kpi
+    orders: Kpi
+    revenue: Kpi
+    conversion_rate: Kpi
+    quality_score: Kpi
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """The key numbers of one period."""
+
+    active: int
+    orders: int
+    revenue: float
+    conversion: float | None
+    score: float | None
+
+
+def kpis_of(figures: Figures, measured: Quality) -> Kpis:
+    """Compute the key numbers of a range; ``measured`` is its quality. Pure."""
+    read, span = figures.read, figures.span
+    now, before = _of_range(figures, measured), None
+    if span is not None and span.previous is not None and figures.before is not None:
+        before = _of_period(figures, figures.before, span.previous, span.start)
+    series = [_of_period(figures, figures.between(*part), *part) for part in _parts(figures)]
+
+    def kpi(number: Callable[[_Numbers], float | None]) -> Kpi:
+        return Kpi(number(now), None if before is None else number(before), tuple(number(one) for one in series))
+
+    # Without a sales entity there is no previous number of sales either.
+    def sales(number: Callable[[_Numbers], float | None]) -> Kpi:
+        found = kpi(number)
+        return found if figures.sales else Kpi(found.value, None, found.series)
+
+    return Kpis(
+        active_customers=sales(lambda one: one.active),
+        orders=sales(lambda one: one.orders),
+        revenue=sales(lambda one: one.revenue),
+        conversion_rate=sales(lambda one: one.conversion),
+        quality_score=kpi(lambda one: one.score),
+        currency=read.stream.currency,
+    )
+
+
+def _of_range(figures: Figures, measured: Quality) -> _Numbers:
+    read = figures.read
+    counts = figures.counts[figures.sales] if figures.sales else Counts()
+    if read.all_time or read.span is None:
+        total = read.stream.totals[figures.sales] if figures.sales else EntityTotals()
+        active, orders = total.active_customers, total.orders
+    else:
+        active = read.distinct.get(("customers", read.span.start, read.span.end), 0)
+        orders = figures.orders(counts, read.span.start, read.span.end)
+    return _Numbers(active, orders, counts.revenue_minor / MINOR, conversion_rate(active, _known(figures)), measured.score)
+
+
+def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
+    sold = counts[figures.sales] if figures.sales else Counts()
+    active = figures.read.distinct.get(("customers", start, end), 0)
+    return _Numbers(
+        active,
+        figures.orders(sold, start, end),
+        sold.revenue_minor / MINOR,
+        conversion_rate(active, _known(figures)),
+        quality_of(figures.contracts, counts).score,
+    )
+
+
+def _known(figures: Figures) -> int:
+    """Return the number of known customers."""
+    contract = figures.contracts[figures.sales] if figures.sales else None
+    customers = figures.read.stream.totals.get(contract.customer_entity or "") if contract else None
+    return customers.known if customers else 0
+
+
+def _parts(figures: Figures) -> list[tuple[int, int]]:
+    """Return equal parts of the range that are finished: an unfinished part would make every sparkline end in a fall.
+
+    Parts before the start of the stream are left out: there was nothing to measure.
+    """
+    first, stream_ms = figures.read.first, figures.read.stream.stream_ms
+    parts = groups(figures.span, SPARK_POINTS) if figures.span else ()
+    return [
+        (start, end)
+        for start, end in parts
+        if (first is None or end > first) and (stream_ms is None or end * 1000 <= stream_ms)
+    ]

@@ -1,0 +1,149 @@
+"""Reads that every view begins with: the stream's state, and the windows of one range, each as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.samples import CleanRecord, RecentFinding
+from stream_app.counts.summary import EntityTotals, sales_entity
+from stream_app.counts.window import Window
+from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.store.queries import Queries
+from stream_app.store.spans import Cut
+from stream_app.store.states import EntityState, stream_ms
+from stream_app.views.ranges import Chosen, TimeRange, cuts_of, span_of
+from stream_app.windows.grain import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The stream's state without any window.
+
+    Attributes:
+        read_at: wall time in ms since the epoch.
+        contracts: entity → contract, the sales entity first.
+        stream_ms: the stream's time; None before the first record.
+    """
+
+    read_at: int
+    contracts: Mapping[str, ContractSummary]
+    states: Mapping[str, EntityState] = field(default_factory=dict)
+    workers: tuple[Heartbeat, ...] = ()
+    findings: tuple[RecentFinding, ...] = ()
+    stream_ms: int | None = None
+
+    @property
+    def sales(self) -> str | None:
+        """The entity that sales are counted from."""
+        return sales_entity(self.contracts)
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of the sales."""
+        return self.contracts[self.sales].currency if self.sales else None
+
+    @property
+    def totals(self) -> dict[str, EntityTotals]:
+        """All-time totals by entity."""
+        return {entity: state.totals for entity, state in self.states.items()}
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Records that wait for reference data, by entity."""
+        return {entity: state.waiting for entity, state in self.states.items()}
+
+    @property
+    def lag(self) -> dict[str, int]:
+        """Unread records by entity; an entity that no worker reports is missing."""
+        return total_lag(self.workers)
+
+    @property
+    def processed_at_ms(self) -> int | None:
+        """Wall time in ms of the last applied batch of any entity."""
+        return max((at for state in self.states.values() if (at := state.freshness.processed_at) is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeCounts:
+    """Counts in one range and in the one before it.
+
+    Attributes:
+        first: start of the stream in seconds; None before the first record.
+        span: the windows of the range; None before the first record.
+        windows: entity → windows of the range and of the previous one.
+        distinct: distinct customers and orders by period.
+        preview: the newest clean records of the sales entity.
+    """
+
+    stream: Stream
+    chosen: Chosen
+    span: Span | None = None
+    first: int | None = None
+    windows: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
+    distinct: Mapping[Cut, int] = field(default_factory=dict)
+    preview: tuple[CleanRecord, ...] = ()
+
+    @property
+    def all_time(self) -> bool:
+        """True if the range has no limits, so that totals come from the all-time counts."""
+        return self.chosen is TimeRange.ALL or self.span is None
+
+    @property
+    def clipped(self) -> bool:
+        """True if the stream is older than the windows that charts are drawn from."""
+        return (
+            self.chosen is TimeRange.ALL and self.span is not None and self.first is not None and self.first < self.span.start
+        )
+
+    @property
+    def has_previous(self) -> bool:
+        """True if the stream covers the whole previous range."""
+        span = self.span
+        return (
+            not self.all_time
+            and span is not None
+            and span.previous is not None
+            and self.first is not None
+            and self.first <= span.previous
+        )
+
+
+def read_stream(queries: Queries, *, findings: int = 0) -> Stream:
+    """Read the stream's state in two round trips. ``findings``: number of recent findings to read.
+
+    Raises:
+        StoreError: Redis is unavailable, or its keys are not Headrace's.
+    """
+    contracts, workers, recent = queries.announced(findings)
+    states = queries.states(contracts)
+    return Stream(queries.now(), contracts, states, workers, recent, stream_ms(contracts, states))
+
+
+def read_range(
+    queries: Queries, chosen: Chosen, *, findings: int = 0, records: int = 0, distinct: bool = False, segments: bool = False
+) -> RangeCounts:
+    """Read a range and the previous one in six round trips. A range ends with the window that contains the stream's time.
+
+    Args:
+        findings: number of recent findings to read.
+        records: number of recent clean records of the sales entity to read.
+        distinct: count distinct customers and orders.
+        segments: read the counts of segments.
+
+    Raises:
+        StoreError: Redis is unavailable, or its keys are not Headrace's.
+    """
+    stream = read_stream(queries, findings=findings)
+    contracts = stream.contracts
+    first = queries.first(contracts, stream.states)
+    span = None if stream.stream_ms is None else span_of(chosen, first, stream.stream_ms / 1000)
+    starts, preview = queries.starts(contracts, span, sales=stream.sales, records=records)
+    if span is None:
+        return RangeCounts(stream, chosen, None, first, preview=preview)
+    if distinct:
+        windows, counted = queries.windows(contracts, span, starts, sales=stream.sales, segments=segments, cuts=cuts_of(span))
+    else:
+        windows, counted = queries.windows(contracts, span, starts, segments=segments)
+    return RangeCounts(stream, chosen, span, first, windows, counted, preview)

@@ -1,0 +1,78 @@
+"""Totals of counts, the same on pages and in reports: records, conformity, quality, findings, value at risk, orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import Counts
+from stream_app.counts.summary import Quality, conformity, overall_quality, quality, value_at_risk
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All given entities together.
+
+    Attributes:
+        findings: findings of all rules.
+        lowering: findings of rules that lower the score, ``info`` rules excluded.
+        at_risk_minor: value at risk in minor units, summed over rules; None if no entity has prices.
+    """
+
+    received: int
+    clean: int
+    rejected: int
+    findings: int
+    lowering: int
+    at_risk_minor: int | None
+    quality: Quality
+
+    @property
+    def judged(self) -> int:
+        """Records with a verdict."""
+        return self.clean + self.rejected
+
+    @property
+    def conformity(self) -> float | None:
+        """Share of judged records that are clean; None if none was judged."""
+        return conformity(self.clean, self.rejected)
+
+
+def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Totals:
+    """Total the counts of the entities in ``counts``; each must have a contract."""
+    priced = {entity: one for entity, one in counts.items() if contracts[entity].revenue}
+    return Totals(
+        received=sum(one.received for one in counts.values()),
+        clean=sum(one.clean for one in counts.values()),
+        rejected=sum(one.rejected for one in counts.values()),
+        findings=sum(sum(one.findings.values()) for one in counts.values()),
+        lowering=sum(_lowering(contracts[entity], one) for entity, one in counts.items()),
+        at_risk_minor=sum(value_at_risk(contracts[entity], one.at_risk_minor) for entity, one in priced.items())
+        if priced
+        else None,
+        quality=quality_of(contracts, counts),
+    )
+
+
+def _lowering(contract: ContractSummary, counts: Counts) -> int:
+    return sum(
+        found for rule_id, found in counts.findings.items() if (rule := contract.rules.get(rule_id)) is not None and rule.counts
+    )
+
+
+def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:
+    """Return the quality over the entities in ``counts``, weighted by their records."""
+    return overall_quality(
+        (one.received, quality(contracts[entity], one.received, one.findings)) for entity, one in counts.items()
+    )
+
+
+def orders_of(contract: ContractSummary, counts: Counts, distinct: int) -> int:
+    """Return the number of orders: ``distinct`` order numbers, or clean records if each is an order of its own."""
+    return distinct if contract.order and not contract.order_unique else counts.clean
+
+
+def average_order(revenue_minor: int, orders: int) -> int | None:
+    """Return the average value of an order in minor units; None without orders."""
+    return round(revenue_minor / orders) if orders else None
