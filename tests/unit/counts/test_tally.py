@@ -327,3 +327,8 @@ def test_values_of_clean_records_are_learned_by_week() -> None:
     # 2024-05-01 is in week 2834; the finding of an unknown field is a warning, so that the second order teaches nothing.
     assert (rule, week, counts) == ("quantity_outlier", 2834, {"3|14": 2})
     assert Tally(rows.contract).learned() == []
+
+
+def test_what_cannot_be_read_is_worth_nothing() -> None:
+    totals = counted(Judge(ORDERS).judge_all([b"not JSON", None], [AS_OF, AS_OF])).totals()
+    assert totals == {"in": 2, "rejected": 2, "f:record.syntax": 1, "f:record.tombstone": 1}
