@@ -92,7 +92,7 @@ def test_the_end_says_whether_it_recovered_or_lasts() -> None:
     recovered = body(Change("closed", incident(state="closed", outcome="recovered")))
     accepted = body(Change("closed", incident(state="closed", outcome="accepted")))
     assert recovered.splitlines()[2:] == ["It has recovered."]
-    assert accepted.splitlines()[2:] == ["It has lasted and counts as normal now."]
+    assert accepted.splitlines()[2:] == ["It has lasted and is the new normal."]
 
 
 @pytest.mark.parametrize(
