@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.judge.lookups import PLAIN, Found, LookUps
-from stream_app.judge.related import Known
+from stream_app.judge.lookups import LookUps
+from stream_app.judge.related import PLAIN, Known
+from stream_app.judge.request import Found
 from tests.support.records import AS_OF, GOOD, encoded, judge_of, shop
 
 

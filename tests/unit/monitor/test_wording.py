@@ -91,8 +91,8 @@ def test_the_segment_that_stands_out_is_compared_with_the_others_or_with_before(
 def test_the_end_says_whether_it_recovered_or_lasts() -> None:
     recovered = body(Change("closed", incident(state="closed", outcome="recovered")))
     accepted = body(Change("closed", incident(state="closed", outcome="accepted")))
-    assert recovered.splitlines()[2:] == ["It is as before again."]
-    assert accepted.splitlines()[2:] == ["It has lasted and counts as normal now."]
+    assert recovered.splitlines()[2:] == ["It has recovered."]
+    assert accepted.splitlines()[2:] == ["It has lasted and is the new normal."]
 
 
 @pytest.mark.parametrize(
