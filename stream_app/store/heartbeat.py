@@ -43,7 +43,9 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> bytes:
         """Return the stored document."""
-        return msgspec.json.encode(self)
+        # An error may quote text that is not UTF-8, such as a file's name; JSON cannot contain it.
+        error = None if self.error is None else self.error.encode("utf-8", "backslashreplace").decode()
+        return msgspec.json.encode(msgspec.structs.replace(self, error=error))
 
 
 def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:
