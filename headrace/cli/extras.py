@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 
 #: Import name → the part that needs the package, and the extra.
@@ -33,5 +34,5 @@ def require(*packages: str) -> None:
         ModuleNotFoundError: one is not; ``missing`` makes the message.
     """
     for package in packages:
-        if find_spec(package) is None:
+        if package not in sys.modules and find_spec(package) is None:
             raise ModuleNotFoundError(name=package)

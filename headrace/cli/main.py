@@ -75,7 +75,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Headrace validates a shop's events while they stream: raw topics in, clean and dead-letter topics out, exact counts.
 
-    Settings are HEADRACE_… environment variables; docs/reference/settings.md lists them.
+    Settings are environment variables; docs/reference/settings.md lists them.
     """
 
 
