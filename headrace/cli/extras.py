@@ -34,5 +34,5 @@ def require(*packages: str) -> None:
         ModuleNotFoundError: one is not; ``missing`` makes the message.
     """
     for package in packages:
-        if package not in sys.modules and find_spec(package) is None:
+        if sys.modules.get(package) is None and find_spec(package) is None:
             raise ModuleNotFoundError(name=package)

@@ -106,7 +106,8 @@ def test_no_period_is_reported_before_all_workers_have_read_it(settings: Setting
     watched = Watched(settings, shop, HOUR)
 
     def beat(worker: str, behind: int | None = None) -> None:
-        shop.beat(worker=worker, at=time.time_ns() // 1_000_000 + 1, behind=None if behind is None else at(behind))
+        time.sleep(0.002)  # later than the look before, and not later than the next one, in whole milliseconds
+        shop.beat(worker=worker, at=time.time_ns() // 1_000_000, behind=None if behind is None else at(behind))
 
     beat("w-1")
     beat("w-2")
