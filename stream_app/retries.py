@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -96,9 +97,29 @@ class Retry:
         Raises:
             GaveUp: it still fails after ``give_up_after`` seconds.
         """
-        begin = f"{self.subject}: " if self.subject else ""
+        began = time.monotonic()
+        try:
+            # Nearly every call succeeds at once, and takes none of the machinery below.
+            result = await action()
+        except self.on as error:
+            result = await self._again(what, action, error, began)
+        if self.report is not None and self.report.recovered():
+            log.log(self.level, "%srecovered", self._begin)
+        return result
+
+    @property
+    def _begin(self) -> str:
+        return f"{self.subject}: " if self.subject else ""
+
+    async def _again(self, what: str, action: Callable[[], Awaitable[T]], first: BaseException, began: float) -> T:
+        """Repeat an action whose first attempt, at ``began``, has failed with ``first``."""
+        failure: BaseException | None = first
 
         async def attempt() -> T:
+            nonlocal failure
+            if failure is not None:
+                error, failure = failure, None
+                raise error
             return await action()
 
         def failed(state: tenacity.RetryCallState) -> None:
@@ -106,15 +127,15 @@ class Retry:
                 self.report.trouble(f"could not {what}: {_name(state)}")
 
         def again(state: tenacity.RetryCallState) -> None:
-            log.log(self.level, "%scould not %s (%s); again in %.1f s", begin, what, _name(state), state.upcoming_sleep)
+            log.log(self.level, "%scould not %s (%s); again in %.1f s", self._begin, what, _name(state), state.upcoming_sleep)
 
         def give_up(state: tenacity.RetryCallState) -> NoReturn:
-            waited = state.seconds_since_start or 0.0
-            raise GaveUp(f"{begin}could not {what} for {waited:.0f} s ({_name(state)}); {self.cure}") from _error(state)
+            waited = time.monotonic() - began
+            raise GaveUp(f"{self._begin}could not {what} for {waited:.0f} s ({_name(state)}); {self.cure}") from _error(state)
 
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(self.on),
-            stop=tenacity.stop_after_delay(self.give_up_after),
+            stop=lambda _state: time.monotonic() - began >= self.give_up_after,
             wait=self.policy.wait,
             sleep=self.sleep,
             after=failed,
@@ -122,8 +143,6 @@ class Retry:
             retry_error_callback=give_up,
         )
         result: T = await attempts(attempt)
-        if self.report is not None and self.report.recovered():
-            log.log(self.level, "%srecovered", begin)
         return result
 
 

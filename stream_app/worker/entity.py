@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from aiokafka.errors import KafkaError
@@ -15,7 +15,7 @@ from stream_app.judge.request import Found, Request
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import CONTRACT, Topics
-from stream_app.retries import retrying
+from stream_app.retries import Retry, retrying
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.keys import applied_field, waiting_field
@@ -36,6 +36,7 @@ class Services:
     producer: Producer
     transactions: Transactions | None
     health: Health
+    _retries: dict[str, Retry] = field(default_factory=dict)
 
     async def retry(self, subject: str, what: str, action: Callable[[], Awaitable[T]]) -> T:
         """Return what ``action`` returns; while Kafka or Redis is away, repeat it with backoff.
@@ -43,11 +44,13 @@ class Services:
         Raises:
             GaveUp: it still fails after ``give_up_after`` seconds.
         """
-        settings = self.settings
-        cure = f"is Kafka at {settings.kafka} and Redis up? Nothing was acknowledged; start the worker again."
-        again = retrying(
-            "step", on=PASSING, give_up_after=settings.give_up_after, subject=subject, cure=cure, report=self.health
-        )
+        again = self._retries.get(subject)
+        if again is None:
+            settings = self.settings
+            cure = f"is Kafka at {settings.kafka} and Redis up? Nothing was acknowledged; start the worker again."
+            again = self._retries[subject] = retrying(
+                "step", on=PASSING, give_up_after=settings.give_up_after, subject=subject, cure=cure, report=self.health
+            )
         return await again(what, action)
 
 
