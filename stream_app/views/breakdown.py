@@ -50,11 +50,6 @@ class SegmentRow:
     revenue: float
     findings: Mapping[str, int]
 
-    @property
-    def rejected_share(self) -> float:
-        """Rejected ÷ received records; 0 if none was received."""
-        return self.share_of(None)
-
     def counted(self, rule: str | None) -> int:
         """Rejected records, or findings of ``rule``."""
         return self.rejected if rule is None else self.findings.get(rule, 0)

@@ -33,7 +33,7 @@ from stream_app.store.pinned import read_pinned
 from stream_app.store.writer import Store
 from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
-from stream_app.worker.health import Health, Reporter
+from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.pipeline import process
 from stream_app.worker.waiting import WaitingRecords
@@ -70,7 +70,7 @@ class HeadraceApp:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.reporter = Reporter(self.id, self.health, raw, lambda: self.app.consumer)
+        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer)
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class HeadraceApp:
         """
         if time.monotonic() >= self._warm_until or not self.entities:
             return set()
-        behind = {entity for entity, lag in self.reporter.lag().items() if lag}
+        behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
         return {
             entity.topics.raw
             for name, entity in self.entities.items()
@@ -298,7 +298,7 @@ class HeadraceApp:
         if self.entities:
             for entity in self.entities.values():
                 entity.look_ups.refresh()
-            await self.reporter.report(self._running.store, self._running.producer)
+            await self.heartbeat.publish(self._running.store, self._running.producer)
 
 
 class _NoTables(TableManager):

@@ -81,7 +81,7 @@ class Health:
         return rate, latency
 
 
-class Reporter:
+class HeartbeatPublisher:
     """Publishes the health of one worker every second. ``topics``: entity → raw topic; ``consumer`` gives Faust's."""
 
     def __init__(self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any]) -> None:
@@ -109,7 +109,7 @@ class Reporter:
                     applied = (consumer.committed_offset(tp) or 0) - 1 if position is None else position.applied
                     yield entity, tp.partition, consumer.lag(tp, applied)
 
-    async def report(self, store: Store, producer: Producer) -> None:
+    async def publish(self, store: Store, producer: Producer) -> None:
         """Publish the health; while the store is away, nothing."""
         rate, latency = self._health.rates()
         error = self._health.error

@@ -125,3 +125,18 @@ def test_every_policy_waits_as_its_fields_say(policy: Policy) -> None:
     assert policy.first <= first <= policy.first + policy.jitter
     state.attempt_number = 100
     assert policy.wait(state) == policy.longest
+
+
+def test_the_time_of_the_first_attempt_counts() -> None:
+    attempts = 0
+
+    async def slow() -> None:
+        nonlocal attempts
+        attempts += 1
+        await asyncio.sleep(0.05)
+        raise TimeoutError
+
+    retry = retrying("step", on=(TimeoutError,), give_up_after=0.04)
+    with pytest.raises(GaveUp, match="could not answer for"):
+        asyncio.run(retry("answer", slow))
+    assert attempts == 1
