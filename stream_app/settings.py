@@ -158,6 +158,8 @@ class Settings(BaseSettings):
         url = value.get_secret_value()
         if not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
+        if "#" in url or url.partition("?")[0].count("@") > 1:
+            raise ValueError("write %23 for #, %40 for @, %2F for / and %3F for ? in the user and password of the Redis URL")
         try:
             _ = urlsplit(url).port
         except ValueError:
@@ -179,6 +181,12 @@ class Settings(BaseSettings):
                 "HEADRACE_KAFKA_SECURITY_PROTOCOL uses SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
             )
         return self
+
+    @property
+    def redis_address(self) -> str:
+        """``host:port`` of Redis for messages, without user and password; the path of a socket."""
+        parts = urlsplit(self.redis.get_secret_value())
+        return parts.netloc.rpartition("@")[2] or parts.path
 
 
 def load_settings(**overrides: Any) -> Settings:

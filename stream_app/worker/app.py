@@ -19,15 +19,16 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from stream_app.contract.model import Shop
-from stream_app.errors import SettingsError
+from stream_app.errors import HeadraceError, SettingsError
 from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
+from stream_app.kafka.diagnosis import diagnose
 from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
 from stream_app.process import cancel_all
-from stream_app.retries import GaveUp
+from stream_app.retries import PART, GaveUp
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
 from stream_app.store.writer import Store
@@ -57,7 +58,7 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
         self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
-        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
+        self.monitoring = Monitoring(shop, settings, self.id, self.health) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
@@ -135,16 +136,22 @@ class HeadraceApp:
     def _not_yet(self) -> set[str]:
         """The raw topics that are not read yet: right after an assignment, while those they refer to have a backlog here.
 
-        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic.
+        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic. Nor are
+        the topics of a stopped entity read: its full buffers would stop the other entities.
         """
+        stopped = {topic for name in self.health.stopped() for topic in self._read_topics(name)}
         if time.monotonic() >= self._warm_until or not self.entities:
-            return set()
+            return stopped
         behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
-        return {
+        return stopped | {
             entity.topics.raw
             for name, entity in self.entities.items()
             if behind & {one.to_entity for one in entity.contract.references if one.to_entity != name}
         }
+
+    def _read_topics(self, entity: str) -> tuple[str, ...]:
+        topics = self.topics.get(entity)
+        return () if topics is None else (topics.raw, topics.pending)
 
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         self._warm_until = time.monotonic() + _WARM_UP
@@ -217,7 +224,7 @@ class HeadraceApp:
     async def _fail(self, error: BaseException) -> None:
         if self.failure is None:
             self.failure = error
-            if isinstance(error, GaveUp):
+            if isinstance(error, GaveUp | HeadraceError):
                 log.error("%s", error)
                 await self._exit()
             log.error("the worker stops: %s", type(error).__name__, exc_info=error)
@@ -244,13 +251,17 @@ class HeadraceApp:
     # --- beside the stream ------------------------------------------------------------------------------------------
 
     async def _settle_waiting(self, _app: Any) -> None:
+        await self._ready()
+        # A task for each entity: one that is stopped keeps no other from settling.
+        await asyncio.gather(*(self._settle(self.entities[name], waiting) for name, waiting in self.waiting.items()))
+
+    async def _settle(self, entity: Entity, waiting: WaitingRecords) -> None:
+        PART.set(".pending")
         try:
-            await self._ready()
             while not self.app.should_stop:
-                for name, waiting in self.waiting.items():
-                    if len(waiting):
-                        closed, caught_up = await self._references_complete(self.entities[name])
-                        await waiting.settle(closed=closed, caught_up=caught_up)
+                if len(waiting):
+                    closed, caught_up = await self._references_complete(entity)
+                    await waiting.settle(closed=closed, caught_up=caught_up)
                 await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise
@@ -291,8 +302,10 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await asyncio.wait_for(self._running.producer.current.client.force_metadata_update(), _ANSWER):
-            raise KafkaConnectionError
+        client = self._running.producer.current.client
+        if not await asyncio.wait_for(client.force_metadata_update(), _ANSWER):
+            # The client only logs why; another connection says it.
+            raise await diagnose(self.settings) or KafkaConnectionError()
 
     async def _report(self, _app: Any) -> None:
         if self.entities:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Contract, Shop
+from stream_app.errors import RecordRefused
 from stream_app.judge import Judge
 from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.request import Found, Request
@@ -23,8 +24,8 @@ from stream_app.store.writer import Store
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
-#: Errors of Kafka or Redis after which a step is repeated.
-PASSING = (TimeoutError, *UNAVAILABLE, KafkaError)
+#: Errors of Kafka or Redis, passing or permanent: ``failures`` says which.
+FAILURES = (TimeoutError, *UNAVAILABLE, KafkaError, RecordRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,24 @@ class Services:
     async def retry(self, subject: str, what: str, action: Callable[[], Awaitable[T]]) -> T:
         """Return what ``action`` returns; while Kafka or Redis is away, repeat it with backoff.
 
+        A permanent error of an entity (``subject``) stops the action: it is repeated slowly, until the cause is cured.
+
         Raises:
+            Refused: Kafka or Redis refuses for good, and that concerns more than one entity.
             GaveUp: it still fails after ``give_up_after`` seconds.
         """
         again = self._retries.get(subject)
         if again is None:
             settings = self.settings
-            cure = f"is Kafka at {settings.kafka} and Redis up? Nothing was acknowledged; start the worker again."
+            services = f"Kafka is expected at {settings.kafka}, Redis at {settings.redis_address}"
             again = self._retries[subject] = retrying(
-                "step", on=PASSING, give_up_after=settings.give_up_after, subject=subject, cure=cure, report=self.health
+                "step",
+                on=FAILURES,
+                give_up_after=settings.give_up_after,
+                subject=subject,
+                cure=f"{services}. Nothing was acknowledged; start the worker again.",
+                report=self.health,
+                stops=bool(subject),
             )
         return await again(what, action)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from stream_app.process import cancel_all
+from stream_app.retries import PART
 
 #: Records that one pass through the five steps takes at most.
 PASS_RECORDS = 8_000
@@ -36,6 +37,7 @@ class Lanes:
         await queue.put(event)
 
     async def _run(self, partition: int, queue: asyncio.Queue[Any]) -> None:
+        PART.set(f"[{partition}]")
         try:
             while True:
                 events = [await queue.get()]
