@@ -28,6 +28,10 @@ TRUNCATED_KEY = "headrace.truncated.key"
 TRUNCATED_HEADERS = "headrace.truncated.headers"
 #: On a dead-letter record whose raw record has neither key nor value.
 NULL_VALUE = "headrace.null"
+#: On a record without a key whose topic is compacted: its source is its key, because the topic takes none without.
+NULL_KEY = "headrace.null.key"
+#: On a record whose timestamp its topic does not take: that timestamp (ms); the record has the time of its delivery.
+TIMESTAMP = "headrace.timestamp"
 
 
 @dataclass(frozen=True, slots=True)
