@@ -46,10 +46,14 @@ def sent_in_order(
 ) -> list[Receipt]:
     """Receipts of rows for partition 0 of topics, one outbox after the other, of one producer."""
 
-    def fill(topic: str, rows: list[Row]) -> Callable[[Outbox], None]:
-        return lambda outbox: [outbox.add(topic, 0, row, foreign=True) for row in rows].clear()
+    def filling(topic: str, rows: list[Row]) -> Callable[[Outbox], None]:
+        def fill(outbox: Outbox) -> None:
+            for row in rows:
+                outbox.add(topic, 0, row, foreign=True)
 
-    return asyncio.run(_send(broker, [fill(*one) for one in topics], limits, may_cut, transactional=transactional))
+        return fill
+
+    return asyncio.run(_send(broker, [filling(*one) for one in topics], limits, may_cut, transactional=transactional))
 
 
 async def _send(
