@@ -22,6 +22,14 @@ def applied_field(topic: str, topic_id: str, partition: int) -> str:
     return f"{topic}/{topic_id}/{partition}"
 
 
+def settled_field(topic: str, partition: int) -> str:
+    """The field of ``Keys.applied`` for a partition of a pending topic.
+
+    Its value ``clean dead_letter`` are the next offsets of these topics: what was delivered before them is counted.
+    """
+    return f"{topic}//{partition}"
+
+
 def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     """The field of ``Keys.waiting`` for the record at an offset of a raw topic; a topic without an id has an empty one."""
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
@@ -32,6 +40,28 @@ class Keys:
     """The keys under one prefix: one method per key, and one per stem that scripts complete."""
 
     prefix: str
+
+    # --- ownership --------------------------------------------------------------------------------------------------
+
+    def store(self) -> str:
+        """Hash of the store as a whole: ``epoch``, ``state``, ``server``, ``serial``, ``owner``, ``reason``, ``since``."""
+        return f"{self.prefix}:store"
+
+    def restored(self) -> str:
+        """Hash: ``applied_field`` of a partition that is level with the log in this epoch → "1"."""
+        return f"{self.prefix}:restored"
+
+    def restoring(self) -> str:
+        """Hash: ``applied_field`` of a partition that is being restored → JSON of how far that is."""
+        return f"{self.prefix}:restoring"
+
+    def counted(self, applied_field: str) -> str:
+        """String of bits, one per raw offset, set for what is counted although the applied offset is before it."""
+        return f"{self.prefix}:counted:{applied_field}"
+
+    def missing(self) -> str:
+        """Hash: ``applied_field`` of a partition → JSON of the records that no topic has any more."""
+        return f"{self.prefix}:missing"
 
     # --- counts -----------------------------------------------------------------------------------------------------
 
@@ -82,7 +112,7 @@ class Keys:
     # --- batches ----------------------------------------------------------------------------------------------------
 
     def applied(self) -> str:
-        """Hash: ``applied_field`` of a partition → last applied offset."""
+        """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
     def lookup_notes(self, applied_field: str) -> str:
