@@ -59,6 +59,14 @@ class Keys:
         """String of bits, one per raw offset, set for what is counted although the applied offset is before it."""
         return f"{self.prefix}:counted:{applied_field}"
 
+    def counted_from(self) -> str:
+        """Hash: ``applied_field`` of a partition → raw offset of the first bit of ``counted``."""
+        return f"{self.prefix}:counted-from"
+
+    def is_lasting(self, key: str) -> bool:
+        """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, claims and leases."""
+        return key.startswith((f"{self.prefix}:report", f"{self.prefix}:announcement", f"{self.prefix}:messages"))
+
     def missing(self) -> str:
         """Hash: ``applied_field`` of a partition → JSON of the records that no topic has any more."""
         return f"{self.prefix}:missing"

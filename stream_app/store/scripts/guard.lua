@@ -8,7 +8,7 @@
 --                  lost writes that the worker has seen; {-1, 'restoring'} while it is not complete; all without any change.
 local store = KEYS[#KEYS]
 local known = redis.call('HMGET', store, 'epoch', 'serial', 'state')
-if known[1] ~= ARGV[#ARGV - 2] then return {-1, 'epoch'} end
+if (known[1] or '') ~= ARGV[#ARGV - 2] then return {-1, 'epoch'} end
 if tonumber(known[2] or '0') < tonumber(ARGV[#ARGV - 1]) then return {-1, 'serial'} end
-if known[3] ~= 'ready' and ARGV[#ARGV] ~= '1' then return {-1, 'restoring'} end
+if known[1] and known[3] ~= 'ready' and ARGV[#ARGV] ~= '1' then return {-1, 'restoring'} end
 
