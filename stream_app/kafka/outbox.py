@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -12,22 +14,68 @@ from stream_app.names import NULL_VALUE, TRUNCATED, TRUNCATED_HEADERS, TRUNCATED
 
 #: A record to send: key, value, timestamp (ms), headers.
 Row = tuple[bytes | None, bytes | None, int, list[Header]]
+#: A partition of a topic.
+Target = tuple[str, int]
 #: Kafka's default limit is 1,048,588 bytes including overhead. A larger record is cut before it is sent, because a refusal
 #: leaves a gap in an idempotent producer's sequence.
 _LIMIT = 1_035_000
 #: Bytes that a key or value keeps when it is cut, and that headers keep.
 KEPT_OF_OVERSIZED = 100_000
 _KEPT_OF_HEADERS = 30_000
+#: The offset of a record that was acknowledged without one, or that its topic did not take.
+NO_OFFSET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Consecutive records of one partition that the broker acknowledged.
+
+    Attributes:
+        base_offset: offset of the first, ``NO_OFFSET`` if the broker did not say; the next ones follow it without a gap.
+        count: number of records.
+    """
+
+    topic: str
+    partition: int
+    base_offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The acknowledgements of one ``Outbox.send``.
+
+    Attributes:
+        sent: for each partition of a topic, in the order in which its records were added.
+    """
+
+    sent: tuple[Sent, ...] = ()
+
+    def ends(self) -> dict[Target, int]:
+        """Return the offset after the last record of each partition; without a partition whose offsets are unknown."""
+        return {(one.topic, one.partition): one.base_offset + one.count for one in self.sent if one.base_offset != NO_OFFSET}
+
+    def offsets(self, topic: str, partition: int) -> list[int]:
+        """Return the offset of each record that was added to a partition, in the order of adding.
+
+        ``NO_OFFSET``: the broker did not say, or the topic did not take the record.
+        """
+        offsets: list[int] = []
+        for one in self.sent:
+            if (one.topic, one.partition) == (topic, partition):
+                known = one.base_offset != NO_OFFSET
+                begin = one.base_offset
+                offsets += range(begin, begin + one.count) if known else [NO_OFFSET] * one.count
+        return offsets
 
 
 class Outbox:
-    """Records to send, in one batch builder per topic and partition; a large record is sent by itself."""
+    """Records to send, as log batches of each topic and partition; a large record is a log batch of its own."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
-        self._open: dict[tuple[str, int], Any] = {}
-        self._full: list[tuple[str, int, Any]] = []
-        self._large: list[tuple[str, int, Row]] = []
+        #: Target → its log batches in the order of adding; the last one is open.
+        self._batches: dict[Target, list[Any]] = {}
 
     def add(self, topic: str, partition: int, row: Row, *, foreign: bool = False) -> None:
         """Add a record. ``foreign``: it has headers of its producer, which may be of any size."""
@@ -35,58 +83,65 @@ class Outbox:
         if value is None and key is None:
             value, headers = b"", [*headers, (NULL_VALUE, b"value")]  # aiokafka refuses a record without key and value
         size = (len(key) if key else 0) + (len(value) if value else 0) + (_size(headers) if foreign else 0)
-        if size > KEPT_OF_OVERSIZED:
-            if size > _LIMIT:
-                key, value, headers = _cut(key, value, headers)
-            self._large.append((topic, partition, (key, value, timestamp, headers)))
-            return
-        self._append(topic, partition, [(key, value, timestamp, headers)])
+        large = size > KEPT_OF_OVERSIZED
+        if size > _LIMIT:
+            key, value, headers = _cut(key, value, headers)
+        self._append((topic, partition), [(key, value, timestamp, headers)], alone=large)
 
     def add_all(self, topic: str, partition: int, rows: list[Row]) -> None:
         """Add records in order; each has a value, and no header of its producer."""
         if max([len(value or b"") + len(key or b"") for key, value, _, _ in rows], default=0) <= KEPT_OF_OVERSIZED:
-            self._append(topic, partition, rows)
+            self._append((topic, partition), rows)
         else:
             for row in rows:
                 self.add(topic, partition, row)
 
-    def _append(self, topic: str, partition: int, rows: list[Row]) -> None:
-        target = (topic, partition)
-        builder = self._open.get(target)
-        if builder is None:
-            builder = self._open[target] = self._producer.create_batch()
+    def _append(self, target: Target, rows: list[Row], *, alone: bool = False) -> None:
+        if not rows:
+            return
+        batches = self._batches.get(target)
+        if batches is None:
+            batches = self._batches[target] = [self._producer.create_batch()]
+        elif alone:
+            batches.append(self._producer.create_batch())
         done = 0
-        while (done := builder.extend(rows, done)) < len(rows):
-            self._full.append((topic, partition, builder))
-            builder = self._open[target] = self._producer.create_batch()
+        while (done := batches[-1].extend(rows, done)) < len(rows):
+            batches.append(self._producer.create_batch())
+        if alone:
+            batches[-1].close()
 
-    async def send(self) -> None:
+    async def send(self) -> Receipt:
         """Send everything and wait until the broker has acknowledged it.
 
         Raises:
             KafkaError: of the first record or batch that failed; the outcome of the others is unknown.
         """
-        batches = [*self._full, *((topic, partition, builder) for (topic, partition), builder in self._open.items())]
-        self._full, self._open = [], {}
-        futures: list[asyncio.Future[Any]] = []
-        try:
-            for topic, partition, builder in batches:
-                builder.close()
-                futures.append(await self._producer.send_batch(builder, topic, partition=partition))
-            await asyncio.gather(*futures)
-        finally:
-            for future in futures:
-                future.add_done_callback(_retrieve)  # the first failure is raised; asyncio must not log the others
-        for topic, partition, (key, value, timestamp, headers) in self._large:
-            await self._producer.send_and_wait(
-                topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
-            )
-        self._large = []
+        batches, self._batches = self._batches, {}
+        # One log batch of a partition after the other: what is refused stops what comes after it, so that order survives.
+        sent = await _all([self._send(target, queue) for target, queue in batches.items()])
+        return Receipt(tuple(one for part in sent for one in part))
+
+    async def _send(self, target: Target, batches: list[Any]) -> list[Sent]:
+        topic, partition = target
+        sent: list[Sent] = []
+        for batch in batches:
+            count = batch.record_count()
+            if not count:
+                continue
+            batch.close()
+            metadata = await (await self._producer.send_batch(batch, topic, partition=partition))
+            offset = getattr(metadata, "offset", NO_OFFSET)
+            sent.append(Sent(topic, partition, offset if offset is not None and offset >= 0 else NO_OFFSET, count))
+        return sent
 
 
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
+async def _all(actions: list[Coroutine[Any, Any, list[Sent]]]) -> list[list[Sent]]:
+    """Run actions side by side until all have ended; return their results, or raise the first error."""
+    ended = await asyncio.gather(*actions, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in ended if not isinstance(one, BaseException)]
 
 
 def _size(headers: list[Header]) -> int:
