@@ -189,11 +189,17 @@ class RedisServer:
 
 
 class Sentinel:
-    """One ``redis-sentinel`` that watches a master. A master that does not answer for ``down_after`` seconds is down."""
+    """One ``redis-sentinel`` that watches a master.
 
-    def __init__(self, folder: Path, master: RedisServer, quorum: int, down_after: float, *lines: str) -> None:
+    A master that does not answer for ``down_after`` seconds is down; ``lines`` are added to the configuration, ``password`` is
+    what they require.
+    """
+
+    def __init__(
+        self, folder: Path, master: RedisServer, quorum: int, down_after: float, lines: Sequence[str], password: str | None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.password = folder, free_port(), password
         self.child: Child | None = None
         config = [
             "bind 127.0.0.1",
@@ -211,13 +217,12 @@ class Sentinel:
         """Start it, or start it again."""
         command = [str(binary()), str(self.folder / "sentinel.conf"), "--sentinel"]
         self.child = child = Child.start("Sentinel", command, self.folder / "sentinel.log")
-        wait_until(child, lambda: redis_answers(self.port, child.pid) or "NOAUTH" in str(self._ping()))
+        wait_until(child, self._answers)
 
-    def _ping(self) -> object:
-        try:
-            return self.ask("PING")
-        except redis.RedisError as error:
-            return error
+    def _answers(self) -> bool:
+        with suppress(redis.RedisError):
+            return bool(self.ask("PING"))
+        return False
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -229,7 +234,8 @@ class Sentinel:
 
     def ask(self, *command: Any) -> Any:
         """Return the answer to one command."""
-        with redis.Redis(port=self.port, socket_timeout=5, decode_responses=True, retry=Retry(NoBackoff(), 0)) as client:
+        options: Any = {"decode_responses": True, "socket_timeout": 5, "retry": Retry(NoBackoff(), 0)}
+        with redis.Redis(port=self.port, password=self.password, **options) as client:
             return client.execute_command(*command)
 
 
@@ -249,10 +255,13 @@ class Replicated:
         aof: bool = False,
         down_after: float = 1.0,
         sentinel_lines: Sequence[str] = (),
+        sentinel_password: str | None = None,
     ) -> None:
         self.servers = [RedisServer(folder / f"redis-{n}", *options, aof=aof) for n in range(1 + replicas)]
         self.sentinels = [
-            Sentinel(folder / f"sentinel-{n}", self.servers[0], sentinels // 2 + 1, down_after, *sentinel_lines)
+            Sentinel(
+                folder / f"sentinel-{n}", self.servers[0], sentinels // 2 + 1, down_after, sentinel_lines, sentinel_password
+            )
             for n in range(sentinels)
         ]
 
