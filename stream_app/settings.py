@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.errors import SettingsError
+from stream_app.redis_url import check_redis_url
 
 #: Variables that only docker-compose.yml reads.
 _COMPOSE = {"HEADRACE_REDIS_WORKER_PASSWORD", "HEADRACE_REDIS_DASHBOARD_PASSWORD"}
@@ -44,7 +44,8 @@ class Settings(BaseSettings):
     kafka_ca_file: Path | None = Field(default=None, description="CA certificates (PEM) for SSL; default: the system's.")
     redis: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis URL, `redis://[user:password@]host:port/db` or `rediss://…`.",
+        description="Redis URL, `redis://[user:password@]host:port/db` or `rediss://…`; with Sentinels "
+        "`redis+sentinel://[user:password@]host:port[,host:port…]/service[/db]`.",
     )
     redis_prefix: str = Field(default="headrace", description="Prefix of every Redis key, without the colon.", pattern=r"^\S+$")
     shop: Path | None = Field(default=None, description="Folder of the shop's contracts; default: the built-in shop.")
@@ -155,13 +156,7 @@ class Settings(BaseSettings):
     @field_validator("redis")
     @classmethod
     def _address(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
-        try:
-            _ = urlsplit(url).port
-        except ValueError:
-            raise ValueError("the port of the Redis URL is not a number from 1 to 65535") from None
+        check_redis_url(value.get_secret_value())
         return value
 
     @field_validator("source_token")
