@@ -14,17 +14,19 @@ class Position(NamedTuple):
     Attributes:
         applied: the last raw offset that is judged, delivered and counted; -1 before the first.
         clean, dead_letter, pending: the next offset of each topic.
+        restored: number of scripts that have restored the partition, so that none of them counts twice.
     """
 
     applied: int = -1
     clean: int = 0
     dead_letter: int = 0
     pending: int = 0
+    restored: int = 0
 
     @property
     def text(self) -> str:
         """The stored form, which scripts compare as a whole."""
-        return "%d %d %d %d" % self
+        return " ".join(map(str, self))
 
     @classmethod
     def parse(cls, raw: bytes | str | None) -> Position:

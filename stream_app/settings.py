@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         description="`on`: deliver in transactions, so that a read_committed consumer sees every record once; "
         "needs a broker with transactions.",
     )
+    rebuild: bool = Field(
+        default=True,
+        description="`on`: an empty or foreign store in Redis is rebuilt from the topics; `off`: the worker exits instead.",
+    )
     baseline: Path | None = Field(
         default=None, description="File of `headrace baseline` that outliers are compared with; default: a learned baseline."
     )

@@ -67,6 +67,11 @@ class LookUps:
                 # A batch under way keeps the memory that it began with.
                 self._known[entity, with_fields] = {}
 
+    def forget(self) -> None:
+        """Forget what is remembered of other records: the store has lost them, perhaps."""
+        for at in self._known:
+            self._known[at] = {}
+
     # --- a batch ----------------------------------------------------------------------------------------------------
 
     def plan(self, batch: Batch) -> Request:
@@ -106,7 +111,9 @@ class LookUps:
         releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
         return Settled(verdicts, frozenset(pending), references, releases, segments, note)
 
-    def resettle(self, batch: Batch, request: Request, found: Found, settled: Settled, known: Mapping[int, Verdict | None]) -> Settled:
+    def resettle(
+        self, batch: Batch, request: Request, found: Found, settled: Settled, known: Mapping[int, Verdict | None]
+    ) -> Settled:
         """Return a settled batch with the verdicts that some records were delivered with; None: delivered to wait.
 
         What they make known to others, and the keys that they give back, follow.

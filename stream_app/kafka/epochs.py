@@ -72,9 +72,7 @@ async def cluster_id(settings: Settings) -> str:
             await admin.close()
 
 
-async def _offsets(
-    settings: Settings, group: str, partitions: list[TopicPartition]
-) -> dict[TopicPartition, OffsetAndMetadata]:
+async def _offsets(settings: Settings, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
     admin = AIOKafkaAdminClient(**async_options(settings))
     async with asyncio.timeout(_TIMEOUT):
         await admin.start()

@@ -35,6 +35,13 @@ def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
 
 
+def read_waiting_field(field: str) -> tuple[int, int, str]:
+    """Return (partition, offset, topic id) of a ``waiting_field``; -1 for both numbers where it is not one."""
+    partition, _, rest = field.partition(":")
+    offset, _, topic_id = rest.partition(":")
+    return (int(partition), int(offset), topic_id) if partition.isdigit() and offset.isdigit() else (-1, -1, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys under one prefix: one method per key, and one per stem that scripts complete."""

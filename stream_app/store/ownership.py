@@ -121,7 +121,7 @@ class OwnershipStore:
     ) -> bool:
         """Open a new epoch; False when another worker was first."""
         keys = [self._keys.store(), self._keys.restored(), self._keys.restoring()]
-        rows = [str(expected) if expected else "", epoch, state, server, owner.to_json(), reason, now_ms]
+        rows: list[Any] = [str(expected) if expected else "", epoch, state, server, owner.to_json(), reason, now_ms]
         return bool(await self._begin(keys=keys, args=rows))
 
     async def empty(self) -> None:
@@ -162,7 +162,10 @@ class OwnershipStore:
     async def counted(self, field: str) -> tuple[int, bytes]:
         """Return the raw offset of the first bit, and the bits; -1 where there are none."""
         base = await self._redis.hget(self._keys.counted_from(), field)
-        return (-1, b"") if base is None else (int(base), await self._redis.get(self._keys.counted(field)) or b"")
+        if base is None:
+            return -1, b""
+        bits: Any = await self._redis.get(self._keys.counted(field))
+        return int(base), bits or b""
 
     async def begin_counted(self, field: str, base: int) -> None:
         """Begin bits, of which the first is of the raw offset ``base``."""
@@ -180,7 +183,7 @@ class OwnershipStore:
 
     async def settled_at(self, fields: Collection[str]) -> list[tuple[int, int]]:
         """Return what ``keys.settled_field`` says of pending partitions: the next offsets of clean and dead-letter topic."""
-        found = await self._redis.hmget(self._keys.applied(), list(fields)) if fields else []
+        found: list[Any] = await self._redis.hmget(self._keys.applied(), list(fields)) if fields else []
         return [_pair(raw) for raw in found]
 
     async def set_settled_at(self, field: str, at: str) -> None:
@@ -190,7 +193,7 @@ class OwnershipStore:
 
 def _pair(raw: bytes | None) -> tuple[int, int]:
     parts = (raw or b"").split(b" ")
-    return (int(parts[0]), int(parts[1])) if len(parts) == 2 and all(part.isdigit() for part in parts) else (0, 0)  # noqa: PLR2004
+    return (int(parts[0]), int(parts[1])) if len(parts) == 2 and all(part.isdigit() for part in parts) else (0, 0)
 
 
 def _literal(text: str) -> str:
@@ -203,6 +206,4 @@ def _text(raw: Any) -> str:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else 0  # noqa: PLR2004
-
-
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else 0

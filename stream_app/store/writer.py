@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -12,15 +12,17 @@ from redis.commands.core import AsyncScript
 
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
+from stream_app.counts.fields import text
 from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes, stored
 from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
-from stream_app.store.keys import INPUT_CLOSED, Keys
+from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
 from stream_app.store.ownership import OwnershipStore
 from stream_app.store.scripts import load_guarded, pack
+from stream_app.store.server import ServerFacts
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -77,11 +79,13 @@ class SettledAlready(Exception):
 class Store:
     """The workers' store. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
 
-    def __init__(self, url: str, prefix: str) -> None:
-        self._redis = connect_worker(url)
+    def __init__(self, url: str, prefix: str, on_server: Callable[[ServerFacts], None] | None = None) -> None:
+        """``on_server``: see ``connect_worker``; the connections by which ownership is verified are without it."""
+        self._redis = connect_worker(url, on_server)
+        self._verifier = connect_worker(url)
         self._keys = Keys(prefix)
         self.baselines = BaselineStore(self._redis, prefix)
-        self.ownership = OwnershipStore(self._redis, prefix)
+        self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
         self._note = load_guarded(self._redis, "note")
         self._apply = load_guarded(self._redis, "apply")
@@ -91,6 +95,7 @@ class Store:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+        await self._verifier.aclose()
 
     async def describe(self, contracts: Iterable[Contract]) -> None:
         """Publish what readers need to know of the contracts in force."""
@@ -104,7 +109,7 @@ class Store:
             StoreChanged: the store is not what was verified, or is being restored and the call does not restore.
         """
         ownership = self.ownership
-        arguments = [pack(payload), ownership.epoch, ownership.serial, int(restores)]
+        arguments: list[Any] = [pack(payload), ownership.epoch, ownership.serial, int(restores)]
         reply: list[Any] = await script(keys=[*keys, self._keys.store()], args=arguments)
         if reply[0] == -1:
             raise StoreChanged(reply[1].decode())
@@ -209,18 +214,13 @@ class Store:
         _, rows = await self._guarded(self._note_late_findings, [self._keys.waiting(entity)], records)
         return [[rule.decode() for rule in rules] for rules in rows]
 
-    async def waiting_fields(self, entity: str) -> list[str]:
-        """Return the fields of the records that are registered as waiting."""
-        return [field.decode() for field in await self._redis.hkeys(self._keys.waiting(entity))]
-
-    async def waiting_from(self, entity: str, partition: int) -> int | None:
-        """Return the offset of the pending topic from which on all registered records of a partition stand; None: none waits."""
-        begin = None
-        async for field, document in self._redis.hscan_iter(self._keys.waiting(entity), match=f"{partition}:*", count=1_000):
-            del field
-            at = int(json.loads(document).get("at", 0))
-            begin = at if begin is None else min(begin, at)
-        return begin
+    async def waiting(self, entity: str) -> dict[tuple[int, str], dict[int, int]]:
+        """Return (partition, topic id) → raw offset → ``at``, of the records that are registered as waiting."""
+        found: dict[tuple[int, str], dict[int, int]] = {}
+        for field, document in (await self._redis.hgetall(self._keys.waiting(entity))).items():
+            partition, offset, topic_id = read_waiting_field(text(field))
+            found.setdefault((partition, topic_id), {})[offset] = int(json.loads(document).get("at", 0))
+        return found
 
     async def note_delivery(self, entity: str, token: str, fields: list[str]) -> None:
         """Note which waiting records are about to be delivered in the transaction of this token."""

@@ -84,4 +84,4 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
             if row is not None and dated:
                 row[3].append((AS_OF, b"%d" % moment))
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
-    return {topic: offset for (topic, _), offset in (await outbox.send()).items()}
+    return {topic: offset for (topic, _), offset in (await outbox.send()).ends().items()}

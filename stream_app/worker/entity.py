@@ -20,7 +20,7 @@ from stream_app.retries import Retry, retrying
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.keys import applied_field, waiting_field
-from stream_app.store.writer import Store
+from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
@@ -36,6 +36,9 @@ class Guardian(Protocol):
 
     async def changed(self, reason: str) -> None:
         """Verify the store again, and wait until it is ready."""
+
+    def is_level(self, entity: Entity, partition: int) -> bool:
+        """True if what waits in a partition of the pending topic can be settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Level:
         position: as the store has it.
         delivered: raw offset → outcome of what was delivered and is not counted yet.
         counted: raw offsets that are counted although they are after the applied one; None: none.
-        rewind: raw offset to read again from; None: none.
+        rewind: raw offset to read again from; None: none. ``rewound``: how often the partition has been rewound.
         missing: raw offsets whose outcome no topic has any more; ``since``: when the oldest kept one was (ms).
     """
 
@@ -90,6 +93,7 @@ class Level:
     delivered: dict[int, Any] = field(default_factory=dict)
     counted: Container[int] | None = None
     rewind: int | None = None
+    rewound: int = 0
     missing: int = 0
     since: int = 0
 
@@ -109,6 +113,7 @@ class Level:
             max(before.clean, ends.get(topics.clean, 0)),
             max(before.dead_letter, ends.get(topics.dead_letter, 0)),
             max(before.pending, ends.get(topics.pending, 0)),
+            before.restored,
         )
 
 
@@ -130,6 +135,8 @@ class Entity:
         self.contract_header = (CONTRACT, self.contract.name_and_version.encode())
         #: Partition of the raw topic → what is known of it; what is not here is to be restored first.
         self.levels: dict[int, Level] = {}
+        #: Partition of the raw topic → the largest offset that this worker has seen applied, whatever the store has since.
+        self.reached: dict[int, int] = {}
         #: Values that this worker has learned from since it started.
         self.learned = 0
 
@@ -140,6 +147,22 @@ class Entity:
     def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
         """The name under which the store registers a record that waits."""
         return waiting_field(partition, offset, self.topic_id if topic_id is None else topic_id)
+
+    def level_of(self, partition: int) -> Level:
+        """Return what is known of a partition that is being worked on.
+
+        Raises:
+            StoreChanged: it has been forgotten meanwhile.
+        """
+        level = self.levels.get(partition)
+        if level is None:
+            raise StoreChanged("epoch")
+        return level
+
+    def lose_store(self) -> None:
+        """Forget all that is known of the store: it is another one, or has lost something."""
+        self.levels.clear()
+        self.look_ups.forget()
 
     def forget(self, partitions: set[int]) -> None:
         """Read the positions of partitions afresh: they may have been elsewhere."""

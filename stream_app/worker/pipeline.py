@@ -22,8 +22,13 @@ from stream_app.worker.registration import registration
 log = logging.getLogger("headrace.worker")
 
 
-async def process(entity: Entity, partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
+async def process(
+    entity: Entity, partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]
+) -> None:
     """Take the records of one partition, in offset order, through the five steps.
+
+    ``rewound`` is how often the partition had been rewound when they were fetched. If it has been again since, they are
+    dropped: they come once more, after others that have to be before them.
 
     Steps 1 to 4 are repeated until they succeed: step 2 claims ids for their sources and step 4 applies once, so that a
     repeated step changes nothing, and what step 3 sends again carries the same ``headrace.source`` and bytes.
@@ -33,6 +38,8 @@ async def process(entity: Entity, partition: int, records: Sequence[Any], acknow
     """
     while True:
         batch = await take(entity, partition, records)
+        if rewound < entity.levels[partition].rewound:
+            return
         if not len(batch):
             break
         # 1. Judge every record: pure, no waiting.
@@ -99,7 +106,7 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
     if (note := settled.note) is not None:
         store = entity.services.store
         await entity.retry("note what was found", lambda: store.note(at, note.seen, note.upto, note.content))
-    delivered = entity.levels[batch.partition].delivered
+    delivered = entity.level_of(batch.partition).delivered
     if not delivered:
         return batch.with_settled(settled)
     known = known_verdicts(entity, batch, delivered)
@@ -127,7 +134,7 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
     now = int(time.time() * 1000)
     tally = Tally(entity.contract, baseline.learned if baseline is not None else 0)
     tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
-    level = entity.levels[batch.partition]
+    level = entity.level_of(batch.partition)
     after = level.after(last, ends, entity.topics)
     changes = Changes(tally, now, applied=(batch.applied_field, batch.position, after), references=dict(settled.references))
     for index in sorted(pending):
@@ -138,6 +145,7 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
     level.applied(after)
+    entity.reached[batch.partition] = last
     health = entity.services.health
     health.move(entity.topics.raw, batch.partition, last, tally.stream_ms)
     health.counted(len(batch), time.time() * 1000 - batch.records[0].timestamp)

@@ -17,7 +17,7 @@ was when its worker died.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,14 +41,14 @@ _SAID = 20_000
 
 
 @dataclass(slots=True)
-class Bits:
+class Bits(Container[int]):
     """Raw offsets that are counted ahead of the applied offset: a bit each, from ``base`` on."""
 
     base: int
     bits: bytearray = field(default_factory=bytearray)
     _changed: set[int] = field(default_factory=set)
 
-    def __contains__(self, offset: int) -> bool:
+    def __contains__(self, offset: Any) -> bool:
         byte, bit = divmod(offset - self.base, 8)
         return 0 <= byte < len(self.bits) and bool(self.bits[byte] >> bit & 1)
 
@@ -76,7 +76,7 @@ class Bits:
         offset = begin
         while offset < end:
             byte, bit = divmod(offset - self.base, 8)
-            if bit == 0 and byte < len(self.bits) and self.bits[byte] == 0xFF:  # noqa: PLR2004
+            if bit == 0 and byte < len(self.bits) and self.bits[byte] == 0xFF:
                 offset += 8
             elif offset in self:
                 offset += 1
@@ -86,7 +86,7 @@ class Bits:
 
     def count(self, begin: int, end: int) -> int:
         """Return the number of offsets from ``begin`` to before ``end`` that are set."""
-        return sum(offset in self for offset in range(begin, end)) if end - begin < 64 else self._count(begin, end)  # noqa: PLR2004
+        return sum(offset in self for offset in range(begin, end)) if end - begin < 64 else self._count(begin, end)
 
     def _count(self, begin: int, end: int) -> int:
         low, high = -(-(begin - self.base) // 8), (end - self.base) // 8
@@ -153,14 +153,16 @@ class PartitionRestore:
             self._first_kept = records[0].timestamp
         outcomes = read_outcomes(self.entity, kind, self._prefix, records)
         for begin in range(0, len(outcomes), _CHUNK):
-            await self._take(kind, outcomes[begin : begin + _CHUNK])
+            chunk = outcomes[begin : begin + _CHUNK]
+            self.next[kind] = max(self.next[kind], chunk[-1].record.offset + 1)
+            await self._take(kind, chunk)
         self.next[kind] = max(self.next[kind], next_offset)
         if self.records - self._said >= _SAID:
             self._said = self.records
             await self.entity.services.store.ownership.progress(self.field, RestoreProgress(self.records, *self._read()))
 
     def _read(self) -> tuple[int, int]:
-        done = (self.bits.count(self.stored.applied + 1, self.known) if self.bits is not None else 0)
+        done = self.bits.count(self.stored.applied + 1, self.known) if self.bits is not None else 0
         return done, self.known - self.stored.applied - 1
 
     async def _take(self, kind: Kind, outcomes: Sequence[Outcome]) -> None:
@@ -200,6 +202,8 @@ class PartitionRestore:
         while True:
             try:
                 await self.entity.retry("restore counts", lambda changes=changes: store.apply(changes, restores=True))  # type: ignore[misc]
+                if changes.applied is not None:
+                    self.stored = changes.applied[2]
                 break
             except SettledAlready as already:
                 # Whoever has the pending partition was first.
@@ -239,7 +243,8 @@ class PartitionRestore:
         now = int(time.time() * 1000)
         changes = Changes(tally, now, settle=[self._waiting_field(one.offset) for one in settled] or None)
         if not self.settles_only:
-            changes.applied = (self.field, self.stored, self.stored)
+            after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
+            changes.applied = (self.field, self.stored, after)
         changes.references = references
         changes.learned = tally.learned()
         _, claims = claims_of(entity.contract, verdicts, sources)
@@ -254,9 +259,7 @@ class PartitionRestore:
 
     async def finish(self, raw_begin: int) -> Level:
         """Note that the partition is restored; return what the pipeline needs to know. ``raw_begin``: first raw offset."""
-        floors = {kind: min((one.record.offset for one in self.tail.values() if one.kind == kind), default=None) for kind in self.next}
-        reached = {kind: at if (low := floor[kind]) is None else min(at, low) for kind, at in self.next.items()}
-        after = Position(self.stored.applied, reached["clean"], reached["rejected"], reached["pending"])
+        after = self._reached(self.stored)
         hole = self.known
         if self.lost and self.bits is not None:
             for offset in self.waiting:
@@ -268,7 +271,18 @@ class PartitionRestore:
         if self.lost and self.bits is not None and (taken := min(raw_begin, self.known)) > self.stored.applied + 1:
             missing = taken - self.stored.applied - 1 - self.bits.count(self.stored.applied + 1, taken)
         ahead = self.bits if self.bits is not None and hole < self.known else None
-        return Level(after, self.tail, ahead, rewind=hole if hole < self.known else None, missing=missing, since=self._first_kept)
+        return Level(
+            after, self.tail, ahead, rewind=hole if hole < self.known else None, missing=missing, since=self._first_kept
+        )
+
+    def _reached(self, position: Position) -> Position:
+        """The position with the offsets up to which the topics are read; what is to be counted by the pipeline stays behind."""
+        at = dict(self.next)
+        for one in self.tail.values():
+            at[one.kind] = min(at[one.kind], one.record.offset)
+        if self.settles_only:
+            return position
+        return position._replace(clean=at["clean"], dead_letter=at["rejected"], pending=at["pending"])
 
     async def _write(self, after: Position) -> None:
         """Store the position, together with the keys of what was delivered and is to be counted by the pipeline."""
