@@ -27,6 +27,10 @@ from stream_app.store.server import ServerFacts, facts_of, parse_info
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
 
 
+class ServerUnverified(redis.ConnectionError):
+    """Another server process answers than the one that was verified; the command was not sent."""
+
+
 def connect(settings: Settings) -> redis.Redis:
     """Return a client for readers: it gives up within seconds, because someone is looking.
 

@@ -70,10 +70,6 @@ class Keys:
         """Hash: ``applied_field`` of a partition → raw offset of the first bit of ``counted``."""
         return f"{self.prefix}:counted-from"
 
-    def is_lasting(self, key: str) -> bool:
-        """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, claims and leases."""
-        return key.startswith((f"{self.prefix}:report", f"{self.prefix}:announcement", f"{self.prefix}:messages"))
-
     def missing(self) -> str:
         """Hash: ``applied_field`` of a partition → JSON of the records that no topic has any more."""
         return f"{self.prefix}:missing"
@@ -260,3 +256,13 @@ class Keys:
     def report_circuit(self) -> str:
         """String with an expiry: exists while no reporter calls the model."""
         return f"{self.prefix}:report-circuit"
+
+
+def lasts(keys: Keys, key: str) -> bool:
+    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, and what was sent."""
+    lasting = (
+        keys.report(""), keys.reports(), keys.report_claim(""), keys.announcement_claim(""), keys.reports_unannounced(),
+        keys.report_counters(), keys.report_spent(""), keys.report_failures(), keys.report_circuit(),
+        keys.messages_sent(0).removesuffix("0"),
+    )  # fmt: skip
+    return key.startswith(lasting)

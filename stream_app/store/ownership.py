@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import redis.asyncio
 
-from stream_app.store.keys import Keys
+from stream_app.store.keys import Keys, lasts
 from stream_app.store.scripts import load
 
 #: States of a store: complete; being emptied before it is rebuilt; being restored.
@@ -130,7 +130,7 @@ class OwnershipStore:
         batch: list[str] = []
         async for raw in self._redis.scan_iter(match=f"{_literal(self._keys.prefix)}:*", count=_UNLINKED):
             key = raw.decode()
-            if key in keep or self._keys.is_lasting(key):
+            if key in keep or lasts(self._keys, key):
                 continue
             batch.append(key)
             if len(batch) >= _UNLINKED:
@@ -168,7 +168,7 @@ class OwnershipStore:
         return int(base), bits or b""
 
     async def begin_counted(self, field: str, base: int) -> None:
-        """Begin bits, of which the first is of the raw offset ``base``."""
+        """Begin bits, the first for the raw offset ``base``."""
         await self._redis.delete(self._keys.counted(field))
         await self._redis.hset(self._keys.counted_from(), field, base)
 

@@ -19,7 +19,7 @@ from stream_app.position import Position
 from stream_app.retries import Retry, retrying
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.keys import applied_field, waiting_field
+from stream_app.store.keys import applied_field, settled_field, waiting_field
 from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.health import Health
 
@@ -79,7 +79,7 @@ class Services:
 
 @dataclass(slots=True)
 class Level:
-    """What a worker knows of a partition that is level with the log.
+    """A partition that is level with the log, as a worker knows it.
 
     Attributes:
         position: as the store has it.
@@ -143,6 +143,10 @@ class Entity:
     def applied_field(self, partition: int, topic_id: str | None = None) -> str:
         """The name under which the store keeps a partition's applied offset."""
         return applied_field(self.topics.raw, self.topic_id if topic_id is None else topic_id, partition)
+
+    def settled_field(self, partition: int) -> str:
+        """The name under which the store keeps how far what settled of a pending partition is counted."""
+        return settled_field(self.topics.pending, partition)
 
     def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
         """The name under which the store registers a record that waits."""

@@ -23,7 +23,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-import redis
 from aiokafka import TopicPartition
 from faust.types import TP
 
@@ -32,7 +31,7 @@ from stream_app.kafka.epochs import EpochLog, cluster_id, committed
 from stream_app.position import Position
 from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
-from stream_app.store.keys import settled_field
+from stream_app.store.connection import ServerUnverified
 from stream_app.store.ownership import EMPTYING, READY, RESTORING, Missing, Owner, OwnershipStore, StoreState
 from stream_app.store.server import ServerFacts
 from stream_app.store.writer import PartitionMoved, StoreChanged
@@ -45,10 +44,6 @@ T = TypeVar("T")
 _COUNT_BITS = 24
 #: Seconds between two looks at the state of the store, and while it is being restored.
 _LOOK, _LOOK_RESTORING = 1.0, 0.1
-
-
-class ServerUnverified(redis.ConnectionError):
-    """Another server process answers than the one that was verified; the command was not sent."""
 
 
 class Ownership:
@@ -342,7 +337,7 @@ class Ownership:
             entity, partition = self._entities[self._name_of(tp)], tp.partition
             field = entity.applied_field(partition)
             (position,) = await store.positions([field])
-            (settled_at,) = await self._store.settled_at([settled_field(entity.topics.pending, partition)])
+            (settled_at,) = await self._store.settled_at([entity.settled_field(partition)])
             registered = dict(waiting[entity.name].get((partition, entity.topic_id), {}))
             end = ends.get(TopicPartition(*tp), 0)
             if tp.topic == entity.topics.pending:
@@ -371,7 +366,7 @@ class Ownership:
 
     async def _finish_settled(self, tp: TP, restore: PartitionRestore) -> Level:
         """Note up to where what settled is counted: up to the end, or where nothing waits, up to what the raw side knows."""
-        field = settled_field(tp.topic, tp.partition)
+        field = restore.entity.settled_field(tp.partition)
         if restore.begin:
             await self._store.set_settled_at(field, f"{restore.next['clean']} {restore.next['rejected']}")
         elif restore.stored != Position():

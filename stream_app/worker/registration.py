@@ -1,4 +1,4 @@
-"""What the store keeps of a record that waits."""
+"""The registration of a record that waits, in the store."""
 
 from __future__ import annotations
 
