@@ -14,6 +14,8 @@ FINDINGS = "headrace.findings"
 WARNINGS = "headrace.warnings"
 #: JSON list of the changes that cleaning made, ``field.step``.
 REPAIRS = "headrace.repairs"
+#: On a clean record: JSON list of the names of fields that the contract does not declare, which cleaning took away.
+UNKNOWN = "headrace.unknown"
 #: Number of times that the record has been judged: 1 at first, more after a redrive.
 ATTEMPTS = "headrace.attempts"
 #: On the anomalies topic: ``open`` or ``closed``.

@@ -31,11 +31,12 @@ from stream_app.process import cancel_all
 from stream_app.retries import PART, GaveUp
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
-from stream_app.store.writer import Store
+from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
+from stream_app.worker.ownership import Ownership
 from stream_app.worker.pipeline import process
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -65,6 +66,8 @@ class HeadraceApp:
         self.lanes: dict[str, Lanes] = {}
         self.baselines: list[BaselineUpdates] = []
         self._services: Services | None = None
+        self._ownership: Ownership | None = None
+        self._following: asyncio.Task[None] | None = None
         self._closed_since: float | None = None
         self._warm_until = 0.0
         self._kafka_check: asyncio.Task[None] | None = None
@@ -157,10 +160,14 @@ class HeadraceApp:
         self._warm_until = time.monotonic() + _WARM_UP
         for entity in self.entities.values():
             entity.forget({tp.partition for tp in assigned if tp.topic == entity.topics.raw})
+        if self._ownership is not None:
+            self._ownership.assigned(assigned)
 
     async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         for entity, waiting in self.waiting.items():
             waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
+        if self._ownership is not None:
+            self._ownership.revoked(revoked)
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -171,11 +178,14 @@ class HeadraceApp:
             GaveUp: Kafka or Redis stayed away too long.
         """
         producer = Producer(self.settings)
-        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
+        guardian = Ownership(lambda: self.app.consumer if self.entities else None)
+        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix, guardian.on_server)
         await producer.start()
-        services = self._services = Services(self.settings, store, producer, await self._transactions(), self.health)
+        services = self._services = Services(self.settings, store, producer, await self._transactions(), self.health, guardian)
         known: KnownIds = {}
         entities = {name: Entity(self.shop, name, services, known, self.topic_ids) for name in self.shop.contracts}
+        await guardian.open(services, entities)
+        self._ownership = guardian
         await services.retry("", "write the contracts", lambda: store.describe(self.shop.contracts.values()))
         for name, entity in entities.items():
             entity.look_ups.baseline = self.pinned.get(name) if self.pinned is not None else None
@@ -184,13 +194,29 @@ class HeadraceApp:
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
         self._kafka_check = asyncio.create_task(self._check_kafka())
+        self._following = asyncio.create_task(self._follow_store())
 
     def _process(self, entity: Entity) -> Process:
         """Return the function that takes the entity's records through the five steps."""
         if self.pinned is None and entity.contract.outliers:
             self.baselines.append(BaselineUpdates(entity))
             return self.baselines[-1].process
-        return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
+        return lambda partition, records, rewound, acknowledge: process(entity, partition, records, rewound, acknowledge)
+
+    async def _follow_store(self) -> None:
+        try:
+            await self._guardian.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
+            await self._fail(error)
+
+    @property
+    def _guardian(self) -> Ownership:
+        """The owner of the store, once it is verified."""
+        if self._ownership is None:
+            raise RuntimeError("the worker has not been started")
+        return self._ownership
 
     async def _transactions(self) -> Transactions | None:
         if not self.settings.exactly_once:
@@ -204,10 +230,11 @@ class HeadraceApp:
 
     async def stop(self) -> None:
         """Close everything, in order."""
-        if self._kafka_check is not None:
-            await cancel_all([self._kafka_check])
+        await cancel_all([task for task in (self._kafka_check, self._following) if task is not None])
         for lanes in self.lanes.values():
             await lanes.close()
+        if self._ownership is not None:
+            await self._ownership.close()
         services = self._services
         if services is None:
             return
@@ -261,7 +288,10 @@ class HeadraceApp:
             while not self.app.should_stop:
                 if len(waiting):
                     closed, caught_up = await self._references_complete(entity)
-                    await waiting.settle(closed=closed, caught_up=caught_up)
+                    try:
+                        await waiting.settle(closed=closed, caught_up=caught_up)
+                    except StoreChanged as changed:
+                        await self._guardian.changed(changed.reason)
                 await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise

@@ -57,7 +57,7 @@ class BaselineUpdates:
         else:
             entity.services.health.recovered(self)
 
-    async def process(self, partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
+    async def process(self, partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]) -> None:
         """``pipeline.process``; while little is known, a large batch is judged with what those before it taught.
 
         Otherwise a topic that is read from its start at full speed would be finished before a baseline exists. A version
@@ -67,10 +67,10 @@ class BaselineUpdates:
         while len(records) > _LARGE and self._learned() < _BEGINNING:
             async with self._portion:
                 portion = max(_PORTION, self._learned())
-                await process(self._entity, partition, records[:portion], lambda: None)
+                await process(self._entity, partition, records[:portion], rewound, lambda: None)
                 await self._renew_if_due()
             records = records[portion:]
-        await process(self._entity, partition, records, acknowledge)
+        await process(self._entity, partition, records, rewound, acknowledge)
         if len(records) > _LARGE and self._learned() < LEARN_ALL_UP_TO:
             await self._renew_if_due()
 

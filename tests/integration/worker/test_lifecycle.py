@@ -104,7 +104,7 @@ def test_a_redis_that_stays_away_ends_the_worker_which_says_so(settings: Setting
 
 
 def services_of(settings: Settings, **changes: Any) -> Services:
-    return Services(changed(settings, **changes), SimpleNamespace(), SimpleNamespace(), None, Health())  # type: ignore[arg-type]
+    return Services(changed(settings, **changes), SimpleNamespace(), SimpleNamespace(), None, Health(), SimpleNamespace())  # type: ignore[arg-type]
 
 
 def test_what_stays_away_longer_than_the_setting_is_given_up(settings: Settings) -> None:
