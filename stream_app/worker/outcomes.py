@@ -11,7 +11,7 @@ import msgspec
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import read_findings
-from stream_app.kafka.headers import header, read_as_of
+from stream_app.kafka.headers import header, original, read_as_of
 from stream_app.names import FINDINGS, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.worker.entity import Entity
 
@@ -44,7 +44,7 @@ def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, records: Sequence[A
             continue
         if kind == "pending" and (header(record, TOPIC_ID) or b"").decode("ascii", "replace") != entity.topic_id:
             continue  # of a topic that was deleted since
-        found.append(Outcome(kind, int(digits), record))
+        found.append(Outcome(kind, int(digits), original(record) if len(record.headers) > _PLAIN_HEADERS else record))
     return found
 
 
