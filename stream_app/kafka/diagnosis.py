@@ -1,23 +1,25 @@
-"""Find out why no broker answers: aiokafka's clients log the reason, and raise an error that does not tell it."""
+"""Find out why no broker answers: the client libraries log the reason, and raise an error that does not tell it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 
-from aiokafka.conn import create_conn
-from aiokafka.errors import KafkaError
-
-from stream_app.failures import classify
+from stream_app.errors import DeliveryError
+from stream_app.failures import classify, name_of
 from stream_app.kafka.options import async_options
 from stream_app.settings import Settings
 
 #: Seconds that one server may take to accept a connection and the user.
-_SECONDS = 5.0
+_SECONDS = 3.0
 
 
 async def diagnose(settings: Settings) -> BaseException | None:
     """Connect to the bootstrap servers; return why none of them accepts it, a permanent reason first; None if one does."""
+    from aiokafka.conn import create_conn  # noqa: PLC0415 - producers, reporter and dashboard work without it
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
     options = async_options(settings)
     reasons: list[BaseException] = []
     for server in options.pop("bootstrap_servers"):
@@ -32,3 +34,36 @@ async def diagnose(settings: Settings) -> BaseException | None:
                 opened.close()
             return None
     return min(reasons, key=lambda reason: not classify(reason).permanent, default=None)
+
+
+def connection_problem(settings: Settings, error: BaseException) -> DeliveryError:
+    """Return the error that says what a client's failure to connect means, and what to do.
+
+    kafka-python's clients repeat a refused log-in until their time is over, and then raise that.
+    """
+    found = classify(error)
+    if not found.permanent and (reason := _diagnosis(settings)) is not None and classify(reason).permanent:
+        error, found = reason, classify(reason)
+    if found.permanent:
+        return DeliveryError(f"Kafka at {settings.kafka} refuses ({name_of(error)}): {found.text}")
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        cure = (
+            "start it, or set HEADRACE_KAFKA to its address; if its port wants TLS or a user, set "
+            "HEADRACE_KAFKA_SECURITY_PROTOCOL"
+        )
+    else:
+        cure = "check HEADRACE_KAFKA and HEADRACE_KAFKA_SECURITY_PROTOCOL"
+    return DeliveryError(f"no Kafka broker answers at {settings.kafka} ({name_of(error)}): {cure}")
+
+
+def _diagnosis(settings: Settings) -> BaseException | None:
+    """``diagnose``, where no event loop runs and aiokafka is installed."""
+    log = logging.getLogger("aiokafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        return asyncio.run(diagnose(settings))
+    except (ImportError, RuntimeError):
+        return None
+    finally:
+        log.setLevel(level)
