@@ -166,6 +166,7 @@ class Batch:
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
         delivered: indexes of the records that were delivered before, so that they are only counted.
+        topic_id: of the raw topic; empty where the broker gives none.
     """
 
     partition: int
@@ -179,6 +180,7 @@ class Batch:
     verdicts: Verdicts | None = None
     settled: Settled | None = None
     delivered: frozenset[int] = frozenset()
+    topic_id: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets)

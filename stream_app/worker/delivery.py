@@ -50,6 +50,12 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
         (record.key, body, record.timestamp, [(SOURCE, source), contract])
         for record, body, source in zip(records, verdicts.bodies, sources, strict=True)
     ]
+    # A topic that was created again has the offsets of the first one once more.
+    renewed = [(TOPIC_ID, batch.topic_id.encode())] if batch.topic_id != entity.first_topic_id else []
+    if renewed:
+        for row in clean:
+            if row is not None:
+                row[3].extend(renewed)
     # Most records are clean and have neither finding nor repair. The others, in order:
     for index in batch.delivered:
         clean[index] = None
@@ -69,7 +75,10 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
         elif marked[index].rejected or row is None:
             clean[index] = None
             findings = findings_json(marked[index].findings)
-            headers = dead_letter_headers(record, source, contract[1], findings, entity.services.settings.group)
+            headers = [
+                *dead_letter_headers(record, source, contract[1], findings, entity.services.settings.group),
+                *renewed,
+            ]
             outbox.add(topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
         else:
             if marked[index].findings:
