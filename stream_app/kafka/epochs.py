@@ -1,6 +1,7 @@
 """The epoch of the store, in the log: an offset that workers commit in a consumer group of its own.
 
-The offset itself is the epoch, because some brokers do not keep the metadata of an offset. The metadata has the ids of the raw topics that there have been.
+The offset itself is the epoch, because some brokers do not keep the metadata of an offset. The metadata has the ids of the
+raw topics that there have been.
 """
 
 from __future__ import annotations
