@@ -25,6 +25,7 @@ from stream_app.kafka.batches.transport import install
 from stream_app.kafka.diagnosis import diagnose
 from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
+from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
 from stream_app.process import cancel_all
@@ -181,7 +182,9 @@ class HeadraceApp:
         guardian = Ownership(lambda: self.app.consumer if self.entities else None)
         store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix, guardian.on_server)
         await producer.start()
-        services = self._services = Services(self.settings, store, producer, await self._transactions(), self.health, guardian)
+        services = self._services = Services(
+            self.settings, store, producer, await self._transactions(), self.health, guardian, Limits(self.settings)
+        )
         known: KnownIds = {}
         entities = {name: Entity(self.shop, name, services, known, self.topic_ids) for name in self.shop.contracts}
         await guardian.open(services, entities)

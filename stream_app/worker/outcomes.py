@@ -11,7 +11,7 @@ import msgspec
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import read_findings
-from stream_app.kafka.headers import header, read_as_of
+from stream_app.kafka.headers import header, original, read_as_of
 from stream_app.names import FINDINGS, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.worker.entity import Entity
 
@@ -49,7 +49,7 @@ def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, topic_id: str, reco
         named = header(record, TOPIC_ID)
         if (entity.first_topic_id if named is None else named.decode("ascii", "replace")) != topic_id:
             continue
-        found.append(Outcome(kind, int(digits), record))
+        found.append(Outcome(kind, int(digits), original(record) if len(record.headers) > _PLAIN_HEADERS else record))
     return found
 
 

@@ -349,7 +349,7 @@ class Ownership:
             registered = dict(waiting[entity.name].get((partition, entity.topic_id), {}))
             end = ends.get(TopicPartition(*tp), 0)
             if tp.topic == entity.topics.pending:
-                plan = PartitionRestore(entity, partition, position, 0, registered, settled_at, None, settles_only=True)
+                plan = PartitionRestore(entity, partition, position, 0, registered, settled_at=settled_at, settles_only=True)
                 if not registered:
                     plan.begin = {}
                 elif consumer is not None and (lowest := min(registered.values())) < end:
@@ -359,7 +359,7 @@ class Ownership:
                 if known > position.applied + 1 and self._ready.is_set():
                     raise BehindLog
                 bits = await self._bits(field, position, known)
-                plan = PartitionRestore(entity, partition, position, known, registered, settled_at, bits)
+                plan = PartitionRestore(entity, partition, position, known, registered, settled_at=settled_at, bits=bits)
             plans[tp] = plan
         return plans
 
@@ -390,9 +390,7 @@ class Ownership:
                 (position,) = await store.positions([field])
                 bits = await self._bits(field, position, _EVERYTHING)
                 registered = dict(waiting.get((partition, topic_id), {}))
-                restore = PartitionRestore(
-                    entity, partition, position, _EVERYTHING, registered, (0, 0), bits, topic_id=topic_id
-                )
+                restore = PartitionRestore(entity, partition, position, _EVERYTHING, registered, bits=bits, topic_id=topic_id)
                 await self._read({tp: restore})
                 begin = (await restore.finish(0)).position._replace(applied=-1, restored=1)
                 await self._store.end_counted(field)

@@ -109,9 +109,9 @@ class PartitionRestore:
         position: Position,
         known: int,
         waiting: dict[int, int],
-        settled_at: tuple[int, int],
-        bits: Bits | None,
         *,
+        settled_at: tuple[int, int] = (0, 0),
+        bits: Bits | None = None,
         settles_only: bool = False,
         topic_id: str | None = None,
     ) -> None:
