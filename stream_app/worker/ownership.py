@@ -38,7 +38,7 @@ from stream_app.store.ownership import EMPTYING, READY, RESTORING, Missing, Owne
 from stream_app.store.server import ServerFacts
 from stream_app.store.writer import PartitionMoved, StoreChanged
 from stream_app.worker.entity import Entity, Level, Services
-from stream_app.worker.restore import Bits, PartitionRestore
+from stream_app.worker.restore import Bits, PartitionRestore, Stored
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
@@ -349,7 +349,7 @@ class Ownership:
             registered = dict(waiting[entity.name].get((partition, entity.topic_id), {}))
             end = ends.get(TopicPartition(*tp), 0)
             if tp.topic == entity.topics.pending:
-                plan = PartitionRestore(entity, partition, position, 0, registered, settled_at=settled_at, settles_only=True)
+                plan = PartitionRestore(entity, partition, Stored(position, registered, settled_at), 0, settles_only=True)
                 if not registered:
                     plan.begin = {}
                 elif consumer is not None and (lowest := min(registered.values())) < end:
@@ -359,7 +359,7 @@ class Ownership:
                 if known > position.applied + 1 and self._ready.is_set():
                     raise BehindLog
                 bits = await self._bits(field, position, known)
-                plan = PartitionRestore(entity, partition, position, known, registered, settled_at=settled_at, bits=bits)
+                plan = PartitionRestore(entity, partition, Stored(position, registered, settled_at, bits), known)
             plans[tp] = plan
         return plans
 
@@ -390,7 +390,9 @@ class Ownership:
                 (position,) = await store.positions([field])
                 bits = await self._bits(field, position, _EVERYTHING)
                 registered = dict(waiting.get((partition, topic_id), {}))
-                restore = PartitionRestore(entity, partition, position, _EVERYTHING, registered, bits=bits, topic_id=topic_id)
+                restore = PartitionRestore(
+                    entity, partition, Stored(position, registered, bits=bits), _EVERYTHING, topic_id=topic_id
+                )
                 await self._read({tp: restore})
                 begin = (await restore.finish(0)).position._replace(applied=-1, restored=1)
                 await self._store.end_counted(field)

@@ -17,7 +17,7 @@ was when its worker died.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,23 @@ class Bits(Container[int]):
         return whole + sum(offset in self for offset in edges)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store has of a partition.
+
+    Attributes:
+        position: of the raw partition.
+        waiting: raw offsets of the records that are registered as waiting → where they wait.
+        settled_at: next offsets of clean and dead-letter topic; what settled before them is counted.
+        bits: what is counted ahead of the applied offset; None where the store has lost nothing.
+    """
+
+    position: Position
+    waiting: Mapping[int, int]
+    settled_at: tuple[int, int] = (0, 0)
+    bits: Bits | None = None
+
+
 class PartitionRestore:
     """The restore of one raw partition, or, with ``settles_only``, of what waited in one pending partition.
 
@@ -106,21 +123,19 @@ class PartitionRestore:
         self,
         entity: Entity,
         partition: int,
-        position: Position,
+        stored: Stored,
         known: int,
-        waiting: dict[int, int],
         *,
-        settled_at: tuple[int, int] = (0, 0),
-        bits: Bits | None = None,
         settles_only: bool = False,
         topic_id: str | None = None,
     ) -> None:
-        """``known``: see above; ``waiting``: raw offsets of the records that are registered as waiting → where they wait.
+        """``known``: see above.
 
         ``topic_id``: of an earlier raw topic of the same name; all that was delivered of it is known.
         """
+        position, settled_at = stored.position, stored.settled_at
         self.entity, self.partition, self.stored, self.known = entity, partition, position, max(known, position.applied + 1)
-        self.waiting, self.bits, self.settles_only = waiting, bits, settles_only
+        self.waiting, self.bits, self.settles_only = dict(stored.waiting), stored.bits, settles_only
         self.topic_id = entity.topic_id if topic_id is None else topic_id
         self.former = topic_id is not None
         self.field = entity.applied_field(partition, self.topic_id)
@@ -129,7 +144,7 @@ class PartitionRestore:
         clean, dead = position.clean, position.dead_letter
         if settles_only:
             clean, dead = settled_at
-        elif waiting:
+        elif self.waiting:
             # What settled when the store was older is perhaps before what was applied then.
             clean, dead = min(clean, settled_at[0]), min(dead, settled_at[1])
         topics = entity.topics
