@@ -166,6 +166,7 @@ class Batch:
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
         delivered: indexes of the records that were delivered before, so that they are only counted.
+        topic_id: of the raw topic; empty where the broker gives none.
         asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
     """
 
@@ -180,6 +181,7 @@ class Batch:
     verdicts: Verdicts | None = None
     settled: Settled | None = None
     delivered: frozenset[int] = frozenset()
+    topic_id: str = ""
     asked: tuple[Any, Any] | None = None
 
     def __len__(self) -> int:

@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app.judge.batch import Batch
 from stream_app.judge.lookups import is_looked_up
-from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.kafka.headers import dead_letter_headers, header_in
+from stream_app.judge.verdict import Verdict, findings_json, repairs_json
+from stream_app.kafka.headers import Header, dead_letter_headers, header_in
 from stream_app.kafka.outbox import Outbox, Refused, Row
 from stream_app.kafka.transactions import Note
 from stream_app.names import AS_OF, NULL_KEY, REPAIRS, SOURCE, TIMESTAMP, TOPIC_ID, UNKNOWN, WARNINGS
@@ -82,29 +82,21 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
     # Most records are clean and have neither finding nor repair. The others, in order:
     for index in batch.delivered:
         clean[index] = None
-    for index in sorted({*marked, *pending}):
-        if index < begin or index in batch.delivered:
+    for index in sorted({*marked, *pending}.difference(batch.delivered)):
+        row = clean[index]
+        if index < begin:
             continue
-        record, source, row = records[index], sources[index], clean[index]
         if index in pending:
             clean[index] = None
-            headers = [*((n, v) for n, v in record.headers if n not in _PENDING_HEADERS), (SOURCE, source)]
-            headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
-            if entity.topic_id:
-                headers.append((TOPIC_ID, entity.topic_id.encode()))
-            if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
-                headers.append((WARNINGS, findings_json(looked_up)))
-            outbox.add(topics.pending, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
+            outbox.add(topics.pending, partition, _pending(entity, batch, index), foreign=True)
         elif marked[index].rejected or row is None:
             clean[index] = None
             outbox.add(topics.dead_letter, partition, _dead_letter(entity, batch, index), foreign=True)
         else:
-            if marked[index].findings:
-                row[3].append((WARNINGS, findings_json(marked[index].findings)))
-            if marked[index].repairs:
-                row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
-            if marked[index].unknown:
-                row[3].append((UNKNOWN, repairs_json(marked[index].unknown)))
+            row[3].extend(_notes(marked[index]))
+    if renewed := _renewed(entity, batch):
+        for row in filter(None, clean):
+            row[3].extend(renewed)
     if entity.keeps_as_of:
         # A store that is rebuilt from the clean topic needs to know it.
         for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
@@ -113,12 +105,39 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
 
 
+def _renewed(entity: Entity, batch: Batch) -> list[Header]:
+    """The id of the raw topic, where it is not the first of its name: it has the offsets of that one once more."""
+    return [(TOPIC_ID, batch.topic_id.encode())] if batch.topic_id != entity.first_topic_id else []
+
+
+def _notes(verdict: Verdict) -> list[Header]:
+    """The headers of a clean record that did not come as it is."""
+    named = (
+        (WARNINGS, findings_json(verdict.findings) if verdict.findings else None),
+        (REPAIRS, repairs_json(verdict.repairs) if verdict.repairs else None),
+        (UNKNOWN, repairs_json(verdict.unknown) if verdict.unknown else None),
+    )
+    return [(name, value) for name, value in named if value is not None]
+
+
+def _pending(entity: Entity, batch: Batch, index: int) -> Row:
+    """A record that waits."""
+    record, verdicts = batch.records[index], batch.judged
+    headers = [*((n, v) for n, v in record.headers if n not in _PENDING_HEADERS), (SOURCE, batch.sources[index])]
+    headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
+    if entity.topic_id:
+        headers.append((TOPIC_ID, entity.topic_id.encode()))
+    if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
+        headers.append((WARNINGS, findings_json(looked_up)))
+    return record.key, record.value, record.timestamp, headers
+
+
 def _dead_letter(entity: Entity, batch: Batch, index: int) -> Row:
     """The dead letter of a rejected record."""
     record, findings = batch.records[index], findings_json(batch.judged[index].findings)
     group = entity.services.settings.group
     headers = dead_letter_headers(record, batch.sources[index], entity.contract_header[1], findings, group)
-    return record.key, record.value, record.timestamp, headers
+    return record.key, record.value, record.timestamp, [*headers, *_renewed(entity, batch)]
 
 
 def _refuse(entity: Entity, batch: Batch, refused: Sequence[Refused]) -> Batch:

@@ -143,6 +143,8 @@ class Entity:
         self.topics = Topics(name, services.settings.topic_prefix)
         #: Empty where the broker gives topics no ids. A topic that is created anew has another one.
         self.topic_id = topic_ids.get(self.topics.raw, "")
+        #: The id of the first raw topic of this name, records of it do not name the id.
+        self.first_topic_id = self.topic_id
         self.judge = Judge(self.contract, services.settings.max_record_bytes)
         self.look_ups = LookUps(shop, name, known, notes_waiting=services.transactions is not None)
         #: True if the as-of moment decides more of a clean record than its verdict.

@@ -77,7 +77,7 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
     as_of, dated = read_as_of(records)
-    return Batch(partition, field, level.position, records, offsets, sources, as_of, dated)
+    return Batch(partition, field, level.position, records, offsets, sources, as_of, dated, topic_id=entity.topic_id)
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:

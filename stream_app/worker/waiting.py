@@ -52,6 +52,7 @@ class Waiting:
         partition, offset: of the raw record.
         field: the name under which the store registers it.
         applied_field: the name under which the store keeps the applied offset of the raw partition.
+        topic_id: of the raw topic that it came from; empty where the broker gives none.
     """
 
     record: Any
@@ -62,6 +63,7 @@ class Waiting:
     field: str
     applied_field: str
     fetched: Fetched
+    topic_id: str = ""
 
     def with_findings(self, rules: Sequence[Any]) -> Waiting:
         """Return the record with further findings."""
@@ -110,6 +112,7 @@ class WaitingRecords:
             entity.waiting_field(int(partition), int(offset), topic_id),
             entity.applied_field(int(partition), topic_id),
             fetched,
+            topic_id,
         )
 
     def forget(self, partitions: set[int]) -> None:
@@ -149,7 +152,7 @@ class WaitingRecords:
         decisions = await entity.retry(
             "decide about waiting records", lambda: entity.services.store.decide(entity.name, rows, before)
         )
-        by_partition: dict[int, list[Waiting]] = {}
+        by_partition: dict[tuple[int, str], list[Waiting]] = {}
         gone: list[Waiting] = []
         for one, (state, missing, rule_ids) in zip(some, decisions, strict=True):
             if state is WaitingState.GONE:
@@ -158,9 +161,9 @@ class WaitingRecords:
                 found = self._known_rules(one, rule_ids)
                 if state is WaitingState.REJECTED and not one.with_findings(found).verdict.rejected:
                     found += [self._references(one)[index].rule for index in missing]
-                by_partition.setdefault(one.partition, []).append(one.with_findings(found))
+                by_partition.setdefault((one.partition, one.topic_id), []).append(one.with_findings(found))
         self._release(gone)
-        for partition, group in by_partition.items():
+        for (partition, _), group in by_partition.items():
             await self._finish(partition, group)
 
     def _references(self, one: Waiting) -> list[Reference]:
@@ -265,6 +268,7 @@ class WaitingRecords:
             [False] * len(records),
             verdicts,
             Settled(verdicts),
+            topic_id=records[0].topic_id if records else "",
         )
 
     def _release(self, records: Sequence[Waiting]) -> None:
