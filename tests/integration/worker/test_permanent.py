@@ -154,8 +154,8 @@ def anyone(secured: SecuredKafka, settings: Settings) -> Settings:
 
 
 def beat(settings: Settings) -> Any:
-    (row,) = Books(settings).client.hvals(Books(settings).keys.workers())
-    return json.loads(row)
+    rows = Books(settings).client.hvals(Books(settings).keys.workers())
+    return json.loads(rows[0]) if rows else {"state": "starting"}
 
 
 @pytest.mark.kafka
@@ -218,4 +218,48 @@ def test_an_entity_whose_topic_refuses_stops_alone_and_goes_on_after_the_cure(
         assert "orders[" in crew[0].output()
         assert "recovered (deliver)" in crew[0].output()
         assert crew[0].terminate() == 0
+        assert "never retrieved" not in crew[0].output()
     assert_exact(others)
+
+
+@pytest.mark.kafka
+def test_an_entity_whose_raw_topic_may_not_be_read_stops_alone(
+    secured: SecuredKafka, granted: Settings, tmp_path: Path
+) -> None:
+    topics, others = Topics("orders", granted.topic_prefix), anyone(secured, granted)
+    secured.revoke(READ, WRITE, DESCRIBE, topic=granted.topic_prefix, prefix=True)
+    secured.grant(WRITE, DESCRIBE, topic=granted.topic_prefix, prefix=True)
+    for name in (topics.pending, topics.clean, topics.dead_letter):
+        secured.grant(READ, topic=name)
+    for entity in ("customers", "products"):
+        for name in Topics(entity, granted.topic_prefix).all:
+            secured.grant(READ, topic=name)
+    produce(others, [customer(1), product(1), *(order(number) for number in range(1, 201))])
+    with running_workers(granted, tmp_path) as crew:
+        await_settled(others, {"customers": 1, "products": 1}, crew)
+        eventually(lambda: beat(granted)["state"] == "stopped", "orders are stopped", 30)
+        problem = beat(granted)["problems"][0]
+        assert (problem["subject"], problem["stopped"]) == ("orders", True)
+        assert topics.raw in problem["text"]
+        produce(others, [customer(number) for number in range(2, 22)])
+        await_settled(others, {"customers": 21}, crew)
+        secured.grant(READ, topic=topics.raw)
+        await_settled(others, {"orders": 200}, crew)
+        eventually(lambda: beat(granted)["state"] == "running", "all works again")
+        assert crew[0].terminate() == 0
+    assert_exact(others)
+
+
+@pytest.mark.kafka
+def test_a_right_on_the_group_that_is_taken_away_ends_the_worker(
+    secured: SecuredKafka, granted: Settings, tmp_path: Path
+) -> None:
+    others = anyone(secured, granted)
+    produce(others, [customer(1)])
+    with running_workers(granted, tmp_path) as crew:
+        await_settled(others, {"customers": 1}, crew)
+        secured.revoke(READ, DESCRIBE, group=granted.group, prefix=True)
+        produce(others, [customer(2)])
+        assert crew[0].process.wait(30) == 1
+        assert "the user may not use the consumer group" in crew[0].output()
+        assert "Traceback" not in crew[0].output()
