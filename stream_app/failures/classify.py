@@ -31,7 +31,7 @@ def classify(error: BaseException) -> Failure:
     their attribute ``scope``, if any, what stops.
     """
     if isinstance(error, HeadraceError) or getattr(error, "permanent", False):
-        return Failure("", Kind.PERMANENT, str(error), "", scope=getattr(error, "scope", Scope.PROCESS))
+        return Failure("", Kind.PERMANENT, str(error), "", scope=Scope(getattr(error, "scope", Scope.PROCESS)))
     service = _service(error)
     if service == REDIS and (found := _refusal(error)) is not None:
         return found
