@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 
 from stream_app.errors import DeliveryError
@@ -16,10 +17,14 @@ _SECONDS = 3.0
 
 
 async def diagnose(settings: Settings) -> BaseException | None:
-    """Connect to the bootstrap servers; return why none of them accepts it, a permanent reason first; None if one does."""
-    from aiokafka.conn import create_conn  # noqa: PLC0415 - producers, reporter and dashboard work without it
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
+    """Connect to the bootstrap servers; return why none of them accepts it, a permanent reason first; None if one does.
 
+    Raises:
+        ImportError: aiokafka is not installed. (kafka-python's clients are not told why a user is refused.)
+    """
+    # By name: producers, reporter and dashboard work without it, and then know less.
+    create_conn = importlib.import_module("aiokafka.conn").create_conn
+    unreachable = (importlib.import_module("aiokafka.errors").KafkaError, OSError, EOFError)
     options = async_options(settings)
     reasons: list[BaseException] = []
     for server in options.pop("bootstrap_servers"):
@@ -27,10 +32,10 @@ async def diagnose(settings: Settings) -> BaseException | None:
         try:
             # In time, whatever answers there: a connection without TLS to a port with TLS only waits.
             opened = await asyncio.wait_for(create_conn(host.strip("[]"), int(port), **options), _SECONDS)
-        except (KafkaError, OSError, EOFError) as error:
+        except unreachable as error:
             reasons.append(error)
         else:
-            with contextlib.suppress(KafkaError, OSError):
+            with contextlib.suppress(*unreachable):
                 opened.close()
             return None
     return min(reasons, key=lambda reason: not classify(reason).permanent, default=None)
@@ -51,6 +56,8 @@ def connection_problem(settings: Settings, error: BaseException) -> DeliveryErro
             "start it, or set HEADRACE_KAFKA to its address; if its port wants TLS or a user, set "
             "HEADRACE_KAFKA_SECURITY_PROTOCOL"
         )
+    elif settings.kafka_security_protocol.startswith("SASL"):
+        cure = "check HEADRACE_KAFKA, HEADRACE_KAFKA_SECURITY_PROTOCOL, HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
     else:
         cure = "check HEADRACE_KAFKA and HEADRACE_KAFKA_SECURITY_PROTOCOL"
     return DeliveryError(f"no Kafka broker answers at {settings.kafka} ({name_of(error)}): {cure}")

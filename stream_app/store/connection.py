@@ -18,6 +18,7 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from stream_app.counts.fields import Counts, parse
 from stream_app.errors import StoreError
+from stream_app.failures import classify, name_of
 from stream_app.redis_url import SentinelUrl, read_sentinel_url
 from stream_app.settings import Settings
 from stream_app.store.server import ServerFacts, facts_of, parse_info
@@ -188,30 +189,28 @@ def _host_port(host: str, port: int) -> str:
 @contextmanager
 def reading(client: redis.Redis, prefix: str) -> Iterator[None]:
     """Turn what redis-py raises into a StoreError that says where, what, and what to do."""
-    where = f"Redis at {address(client)}"
     try:
         yield
-    except redis.AuthenticationError:
-        raise StoreError(f"{where} refused the user or password; correct them in HEADRACE_REDIS") from None
-    except redis.BusyLoadingError:
-        raise StoreError(f"{where} is still loading its data; try again in a moment") from None
-    except redis.TimeoutError:
-        raise StoreError(
-            f"{where} did not answer in time; check whether it is overloaded or a firewall is in between"
-        ) from None
-    except (redis.ConnectionError, OSError):
-        raise StoreError(f"{where} cannot be reached; start it, or correct the address in HEADRACE_REDIS") from None
-    except redis.exceptions.NoPermissionError:
-        raise StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*") from None
-    except redis.ResponseError as error:
-        if str(error).startswith("NOAUTH"):
-            raise StoreError(f"{where} requires a password; add it to HEADRACE_REDIS") from None
-        raise StoreError(
-            f"{where} cannot answer from the keys under {prefix}: ({type(error).__name__}); another program may write "
+    except (redis.RedisError, OSError) as error:
+        raise reading_problem(f"Redis at {address(client)}", prefix, error) from None
+
+
+def reading_problem(where: str, prefix: str, error: BaseException) -> StoreError:
+    """Return the error that says what a reader's failure means, by the table of ``failures``, and what to do.
+
+    ``where``: ``Redis at host:port``.
+    """
+    found = classify(error)
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*")
+    if name_of(error) == "WRONGTYPE" or (type(error) is redis.ResponseError and not found.permanent):
+        return StoreError(
+            f"{where} cannot answer from the keys under {prefix}: ({name_of(error)}); another program may write "
             "there. Give Headrace a prefix of its own with HEADRACE_REDIS_PREFIX"
-        ) from None
-    except redis.RedisError as error:
-        raise StoreError(f"{where} failed ({type(error).__name__}); look into its log") from None
+        )
+    if found.meaning.startswith("Redis "):
+        return StoreError(f"{where} {found.meaning.removeprefix('Redis ')}; {found.advice}")
+    return StoreError(f"{where} failed ({name_of(error)}): {found.text}")
 
 
 def not_ours(key: str, problem: str) -> StoreError:
