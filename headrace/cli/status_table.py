@@ -50,7 +50,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
 
 
 def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
-    """What does not work, and what the workers do beside the stream; None if there is nothing to say."""
+    """Open problems, and notes of the workers; None if there are none."""
     lines = Text()
     for one in status.get("trouble", ()):
         subject = f"{one['subject']} {'stopped' if one['stopped'] else 'retries'}".strip()
