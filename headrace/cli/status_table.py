@@ -55,7 +55,8 @@ def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
     for one in status.get("trouble", ()):
         subject = f"{one['subject']} {'stopped' if one['stopped'] else 'retries'}".strip()
         lines.append(f"{subject} ", style="bold red" if one["stopped"] else "bold yellow")
-        lines.append(f"{one['text']} (since {_ago(one['since'], now).removesuffix(' ago')})\n")
+        since = f" (for {_ago(one['since'], now).removesuffix(' ago')})" if one["since"] else ""
+        lines.append(f"{one['text']}{since}\n")
     for subject, text in status.get("notes", {}).items():
         lines.append(f"{subject} ", style="bold").append(f"{text}\n")
     return lines or None

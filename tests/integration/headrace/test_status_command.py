@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from headrace.cli.status import command
 from stream_app.errors import StoreError
+from tests.support.crew import OwnRedis
 from tests.support.fill import Shop
 
 
@@ -65,3 +67,20 @@ def test_unknown_lag_and_no_worker_are_said(shop: Shop) -> None:
 
     assert "no worker is running" in result.output
     assert "unknown" in result.output
+
+
+def test_a_redis_that_takes_no_writes_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = OwnRedis(tmp_path)
+    own.start()
+    monkeypatch.setenv("HEADRACE_REDIS", own.url)
+    try:
+        with redis.Redis.from_url(own.url) as client:
+            shop = Shop(client, "headrace", until=1_790_000_000, now_ms=1_790_000_000_000)
+            shop.announce()
+            client.config_set("maxmemory", "1mb")
+            result = CliRunner().invoke(command, [], catch_exceptions=False, env={"COLUMNS": "400"})
+            assert "Redis stopped OOM: Redis has reached its maxmemory and refuses writes; raise maxmemory" in result.output
+            client.config_set("maxmemory", "0")
+            assert "OOM" not in CliRunner().invoke(command, [], catch_exceptions=False).output
+    finally:
+        own.stop()
