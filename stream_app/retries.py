@@ -12,6 +12,8 @@ from typing import NoReturn, Protocol, TypeVar
 
 import tenacity
 
+from stream_app.errors import HeadraceError
+
 T = TypeVar("T")
 log = logging.getLogger("headrace.worker")
 
@@ -151,7 +153,9 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
 
 
 def _name(state: tenacity.RetryCallState) -> str:
-    return type(_error(state)).__name__
+    error = _error(state)
+    # The message of an error of ours says what to do.
+    return str(error) if isinstance(error, HeadraceError) else type(error).__name__
 
 
 def retrying(

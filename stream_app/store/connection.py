@@ -10,21 +10,29 @@ from typing import Any
 import redis
 import redis.asyncio
 import redis.exceptions
+import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from stream_app.counts.fields import Counts, parse
 from stream_app.errors import StoreError
-from stream_app.redis_url import SentinelUrl, read_sentinel_url
+from stream_app.redis_url import read_sentinel_url
 from stream_app.settings import Settings
-from stream_app.store.server import ServerFacts, facts_of, parse_info
+from stream_app.store import sentinels
+from stream_app.store.server import NO_CLUSTER, OLDEST, ServerFacts, facts_of, parse_info
 
 #: What Redis raises when it is away, not ready, or refuses for now; worth a retry. The refusals (OOM, READONLY, MISCONF,
 #: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
+
+
+def is_of_cluster(error: BaseException) -> bool:
+    """True for the answers of Redis Cluster, or of a proxy before one, to a client that does not know of its slots."""
+    if isinstance(error, redis.exceptions.ClusterDownError):
+        return not isinstance(error, redis.exceptions.MasterDownError)  # of a replica without its master
+    slots = (redis.exceptions.AskError, redis.exceptions.ClusterCrossSlotError)  # MOVED is an ASK, too
+    return isinstance(error, slots) or "non local key in a cluster" in str(error)
 
 
 def connect(settings: Settings) -> redis.Redis:
@@ -54,38 +62,40 @@ def connect_writer(url: str) -> redis.Redis:
     return _client(url, socket_timeout=10, socket_connect_timeout=5)
 
 
-def connect_worker(url: str, on_server: Callable[[ServerFacts], None] | None = None) -> redis.asyncio.Redis:
+def connect_worker(url: str, on_server: Callable[[ServerFacts], None] | None = None, **more: Any) -> redis.asyncio.Redis:
     """Return the client of a worker's stream; the caller retries (``UNAVAILABLE``).
 
     ``on_server`` is called on each new connection, before the first command is sent on it, with what the server says of
     itself (INFO; nothing but the address where the user may not ask). It may raise a ``redis.ConnectionError``: then the
-    connection is closed, and the command fails with that error.
+    connection is closed, and the command fails with that error. ``more``: further options of redis-py.
 
     Raises:
         StoreError: HEADRACE_REDIS is not a Redis URL.
     """
-    options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 5, "retry": AsyncRetry(NoBackoff(), 1)}
+    options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 5, "retry": AsyncRetry(NoBackoff(), 1), **more}
     if on_server is not None:
         options["redis_connect_func"] = partial(_greet, on_server)
     with _url_errors():
-        sentinel = read_sentinel_url(url)
-        if sentinel is None:
-            return redis.asyncio.from_url(url, **options)
-        master = _options(sentinel.master)
-        asks = _node_options(sentinel, master) | {"retry": AsyncRetry(NoBackoff(), 0)}
-        # redis-py's own code is untyped here.
-        manager: Any = redis.asyncio.Sentinel(sentinel.nodes, sentinel_kwargs=asks, **master | options)  # type: ignore[no-untyped-call]
-        client: redis.asyncio.Redis = manager.master_for(sentinel.service, redis_class=_SentinelClient)
-        return client
+        by_sentinels = read_sentinel_url(url)
+        if by_sentinels is None:
+            return _WorkerClient.from_url(url, **options)
+        return sentinels.worker(by_sentinels, options, _WorkerClient)
 
 
-class _SentinelClient(redis.asyncio.Redis):
-    """The client of a master; it closes the clients of the Sentinels with its own connections."""
+class _WorkerClient(redis.asyncio.Redis):
+    """The client of a worker: no retry gets a cluster to run a script, and Sentinels' clients are closed with it."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except redis.ResponseError as error:
+            if not is_of_cluster(error):
+                raise
+            raise StoreError(f"Redis at {address(self)}: {NO_CLUSTER}") from None
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         await super().aclose(close_connection_pool)
-        pool: Any = self.connection_pool
-        await pool.sentinel_manager.aclose()
+        await sentinels.close(self)
 
 
 async def _greet(on_server: Callable[[ServerFacts], None], connection: Any) -> None:
@@ -108,35 +118,10 @@ async def _greet(on_server: Callable[[ServerFacts], None], connection: Any) -> N
 def _client(url: str, *, reads: bool = False, **options: Any) -> redis.Redis:
     options["retry"] = Retry(NoBackoff(), 1)
     with _url_errors():
-        sentinel = read_sentinel_url(url)
-        if sentinel is None:
+        by_sentinels = read_sentinel_url(url)
+        if by_sentinels is None:
             return redis.Redis.from_url(url, **options)
-        master = _options(sentinel.master)
-        asks = _node_options(sentinel, master) | {"retry": Retry(NoBackoff(), 0)}
-        manager: Any = Sentinel(sentinel.nodes, sentinel_kwargs=asks, **master | options)  # type: ignore[no-untyped-call]
-        choose = manager.slave_for if reads and sentinel.replicas else manager.master_for
-        client: redis.Redis = choose(sentinel.service)
-        return client
-
-
-def _options(url: str) -> dict[str, Any]:
-    """The options that a URL of a master without a host gives, for a pool of Sentinel's connections."""
-    options = dict(parse_url(url))  # type: ignore[no-untyped-call]
-    if options.pop("connection_class", None) is not None:
-        options["ssl"] = True
-    return options
-
-
-def _node_options(sentinel: SentinelUrl, master: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a connection to a Sentinel: TLS as the master's, a user and password of its own."""
-    tls = {name: value for name, value in master.items() if name.startswith("ssl")}
-    return {
-        "username": sentinel.username,
-        "password": sentinel.password,
-        "socket_connect_timeout": 1.0,
-        "socket_timeout": 2.0,
-        **tls,
-    }
+        return sentinels.reader_or_writer(by_sentinels, options, reads=reads)
 
 
 @contextmanager
@@ -162,13 +147,12 @@ def execute(client: redis.Redis, prefix: str, pipe: Any) -> list[Any]:
         return answers
 
 
-def address(client: redis.Redis) -> str:
+def address(client: redis.Redis | redis.asyncio.Redis) -> str:
     """Return the ``host:port`` (or the socket's path) that a client talks to; never its user or password."""
-    pool = client.connection_pool
-    if isinstance(pool, SentinelConnectionPool):
-        master = pool.master_address
-        return f"{_host_port(*master)} (Sentinel service {pool.service_name})" if master else f"service {pool.service_name}"
-    return _address(pool.connection_kwargs)
+    if (of_sentinels := sentinels.service_of(client)) is not None:
+        service, master = of_sentinels
+        return f"{_host_port(*master)} (Sentinel service {service})" if master else f"service {service}"
+    return _address(client.connection_pool.connection_kwargs)
 
 
 def _address(options: Mapping[str, Any]) -> str:
@@ -189,6 +173,11 @@ def reading(client: redis.Redis, prefix: str) -> Iterator[None]:
         yield
     except redis.AuthenticationError:
         raise StoreError(f"{where} refused the user or password; correct them in HEADRACE_REDIS") from None
+    except redis.sentinel.MasterNotFoundError:
+        raise StoreError(
+            f"{where}: no Sentinel names a master; a failover takes some seconds. Otherwise start the Sentinels, or correct "
+            "their addresses and the service in HEADRACE_REDIS"
+        ) from None
     except redis.BusyLoadingError:
         raise StoreError(f"{where} is still loading its data; try again in a moment") from None
     except redis.TimeoutError:
@@ -200,6 +189,10 @@ def reading(client: redis.Redis, prefix: str) -> Iterator[None]:
     except redis.exceptions.NoPermissionError:
         raise StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*") from None
     except redis.ResponseError as error:
+        if is_of_cluster(error):
+            raise StoreError(f"{where}: {NO_CLUSTER}") from None
+        if "HELLO" in str(error):
+            raise StoreError(f"{where} is older than Redis {OLDEST[0]}.{OLDEST[1]}, which Headrace needs; upgrade it") from None
         if str(error).startswith("NOAUTH"):
             raise StoreError(f"{where} requires a password; add it to HEADRACE_REDIS") from None
         raise StoreError(

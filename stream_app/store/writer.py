@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
+from stream_app.store.server import ServerFacts
+from stream_app.store.server_check import EvictionStore
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -65,9 +67,13 @@ class SettledAlready(Exception):
 class Store:
     """The workers' store. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
 
-    def __init__(self, url: str, prefix: str) -> None:
-        self._redis = connect_worker(url)
+    def __init__(self, url: str, prefix: str, on_server: Callable[[ServerFacts], None] | None = None) -> None:
+        """``on_server`` decides on each new connection whether the server may be used (``connect_worker``)."""
+        self._redis = connect_worker(url, on_server)
+        #: Heartbeats are written to any server: they say why the worker waits.
+        self._beats = connect_worker(url)
         self._keys = Keys(prefix)
+        self.evictions = EvictionStore(self._beats, prefix)
         self.baselines = BaselineStore(self._redis, prefix)
         self._look_up = load(self._redis, "look_up")
         self._note = load(self._redis, "note")
@@ -78,6 +84,14 @@ class Store:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+        await self._beats.aclose()
+
+    async def reconnect(self) -> None:
+        """Use no connection again that is open now; a command that is on its way ends first."""
+        for client in (self._redis, self._beats):
+            pool: Any = client.connection_pool  # redis-py's own code is untyped here
+            await pool.update_active_connections_for_reconnect()
+            await pool.disconnect(inuse_connections=False)
 
     async def describe(self, contracts: Iterable[Contract]) -> None:
         """Publish what readers need to know of the contracts in force."""
@@ -196,11 +210,11 @@ class Store:
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """Report a worker's state."""
-        await self._redis.hset(self._keys.workers(), heartbeat.id, heartbeat.to_json())
+        await self._beats.hset(self._keys.workers(), heartbeat.id, heartbeat.to_json())
 
     async def leave(self, worker: str) -> None:
         """Remove a worker's report."""
-        await self._redis.hdel(self._keys.workers(), worker)
+        await self._beats.hdel(self._keys.workers(), worker)
 
     async def lags(self, since_ms: int | None = None) -> dict[str, int] | None:
         """Return entity → records not yet applied, over the workers that are alive.

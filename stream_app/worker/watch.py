@@ -168,13 +168,13 @@ class Monitoring:
         self.topic = anomalies_topic(settings.topic_prefix)
         self._problem = ""
 
-    async def run(self, producer: Producer, stopping: Callable[[], bool]) -> None:
-        """Run rounds until ``stopping``."""
+    async def run(self, producer: Producer, stopping: Callable[[], bool], *, waits: Callable[[], bool] = lambda: False) -> None:
+        """Run rounds until ``stopping``, except while the stream ``waits``."""
         while not stopping():
             began = time.monotonic()
             pause = EVERY
             try:
-                if await asyncio.to_thread(self.watch.lead) and await self._round(producer):
+                if not waits() and await asyncio.to_thread(self.watch.lead) and await self._round(producer):
                     pause = _REST * (time.monotonic() - began)
                 self._problem = ""
             except (*UNAVAILABLE, KafkaError) as error:

@@ -27,6 +27,8 @@ from tests.support.waiting import eventually
 
 #: The user by which replicas log in: switched off, replication is cut while clients and Sentinels still reach both sides.
 REPLICA, SECRET = "replica", "copies"
+#: Nodes of a cluster talk to each other on a port that is 10,000 higher.
+_HIGHEST_OF_CLUSTER = 55_535
 #: Name of the service that the Sentinels watch.
 SERVICE = "headrace"
 
@@ -41,6 +43,8 @@ class RedisServer:
     def __init__(self, folder: Path, *options: str, aof: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.options, self.aof, self.port = folder, options, aof, free_port()
+        while "--cluster-enabled" in options and self.port > _HIGHEST_OF_CLUSTER:
+            self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.child: Child | None = None
         self.frozen = False
@@ -238,6 +242,11 @@ class Sentinel:
         with redis.Redis(port=self.port, password=self.password, **options) as client:
             return client.execute_command(*command)
 
+    def state(self) -> dict[str, str]:
+        """Return how it sees the master."""
+        answer = self.ask("SENTINEL", "MASTER", SERVICE)
+        return answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+
 
 class Replicated:
     """A master with replicas, and three Sentinels unless there are to be none; a context manager.
@@ -309,8 +318,7 @@ class Replicated:
             server.kill()
 
     def _sees_all(self, sentinel: Sentinel) -> bool:
-        answer = sentinel.ask("SENTINEL", "MASTER", SERVICE)
-        state = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+        state = sentinel.state()
         others, replicas = int(state["num-other-sentinels"]), int(state["num-slaves"])
         return (others, replicas) == (len(self.sentinels) - 1, len(self.servers) - 1)
 
@@ -336,7 +344,14 @@ class Replicated:
         if not self.sentinels:
             candidates[0].promote()
         eventually(lambda: any(one.role == "master" for one in candidates), "a replica is promoted", timeout=30)
+        ports = {str(one.port) for one in candidates}
+        for sentinel in self.sentinels:
+            eventually(lambda: self._leads_to(sentinel, ports), "the Sentinels know the new master", timeout=30)  # noqa: B023
         return old
+
+    def _leads_to(self, sentinel: Sentinel, ports: set[str]) -> bool:
+        state = sentinel.state()
+        return state["port"] in ports and state["flags"] == "master"
 
 
 @pytest.fixture

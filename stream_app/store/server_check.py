@@ -1,0 +1,139 @@
+"""The check of the Redis server: at each new connection of a worker, and every half minute while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from stream_app.counts.fields import text
+from stream_app.errors import StoreError
+from stream_app.store.connection import address, connect_worker
+from stream_app.store.keys import Keys
+from stream_app.store.server import OPTIONS, Problem, ServerFacts, facts_of, judge, lost_keys, refusal
+
+
+class ServerUnfit(StoreError, redis.ConnectionError):
+    """Redis answers, and must not be used as it is; it may be cured while the worker waits, so the step is repeated."""
+
+
+class StoreLost(StoreError):
+    """Redis has evicted keys of the store: what it contains is no longer what was counted."""
+
+
+class ServerCheck:
+    """Decides whether the server may be used; ``on_server`` of the connections of a worker.
+
+    Args:
+        on_other: called on a connection to another process than before (a restart or a failover), with its facts and those
+            of the process before; it may raise a ``redis.ConnectionError``, and is then called again on the next connection.
+
+    Attributes:
+        facts: of the server that was accepted last.
+        unfit: why the server must not be used at the moment; None while it may.
+    """
+
+    def __init__(
+        self,
+        *,
+        exactly_once: bool = False,
+        sentinel: bool = False,
+        on_other: Callable[[ServerFacts, ServerFacts], None] | None = None,
+    ) -> None:
+        self._exactly_once, self._sentinel, self._on_other = exactly_once, sentinel, on_other
+        self.facts: ServerFacts | None = None
+        self.unfit: str | None = None
+
+    def __call__(self, facts: ServerFacts) -> None:
+        """Accept a server on a new connection.
+
+        Raises:
+            ServerUnfit: the server must not be used.
+        """
+        self.judge(facts)
+        if self.unfit is not None:
+            raise ServerUnfit(self.unfit)
+        before = self.facts
+        if before is not None and before.run_id != facts.run_id and self._on_other is not None:
+            self._on_other(facts, before)
+        self.facts = facts
+
+    def judge(self, facts: ServerFacts) -> list[Problem]:
+        """Return the problems of a server; from then on it is refused if one of them says so."""
+        problems = judge(facts, exactly_once=self._exactly_once, sentinel=self._sentinel)
+        self.unfit = refusal(problems)
+        return problems
+
+
+async def read_facts(url: str, *, options: bool = True) -> ServerFacts:
+    """Return the facts of the server, asked on a connection of its own: it leads to the server that has the name now.
+
+    ``options``: ask CONFIG GET, too. Where that is forbidden (``ServerFacts.fsync`` is None then), it need not be asked again:
+    Redis logs each attempt.
+
+    Raises:
+        redis.RedisError: the server cannot be reached.
+    """
+    client = connect_worker(url, protocol=2)  # an old server refuses the greeting of another
+    try:
+        pipe = client.pipeline(transaction=False)
+        _ask(pipe, options=options)
+        return _facts(client, await pipe.execute(raise_on_error=False))
+    finally:
+        await client.aclose()
+
+
+def read_facts_of(client: redis.Redis, *, options: bool = True) -> ServerFacts:
+    """Return the facts of the server behind a reader's client; ``options`` as for ``read_facts``.
+
+    Raises:
+        redis.RedisError: the server cannot be reached.
+    """
+    pipe = client.pipeline(transaction=False)
+    _ask(pipe, options=options)
+    return _facts(client, pipe.execute(raise_on_error=False))
+
+
+class EvictionStore:
+    """Remembers how many keys a server had evicted when the store was last known to be complete.
+
+    A rebuild deletes the memory with the rest of the store.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
+        self._redis, self._key = client, Keys(prefix).evictions()
+
+    async def check(self, facts: ServerFacts) -> None:
+        """Compare with the last check, and remember this one.
+
+        Raises:
+            StoreLost: keys of the store may have been evicted since.
+        """
+        run_id, evicted = await self._redis.hmget(self._key, "run_id", "evicted")
+        before = (text(run_id), int(evicted)) if run_id is not None and evicted is not None else None
+        if lost := lost_keys(before, facts):
+            raise StoreLost(
+                f"{facts.name} has evicted {lost:,} keys since it was last checked, so counts are too low "
+                "and duplicates may pass. Set maxmemory-policy to noeviction, and rebuild the store (headrace rebuild)"
+            )
+        now = (facts.run_id, facts.evicted_keys)
+        if None not in now and before != now:
+            await self._redis.hset(self._key, mapping={"run_id": facts.run_id or "", "evicted": facts.evicted_keys or 0})
+
+
+def _ask(pipe: Any, *, options: bool) -> None:
+    pipe.execute_command("INFO")
+    for option in OPTIONS if options else ():
+        pipe.execute_command("CONFIG GET", option)
+
+
+def _facts(client: Any, answers: list[Any]) -> ServerFacts:
+    """The facts from the answers to ``_ask``. A server or user that forbids one of the questions answers with an error."""
+    info, *options = answers
+    for answer in answers:
+        if isinstance(answer, redis.RedisError) and not isinstance(answer, redis.ResponseError):
+            raise answer
+    known = {str(name): str(value) for one in options if isinstance(one, dict) for name, value in one.items()}
+    return facts_of({} if isinstance(info, Exception) else info, address(client), known)
