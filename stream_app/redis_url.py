@@ -72,6 +72,8 @@ def check_redis_url(url: str) -> None:
     """
     if not url.startswith(SCHEMES):
         raise ValueError(f"a Redis URL starts with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+    if "#" in url or url.partition("?")[0].count("@") > 1:
+        raise ValueError("write %23 for #, %40 for @, %2F for / and %3F for ? in the user and password of the Redis URL")
     if read_sentinel_url(url) is None:
         try:
             _ = urlsplit(url).port

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
         default=False,
         description="`on`: deliver in transactions, so that a read_committed consumer sees every record once; "
         "needs a broker with transactions.",
+    )
+    rebuild: bool = Field(
+        default=True,
+        description="`on`: an empty or foreign store in Redis is rebuilt from the topics; `off`: the worker exits instead.",
     )
     baseline: Path | None = Field(
         default=None, description="File of `headrace baseline` that outliers are compared with; default: a learned baseline."
@@ -174,6 +179,12 @@ class Settings(BaseSettings):
                 "HEADRACE_KAFKA_SECURITY_PROTOCOL uses SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
             )
         return self
+
+    @property
+    def redis_address(self) -> str:
+        """``host:port`` of Redis for messages, without user and password; the path of a socket."""
+        parts = urlsplit(self.redis.get_secret_value())
+        return parts.netloc.rpartition("@")[2] or parts.path
 
 
 def load_settings(**overrides: Any) -> Settings:

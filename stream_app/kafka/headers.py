@@ -10,15 +10,17 @@ from stream_app.names import (
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    NULL_KEY,
     REPAIRS,
     SOURCE,
+    TIMESTAMP,
     TOPIC_ID,
     WARNINGS,
 )  # fmt: skip
 
 Header = tuple[str, bytes | None]
 #: Headers of a raw record that its dead letter does not keep, because the worker writes its own.
-_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID})
+_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, TIMESTAMP, NULL_KEY})
 
 
 class Record(Protocol):
@@ -56,6 +58,11 @@ class HasHeaders(Protocol):
 def header(record: HasHeaders, name: str) -> bytes | None:
     """Return the last value of a header; ``None`` if the record does not have it."""
     return next((value for key, value in reversed(record.headers) if key == name), None)
+
+
+def header_in(headers: Sequence[Header], name: str) -> bytes | None:
+    """Return the last value of a header among ``headers``; ``None`` if it is not there."""
+    return next((value for key, value in reversed(headers) if key == name), None)
 
 
 def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:

@@ -27,6 +27,12 @@ from stream_app.store.server import NO_CLUSTER, OLDEST, ServerFacts, facts_of, p
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
 
 
+class ServerUnverified(redis.ConnectionError):
+    """Another server process answers than the one that was verified; the command was not sent."""
+
+    passing = True
+
+
 def is_of_cluster(error: BaseException) -> bool:
     """True for the answers of Redis Cluster, or of a proxy before one, to a client that does not know of its slots."""
     if isinstance(error, redis.exceptions.ClusterDownError):
@@ -83,15 +89,7 @@ def connect_worker(url: str, on_server: Callable[[ServerFacts], None] | None = N
 
 
 class _WorkerClient(redis.asyncio.Redis):
-    """The client of a worker: no retry gets a cluster to run a script, and Sentinels' clients are closed with it."""
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:
-        try:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except redis.ResponseError as error:
-            if not is_of_cluster(error):
-                raise
-            raise StoreError(f"Redis at {address(self)}: {NO_CLUSTER}") from None
+    """The client of a worker; the clients of its Sentinels are closed with it."""
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         await super().aclose(close_connection_pool)

@@ -15,8 +15,10 @@ from stream_app.store.keys import Keys
 from stream_app.store.server import OPTIONS, Problem, ServerFacts, facts_of, judge, lost_keys, refusal
 
 
-class ServerUnfit(StoreError, redis.ConnectionError):
+class ServerUnfit(redis.ConnectionError):
     """Redis answers, and must not be used as it is; it may be cured while the worker waits, so the step is repeated."""
+
+    passing = True
 
 
 class StoreLost(StoreError):

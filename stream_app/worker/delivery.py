@@ -7,36 +7,41 @@ from bisect import bisect_left
 from aiokafka import AIOKafkaProducer
 
 from stream_app.judge.batch import Batch
+from stream_app.judge.lookups import is_looked_up
 from stream_app.judge.verdict import findings_json, repairs_json
 from stream_app.kafka.headers import dead_letter_headers
 from stream_app.kafka.outbox import Outbox, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
+from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.worker.entity import Entity
 
 
-async def deliver(entity: Entity, batch: Batch) -> None:
+async def deliver(entity: Entity, batch: Batch) -> dict[str, int]:
     """Send each record of a settled batch to its topic; with transactions, each once, whoever delivered a part before.
+
+    Returns topic → offset after the last record that was sent.
 
     Raises:
         KafkaError: the broker did not take all of it; nothing tells what it took.
     """
     services = entity.services
     if services.transactions is None:
-        await services.producer.using(lambda producer: send(producer, entity, batch))
-        return
+        return await services.producer.using(lambda producer: send(producer, entity, batch))
     target = await services.transactions.producer_of(entity.topics.raw, batch.partition)
     # A note with another topic's id is of one that was deleted since.
     done = target.note.offset if target.note.text == entity.topic_id else 0
     begin = bisect_left(batch.offsets, done)
     if begin == len(batch):
-        return
+        return {}
     note = Note(batch.offsets[-1] + 1, entity.topic_id)
-    await services.transactions.deliver(target, lambda producer: send(producer, entity, batch, begin), note)
+    return await services.transactions.deliver(target, lambda producer: send(producer, entity, batch, begin), note)
 
 
-async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: int = 0) -> None:
-    """Send the records of a batch from index ``begin`` on, and wait for their acknowledgements."""
+async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: int = 0) -> dict[str, int]:
+    """Send the records of a batch from index ``begin`` on, but not those that were delivered before.
+
+    Waits for every acknowledgement, and returns topic → offset after the last record.
+    """
     outbox = Outbox(producer)
     topics, contract, partition = entity.topics, entity.contract_header, batch.partition
     records, sources, verdicts, pending = batch.records, batch.sources, batch.judged, batch.pending
@@ -46,8 +51,10 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
         for record, body, source in zip(records, verdicts.bodies, sources, strict=True)
     ]
     # Most records are clean and have neither finding nor repair. The others, in order:
+    for index in batch.delivered:
+        clean[index] = None
     for index in sorted({*marked, *pending}):
-        if index < begin:
+        if index < begin or index in batch.delivered:
             continue
         record, source, row = records[index], sources[index], clean[index]
         if index in pending:
@@ -56,6 +63,8 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
             headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
             if entity.topic_id:
                 headers.append((TOPIC_ID, entity.topic_id.encode()))
+            if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
+                headers.append((WARNINGS, findings_json(looked_up)))
             outbox.add(topics.pending, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
         elif marked[index].rejected or row is None:
             clean[index] = None
@@ -67,5 +76,12 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
                 row[3].append((WARNINGS, findings_json(marked[index].findings)))
             if marked[index].repairs:
                 row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
+            if marked[index].unknown:
+                row[3].append((UNKNOWN, repairs_json(marked[index].unknown)))
+    if entity.keeps_as_of:
+        # A store that is rebuilt from the clean topic needs to know it.
+        for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
+            if row is not None and dated:
+                row[3].append((AS_OF, b"%d" % moment))
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
-    await outbox.send()
+    return {topic: offset for (topic, _), offset in (await outbox.send()).ends().items()}

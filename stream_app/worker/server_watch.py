@@ -99,11 +99,12 @@ class ServerWatch:
         """Say when the server becomes unfit, and when it is cured."""
         text = self._check.unfit
         if text is not None:
-            self._health.trouble(text)
+            self._health.trouble(self, "", text)
             if not self._said_unfit:
                 log.error("%s. Until then nothing is judged", text)
                 self._again.set()
         elif self._said_unfit:
+            self._health.recovered(self)
             log.warning("%s may be used again; the worker goes on", facts.name)
         self._said_unfit = text is not None
 

@@ -16,6 +16,7 @@ from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.kafka.headers import as_of, header
 from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
+from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.writer import SettledAlready, WaitingState
 from stream_app.worker.delivery import send
@@ -121,7 +122,8 @@ class WaitingRecords:
         ``closed``: no reference data will be sent any more, so that no grace is given. ``caught_up``: the reference topics
         have no backlog, so that a reference that is not known does not exist; nothing is rejected before.
         """
-        records = self._records
+        is_level = self.entity.services.guardian.is_level
+        records = [one for one in self._records if is_level(self.entity, one.fetched.partition)]
         for begin in range(0, len(records), _DECIDED_AT_ONCE):
             await self._settle_some(records[begin : begin + _DECIDED_AT_ONCE], closed=closed, caught_up=caught_up)
         settled, self._settled = self._settled, {}
@@ -256,12 +258,12 @@ class WaitingRecords:
         return Batch(
             partition,
             self.entity.applied_field(partition),
-            -1,
+            Position(),
             [one.record for one in records],
             [one.offset for one in records],
             [one.source.encode() for one in records],
             verdicts.as_of,
-            [True] * len(records),
+            [False] * len(records),
             verdicts,
             Settled(verdicts),
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from stream_app.errors import HeadraceError
+from stream_app.failures import classify
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.server import REFUSED, WARNED, ServerFacts, facts_of, judge, lost_keys, parse_info, refusal
 from stream_app.store.server_check import ServerCheck, ServerUnfit
@@ -156,7 +156,9 @@ def test_a_connection_to_an_unfit_server_fails_until_it_is_cured() -> None:
     with pytest.raises(ServerUnfit, match="allkeys-lru") as caught:
         check(replace(GOOD, policy="allkeys-lru"))
     assert isinstance(caught.value, UNAVAILABLE), "the step is repeated"
-    assert isinstance(caught.value, HeadraceError), "its message is for people"
+    failure = classify(caught.value)
+    assert not failure.permanent
+    assert "Set maxmemory-policy to noeviction" in failure.text
     assert check.unfit is not None
     check(GOOD)
     assert check.unfit is None
