@@ -117,8 +117,8 @@ class EvictionStore:
         before = (text(run_id), int(evicted)) if run_id is not None and evicted is not None else None
         if lost := lost_keys(before, facts):
             raise StoreLost(
-                f"{facts.name} has evicted {lost:,} keys since it was last checked, so counts are too low "
-                "and duplicates may pass. Set maxmemory-policy to noeviction, and rebuild the store (headrace rebuild)"
+                f"{facts.name} has evicted {lost:,} keys since it was last checked: counts are too low and duplicates may pass "
+                "until the store is rebuilt from the topics. Set maxmemory-policy to noeviction"
             )
         now = (facts.run_id, facts.evicted_keys)
         if None not in now and before != now:

@@ -342,8 +342,9 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _store_lost(self, lost: StoreLost) -> None:
-        """Stop: Redis has evicted keys, and nothing may be judged or counted against what is left."""
-        await self._fail(GaveUp(str(lost)))
+        """Redis has evicted keys: nothing may be judged or counted against what is left."""
+        log.error("%s", lost)
+        await self._guardian.changed("incomplete")
 
     async def _check_kafka(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
