@@ -27,6 +27,11 @@ from stream_app.store.server import NO_CLUSTER, OLDEST, ServerFacts, facts_of, p
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """True if a user or a managed service may not run a command at all."""
+    return isinstance(error, redis.exceptions.NoPermissionError) or "unknown command" in str(error)
+
+
 class ServerUnverified(redis.ConnectionError):
     """Another server process answers than the one that was verified; the command was not sent."""
 
@@ -102,7 +107,9 @@ async def _greet(on_server: Callable[[ServerFacts], None], connection: Any) -> N
     await connection.send_command("INFO", check_health=False)
     try:
         info = parse_info(await connection.read_response())
-    except redis.ResponseError:
+    except redis.ResponseError as error:
+        if not is_forbidden(error):
+            raise
         info = {}
     try:
         on_server(facts_of(info, _address(vars(connection))))

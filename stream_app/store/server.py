@@ -200,7 +200,8 @@ def _failed(facts: ServerFacts, *, exactly_once: bool, sentinel: bool) -> Iterat
     few = replicas is not None and facts.min_replicas is not None and replicas < facts.min_replicas
     failed = {
         "cluster": facts.cluster,
-        "replica": facts.role is not None and facts.role != "master",
+        # Sentinels name another one in a moment.
+        "replica": facts.role is not None and facts.role != "master" and not (sentinel and facts.role == "slave"),
         "old": version is not None and version < OLDEST,
         "evicts": evicts_anything(facts),
         "evicts-notes": volatile and exactly_once,

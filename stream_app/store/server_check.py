@@ -10,7 +10,7 @@ import redis.asyncio
 
 from stream_app.counts.fields import text
 from stream_app.errors import StoreError
-from stream_app.store.connection import address, connect_worker
+from stream_app.store.connection import address, connect_worker, is_forbidden
 from stream_app.store.keys import Keys
 from stream_app.store.server import OPTIONS, Problem, ServerFacts, facts_of, judge, lost_keys, refusal
 
@@ -35,6 +35,7 @@ class ServerCheck:
     Attributes:
         facts: of the server that was accepted last.
         unfit: why the server must not be used at the moment; None while it may.
+        complete: run id and evicted keys of the server when the store was last known to be complete, if it ever was.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ServerCheck:
         self._exactly_once, self._sentinel, self._on_other = exactly_once, sentinel, on_other
         self.facts: ServerFacts | None = None
         self.unfit: str | None = None
+        self.complete: tuple[str, int] | None = None
 
     def __call__(self, facts: ServerFacts) -> None:
         """Accept a server on a new connection.
@@ -54,6 +56,8 @@ class ServerCheck:
         Raises:
             ServerUnfit: the server must not be used.
         """
+        if self._sentinel and facts.role == "slave":
+            raise ServerUnfit(f"the Sentinels name {facts.address}, which is not the master; a failover takes some seconds")
         self.judge(facts)
         if self.unfit is not None:
             raise ServerUnfit(self.unfit)
@@ -66,6 +70,8 @@ class ServerCheck:
         """Return the problems of a server; from then on it is refused if one of them says so."""
         problems = judge(facts, exactly_once=self._exactly_once, sentinel=self._sentinel)
         self.unfit = refusal(problems)
+        if self.unfit is None and (lost := lost_keys(self.complete, facts)):
+            self.unfit = _incomplete(facts, lost)
         return problems
 
 
@@ -107,8 +113,8 @@ class EvictionStore:
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self._redis, self._key = client, Keys(prefix).evictions()
 
-    async def check(self, facts: ServerFacts) -> None:
-        """Compare with the last check, and remember this one.
+    async def check(self, facts: ServerFacts) -> tuple[str, int] | None:
+        """Compare with the last check, and remember this one; return (run id, evicted keys), None if the server hides them.
 
         Raises:
             StoreLost: keys of the store may have been evicted since.
@@ -116,13 +122,20 @@ class EvictionStore:
         run_id, evicted = await self._redis.hmget(self._key, "run_id", "evicted")
         before = (text(run_id), int(evicted)) if run_id is not None and evicted is not None else None
         if lost := lost_keys(before, facts):
-            raise StoreLost(
-                f"{facts.name} has evicted {lost:,} keys since it was last checked: counts are too low and duplicates may pass "
-                "until the store is rebuilt from the topics. Set maxmemory-policy to noeviction"
-            )
+            raise StoreLost(_incomplete(facts, lost))
+        if facts.run_id is None or facts.evicted_keys is None:
+            return None
         now = (facts.run_id, facts.evicted_keys)
-        if None not in now and before != now:
-            await self._redis.hset(self._key, mapping={"run_id": facts.run_id or "", "evicted": facts.evicted_keys or 0})
+        if before != now:
+            await self._redis.hset(self._key, mapping={"run_id": facts.run_id, "evicted": facts.evicted_keys})
+        return now
+
+
+def _incomplete(facts: ServerFacts, lost: int) -> str:
+    return (
+        f"{facts.name} has evicted {lost:,} keys since it was last checked: counts are too low and duplicates may pass until "
+        "the store is rebuilt from the topics. Set maxmemory-policy to noeviction"
+    )
 
 
 def _ask(pipe: Any, *, options: bool) -> None:
@@ -132,10 +145,9 @@ def _ask(pipe: Any, *, options: bool) -> None:
 
 
 def _facts(client: Any, answers: list[Any]) -> ServerFacts:
-    """The facts from the answers to ``_ask``. A server or user that forbids one of the questions answers with an error."""
+    """The facts from the answers to ``_ask``. Many servers forbid CONFIG, and some users may not even ask INFO."""
     info, *options = answers
-    for answer in answers:
-        if isinstance(answer, redis.RedisError) and not isinstance(answer, redis.ResponseError):
-            raise answer
+    if isinstance(info, Exception) and not is_forbidden(info):
+        raise info
     known = {str(name): str(value) for one in options if isinstance(one, dict) for name, value in one.items()}
     return facts_of({} if isinstance(info, Exception) else info, address(client), known)

@@ -193,14 +193,14 @@ class RedisServer:
 
 
 class Sentinel:
-    """One ``redis-sentinel`` that watches a master.
+    """One ``redis-sentinel`` that watches the master on a port.
 
     A master that does not answer for ``down_after`` seconds is down; ``lines`` are added to the configuration, ``password`` is
     what they require.
     """
 
     def __init__(
-        self, folder: Path, master: RedisServer, quorum: int, down_after: float, lines: Sequence[str], password: str | None
+        self, folder: Path, master: int, quorum: int, down_after: float, lines: Sequence[str], password: str | None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.port, self.password = folder, free_port(), password
@@ -209,7 +209,7 @@ class Sentinel:
             "bind 127.0.0.1",
             f"port {self.port}",
             f"dir {folder}",
-            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {quorum}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {int(down_after * 1000)}",
             f"sentinel failover-timeout {SERVICE} 4000",
             *lines,
@@ -269,7 +269,12 @@ class Replicated:
         self.servers = [RedisServer(folder / f"redis-{n}", *options, aof=aof) for n in range(1 + replicas)]
         self.sentinels = [
             Sentinel(
-                folder / f"sentinel-{n}", self.servers[0], sentinels // 2 + 1, down_after, sentinel_lines, sentinel_password
+                folder / f"sentinel-{n}",
+                self.servers[0].port,
+                sentinels // 2 + 1,
+                down_after,
+                sentinel_lines,
+                sentinel_password,
             )
             for n in range(sentinels)
         ]

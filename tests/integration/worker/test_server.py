@@ -47,8 +47,7 @@ def test_a_replica_is_refused_at_the_start(settings: Settings, server: RedisServ
     assert "it is a replica (role slave) and takes no writes" in said
 
 
-@pytest.mark.parametrize("rights", ["+@all", "+@all -info"], ids=["by INFO", "by MOVED"])
-def test_redis_cluster_is_refused_by_name(settings: Settings, tmp_path: Path, rights: str) -> None:
+def test_redis_cluster_is_refused_by_name(settings: Settings, tmp_path: Path) -> None:
     with (
         RedisServer(tmp_path / "a", "--cluster-enabled", "yes") as first,
         RedisServer(tmp_path / "b", "--cluster-enabled", "yes") as second,
@@ -57,10 +56,9 @@ def test_redis_cluster_is_refused_by_name(settings: Settings, tmp_path: Path, ri
         second.ask("CLUSTER", "ADDSLOTS", *range(8192, 16384))
         first.ask("CLUSTER", "MEET", "127.0.0.1", second.port)
         eventually(lambda: "cluster_state:ok" in str(first.ask("CLUSTER", "INFO")), "all slots are served")
-        first.ask("ACL", "SETUSER", "worker", "on", ">s3cret", "~*", *rights.split())
+        first.ask("ACL", "SETUSER", "worker", "on", ">s3cret", "~*", "+@all")
         said = refused(changed(settings, redis=f"redis://worker:s3cret@127.0.0.1:{first.port}/0"), tmp_path)
-    assert "Redis Cluster" in said
-    assert "script" in said, "the reason"
+    assert "Headrace does not work with Redis Cluster, because one look-up and one apply script a batch touch many keys" in said
     assert "s3cret" not in said
 
 
@@ -71,7 +69,7 @@ def test_a_policy_that_begins_to_evict_stops_the_worker_until_it_is_cured(
     with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
         await_settled(settings, {"customers": 50}, crew)
         server.configure(maxmemory_policy="allkeys-lru")
-        # A new connection is checked at once, an old one within half a minute.
+        # A new connection is checked at once, an old one within ten seconds.
         server.ask("CLIENT", "KILL", "TYPE", "normal")
         produce(settings, orders(1, 1_001))
         eventually(lambda: "maxmemory-policy is allkeys-lru" in crew[0].output(), "the worker says why it waits")
@@ -89,9 +87,9 @@ def test_a_store_that_has_lost_keys_is_rebuilt(settings: Settings, server: Redis
         await_settled(settings, {"customers": 50, "orders": 1_000}, crew)
         eventually(lambda: server.ask("HGET", f"{settings.redis_prefix}:evictions", "evicted") == "0", "the server is checked")
         evict(server)
-        # A new connection is checked at once, an old one within half a minute.
+        # A new connection is checked at once, an old one within ten seconds.
         server.ask("CLIENT", "KILL", "TYPE", "normal")
-        eventually(lambda: "rebuilt from" in crew[0].output(), "the worker notices", timeout=40)
+        eventually(lambda: "the store is level with the log again" in crew[0].output(), "the store is rebuilt", timeout=40)
         produce(settings, orders(1_001, 2_001))
         await_settled(settings, {"orders": 2_000}, crew)
         assert crew[0].terminate() == 0
@@ -123,4 +121,22 @@ def test_workers_go_on_with_the_new_master_after_a_failover(settings: Settings, 
             said = crew[0].output()
             assert f"127.0.0.1:{new.port} is another process than before" in said
             assert crew[0].terminate() == 0
+        assert_exact(settings)
+
+
+def test_a_failover_to_a_replica_that_lags_costs_no_count(settings: Settings, tmp_path: Path) -> None:
+    with Replicated(tmp_path / "servers", down_after=1.5) as servers:
+        settings = changed(settings, redis=SecretStr(servers.url))
+        with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew:
+            produce(settings, orders(1, 1_001))
+            await_settled(settings, {"customers": 50, "orders": 1_000}, crew)
+            servers.catch_up()
+            servers.lag()
+            produce(settings, orders(1_001, 2_001))
+            await_settled(settings, {"orders": 2_000}, crew)
+            servers.fail_over()
+            # The new master knows nothing of the second thousand.
+            produce(settings, orders(2_001, 3_001))
+            await_settled(settings, {"orders": 3_000}, crew)
+            assert [worker.terminate() for worker in crew] == [0, 0]
         assert_exact(settings)

@@ -109,6 +109,25 @@ def test_sentinels_need_a_replica() -> None:
     assert checks(replace(GOOD, replicas=0, min_replicas=1), sentinel=True) == ["few-replicas"]
 
 
+def test_a_failover_under_way_is_waited_for_and_no_problem_of_a_setting() -> None:
+    check = ServerCheck(sentinel=True)
+    demoted = replace(GOOD, role="slave")
+    with pytest.raises(ServerUnfit, match="a failover takes some seconds"):
+        check(demoted)
+    assert check.unfit is None
+    assert checks(demoted, sentinel=True) == []
+
+
+def test_a_server_that_evicted_keys_is_refused_until_the_store_is_complete_again() -> None:
+    check = ServerCheck()
+    check.complete = ("1f3a", 0)
+    evicted = replace(GOOD, evicted_keys=7)
+    with pytest.raises(ServerUnfit, match="has evicted 7 keys since it was last checked"):
+        check(evicted)
+    check.complete = ("1f3a", 7)
+    check(evicted)
+
+
 def test_snapshots_alone_are_persistence_and_an_unknown_fact_is_no_problem() -> None:
     assert checks(replace(GOOD, aof=False)) == []
     assert checks(replace(GOOD, aof=False, save=None, fsync=None)) == []
