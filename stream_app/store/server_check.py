@@ -113,22 +113,26 @@ class EvictionStore:
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self._redis, self._key = client, Keys(prefix).evictions()
 
-    async def check(self, facts: ServerFacts) -> tuple[str, int] | None:
+    async def check(self, facts: ServerFacts, known: tuple[str, int] | None) -> tuple[str, int] | None:
         """Compare with the last check, and remember this one; return (run id, evicted keys), None if the server hides them.
+
+        ``known``: what this worker knows of the last check, in case the memory itself was evicted.
 
         Raises:
             StoreLost: keys of the store may have been evicted since.
         """
         run_id, evicted = await self._redis.hmget(self._key, "run_id", "evicted")
-        before = (text(run_id), int(evicted)) if run_id is not None and evicted is not None else None
+        before = known if run_id is None or evicted is None else (text(run_id), int(evicted))
         if lost := lost_keys(before, facts):
             raise StoreLost(_incomplete(facts, lost))
+        return await self.remember(facts)
+
+    async def remember(self, facts: ServerFacts) -> tuple[str, int] | None:
+        """Note that the store is complete; return (run id, evicted keys), None if the server hides them."""
         if facts.run_id is None or facts.evicted_keys is None:
             return None
-        now = (facts.run_id, facts.evicted_keys)
-        if before != now:
-            await self._redis.hset(self._key, mapping={"run_id": facts.run_id, "evicted": facts.evicted_keys})
-        return now
+        await self._redis.hset(self._key, mapping={"run_id": facts.run_id, "evicted": facts.evicted_keys})
+        return facts.run_id, facts.evicted_keys
 
 
 def _incomplete(facts: ServerFacts, lost: int) -> str:

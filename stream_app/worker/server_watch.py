@@ -95,12 +95,13 @@ class ServerWatch:
     async def _compare(self, facts: ServerFacts, store: Store, on_lost: Callable[[StoreLost], Awaitable[None]]) -> None:
         """Compare the evicted keys with those when the store was last known to be complete."""
         try:
-            self._check.complete = await store.evictions.check(facts)
+            self._check.complete = await store.evictions.check(facts, self._check.complete)
         except StoreLost as lost:
             # It is rebuilt now, and complete as of these.
             self._check.complete = (facts.run_id or "", facts.evicted_keys or 0)
             self._judge(facts)
             await on_lost(lost)
+            await store.evictions.remember(facts)
         else:
             self._judge(facts)
 

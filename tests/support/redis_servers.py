@@ -122,7 +122,8 @@ class RedisServer:
 
     def info(self, section: str = "all") -> dict[str, Any]:
         """Return INFO."""
-        with self.client() as client:
+        # A server that becomes a replica closes its connections.
+        with self.client(retry=Retry(NoBackoff(), 3)) as client:
             answer: dict[str, Any] = client.info(section)
             return answer
 
