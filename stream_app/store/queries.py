@@ -119,7 +119,7 @@ class Queries:
     def server(self) -> ServerFacts:
         """Return the facts of the Redis server, in one round trip."""
         with reading(self._client, self._keys.prefix):
-            facts = read_facts_of(self._client, options=self._asks_options)
+            facts = read_facts_of(self._client, self._keys.prefix, options=self._asks_options)
         self._asks_options = facts.fsync is not None
         return facts
 

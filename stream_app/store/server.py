@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -39,7 +39,8 @@ class ServerFacts:
         role: ``master`` or ``slave``, or another one of another product.
         embedded: the Redis of ``headrace demo``, which is in memory only.
         maxmemory: bytes; 0: unlimited. ``used_memory``: bytes.
-        evicted_keys: keys evicted since the process started.
+        evicted_keys: keys evicted since the process started; ``accounted``: those of them before the store was last known to
+            be complete.
         aof: every write goes to an append-only file; ``fsync``: ``always``, ``everysec`` or ``no``.
         save: the save points of snapshots, empty for none.
         saved: the last snapshot and the last writes of the append-only file succeeded.
@@ -59,6 +60,7 @@ class ServerFacts:
     policy: str | None = None
     used_memory: int | None = None
     evicted_keys: int | None = None
+    accounted: int | None = None
     aof: bool | None = None
     fsync: str | None = None
     save: str | None = None
@@ -120,6 +122,12 @@ def evicts_anything(facts: ServerFacts) -> bool:
     """True if a full memory costs keys without an expiry: ``allkeys-*``, or a policy of another product."""
     policy = facts.policy
     return policy is not None and policy != "noeviction" and not policy.startswith(_VOLATILE)
+
+
+def with_accounted(facts: ServerFacts, complete: tuple[str, int] | None) -> ServerFacts:
+    """Return the facts with what is known of the store: ``complete``, run id and evicted keys when it was complete."""
+    same = complete is not None and complete[0] == facts.run_id
+    return replace(facts, accounted=complete[1]) if complete is not None and same else facts
 
 
 def lost_keys(before: tuple[str, int] | None, facts: ServerFacts) -> int:
@@ -206,7 +214,7 @@ def _failed(facts: ServerFacts, *, exactly_once: bool, sentinel: bool) -> Iterat
         "evicts": evicts_anything(facts),
         "evicts-notes": volatile and exactly_once,
         "evicts-claims": volatile and not exactly_once,
-        "evicted": facts.policy == "noeviction" and facts.evicted_keys,
+        "evicted": facts.policy == "noeviction" and facts.evicted_keys and facts.evicted_keys != facts.accounted,
         "full": facts.used is not None and facts.used >= NEARLY_FULL,
         # The embedded Redis is in memory only, by design.
         "in-memory": facts.persistent is False and not facts.embedded,

@@ -12,7 +12,10 @@ from stream_app.counts.fields import text
 from stream_app.errors import StoreError
 from stream_app.store.connection import address, connect_worker, is_forbidden
 from stream_app.store.keys import Keys
-from stream_app.store.server import OPTIONS, Problem, ServerFacts, facts_of, judge, lost_keys, refusal
+from stream_app.store.server import OPTIONS, Problem, ServerFacts, facts_of, judge, lost_keys, refusal, with_accounted
+
+#: The fields of ``Keys.evictions``.
+_EVICTIONS = ("run_id", "evicted")
 
 
 class ServerUnfit(redis.ConnectionError):
@@ -68,7 +71,7 @@ class ServerCheck:
 
     def judge(self, facts: ServerFacts) -> list[Problem]:
         """Return the problems of a server; from then on it is refused if one of them says so."""
-        problems = judge(facts, exactly_once=self._exactly_once, sentinel=self._sentinel)
+        problems = judge(with_accounted(facts, self.complete), exactly_once=self._exactly_once, sentinel=self._sentinel)
         self.unfit = refusal(problems)
         if self.unfit is None and (lost := lost_keys(self.complete, facts)):
             self.unfit = _incomplete(facts, lost)
@@ -93,15 +96,19 @@ async def read_facts(url: str, *, options: bool = True) -> ServerFacts:
         await client.aclose()
 
 
-def read_facts_of(client: redis.Redis, *, options: bool = True) -> ServerFacts:
-    """Return the facts of the server behind a reader's client; ``options`` as for ``read_facts``.
+def read_facts_of(client: redis.Redis, prefix: str, *, options: bool = True) -> ServerFacts:
+    """Return the facts of the server behind a reader's client, and of the store under a prefix; ``options``: ``read_facts``.
 
     Raises:
         redis.RedisError: the server cannot be reached.
     """
     pipe = client.pipeline(transaction=False)
+    pipe.hmget(Keys(prefix).evictions(), *_EVICTIONS)
     _ask(pipe, options=options)
-    return _facts(client, pipe.execute(raise_on_error=False))
+    complete, *answers = pipe.execute(raise_on_error=False)
+    if isinstance(complete, Exception):
+        raise complete
+    return with_accounted(_facts(client, answers), _complete(*complete))
 
 
 class EvictionStore:
@@ -113,6 +120,10 @@ class EvictionStore:
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self._redis, self._key = client, Keys(prefix).evictions()
 
+    async def last(self) -> tuple[str, int] | None:
+        """Return (run id, evicted keys) of the last check, if there was one."""
+        return _complete(*await self._redis.hmget(self._key, *_EVICTIONS))
+
     async def check(self, facts: ServerFacts, known: tuple[str, int] | None) -> tuple[str, int] | None:
         """Compare with the last check, and remember this one; return (run id, evicted keys), None if the server hides them.
 
@@ -121,8 +132,7 @@ class EvictionStore:
         Raises:
             StoreLost: keys of the store may have been evicted since.
         """
-        run_id, evicted = await self._redis.hmget(self._key, "run_id", "evicted")
-        before = known if run_id is None or evicted is None else (text(run_id), int(evicted))
+        before = await self.last() or known
         if lost := lost_keys(before, facts):
             raise StoreLost(_incomplete(facts, lost))
         return await self.remember(facts)
@@ -131,8 +141,12 @@ class EvictionStore:
         """Note that the store is complete; return (run id, evicted keys), None if the server hides them."""
         if facts.run_id is None or facts.evicted_keys is None:
             return None
-        await self._redis.hset(self._key, mapping={"run_id": facts.run_id, "evicted": facts.evicted_keys})
+        await self._redis.hset(self._key, mapping=dict(zip(_EVICTIONS, (facts.run_id, facts.evicted_keys), strict=True)))
         return facts.run_id, facts.evicted_keys
+
+
+def _complete(run_id: str | bytes | None, evicted: str | bytes | None) -> tuple[str, int] | None:
+    return None if run_id is None or evicted is None else (text(run_id), int(evicted))
 
 
 def _incomplete(facts: ServerFacts, lost: int) -> str:

@@ -341,9 +341,8 @@ class HeadraceApp:
         except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
-    async def _store_lost(self, lost: StoreLost) -> None:
+    async def _store_lost(self, _: StoreLost) -> None:
         """Redis has evicted keys: nothing may be judged or counted against what is left."""
-        log.error("%s", lost)
         await self._guardian.changed("incomplete")
 
     async def _check_kafka(self) -> None:

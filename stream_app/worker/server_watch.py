@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -58,20 +59,19 @@ class ServerWatch:
         return facts
 
     def admit(self, facts: ServerFacts) -> None:
-        """Check a server before the first record, and say what is doubtful.
+        """Check a server before the first record.
 
         Raises:
             GaveUp: the server must not be used.
         """
-        problems = self._check.judge(facts)
-        self._warn(problems)
-        if (text := refusal(problems)) is not None:
+        if (text := refusal(self._check.judge(facts))) is not None:
             raise GaveUp(text)
 
     async def run(self, store: Store, on_lost: Callable[[StoreLost], Awaitable[None]]) -> None:
         """Check again and again; ``on_lost`` gets the news that keys of the store were evicted."""
         while True:
-            await self._round(store, on_lost)
+            with contextlib.suppress(*UNAVAILABLE):  # the steps say so
+                await self._round(store, on_lost)
             try:
                 async with asyncio.timeout(SOON if self.unfit or self._health.error else EVERY):
                     await self._again.wait()
@@ -80,36 +80,30 @@ class ServerWatch:
             self._again.clear()
 
     async def _round(self, store: Store, on_lost: Callable[[StoreLost], Awaitable[None]]) -> None:
+        facts, check = await self.facts(), self._check
+        check.complete = check.complete or await store.evictions.last()
+        problems = check.judge(facts)
+        self._warn(problems)
+        self._say(facts)
+        before = check.facts
+        if self.unfit or (before is not None and facts.run_id not in {None, before.run_id}):
+            # Nothing more is sent to this server, or to the one that had its name before.
+            await store.reconnect()
+        if refusal(problems) is not None:
+            return
         try:
-            facts = await self.facts()
-            problems = self._judge(facts)
-            before = self._check.facts
-            if self.unfit or (before is not None and facts.run_id not in {None, before.run_id}):
-                # Nothing more is sent to this server, or to the one that had its name before.
-                await store.reconnect()
-            if refusal(problems) is None:
-                await self._compare(facts, store, on_lost)
-        except UNAVAILABLE:
-            return  # the steps say so
-
-    async def _compare(self, facts: ServerFacts, store: Store, on_lost: Callable[[StoreLost], Awaitable[None]]) -> None:
-        """Compare the evicted keys with those when the store was last known to be complete."""
-        try:
-            self._check.complete = await store.evictions.check(facts, self._check.complete)
+            check.complete = await store.evictions.check(facts, check.complete)
         except StoreLost as lost:
             # It is rebuilt now, and complete as of these.
-            self._check.complete = (facts.run_id or "", facts.evicted_keys or 0)
-            self._judge(facts)
+            check.complete = (facts.run_id or "", facts.evicted_keys or 0)
+            check.judge(facts)
+            self._health.recovered(self)
+            self._said_unfit = False
             await on_lost(lost)
             await store.evictions.remember(facts)
         else:
-            self._judge(facts)
-
-    def _judge(self, facts: ServerFacts) -> list[Problem]:
-        problems = self._check.judge(facts)
-        self._warn(problems)
-        self._say(facts)
-        return problems
+            check.judge(facts)
+            self._say(facts)
 
     def _say(self, facts: ServerFacts) -> None:
         """Say when the server becomes unfit, and when it is cured."""

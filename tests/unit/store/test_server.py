@@ -126,6 +126,9 @@ def test_a_server_that_evicted_keys_is_refused_until_the_store_is_complete_again
         check(evicted)
     check.complete = ("1f3a", 7)
     check(evicted)
+    assert check.judge(evicted) == [], "the store has been rebuilt since"
+    check.complete = ("other", 7)
+    assert [problem.check for problem in check.judge(replace(evicted, evicted_keys=0))] == []
 
 
 def test_snapshots_alone_are_persistence_and_an_unknown_fact_is_no_problem() -> None:
