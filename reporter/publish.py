@@ -12,7 +12,8 @@ from reporter.render import markdown_text
 from reporter.report import Report, SectionKey
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import admin_client
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_producer_options
+from stream_app.kafka.diagnosis import connection_problem
+from stream_app.kafka.options import CONNECT_SECONDS, sync_producer_options
 from stream_app.names import reports_topic
 from stream_app.notify import Notifier
 from stream_app.settings import Settings

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.text.formats import ago, count, elapsed, moment
-from stream_app.views.pulse import Pulse
+from dashboard.text.words import sentence
+from stream_app.store.heartbeat import Problem
+from stream_app.views.pulse import Pulse, open_problems
 
 Level = Literal["live", "idle", "quiet", "behind", "trouble", "stopped", "empty"]
 
@@ -42,11 +44,19 @@ def health(pulse: Pulse, now_ms: int) -> Health:
             f"The figures do not change: the last records were processed {ago(pulse.processed_at_ms, now_ms)}. "
             "Start a worker with `headrace worker`.",
         )
+    problems = open_problems(pulse.workers)
+    if problems and problems[0].stopped:
+        return Health(
+            "trouble",
+            f"{entity_of(problems[0])} is stopped",
+            f"{sentence(problems[0].text)} Its records stay in Kafka; the other entities go on.",
+        )
     if any(worker.state == "retrying" for worker in pulse.workers):
+        cause = sentence(problems[0].text) if problems else "Its log names the cause."
         return Health(
             "trouble",
             "Worker is retrying",
-            "A worker cannot reach Kafka or Redis and retries; no record is lost. Its log names the cause.",
+            f"A worker cannot reach Kafka or Redis and retries; no record is lost. {cause}",
         )
     if unread and (silent is None or silent > STUCK_MS):
         return Health(
@@ -60,6 +70,11 @@ def health(pulse: Pulse, now_ms: int) -> Health:
     if silent is not None and silent >= QUIET_MS:
         return Health("quiet", f"No new records for {elapsed(pulse.processed_at_ms, now_ms)}")
     return Health("idle", "Caught up")
+
+
+def entity_of(problem: Problem) -> str:
+    """Return the entity that a problem is about, without its partition."""
+    return problem.subject.partition("[")[0].partition(".")[0]
 
 
 def facts(pulse: Pulse, now_ms: int) -> Mapping[str, str]:

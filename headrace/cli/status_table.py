@@ -31,6 +31,8 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
     parts: list[RenderableType] = [*problems, _headline(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
+    if trouble := _trouble(status, now):
+        parts.insert(1, trouble)
     return Group(*parts)
 
 
@@ -58,6 +60,18 @@ def _headline(status: Mapping[str, Any]) -> Text:
     count = status["workers"]
     running = f"{count} worker{'' if count == 1 else 's'} running" if count else "no worker is running"
     return line.append(running, style="green" if count else "bold red").append("\n")
+
+
+def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
+    """What does not work, and what the workers do beside the stream; None if there is nothing to say."""
+    lines = Text()
+    for one in status.get("trouble", ()):
+        subject = f"{one['subject']} {'stopped' if one['stopped'] else 'retries'}".strip()
+        lines.append(f"{subject} ", style="bold red" if one["stopped"] else "bold yellow")
+        lines.append(f"{one['text']} (since {_ago(one['since'], now).removesuffix(' ago')})\n")
+    for subject, text in status.get("notes", {}).items():
+        lines.append(f"{subject} ", style="bold").append(f"{text}\n")
+    return lines or None
 
 
 def _entities(status: Mapping[str, Any]) -> Table:

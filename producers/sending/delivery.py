@@ -14,7 +14,8 @@ from kafka.partitioner.default import murmur2
 
 from producers.record import RawRecord, memoised
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import connection_problem, sync_producer_options
+from stream_app.kafka.diagnosis import connection_problem
+from stream_app.kafka.options import sync_producer_options
 from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings
 

@@ -33,7 +33,7 @@ def classify(error: BaseException) -> Failure:
     if getattr(error, "passing", False):
         return Failure("", Kind.PASSING, str(error), "")
     if isinstance(error, HeadraceError) or getattr(error, "permanent", False):
-        return Failure("", Kind.PERMANENT, str(error), "", scope=getattr(error, "scope", Scope.PROCESS))
+        return Failure("", Kind.PERMANENT, str(error), "", scope=Scope(getattr(error, "scope", Scope.PROCESS)))
     service = _service(error)
     if service == REDIS and (found := _refusal(error)) is not None:
         return found

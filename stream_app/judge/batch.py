@@ -166,6 +166,8 @@ class Batch:
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
         delivered: indexes of the records that were delivered before, so that they are only counted.
+        topic_id: of the raw topic; empty where the broker gives none.
+        asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
     """
 
     partition: int
@@ -179,6 +181,8 @@ class Batch:
     verdicts: Verdicts | None = None
     settled: Settled | None = None
     delivered: frozenset[int] = frozenset()
+    topic_id: str = ""
+    asked: tuple[Any, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -208,3 +212,7 @@ class Batch:
     def with_settled(self, settled: Settled, delivered: frozenset[int] = frozenset()) -> Batch:
         """Return the batch after step 2."""
         return replace(self, settled=settled, delivered=delivered)
+
+    def with_answer(self, request: Any, found: Any) -> Batch:
+        """Return the batch with what step 2 asked and was answered."""
+        return replace(self, asked=(request, found))

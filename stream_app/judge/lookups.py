@@ -132,6 +132,16 @@ class LookUps:
         releases = [row for row in releases if row[2] not in kept]
         return replace(settled, verdicts=verdicts, pending=pending, references=references, releases=releases)
 
+    def refuse(self, batch: Batch, indexes: Iterable[int]) -> Settled:
+        """Return a settled batch whose records at some indexes are rejected, because their topic does not take them."""
+        settled = batch.settled or Settled(batch.judged)
+        rule = self.contract.rules["record.refused"]
+        rejected: dict[int, Verdict | None] = {index: settled.verdicts[index].with_findings((rule,)) for index in indexes}
+        if batch.asked is None:
+            known = {index: verdict for index, verdict in rejected.items() if verdict is not None}
+            return replace(settled, verdicts=settled.verdicts.replaced(known))
+        return self.resettle(batch, *batch.asked, settled, rejected)
+
     # --- records that have waited -----------------------------------------------------------------------------------
 
     def plan_late(self, verdicts: Verdicts) -> Request:

@@ -1,12 +1,15 @@
 """The epoch of the store, in the log: an offset that workers commit in a consumer group of its own.
 
-The offset itself is the epoch, because some brokers do not keep the metadata of an offset. The metadata is for people.
+The offset itself is the epoch, because some brokers do not keep the metadata of an offset. The metadata has the ids of the
+raw topics that there have been.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
@@ -20,6 +23,26 @@ EPOCHS = ".store"
 _TIMEOUT = 20.0
 
 
+class LogNote(msgspec.Struct, frozen=True):
+    """Notes beside the epoch; empty on a broker that does not keep an offset's metadata.
+
+    Attributes:
+        store: the prefix of the store in Redis.
+        topics: raw topic → its id and those of the topics of the same name before it, oldest first.
+    """
+
+    store: str = ""
+    topics: Mapping[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def from_json(cls, text: str) -> LogNote:
+        """Read the metadata; empty where it is not of this form."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError:
+            return cls()
+
+
 class EpochLog:
     """The epoch of one consumer group, kept with the offsets of ``topic``. Methods raise KafkaError and TimeoutError."""
 
@@ -28,13 +51,14 @@ class EpochLog:
         self._group = settings.group + EPOCHS
         self._partition = TopicPartition(topic, 0)
 
-    async def read(self) -> tuple[int, str]:
-        """Return the epoch, 0 where there is none, and its metadata."""
+    async def read(self) -> tuple[int, LogNote]:
+        """Return the epoch, 0 where there is none, and what stands beside it."""
         found = (await _offsets(self._settings, self._group, [self._partition])).get(self._partition)
-        return (found.offset, found.metadata) if found is not None and found.offset > 0 else (0, "")
+        return (found.offset, LogNote.from_json(found.metadata)) if found is not None and found.offset > 0 else (0, LogNote())
 
-    async def write(self, epoch: int, metadata: str) -> None:
+    async def write(self, epoch: int, note: LogNote) -> None:
         """Put an epoch in force."""
+        metadata = msgspec.json.encode(note).decode()
         consumer = AIOKafkaConsumer(**async_options(self._settings), group_id=self._group, enable_auto_commit=False)
         async with asyncio.timeout(_TIMEOUT):
             await consumer.start()

@@ -99,7 +99,7 @@ class Receipt:
         return offsets
 
     def and_then(self, later: Receipt) -> Receipt:
-        """Return this receipt with that of what was sent in the place of its refused records."""
+        """Return this receipt with that of what was sent instead of its refused records."""
         return Receipt((*self.sent, *later.sent), later.refused)
 
 

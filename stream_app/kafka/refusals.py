@@ -62,7 +62,7 @@ def may_be_refusal(error: BaseException) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TopicLimits:
-    """What a topic takes.
+    """Limits of a topic on its records.
 
     Attributes:
         max_bytes: of a log batch; None: unknown.
@@ -101,7 +101,7 @@ class TopicLimits:
 
 
 class Limits:
-    """What topics take, by name: asked for when a topic refuses a record, and believed for a minute."""
+    """Limits of topics, by name: asked for when a topic refuses a record, and believed for a minute."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -19,8 +19,9 @@ from kafka.errors import KafkaError
 
 from stream_app.errors import DeliveryError
 from stream_app.kafka.broker import check
+from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.headers import header
-from stream_app.kafka.options import connection_problem, sync_options
+from stream_app.kafka.options import sync_options
 from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 

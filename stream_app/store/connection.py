@@ -17,10 +17,11 @@ from redis.retry import Retry
 
 from stream_app.counts.fields import Counts, parse
 from stream_app.errors import StoreError
+from stream_app.failures import classify, name_of
 from stream_app.redis_url import read_sentinel_url
 from stream_app.settings import Settings
 from stream_app.store import sentinels
-from stream_app.store.server import NO_CLUSTER, OLDEST, ServerFacts, facts_of, parse_info
+from stream_app.store.server import OLDEST, ServerFacts, facts_of, parse_info
 
 #: What Redis raises when it is away, not ready, or refuses for now; worth a retry. The refusals (OOM, READONLY, MISCONF,
 #: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.
@@ -36,14 +37,6 @@ class ServerUnverified(redis.ConnectionError):
     """Another server process answers than the one that was verified; the command was not sent."""
 
     passing = True
-
-
-def is_of_cluster(error: BaseException) -> bool:
-    """True for the answers of Redis Cluster, or of a proxy before one, to a client that does not know of its slots."""
-    if isinstance(error, redis.exceptions.ClusterDownError):
-        return not isinstance(error, redis.exceptions.MasterDownError)  # of a replica without its master
-    slots = (redis.exceptions.AskError, redis.exceptions.ClusterCrossSlotError)  # MOVED is an ASK, too
-    return isinstance(error, slots) or "non local key in a cluster" in str(error)
 
 
 def connect(settings: Settings) -> redis.Redis:
@@ -173,39 +166,35 @@ def _host_port(host: str, port: int) -> str:
 @contextmanager
 def reading(client: redis.Redis, prefix: str) -> Iterator[None]:
     """Turn what redis-py raises into a StoreError that says where, what, and what to do."""
-    where = f"Redis at {address(client)}"
     try:
         yield
-    except redis.AuthenticationError:
-        raise StoreError(f"{where} refused the user or password; correct them in HEADRACE_REDIS") from None
-    except redis.sentinel.MasterNotFoundError:
-        raise StoreError(
+    except (redis.RedisError, OSError) as error:
+        raise reading_problem(f"Redis at {address(client)}", prefix, error) from None
+
+
+def reading_problem(where: str, prefix: str, error: BaseException) -> StoreError:
+    """Return the error that says what a reader's failure means, by the table of ``failures``, and what to do.
+
+    ``where``: ``Redis at host:port``.
+    """
+    found = classify(error)
+    if isinstance(error, redis.sentinel.MasterNotFoundError):
+        return StoreError(
             f"{where}: no Sentinel names a master; a failover takes some seconds. Otherwise start the Sentinels, or correct "
             "their addresses and the service in HEADRACE_REDIS"
-        ) from None
-    except redis.BusyLoadingError:
-        raise StoreError(f"{where} is still loading its data; try again in a moment") from None
-    except redis.TimeoutError:
-        raise StoreError(
-            f"{where} did not answer in time; check whether it is overloaded or a firewall is in between"
-        ) from None
-    except (redis.ConnectionError, OSError):
-        raise StoreError(f"{where} cannot be reached; start it, or correct the address in HEADRACE_REDIS") from None
-    except redis.exceptions.NoPermissionError:
-        raise StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*") from None
-    except redis.ResponseError as error:
-        if is_of_cluster(error):
-            raise StoreError(f"{where}: {NO_CLUSTER}") from None
-        if "HELLO" in str(error):
-            raise StoreError(f"{where} is older than Redis {OLDEST[0]}.{OLDEST[1]}, which Headrace needs; upgrade it") from None
-        if str(error).startswith("NOAUTH"):
-            raise StoreError(f"{where} requires a password; add it to HEADRACE_REDIS") from None
-        raise StoreError(
-            f"{where} cannot answer from the keys under {prefix}: ({type(error).__name__}); another program may write "
+        )
+    if "HELLO" in str(error):
+        return StoreError(f"{where} is older than Redis {OLDEST[0]}.{OLDEST[1]}, which Headrace needs; upgrade it")
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*")
+    if name_of(error) == "WRONGTYPE" or (type(error) is redis.ResponseError and not found.permanent):
+        return StoreError(
+            f"{where} cannot answer from the keys under {prefix}: ({name_of(error)}); another program may write "
             "there. Give Headrace a prefix of its own with HEADRACE_REDIS_PREFIX"
-        ) from None
-    except redis.RedisError as error:
-        raise StoreError(f"{where} failed ({type(error).__name__}); look into its log") from None
+        )
+    if found.meaning.startswith("Redis "):
+        return StoreError(f"{where} {found.meaning.removeprefix('Redis ')}; {found.advice}")
+    return StoreError(f"{where} failed ({name_of(error)}): {found.text}")
 
 
 def not_ours(key: str, problem: str) -> StoreError:

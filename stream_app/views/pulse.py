@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, Problem
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
@@ -96,7 +96,8 @@ def pulse_of(stream: Stream) -> Pulse:
 def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, not zero.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``trouble`` is what does not work in the
+    workers, ``notes`` what they do beside the stream.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -113,7 +114,21 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
+        "trouble": [
+            {"subject": one.subject, "text": one.text, "since": _iso(one.since), "stopped": one.stopped}
+            for one in open_problems(stream.workers)
+        ],
+        "notes": {subject: text for worker in stream.workers for subject, text in worker.notes.items()},
     }
+
+
+def open_problems(workers: Iterable[Heartbeat]) -> tuple[Problem, ...]:
+    """Return the open problems of workers: stopped entities first, then the oldest; one where several say the same."""
+    found: dict[tuple[str, str], Problem] = {}
+    problems = [problem for worker in workers for problem in worker.problems]
+    for problem in sorted(problems, key=lambda one: (not one.stopped, one.since)):
+        found.setdefault((problem.subject, problem.text), problem)
+    return tuple(found.values())
 
 
 def _iso(ms: int | None) -> str | None:

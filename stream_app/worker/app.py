@@ -20,15 +20,17 @@ from faust.types import TP
 
 from stream_app.contract.model import Shop
 from stream_app.errors import HeadraceError, SettingsError
+from stream_app.failures import classify, name_of
 from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
 from stream_app.kafka.diagnosis import diagnose
 from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
+from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
 from stream_app.process import cancel_all
-from stream_app.retries import PART, GaveUp
+from stream_app.retries import PART, GaveUp, Refused
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
 from stream_app.store.server import ServerFacts
@@ -41,6 +43,7 @@ from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.ownership import Ownership
 from stream_app.worker.pipeline import process
 from stream_app.worker.server_watch import ServerWatch
+from stream_app.worker.unreadable import UnreadableTopics
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
 
@@ -69,6 +72,10 @@ class HeadraceApp:
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
         self.baselines: list[BaselineUpdates] = []
+        self.unreadable = UnreadableTopics(
+            self.health, {topic: name for name in self.topics for topic in self._read_topics(name)}
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._services: Services | None = None
         self._ownership: Ownership | None = None
         self._closed_since: float | None = None
@@ -104,7 +111,7 @@ class HeadraceApp:
             stream_wait_empty=False,
             **_credentials(settings),
         )
-        install(app, self._not_yet)
+        install(app, self._not_yet, self._refused)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)
@@ -145,7 +152,7 @@ class HeadraceApp:
         A shop that is read from its start would otherwise let every order wait for its customer in the pending topic. Nor are
         the topics of a stopped entity read: its full buffers would stop the other entities.
         """
-        stopped = {topic for name in self.health.stopped() for topic in self._read_topics(name)}
+        stopped = {topic for name in self.health.blocked() for topic in self._read_topics(name)} | self.unreadable.topics()
         if time.monotonic() >= self._warm_until or not self.entities:
             return stopped
         behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
@@ -158,6 +165,14 @@ class HeadraceApp:
     def _read_topics(self, entity: str) -> tuple[str, ...]:
         topics = self.topics.get(entity)
         return () if topics is None else (topics.raw, topics.pending)
+
+    def _refused(self, error: BaseException) -> None:
+        """A topic that may not be read stops its entity; any other permanent error of the consumer ends the worker."""
+        if self._loop is not None and not self.unreadable.refuse(error):
+            text = str(error)
+            if not isinstance(error, GaveUp):
+                text = f"could not read the topics ({name_of(error)}: {classify(error).text})"
+            asyncio.run_coroutine_threadsafe(self._fail(Refused(text)), self._loop)
 
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         self._warm_until = time.monotonic() + _WARM_UP
@@ -180,6 +195,7 @@ class HeadraceApp:
         Raises:
             GaveUp: Kafka or Redis stayed away too long, or Redis is not one that may be used.
         """
+        self._loop = asyncio.get_running_loop()
         producer = Producer(self.settings)
         guardian = Ownership(lambda: self.app.consumer if self.entities else None)
 
@@ -189,7 +205,9 @@ class HeadraceApp:
 
         store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix, on_server)
         await producer.start()
-        services = self._services = Services(self.settings, store, producer, await self._transactions(), self.health, guardian)
+        services = self._services = Services(
+            self.settings, store, producer, await self._transactions(), self.health, guardian, Limits(self.settings)
+        )
         self.server.admit(await services.retry("", "ask Redis about itself", self.server.facts))
         known: KnownIds = {}
         entities = {name: Entity(self.shop, name, services, known, self.topic_ids) for name in self.shop.contracts}

@@ -14,6 +14,7 @@ from stream_app.judge import Judge
 from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.request import Found, Request
 from stream_app.kafka.producer import Producer
+from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import CONTRACT, Topics
 from stream_app.position import Position
@@ -44,7 +45,10 @@ class Guardian(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of a worker. ``transactions``: None unless records are delivered exactly once."""
+    """The services of a worker.
+
+    ``transactions``: None unless records are delivered exactly once; ``limits``: what topics take that have refused a record.
+    """
 
     settings: Settings
     store: Store
@@ -52,6 +56,7 @@ class Services:
     transactions: Transactions | None
     health: Health
     guardian: Guardian
+    limits: Limits | None = None
     _retries: dict[str, Retry] = field(default_factory=dict)
 
     async def level(self, entity: Entity, partition: int) -> Level:
@@ -138,6 +143,8 @@ class Entity:
         self.topics = Topics(name, services.settings.topic_prefix)
         #: Empty where the broker gives topics no ids. A topic that is created anew has another one.
         self.topic_id = topic_ids.get(self.topics.raw, "")
+        #: The id of the first raw topic of this name, records of it do not name the id.
+        self.first_topic_id = self.topic_id
         self.judge = Judge(self.contract, services.settings.max_record_bytes)
         self.look_ups = LookUps(shop, name, known, notes_waiting=services.transactions is not None)
         #: True if the as-of moment decides more of a clean record than its verdict.

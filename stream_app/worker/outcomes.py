@@ -11,7 +11,7 @@ import msgspec
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import read_findings
-from stream_app.kafka.headers import header, read_as_of
+from stream_app.kafka.headers import header, original, read_as_of
 from stream_app.names import FINDINGS, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.worker.entity import Entity
 
@@ -35,16 +35,21 @@ def source_prefix(entity: Entity, partition: int) -> bytes:
     return b"%b:%d:" % (entity.topics.raw.encode(), partition)
 
 
-def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, records: Sequence[Any]) -> list[Outcome]:
-    """Return the outcomes of one raw partition among records of one topic; foreign records are left out."""
+def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, topic_id: str, records: Sequence[Any]) -> list[Outcome]:
+    """Return the outcomes of one raw partition among records of one topic; foreign records are left out.
+
+    A topic that is created again has the offsets of the old one once more: ``topic_id`` tells them apart. Only records of a
+    raw topic that is not the first of its name have it in a header.
+    """
     begin, found = len(prefix), []
     for record in records:
         source = header(record, SOURCE)
         if source is None or not source.startswith(prefix) or not (digits := source[begin:]).isdigit():
             continue
-        if kind == "pending" and (header(record, TOPIC_ID) or b"").decode("ascii", "replace") != entity.topic_id:
-            continue  # of a topic that was deleted since
-        found.append(Outcome(kind, int(digits), record))
+        named = header(record, TOPIC_ID)
+        if (entity.first_topic_id if named is None else named.decode("ascii", "replace")) != topic_id:
+            continue
+        found.append(Outcome(kind, int(digits), original(record) if len(record.headers) > _PLAIN_HEADERS else record))
     return found
 
 

@@ -26,17 +26,19 @@ from typing import Any, TypeVar
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from stream_app.counts.tally import Tally
 from stream_app.kafka import outcomes
-from stream_app.kafka.epochs import EpochLog, cluster_id, committed
+from stream_app.kafka.epochs import EpochLog, LogNote, cluster_id, committed
 from stream_app.position import Position
 from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
+from stream_app.store.changes import Changes
 from stream_app.store.connection import ServerUnverified
 from stream_app.store.ownership import EMPTYING, READY, RESTORING, Missing, Owner, OwnershipStore, StoreState
 from stream_app.store.server import ServerFacts
 from stream_app.store.writer import PartitionMoved, StoreChanged
 from stream_app.worker.entity import Entity, Level, Services
-from stream_app.worker.restore import Bits, PartitionRestore
+from stream_app.worker.restore import Bits, PartitionRestore, Stored
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
@@ -44,6 +46,8 @@ T = TypeVar("T")
 _COUNT_BITS = 24
 #: Seconds between two looks at the state of the store, and while it is being restored.
 _LOOK, _LOOK_RESTORING = 1.0, 0.1
+#: A raw offset beyond every other.
+_EVERYTHING = 2**62
 
 
 class Ownership:
@@ -56,6 +60,7 @@ class Ownership:
         self._store: OwnershipStore
         self._log: EpochLog
         self._owner = Owner()
+        self._note = LogNote()
         self._verifying = asyncio.Lock()
         self._ready = asyncio.Event()
         self._levels: dict[TP, asyncio.Task[Level]] = {}
@@ -106,7 +111,8 @@ class Ownership:
     async def _verify_once(self, reason: str) -> bool:
         """Adopt the epoch of the store, or open a new one; False when another worker was first."""
         state, server = await self._store.read(), await self._store.server()
-        logged, _ = await self._log.read()
+        logged, note = await self._log.read()
+        self._note = LogNote(self._services.settings.redis_prefix, note.topics)
         if state.epoch and (problem := self._refusal(state.owner)):
             raise GaveUp(problem)
         if not state.epoch or (logged and not _same_store(state.epoch, logged) and state.state == READY):
@@ -122,7 +128,7 @@ class Ownership:
             return await self._begin(state, state.epoch + 1, kept, server, reason or "server")
         await self._adopt(state)
         if logged != state.epoch:
-            await self._log.write(state.epoch, self._services.settings.redis_prefix)
+            await self._log.write(state.epoch, self._note)
         return True
 
     def _refusal(self, owner: Owner) -> str:
@@ -169,7 +175,7 @@ class Ownership:
             return False
         if stage != READY:
             log.warning("%s", _said(reason, self._services.settings.redis_prefix))
-        await self._log.write(epoch, self._services.settings.redis_prefix)
+        await self._log.write(epoch, self._note)
         await self._adopt(await self._store.read())
         return True
 
@@ -288,6 +294,8 @@ class Ownership:
             result.set_exception(error)
 
     async def _restore_once(self, partitions: list[TP]) -> dict[TP, Level]:
+        await self._note_topics()
+        await self._restore_former(partitions)
         restores = await self._plan(partitions)
         found: dict[TP, Level] = {}
         # Those that others refer to come first: segments read their fields.
@@ -343,7 +351,7 @@ class Ownership:
             registered = dict(waiting[entity.name].get((partition, entity.topic_id), {}))
             end = ends.get(TopicPartition(*tp), 0)
             if tp.topic == entity.topics.pending:
-                plan = PartitionRestore(entity, partition, position, 0, registered, settled_at, None, settles_only=True)
+                plan = PartitionRestore(entity, partition, Stored(position, registered, settled_at), 0, settles_only=True)
                 if not registered:
                     plan.begin = {}
                 elif consumer is not None and (lowest := min(registered.values())) < end:
@@ -353,9 +361,51 @@ class Ownership:
                 if known > position.applied + 1 and self._ready.is_set():
                     raise BehindLog
                 bits = await self._bits(field, position, known)
-                plan = PartitionRestore(entity, partition, position, known, registered, settled_at, bits)
+                plan = PartitionRestore(entity, partition, Stored(position, registered, settled_at, bits), known)
             plans[tp] = plan
         return plans
+
+    async def _note_topics(self) -> None:
+        """Write the ids of the raw topics into the log, as soon as there are others."""
+        topics = dict(self._note.topics)
+        for entity in self._entities.values():
+            ids = topics.get(entity.topics.raw, ())
+            if entity.topic_id and entity.topic_id not in ids:
+                ids = topics[entity.topics.raw] = (*ids, entity.topic_id)
+            entity.first_topic_id = ids[0] if ids else entity.topic_id
+        if topics != self._note.topics:
+            self._note = LogNote(self._note.store, topics)
+            await self._log.write(self._epoch, self._note)
+
+    async def _restore_former(self, partitions: list[TP]) -> None:
+        """Count what was delivered of earlier topics of the same names; new ones begin where these end."""
+        store = self._services.store
+        for tp in partitions:
+            entity, partition = self._entities[self._name_of(tp)], tp.partition
+            former = [one for one in self._note.topics.get(entity.topics.raw, ()) if one != entity.topic_id]
+            (now,) = await store.positions([entity.applied_field(partition)])
+            if tp.topic != entity.topics.raw or not former or now != Position():
+                continue
+            waiting, begin = await store.waiting(entity.name), Position()
+            for topic_id in former:
+                field = entity.applied_field(partition, topic_id)
+                (position,) = await store.positions([field])
+                bits = await self._bits(field, position, _EVERYTHING)
+                registered = dict(waiting.get((partition, topic_id), {}))
+                restore = PartitionRestore(
+                    entity, partition, Stored(position, registered, bits=bits), _EVERYTHING, topic_id=topic_id
+                )
+                await self._read({tp: restore})
+                begin = (await restore.finish(0)).position._replace(applied=-1, restored=1)
+                await self._store.end_counted(field)
+                if restore.records:
+                    log.warning("%s[%d]: counted %d records of an earlier topic", tp.topic, partition, restore.records)
+            await self._services.retry("store", "begin a topic", partial(self._begin_topic, entity, partition, begin))
+
+    async def _begin_topic(self, entity: Entity, partition: int, position: Position) -> None:
+        field = entity.applied_field(partition)
+        changes = Changes(Tally(entity.contract), int(time.time() * 1000), applied=(field, Position(), position))
+        await self._services.store.apply(changes, restores=True)
 
     async def _bits(self, field: str, position: Position, known: int) -> Bits | None:
         base, raw = await self._store.counted(field)

@@ -48,7 +48,7 @@ async def process(
             # 2. Look up references and keys in one round trip, settle the verdicts, and note what must not change again.
             batch = await settle(entity, batch)
             # 3. Deliver clean, dead-letter and pending records, and wait for every acknowledgement.
-            ends = await entity.retry("deliver", lambda batch=batch: deliver(entity, batch))  # type: ignore[misc]
+            batch, ends = await entity.retry("deliver", lambda batch=batch: deliver(entity, batch))  # type: ignore[misc]
             # 4. Apply the counts and the offset, once, in one atomic script.
             await apply(entity, batch, ends)
             break
@@ -77,7 +77,7 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
     as_of, dated = read_as_of(records)
-    return Batch(partition, field, level.position, records, offsets, sources, as_of, dated)
+    return Batch(partition, field, level.position, records, offsets, sources, as_of, dated, topic_id=entity.topic_id)
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
@@ -103,6 +103,7 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
     request = look_ups.plan(batch)
     found = await entity.look_up("look up references and keys", request, at)
     settled = look_ups.settle(batch, request, found)
+    batch = batch.with_answer(request, found)
     if (note := settled.note) is not None:
         store = entity.services.store
         await entity.retry("note what was found", lambda: store.note(at, note.seen, note.upto, note.content))

@@ -17,7 +17,7 @@ was when its worker died.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,23 @@ class Bits(Container[int]):
         return whole + sum(offset in self for offset in edges)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store has of a partition.
+
+    Attributes:
+        position: of the raw partition.
+        waiting: raw offsets of the records that are registered as waiting → where they wait.
+        settled_at: next offsets of clean and dead-letter topic; what settled before them is counted.
+        bits: what is counted ahead of the applied offset; None where the store has lost nothing.
+    """
+
+    position: Position
+    waiting: Mapping[int, int]
+    settled_at: tuple[int, int] = (0, 0)
+    bits: Bits | None = None
+
+
 class PartitionRestore:
     """The restore of one raw partition, or, with ``settles_only``, of what waited in one pending partition.
 
@@ -106,24 +123,28 @@ class PartitionRestore:
         self,
         entity: Entity,
         partition: int,
-        position: Position,
+        stored: Stored,
         known: int,
-        waiting: dict[int, int],
-        settled_at: tuple[int, int],
-        bits: Bits | None,
         *,
         settles_only: bool = False,
+        topic_id: str | None = None,
     ) -> None:
-        """``known``: see above; ``waiting``: raw offsets of the records that are registered as waiting → where they wait."""
+        """``known``: see above.
+
+        ``topic_id``: of an earlier raw topic of the same name; all that was delivered of it is known.
+        """
+        position, settled_at = stored.position, stored.settled_at
         self.entity, self.partition, self.stored, self.known = entity, partition, position, max(known, position.applied + 1)
-        self.waiting, self.bits, self.settles_only = waiting, bits, settles_only
-        self.field = entity.applied_field(partition)
+        self.waiting, self.bits, self.settles_only = dict(stored.waiting), stored.bits, settles_only
+        self.topic_id = entity.topic_id if topic_id is None else topic_id
+        self.former = topic_id is not None
+        self.field = entity.applied_field(partition, self.topic_id)
         self.tail: dict[int, Outcome] = {}
         self.records = 0
         clean, dead = position.clean, position.dead_letter
         if settles_only:
             clean, dead = settled_at
-        elif waiting:
+        elif self.waiting:
             # What settled when the store was older is perhaps before what was applied then.
             clean, dead = min(clean, settled_at[0]), min(dead, settled_at[1])
         topics = entity.topics
@@ -144,14 +165,14 @@ class PartitionRestore:
     @property
     def lost(self) -> bool:
         """True if the store lacks what was counted once."""
-        return not self.settles_only and self.known > self.stored.applied + 1
+        return not self.settles_only and not self.former and self.known > self.stored.applied + 1
 
     async def take(self, topic: TopicPartition, records: Sequence[Any], next_offset: int) -> None:
         """Take the next records of a topic of the partition."""
         kind = self._kinds[topic]
         if records and not self._first_kept and self.begin[topic] == 0 and records[0].offset > 0:
             self._first_kept = records[0].timestamp
-        outcomes = read_outcomes(self.entity, kind, self._prefix, records)
+        outcomes = read_outcomes(self.entity, kind, self._prefix, self.topic_id, records)
         for begin in range(0, len(outcomes), _CHUNK):
             chunk = outcomes[begin : begin + _CHUNK]
             self.next[kind] = max(self.next[kind], chunk[-1].record.offset + 1)
@@ -215,7 +236,7 @@ class PartitionRestore:
                 changes.counted = bits
 
     def _waiting_field(self, offset: int) -> str:
-        return self.entity.waiting_field(self.partition, offset)
+        return self.entity.waiting_field(self.partition, offset, self.topic_id)
 
     async def _changes(self, kind: Kind, fresh: Sequence[Outcome], settled: Sequence[Outcome]) -> Changes:
         entity, look_ups = self.entity, self.entity.look_ups

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, cast
 
@@ -20,8 +21,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from stream_app.failures import classify
 from stream_app.kafka.batches import fetch, header_names
-from stream_app.retries import retrying
+from stream_app.retries import Refused, retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
@@ -39,7 +41,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Join the consumer group, however long it takes: the worker watches the broker itself, and gives up in time."""
         retry = retrying("group", on=(KafkaError,), give_up_after=math.inf, level=logging.INFO)
-        await retry("join the consumer group", self._join)
+        try:
+            await retry("join the consumer group", self._join)
+        except Refused as error:
+            cast("BatchTransport", self.transport).refused(error)
 
     async def _join(self) -> None:
         if self.should_stop:
@@ -49,6 +54,29 @@ class _Thread(driver.AIOKafkaConsumerThread):
         except KafkaError:
             await self._ensure_consumer().stop()
             raise
+
+    async def _commit(self, offsets: Any) -> bool:
+        """Commit offsets; false where the group refuses the user for good, which is no crash but an end with a message."""
+        consumer, commit = self._ensure_consumer(), self._ensure_consumer().commit
+
+        async def checked(*args: Any) -> None:
+            try:
+                await commit(*args)
+            except KafkaError as error:
+                if not classify(error).permanent:
+                    raise
+                cast("BatchTransport", self.transport).refused(error)
+
+        consumer.commit = checked
+        try:
+            return bool(await super()._commit(offsets))
+        finally:
+            consumer.commit = commit
+
+    def still_here(self) -> None:
+        """Let the client know that the worker lives, although it does not fetch: it would leave its group after a while."""
+        if self._consumer is not None:
+            self._consumer._subscription._last_fetch_ended = time.monotonic()
 
     def positions(self) -> dict[TP, int]:
         """Return partition → offset of the next fetch. Call it while no fetch is under way."""
@@ -81,9 +109,17 @@ class BatchConsumer(driver.Consumer):
         if deferred and active_partitions:
             active_partitions, timeout = {tp for tp in active_partitions if tp.topic not in deferred}, _DEFERRED_SECONDS
             if not active_partitions:
+                cast("_Thread", self._thread).still_here()
                 await asyncio.sleep(_DEFERRED_SECONDS)
                 return {}
-        return await super()._getmany(active_partitions, timeout)
+        try:
+            return await super()._getmany(active_partitions, timeout)
+        except KafkaError as error:
+            if not classify(error).permanent:
+                raise
+            cast("BatchTransport", self.transport).refused(error)
+            await asyncio.sleep(_DEFERRED_SECONDS)
+            return {}
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -266,16 +302,27 @@ def rewound(message: Any) -> int:
 
 
 class BatchTransport(driver.Transport):
-    """Faust's aiokafka transport with the batch consumer; ``deferred`` returns the topics not to fetch at the moment."""
+    """Faust's aiokafka transport with the batch consumer.
+
+    Attributes:
+        deferred: returns the topics not to fetch at the moment.
+        refused: is called, in any thread, with a permanent error: the user may not use the group, or read a topic.
+    """
 
     Consumer = BatchConsumer
     deferred: Callable[[], set[str]]
+    refused: Callable[[BaseException], None]
 
 
-def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> None:
-    """Make ``app`` consume batches; ``deferred`` returns the topics not to fetch at the moment."""
+def _ignore(_error: BaseException) -> None:
+    """Do nothing."""
+
+
+def install(app: faust.App, deferred: Callable[[], set[str]] = set, refused: Callable[[BaseException], None] = _ignore) -> None:
+    """Make ``app`` consume batches; ``deferred`` and ``refused`` as in ``BatchTransport``."""
     header_names.install()
     fetch.install()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
     transport.deferred = deferred
+    transport.refused = refused
     app.transport = transport

@@ -141,11 +141,15 @@ GONE = """
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError
 from headrace.cli.main import cli
+from stream_app.settings import load_settings
 
 reach = AIOKafkaConsumer.start
 tries = []
+GROUP = load_settings().group  # not the consumers that read topics, or the epoch of the store
 
 async def start(self):
+    if self._group_id != GROUP:
+        return await reach(self)
     tries.append(self)
     if len(tries) < TRIES:
         raise KafkaConnectionError("Unable to bootstrap")
