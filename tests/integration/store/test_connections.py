@@ -167,7 +167,7 @@ def test_a_unix_socket_still_works(tmp_path: Path) -> None:
 def test_a_reader_names_redis_cluster_and_the_reason(tmp_path: Path) -> None:
     with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:  # a cluster without slots
         queries = open_queries(load_settings(redis=server.url))
-        with pytest.raises(StoreError, match="this is a Redis Cluster, .* one script counts a batch under many keys"):
+        with pytest.raises(StoreError, match=r"this is a Redis Cluster, .* one script counts a batch under many keys"):
             queries.contracts()
 
 
