@@ -8,7 +8,7 @@ from pathlib import Path
 from headrace.embedded.child import Child, bundled, free_port
 from headrace.embedded.readiness import redis_answers, wait_until
 from stream_app.errors import EmbeddedError
-from stream_app.store.server import EMBEDDED_CONFIG
+from stream_app.store.server_info import EMBEDDED_CONFIG
 
 NAME = "the embedded Redis"
 

@@ -21,7 +21,8 @@ from stream_app.failures import classify, name_of
 from stream_app.redis_url import read_sentinel_url
 from stream_app.settings import Settings
 from stream_app.store import sentinels
-from stream_app.store.server import OLDEST, ServerFacts, facts_of, parse_info
+from stream_app.store.server import OLDEST, ServerFacts
+from stream_app.store.server_info import facts_of, parse_info
 
 #: What Redis raises when it is away, not ready, or refuses for now; worth a retry. The refusals (OOM, READONLY, MISCONF,
 #: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.

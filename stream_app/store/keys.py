@@ -190,7 +190,7 @@ class Keys:
         return f"{self.prefix}:input"
 
     def evictions(self) -> str:
-        """Hash: ``run_id`` of the server and its ``evicted`` keys when the store was last known to be complete."""
+        """Hash: ``run_id`` of the server and its ``evicted`` keys when the store was last known to be complete, and ``at``."""
         return f"{self.prefix}:evictions"
 
     # --- incidents --------------------------------------------------------------------------------------------------

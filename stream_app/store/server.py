@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 #: The oldest Redis that works: redis-py greets with HELLO 3, and workers and readers may be ACL users.
 OLDEST = (6, 0)
-#: Name of the configuration file by which the embedded Redis is known.
-EMBEDDED_CONFIG = "headrace-embedded.conf"
-#: The options that are read by CONFIG GET, which many managed services forbid.
-OPTIONS = ("appendfsync", "save", "min-replicas-to-write")
 #: Share of maxmemory from which on a Redis that does not evict is nearly full.
 NEARLY_FULL = 0.9
 #: The reason why Redis Cluster is refused.
@@ -23,6 +19,8 @@ NO_CLUSTER = (
 )
 #: Beginning of the policies that evict only keys with an expiry.
 _VOLATILE = "volatile-"
+#: Seconds by which clocks and checks may differ.
+_SLACK = 5
 
 Severity = Literal["refuse", "warn"]
 
@@ -33,7 +31,7 @@ class ServerFacts:
 
     Attributes:
         address: ``host:port`` (or the socket's path) of the connection.
-        run_id: differs after each start of the process, and between servers.
+        run_id: differs after each start of the process, and between servers; ``uptime``: seconds since its start.
         product: ``Redis``, ``Valkey``, ``KeyDB`` or ``Dragonfly``; ``version`` is the product's own.
         redis_version: the Redis whose commands it speaks.
         role: ``master`` or ``slave``, or another one of another product.
@@ -49,6 +47,7 @@ class ServerFacts:
 
     address: str = ""
     run_id: str | None = None
+    uptime: int | None = None
     product: str = "Redis"
     version: str | None = None
     redis_version: str | None = None
@@ -124,21 +123,32 @@ def evicts_anything(facts: ServerFacts) -> bool:
     return policy is not None and policy != "noeviction" and not policy.startswith(_VOLATILE)
 
 
-def with_accounted(facts: ServerFacts, complete: tuple[str, int] | None) -> ServerFacts:
-    """Return the facts with what is known of the store: ``complete``, run id and evicted keys when it was complete."""
-    same = complete is not None and complete[0] == facts.run_id
-    return replace(facts, accounted=complete[1]) if complete is not None and same else facts
+class Complete(NamedTuple):
+    """The server when the store was last known to be complete: the process, its evicted keys, and the time (epoch seconds)."""
+
+    run_id: str
+    evicted: int
+    at: int
 
 
-def lost_keys(before: tuple[str, int] | None, facts: ServerFacts) -> int:
-    """Return how many keys were evicted since ``before``, (run id, evicted keys), that may be keys of the store.
+def with_accounted(facts: ServerFacts, complete: Complete | None) -> ServerFacts:
+    """Return the facts with what is known of the store."""
+    same = complete is not None and complete.run_id == facts.run_id
+    return replace(facts, accounted=complete.evicted) if complete is not None and same else facts
 
-    ``volatile-*`` evicts none that counts depend on.
+
+def lost_keys(before: Complete | None, facts: ServerFacts, now: float) -> int:
+    """Return how many keys were evicted since ``before`` that may be keys of the store.
+
+    ``volatile-*`` evicts none that counts depend on. A process that ran already then was a replica, which evicts nothing: what
+    it has evicted is from before.
     """
     if before is None or facts.evicted_keys is None or facts.run_id is None or (facts.policy or "").startswith(_VOLATILE):
         return 0
-    run_id, evicted = before
-    return max(0, facts.evicted_keys - evicted if facts.run_id == run_id else facts.evicted_keys)
+    if facts.run_id == before.run_id:
+        return max(0, facts.evicted_keys - before.evicted)
+    ran = facts.uptime is not None and facts.uptime > now - before.at + _SLACK
+    return 0 if ran else facts.evicted_keys
 
 
 #: Check → why a server that does not pass it is refused; the names in braces are facts.
@@ -226,82 +236,6 @@ def _failed(facts: ServerFacts, *, exactly_once: bool, sentinel: bool) -> Iterat
         "untested": facts.product == "Dragonfly",
     }
     return (check for check in (*REFUSED, *WARNED) if failed[check])
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def parse_info(raw: bytes | str) -> dict[str, str]:
-    """Return the fields of an answer to INFO."""
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
-
-
-def facts_of(info: Mapping[str, Any], address: str = "", options: Mapping[str, str] | None = None) -> ServerFacts:
-    """Return the facts that an answer to INFO (``parse_info``, or a client's) and to CONFIG GET (``OPTIONS``) contain."""
-    product, version = _product(info)
-    options = options or {}
-    return ServerFacts(
-        address=address,
-        run_id=_text(info, "run_id"),
-        product=product,
-        version=version,
-        redis_version=_text(info, "redis_version"),
-        role=_text(info, "role"),
-        cluster=_cluster(info),
-        embedded=(_text(info, "config_file") or "").endswith(EMBEDDED_CONFIG),
-        loading=_text(info, "loading") == "1",
-        maxmemory=_integer(info, "maxmemory"),
-        policy=_text(info, "maxmemory_policy"),
-        used_memory=_integer(info, "used_memory"),
-        evicted_keys=_integer(info, "evicted_keys"),
-        aof=_flag(info, "aof_enabled"),
-        fsync=options.get("appendfsync"),
-        save=options.get("save"),
-        saved=_saved(info),
-        replicas=_integer(info, "connected_slaves"),
-        min_replicas=_integer(options, "min-replicas-to-write"),
-    )
-
-
-def _product(info: Mapping[str, Any]) -> tuple[str, str | None]:
-    if version := _text(info, "dragonfly_version"):
-        return "Dragonfly", version.removeprefix("df-").removeprefix("v")
-    if version := _text(info, "valkey_version"):
-        return "Valkey", version
-    if "mvcc_depth" in info or "server_threads" in info:
-        return "KeyDB", _text(info, "redis_version")
-    return "Redis", _text(info, "redis_version")
-
-
-def _cluster(info: Mapping[str, Any]) -> bool | None:
-    if (enabled := _flag(info, "cluster_enabled")) is not None:
-        return enabled
-    mode = _text(info, "redis_mode") or _text(info, "server_mode")
-    return None if mode is None else mode == "cluster"
-
-
-def _saved(info: Mapping[str, Any]) -> bool | None:
-    said = [_text(info, name) for name in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status")]
-    known = [status == "ok" for status in said if status is not None]
-    return all(known) if known else None
-
-
-def _text(info: Mapping[str, Any], field: str) -> str | None:
-    value = info.get(field)
-    return None if value is None else str(value)
-
-
-def _flag(info: Mapping[str, Any], field: str) -> bool | None:
-    text = _text(info, field)
-    return None if text is None else text == "1"
-
-
-def _integer(info: Mapping[str, Any], field: str) -> int | None:
-    try:
-        return int(info[field])
-    except (KeyError, ValueError):
-        return None
 
 
 def _numbers(version: str | None) -> tuple[int, ...] | None:

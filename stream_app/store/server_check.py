@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,11 @@ from stream_app.counts.fields import text
 from stream_app.errors import StoreError
 from stream_app.store.connection import address, connect_worker, is_forbidden
 from stream_app.store.keys import Keys
-from stream_app.store.server import OPTIONS, Problem, ServerFacts, facts_of, judge, lost_keys, refusal, with_accounted
+from stream_app.store.server import Complete, Problem, ServerFacts, judge, lost_keys, refusal, with_accounted
+from stream_app.store.server_info import OPTIONS, facts_of
 
 #: The fields of ``Keys.evictions``.
-_EVICTIONS = ("run_id", "evicted")
+_EVICTIONS = Complete._fields
 
 
 class ServerUnfit(redis.ConnectionError):
@@ -38,7 +40,7 @@ class ServerCheck:
     Attributes:
         facts: of the server that was accepted last.
         unfit: why the server must not be used at the moment; None while it may.
-        complete: run id and evicted keys of the server when the store was last known to be complete, if it ever was.
+        complete: the server when the store was last known to be complete, if it ever was.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class ServerCheck:
         self._exactly_once, self._sentinel, self._on_other = exactly_once, sentinel, on_other
         self.facts: ServerFacts | None = None
         self.unfit: str | None = None
-        self.complete: tuple[str, int] | None = None
+        self.complete: Complete | None = None
 
     def __call__(self, facts: ServerFacts) -> None:
         """Accept a server on a new connection.
@@ -73,7 +75,7 @@ class ServerCheck:
         """Return the problems of a server; from then on it is refused if one of them says so."""
         problems = judge(with_accounted(facts, self.complete), exactly_once=self._exactly_once, sentinel=self._sentinel)
         self.unfit = refusal(problems)
-        if self.unfit is None and (lost := lost_keys(self.complete, facts)):
+        if self.unfit is None and (lost := lost_keys(self.complete, facts, time.time())):
             self.unfit = _incomplete(facts, lost)
         return problems
 
@@ -120,12 +122,12 @@ class EvictionStore:
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self._redis, self._key = client, Keys(prefix).evictions()
 
-    async def last(self) -> tuple[str, int] | None:
-        """Return (run id, evicted keys) of the last check, if there was one."""
+    async def last(self) -> Complete | None:
+        """Return the server at the last check, if there was one."""
         return _complete(*await self._redis.hmget(self._key, *_EVICTIONS))
 
-    async def check(self, facts: ServerFacts, known: tuple[str, int] | None) -> tuple[str, int] | None:
-        """Compare with the last check, and remember this one; return (run id, evicted keys), None if the server hides them.
+    async def check(self, facts: ServerFacts, known: Complete | None) -> Complete | None:
+        """Compare with the last check, and remember this one; None if the server hides its evicted keys.
 
         ``known``: what this worker knows of the last check, in case the memory itself was evicted.
 
@@ -133,20 +135,28 @@ class EvictionStore:
             StoreLost: keys of the store may have been evicted since.
         """
         before = await self.last() or known
-        if lost := lost_keys(before, facts):
+        if lost := lost_keys(before, facts, time.time()):
             raise StoreLost(_incomplete(facts, lost))
         return await self.remember(facts)
 
-    async def remember(self, facts: ServerFacts) -> tuple[str, int] | None:
-        """Note that the store is complete; return (run id, evicted keys), None if the server hides them."""
-        if facts.run_id is None or facts.evicted_keys is None:
-            return None
-        await self._redis.hset(self._key, mapping=dict(zip(_EVICTIONS, (facts.run_id, facts.evicted_keys), strict=True)))
-        return facts.run_id, facts.evicted_keys
+    async def remember(self, facts: ServerFacts) -> Complete | None:
+        """Note that the store is complete; None if the server hides its evicted keys."""
+        complete = complete_with(facts)
+        if complete is not None:
+            rows: dict[Any, Any] = complete._asdict()
+            await self._redis.hset(self._key, mapping=rows)
+        return complete
 
 
-def _complete(run_id: str | bytes | None, evicted: str | bytes | None) -> tuple[str, int] | None:
-    return None if run_id is None or evicted is None else (text(run_id), int(evicted))
+def complete_with(facts: ServerFacts) -> Complete | None:
+    """Return that the store is complete with this server, now; None if the server hides its evicted keys."""
+    if facts.run_id is None or facts.evicted_keys is None:
+        return None
+    return Complete(facts.run_id, facts.evicted_keys, int(time.time()))
+
+
+def _complete(run_id: str | bytes | None, evicted: str | bytes | None, at: str | bytes | None) -> Complete | None:
+    return None if run_id is None or evicted is None else Complete(text(run_id), int(evicted), int(at or 0))
 
 
 def _incomplete(facts: ServerFacts, lost: int) -> str:

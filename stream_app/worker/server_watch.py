@@ -12,7 +12,7 @@ from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.server import Problem, ServerFacts, refusal
-from stream_app.store.server_check import ServerCheck, StoreLost, read_facts
+from stream_app.store.server_check import ServerCheck, StoreLost, complete_with, read_facts
 from stream_app.store.writer import Store
 from stream_app.worker.health import Health
 
@@ -95,7 +95,7 @@ class ServerWatch:
             check.complete = await store.evictions.check(facts, check.complete)
         except StoreLost as lost:
             # It is rebuilt now, and complete as of these.
-            check.complete = (facts.run_id or "", facts.evicted_keys or 0)
+            check.complete = complete_with(facts)
             check.judge(facts)
             self._health.recovered(self)
             self._said_unfit = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,9 @@ import redis
 
 from stream_app.failures import classify
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.server import REFUSED, WARNED, ServerFacts, facts_of, judge, lost_keys, parse_info, refusal
+from stream_app.store.server import REFUSED, WARNED, Complete, ServerFacts, judge, lost_keys, refusal
 from stream_app.store.server_check import ServerCheck, ServerUnfit
+from stream_app.store.server_info import facts_of, parse_info
 
 #: INFO of a Redis 7 as it is recommended, cut to what is read.
 INFO = b"""# Server\r
@@ -120,14 +122,15 @@ def test_a_failover_under_way_is_waited_for_and_no_problem_of_a_setting() -> Non
 
 def test_a_server_that_evicted_keys_is_refused_until_the_store_is_complete_again() -> None:
     check = ServerCheck()
-    check.complete = ("1f3a", 0)
+    now = int(time.time())
+    check.complete = Complete("1f3a", 0, now)
     evicted = replace(GOOD, evicted_keys=7)
     with pytest.raises(ServerUnfit, match="has evicted 7 keys since it was last checked"):
         check(evicted)
-    check.complete = ("1f3a", 7)
+    check.complete = Complete("1f3a", 7, now)
     check(evicted)
     assert check.judge(evicted) == [], "the store has been rebuilt since"
-    check.complete = ("other", 7)
+    check.complete = Complete("other", 7, now)
     assert [problem.check for problem in check.judge(replace(evicted, evicted_keys=0))] == []
 
 
@@ -163,12 +166,16 @@ def test_valkey_calls_the_mode_otherwise() -> None:
 
 
 def test_evicted_keys_count_since_the_last_check() -> None:
-    evicted = replace(GOOD, evicted_keys=5)
-    assert lost_keys(None, evicted) == 0, "the store may be newer"
-    assert lost_keys(("1f3a", 2), evicted) == 3
-    assert lost_keys(("other", 20), evicted) == 5, "counted from zero since its start"
-    assert lost_keys(("1f3a", 2), replace(evicted, policy="volatile-lru")) == 0, "only keys with an expiry"
-    assert lost_keys(("1f3a", 2), replace(evicted, evicted_keys=None)) == 0
+    evicted = replace(GOOD, evicted_keys=5, uptime=60)
+    before = Complete("1f3a", 2, 1_000)
+    assert lost_keys(None, evicted, 1_010) == 0, "the store may be newer"
+    assert lost_keys(before, evicted, 1_010) == 3
+    assert lost_keys(before, replace(evicted, policy="volatile-lru"), 1_010) == 0, "only keys with an expiry"
+    assert lost_keys(before, replace(evicted, evicted_keys=None), 1_010) == 0
+
+    another = before._replace(run_id="another", evicted=20)
+    assert lost_keys(another, evicted, 1_100) == 5, "restarted since, and counted from zero"
+    assert lost_keys(another, evicted, 1_010) == 0, "it was a replica then"
 
 
 def test_a_connection_to_an_unfit_server_fails_until_it_is_cured() -> None:
