@@ -26,7 +26,8 @@ def reader_or_writer(url: SentinelUrl, options: Mapping[str, Any], *, reads: boo
     master = dict(options) | _options(url.master)
     asks = _node_options(url, master) | {"retry": Retry(NoBackoff(), 0)}
     sentinels: Any = _Sentinels(url.nodes, sentinel_kwargs=asks, **master)  # type: ignore[no-untyped-call]
-    client: redis.Redis = (sentinels.slave_for if reads and url.replicas else sentinels.master_for)(url.service)
+    choose = sentinels.slave_for if reads and url.replicas else sentinels.master_for
+    client: redis.Redis = choose(url.service, redis_class=_Client)
     return client
 
 
@@ -52,6 +53,16 @@ def service_of(client: redis.Redis | redis.asyncio.Redis) -> tuple[str, tuple[st
     if not isinstance(pool, (redis.sentinel.SentinelConnectionPool, redis.asyncio.sentinel.SentinelConnectionPool)):
         return None
     return pool.service_name, pool.master_address
+
+
+class _Client(redis.Redis):
+    """A client that closes the clients of the Sentinels, too."""
+
+    def close(self) -> None:
+        super().close()
+        pool: Any = self.connection_pool
+        for node in pool.sentinel_manager.sentinels:
+            node.close()
 
 
 class _Sentinels(redis.sentinel.Sentinel):

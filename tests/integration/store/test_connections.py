@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import redis
 from stream_app.errors import StoreError
 from stream_app.settings import load_settings
 from stream_app.store.connection import UNAVAILABLE, address, connect, connect_worker, connect_writer
-from stream_app.store.queries import open_queries
+from stream_app.store.queries import Queries
 from stream_app.store.server import ServerFacts
 from tests.support.redis_servers import RedisServer, Replicated, redis_server, replicated
 
@@ -43,6 +43,13 @@ async def until_it_works(command: Callable[[], Awaitable[T]], seconds: float = 2
             with contextlib.suppress(*UNAVAILABLE):
                 return await command()
             await asyncio.sleep(0.1)
+
+
+@contextlib.contextmanager
+def reading(url: str) -> Iterator[Queries]:
+    """The queries of a reader."""
+    with connect(load_settings(redis=url)) as client:
+        yield Queries(client, "headrace")
 
 
 def test_a_worker_learns_who_answers_once_per_connection(redis_server: RedisServer) -> None:
@@ -166,8 +173,10 @@ def test_a_unix_socket_still_works(tmp_path: Path) -> None:
 
 def test_a_reader_names_redis_cluster_and_the_reason(tmp_path: Path) -> None:
     with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:  # a cluster without slots
-        queries = open_queries(load_settings(redis=server.url))
-        with pytest.raises(StoreError, match=r"this is a Redis Cluster, .* one script counts a batch under many keys"):
+        with (
+            reading(server.url) as queries,
+            pytest.raises(StoreError, match=r"this is a Redis Cluster, .* one script counts a batch under many keys"),
+        ):
             queries.contracts()
 
 
@@ -179,6 +188,6 @@ def test_sentinels_that_do_not_help_are_named(tmp_path: Path) -> None:
             (f"{servers.url}?sentinel_password=s3cret", "refused the user or password"),
             (servers.url.replace("/headrace/", "/other/") + "?sentinel_password=guard", "no Sentinel names a master"),
         ):
-            with pytest.raises(StoreError, match=said) as caught:
-                open_queries(load_settings(redis=url)).contracts()
+            with reading(url) as queries, pytest.raises(StoreError, match=said) as caught:
+                queries.contracts()
             assert "s3cret" not in str(caught.value)

@@ -12,8 +12,8 @@ import pytest
 from headrace.embedded.child import free_port
 from stream_app.errors import EmbeddedError, StoreError
 from stream_app.settings import load_settings
-from stream_app.store.connection import connect_worker
-from stream_app.store.queries import open_queries
+from stream_app.store.connection import connect, connect_worker
+from stream_app.store.queries import Queries
 from tests.support.redis_servers import SERVICE, RedisServer, Sentinel
 
 
@@ -57,10 +57,11 @@ def test_redis_and_sentinels_with_tls(tmp_path: Path) -> None:
         sentinel.start()
         known = f"?ssl_ca_certs={tmp_path / 'cert.pem'}"
         for url in (f"rediss://127.0.0.1:{port}/0", f"rediss+sentinel://127.0.0.1:{sentinel_port}/{SERVICE}/0"):
-            assert open_queries(load_settings(redis=url + known)).contracts() == {}
+            with connect(load_settings(redis=url + known)) as client:
+                assert Queries(client, "headrace").contracts() == {}
             assert asyncio.run(ping(url + known))
-            with pytest.raises(StoreError):
-                open_queries(load_settings(redis=url)).contracts()  # an authority that nobody knows
+            with connect(load_settings(redis=url)) as client, pytest.raises(StoreError):
+                Queries(client, "headrace").contracts()  # an authority that nobody knows
     finally:
         sentinel.kill()
         server.kill()
