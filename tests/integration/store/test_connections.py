@@ -172,11 +172,10 @@ def test_a_unix_socket_still_works(tmp_path: Path) -> None:
 
 
 def test_a_reader_names_redis_cluster_and_the_reason(tmp_path: Path) -> None:
-    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:  # a cluster without slots
-        with (
-            reading(server.url) as queries,
-            pytest.raises(StoreError, match=r"this is a Redis Cluster, .* one script counts a batch under many keys"),
-        ):
+    said = r"this is a Redis Cluster, .* one script counts a batch under many keys"
+    # A cluster without slots.
+    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server, reading(server.url) as queries:
+        with pytest.raises(StoreError, match=said):
             queries.contracts()
 
 
