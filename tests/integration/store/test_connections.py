@@ -173,10 +173,12 @@ def test_a_unix_socket_still_works(tmp_path: Path) -> None:
 
 def test_a_reader_names_redis_cluster_and_the_reason(tmp_path: Path) -> None:
     said = r"this is a Redis Cluster, .* one script counts a batch under many keys"
-    # A cluster without slots.
-    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server, reading(server.url) as queries:
-        with pytest.raises(StoreError, match=said):
-            queries.contracts()
+    with (
+        RedisServer(tmp_path, "--cluster-enabled", "yes") as server,  # it has no slots
+        reading(server.url) as queries,
+        pytest.raises(StoreError, match=said),
+    ):
+        queries.contracts()
 
 
 def test_sentinels_that_do_not_help_are_named(tmp_path: Path) -> None:
