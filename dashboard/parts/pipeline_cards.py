@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dashboard.text import formats, markup
 from dashboard.text.words import sentence
 from stream_app.kafka.broker import Broker
 from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.server import Problem as ServerProblem
+
+#: Severity → word and tone.
+_TONES = {"refuse": ("no", "error"), "warn": ("note", "warning")}
 
 
 def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
@@ -49,6 +53,13 @@ def guarantees(broker: Broker) -> None:
         for holds, text in broker.promises
     ]
     markup.show(markup.tag("ul", *promises, cls="promises"))
+
+
+def server(facts: Mapping[str, str], problems: Sequence[ServerProblem]) -> None:
+    """Draw the facts of the Redis server, and the checks that it does not pass."""
+    lines = [markup.tag("li", markup.pill(*_TONES[one.severity]), " ", markup.data(sentence(one.text))) for one in problems]
+    shown = {name: markup.data(value) for name, value in facts.items()}
+    markup.show(markup.join(markup.facts(shown), markup.tag("ul", *lines, cls="promises") if lines else None))
 
 
 def problem(message: str) -> None:

@@ -28,8 +28,10 @@ def classify(error: BaseException) -> Failure:
     """Return the row of an error; a passing one where no row knows it.
 
     A ``HeadraceError`` is permanent, and so is any error with a true attribute ``permanent``: their text says what to do, and
-    their attribute ``scope``, if any, what stops.
+    their attribute ``scope``, if any, what stops. An error with a true attribute ``passing`` passes; its text says when.
     """
+    if getattr(error, "passing", False):
+        return Failure("", Kind.PASSING, str(error), "")
     if isinstance(error, HeadraceError) or getattr(error, "permanent", False):
         return Failure("", Kind.PERMANENT, str(error), "", scope=Scope(getattr(error, "scope", Scope.PROCESS)))
     service = _service(error)

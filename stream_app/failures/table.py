@@ -283,6 +283,7 @@ FAILURES: tuple[Failure, ...] = (
         "name a Redis without cluster mode in HEADRACE_REDIS",
         "MOVED MovedError ASK AskError CLUSTERDOWN ClusterDownError CROSSSLOT ClusterCrossSlotError ClusterError",
         "not allowed in cluster mode",
+        "non local key in a cluster",
     ),
     _redis(
         _PERMANENT,

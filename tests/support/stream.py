@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import redis
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from stream_app.contract import load_shop
@@ -23,6 +22,7 @@ from stream_app.contract.model import Shop
 from stream_app.kafka.admin import ensure_topics
 from stream_app.names import SOURCE, Topics
 from stream_app.settings import Settings
+from stream_app.store.connection import connect
 from stream_app.store.keys import Keys
 from stream_app.windows.grain import Grain
 from tests.support.processes import as_environment, clean_environment, headrace_command
@@ -305,7 +305,7 @@ class Books:
     """Counts in Redis."""
 
     def __init__(self, settings: Settings) -> None:
-        self.client: Any = redis.Redis.from_url(settings.redis.get_secret_value(), decode_responses=True)
+        self.client: Any = connect(settings)
         self.keys = Keys(settings.redis_prefix)
 
     def total(self, entity: str) -> dict[str, int]:

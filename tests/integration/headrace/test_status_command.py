@@ -14,6 +14,7 @@ from headrace.cli.status import command
 from stream_app.errors import StoreError
 from tests.support.crew import OwnRedis
 from tests.support.fill import Shop
+from tests.support.redis_servers import RedisServer
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_json_is_the_status(shop: Shop) -> None:
     result = CliRunner().invoke(command, ["--json"], catch_exceptions=False)
 
     status = json.loads(result.output)
-    assert set(status) == {"entities", "kpis", "freshness", "lag", "workers", "trouble", "notes"}
+    assert set(status) == {"entities", "kpis", "freshness", "lag", "workers", "trouble", "notes", "redis"}
     assert status["entities"]["orders"]["clean"] == shop.recounts["orders"].total()["clean"]
     assert status["lag"]["orders"] == 4
 
@@ -84,3 +85,29 @@ def test_a_redis_that_takes_no_writes_is_said_at_once(monkeypatch: pytest.Monkey
             assert "OOM" not in CliRunner().invoke(command, [], catch_exceptions=False).output
     finally:
         own.stop()
+
+def test_what_is_wrong_with_the_redis_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RedisServer(tmp_path) as server:
+        monkeypatch.setenv("HEADRACE_REDIS", server.url)
+        server.configure(maxmemory_policy="allkeys-lru")
+        printed = " ".join(CliRunner().invoke(command, [], catch_exceptions=False).output.split())
+        status = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).output)
+
+    assert "maxmemory-policy is allkeys-lru" in printed
+    assert [(one["check"], one["severity"]) for one in status["redis"]["problems"]] == [
+        ("evicts", "refuse"),
+        ("in-memory", "warn"),
+    ]
+    assert status["redis"]["policy"] == "allkeys-lru"
+
+
+def test_a_user_without_rights_to_ask_sees_the_rest(redis_url: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.client.execute_command(
+        "ACL", "SETUSER", "viewer", "reset", "on", ">looks", "~headrace:*", "+@read", "+@connection", "+@transaction"
+    )  # type: ignore[no-untyped-call]
+    monkeypatch.setenv("HEADRACE_REDIS", redis_url.replace("redis://", "redis://viewer:looks@"))
+    status = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).output)
+
+    assert [one["check"] for one in status["redis"]["problems"]] == ["unknown"]
+    assert status["redis"]["policy"] is None
+    assert status["lag"]["orders"] == 4
