@@ -11,6 +11,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -180,7 +181,9 @@ class Side(asyncio.Protocol):
         self.link = link
         self.transport: asyncio.Transport | None = None
         self.full = False
-        self._free_at = 0.0
+        self._closed = False
+        #: (moment, bytes) of what a delay has not let through yet.
+        self._late: deque[tuple[float, bytes]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # of a TCP connection
@@ -188,14 +191,25 @@ class Side(asyncio.Protocol):
         self.link.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        proxy, loop = self.link.proxy, self.link.proxy.loop
-        now = loop.time()
-        # Bytes that were sent during a delay arrive before those sent after it.
-        self._free_at = max(self._free_at, now + proxy.lag) if proxy.lag or self._free_at > now else 0.0
-        if self._free_at:
-            loop.call_at(self._free_at, self.other.send, data)
+        proxy = self.link.proxy
+        if proxy.lag or self._late:
+            # Bytes that were sent during a delay arrive before those sent after it.
+            at = max(proxy.loop.time() + proxy.lag, self._late[-1][0] if self._late else 0.0)
+            self._late.append((at, data))
+            if len(self._late) == 1:
+                proxy.loop.call_at(at, self._catch_up)
         else:
             self.other.send(data)
+
+    def _catch_up(self) -> None:
+        """Pass on what has been delayed long enough, in order."""
+        loop = self.link.proxy.loop
+        while self._late and self._late[0][0] <= loop.time() + 0.001:
+            self.other.send(self._late.popleft()[1])
+        if self._late:
+            loop.call_at(self._late[0][0], self._catch_up)
+        elif self._closed and self.other.transport is not None:
+            self.other.transport.close()
 
     def send(self, data: bytes) -> None:
         """Write to this socket, if it is still open."""
@@ -219,10 +233,11 @@ class Side(asyncio.Protocol):
             self.transport.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
+        self._closed = True
         if not self.link.dead:
             self.link.proxy.links.discard(self.link)
-            if self.other.transport is not None:
-                self.link.proxy.loop.call_at(max(self._free_at, self.link.proxy.loop.time()), self.other.transport.close)
+            if self.other.transport is not None and not self._late:
+                self.other.transport.close()
 
     def pause_writing(self) -> None:
         self.full = True

@@ -1,4 +1,4 @@
-"""The delivery promise on a real cluster: three brokers, a Redis with an AOF, proxies between, and every fault that we know of."""
+"""The delivery promise on a real cluster: three brokers, a Redis with an AOF, proxies between, and every fault we know."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def test_every_fault_of_a_real_cluster_loses_nothing_and_counts_everything_once(
         topic_prefix="chaos-", group="chaos", grace=8.0, give_up_after=150.0, session_timeout=4.0, exactly_once=exactly_once
     )
     schedule = plan(seed, chosen_faults(), seconds=240 * scale, kills=max(3, round(32 * scale)), zombie=60 * min(1.0, scale))
-    with arena(tmp_path, settings) as place:
-        stand(place, schedule, seed=seed, rate=150, report=ROOT / "build" / "chaos" / f"seed-{seed}.json")
+    with arena(tmp_path, settings) as scene:
+        stand(scene, schedule, seed=seed, rate=150, report=ROOT / "build" / "chaos" / f"seed-{seed}.json")

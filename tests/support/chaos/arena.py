@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 
 from headrace.embedded.cluster import KafkaCluster
@@ -26,6 +28,9 @@ from tests.support.stream import Books, Worker, await_workers, make_topics
 
 #: Every write is in the file when it is answered, and on the disk within a second: Redis' own default with an AOF.
 AOF = ("--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
+
+#: A worker that starts while Kafka is away ends with one of these; whoever runs it starts it again.
+REFUSED = ("does not create the topics", "no Kafka broker answers at")
 
 
 class Crew:
@@ -42,6 +47,8 @@ class Crew:
         self.died: Counter[str] = Counter()
         #: Workers that ended by themselves, which none must, with the end of their logs.
         self.ended: list[str] = []
+        #: Workers that ended because Kafka was away when they started.
+        self.refused = 0
         self._number = 0
 
     def start(self) -> None:
@@ -76,6 +83,8 @@ class Crew:
             moment = self.armed.pop(worker, None)
             if moment and worker.process.returncode == -signal.SIGKILL:
                 self.died[moment] += 1
+            elif any(words in worker.output()[-2000:] for words in REFUSED):
+                self.refused += 1
             else:
                 self.ended.append(f"{worker.log.name} ended with {worker.process.returncode}:\n{worker.output()[-3000:]}")
             self.workers[index] = self._new(None)
@@ -163,6 +172,18 @@ class Arena:
             return False
         return True
 
+    def whole(self) -> bool:
+        """True if all nodes of the cluster are there, and every partition has all its replicas in sync."""
+        assert self.cluster is not None, "this arena has no cluster"
+        client = AdminClient({"bootstrap.servers": self.direct.kafka, "log_level": 0, "socket.timeout.ms": 5_000})
+        try:
+            found = client.list_topics(timeout=5)
+        except KafkaException:
+            return False
+        partitions = [one for topic in found.topics.values() for one in topic.partitions.values()]
+        nodes = len(self.cluster.nodes)
+        return len(found.brokers) == nodes and all(len(one.isrs) == len(one.replicas) for one in partitions)
+
     @contextmanager
     def admin(self) -> Iterator[Any]:
         """A client for administration, around the proxies."""
@@ -197,7 +218,7 @@ def arena(folder: Path, settings: Settings, *, nodes: int = 3) -> Iterator[Arena
     """
     with proxies() as net:
         cluster: KafkaCluster | None = None
-        place: Arena | None = None
+        made: Arena | None = None
         try:
             if nodes:
                 brokers = [net.open() for _ in range(nodes)]
@@ -206,11 +227,11 @@ def arena(folder: Path, settings: Settings, *, nodes: int = 3) -> Iterator[Arena
                     proxy.target = node.address.clients
                 cluster.start()
                 settings = _changed(settings, kafka=cluster.bootstrap, replication=nodes)
-            place = Arena(net, folder, settings, cluster, brokers)
-            yield place
+            made = Arena(net, folder, settings, cluster, brokers)
+            yield made
         finally:
-            if place is not None:
-                place.close()
+            if made is not None:
+                made.close()
             if cluster is not None:
                 cluster.stop()
 

@@ -85,7 +85,7 @@ class BrokerKill(Fault):
     resource = "kafka-process"
 
     def ready(self) -> bool:
-        return self._cluster.complete()
+        return self.arena.whole()
 
     @property
     def _cluster(self) -> Any:
@@ -104,7 +104,7 @@ class BrokerKill(Fault):
         self._node.launch()
 
     def healed(self) -> bool:
-        return bool(self._cluster.complete())
+        return self.arena.whole()
 
 
 class KafkaNetwork(Fault):
@@ -321,7 +321,7 @@ class PartitionsAdded(Fault):
         names = topics.all if self.draw % 2 else (topics.raw,)
         with self.arena.admin() as admin:
             count = len(admin.describe_topics([topics.raw])[0]["partitions"]) + 2
-            admin.create_partitions({name: count for name in names})
+            admin.create_partitions(dict.fromkeys(names, count))
         return f"{len(names)} topics, {count} partitions"
 
 

@@ -51,7 +51,7 @@ class Ledger:
         return Recount(raw, clean, dead, repeated)
 
     def assert_exact(self, settings: Settings) -> dict[str, Recount]:
-        """The promise: input = clean ∪ dead letter, nothing is in both, Redis counts just that; and the verdicts are right."""
+        """The promise: every input is in one of clean and dead letter, Redis counts just that, and the verdicts are right."""
         counted = assert_exact(settings, count=self.recount)
         orders, book = counted["orders"], self.traffic.book["orders"]
         for at, expected in expectations(book).items():

@@ -40,7 +40,7 @@ class Struck:
 
     @property
     def row(self) -> dict[str, Any]:
-        """What a report says of it."""
+        """A line of the report."""
         return {
             "fault": self.planned.fault,
             "struck": round(self.struck, 1),
@@ -77,7 +77,8 @@ class Run:
 
     def _step(self, one: Struck) -> None:
         step = {
-            "planned": self._prepare, "prepared": self._strike, "struck": self._heal, "healing": self._wait, "healed": self._follow,
+            "planned": self._prepare, "prepared": self._strike, "struck": self._heal, "healing": self._wait,
+            "healed": self._follow,
         }.get(one.stage)  # fmt: skip
         if step is not None:
             step(one)
@@ -125,7 +126,9 @@ class Run:
             one.recovered = self.now
             self._enter(one, "recovered")
             if one.planned.fault != "worker-kill":
-                self.say(f"{one.recovered:6.1f} s  {one.planned.fault}: {one.recovered - one.healed:.1f} s until all is counted")
+                self.say(
+                    f"{one.recovered:6.1f} s  {one.planned.fault}: {one.recovered - one.healed:.1f} s until all is counted"
+                )
             if self._alone is one:
                 self._alone = None
                 self._shift += one.recovered - one.struck
@@ -202,7 +205,13 @@ def stand(
         report.parent.mkdir(parents=True, exist_ok=True)
         rows = [one.row for one in run.faults]
         killed = dict(sorted(crew.died.items()))
-        document = {"seed": seed, "exactly_once": arena.settings.exactly_once, "result": result, "kills": killed, "faults": rows}
+        document = {
+            "seed": seed,
+            "exactly_once": arena.settings.exactly_once,
+            "result": result,
+            "kills": killed,
+            "faults": rows,
+        }
         report.write_text(json.dumps(document, indent=1), encoding="utf-8")
     return result
 
@@ -226,6 +235,7 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
         repeated = {name: one.repeated for name, one in counted.items() if one.repeated}
         assert not repeated, f"a read_committed subscriber saw records twice: {repeated}"
     died = arena.crew.died
-    result = f"{describe(counted)}; {died.total()} kills of workers; settled {settled:.1f} s after the last order; {run.now:.0f} s"
+    kills = f"{died.total()} kills of workers, {arena.crew.refused} refused starts"
+    result = f"{describe(counted)}; {kills}; settled {settled:.1f} s after the last order; {run.now:.0f} s"
     tell(result)
     return result

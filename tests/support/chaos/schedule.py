@@ -55,8 +55,8 @@ SPANS: dict[str, tuple[Range, Range]] = {
 }
 #: Faults that the embedded broker and one Redis are enough for.
 EMBEDDED = (
-    "worker-kill", "zombie", "kafka-cut", "kafka-delay", "redis-kill", "redis-power-cut", "redis-restore", "redis-flush", "redis-cut",
-    "redis-delay",
+    "worker-kill", "zombie", "kafka-cut", "kafka-delay", "redis-kill", "redis-power-cut", "redis-restore", "redis-flush",
+    "redis-cut", "redis-delay",
 )  # fmt: skip
 #: Faults after which the topics are not what they were; they come after the zombie, so that its minute need not be waited for.
 LATE = ("topic-recreated", "partitions-added")

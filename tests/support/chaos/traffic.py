@@ -186,8 +186,9 @@ class Traffic:
 
 
 def expectations(book: dict[int, Sent]) -> dict[int, Expected]:
-    """Timestamp of each order → its verdict, as far as the order alone tells it: not if it is one of several with its id, nor
-    if its reference was sent late.
+    """Timestamp of each order → its verdict, as far as the order alone tells it.
+
+    It does not if the order is one of several with its id, or if its reference was sent late.
     """
     ids: dict[object, int] = {}
     bodies = {at: _body(sent.record) for at, sent in book.items()}
