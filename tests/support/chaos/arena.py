@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 
+from headrace.embedded.broker import EmbeddedBroker
 from headrace.embedded.cluster import KafkaCluster
 from headrace.embedded.readiness import quiet
 from stream_app.settings import Settings, load_settings
@@ -212,12 +213,13 @@ class Arena:
 
 @contextmanager
 def arena(folder: Path, settings: Settings, *, nodes: int = 3) -> Iterator[Arena]:
-    """Run a cluster of Kafka and a Redis with an AOF, both behind proxies.
+    """Run a cluster of Kafka nodes and a Redis with an AOF, both behind proxies.
 
-    ``nodes`` 0: the broker of ``settings`` instead, whose advertised address is ``settings.kafka``.
+    ``nodes`` 0: the embedded broker instead, whose proxy everybody uses.
     """
     with proxies() as net:
         cluster: KafkaCluster | None = None
+        embedded: EmbeddedBroker | None = None
         made: Arena | None = None
         try:
             if nodes:
@@ -227,6 +229,12 @@ def arena(folder: Path, settings: Settings, *, nodes: int = 3) -> Iterator[Arena
                     proxy.target = node.address.clients
                 cluster.start()
                 settings = _changed(settings, kafka=cluster.bootstrap, replication=nodes)
+            else:
+                brokers = [net.open()]
+                embedded = EmbeddedBroker(folder, advertised=brokers[0].port)
+                brokers[0].target = embedded.port
+                embedded.wait()
+                settings = _changed(settings, kafka=brokers[0].address)
             made = Arena(net, folder, settings, cluster, brokers)
             yield made
         finally:
@@ -234,6 +242,8 @@ def arena(folder: Path, settings: Settings, *, nodes: int = 3) -> Iterator[Arena
                 made.close()
             if cluster is not None:
                 cluster.stop()
+            if embedded is not None:
+                embedded.child.stop(timeout=5)
 
 
 def _changed(settings: Settings, **changes: Any) -> Settings:

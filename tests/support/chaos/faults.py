@@ -315,14 +315,20 @@ class PartitionsAdded(Fault):
     """The orders' topics get two partitions more: all four at once, or every other time the raw topic alone."""
 
     resource = "topics"
+    count = 0
 
     def strike(self) -> str:
         topics = Topics("orders", self.arena.direct.topic_prefix)
         names = topics.all if self.draw % 2 else (topics.raw,)
         with self.arena.admin() as admin:
-            count = len(admin.describe_topics([topics.raw])[0]["partitions"]) + 2
+            count = self.count = len(admin.describe_topics([topics.raw])[0]["partitions"]) + 2
             admin.create_partitions(dict.fromkeys(names, count))
         return f"{len(names)} topics, {count} partitions"
+
+    def healed(self) -> bool:
+        """Return whether the new partitions have got records: until then there is nothing to be seen of them."""
+        traffic = self.arena.traffic
+        return self.count - 1 in traffic.reached["orders", traffic.generation]
 
 
 FAULTS: dict[str, type[Fault]] = {

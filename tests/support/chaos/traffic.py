@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,6 +52,8 @@ class Traffic:
         self.generation = 0
         self.failures: list[str] = []
         self._acknowledged: Counter[tuple[str, int]] = Counter()
+        #: (entity, generation) → partitions with records.
+        self.reached: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self._chance = random.Random(seed)
         # In the past: a burst never overtakes the clock.
         self._clock = int(time.time() * 1000) - 900_000
@@ -154,9 +156,10 @@ class Traffic:
         self._clock += 1
         sent = self.book[record.entity][self._clock] = Sent(record, self.generation if record.entity == "orders" else 0)
 
-        def delivered(error: Any, _message: Any) -> None:
+        def delivered(error: Any, message: Any) -> None:
             if error is None:
                 sent.acknowledged = True
+                self.reached[record.entity, sent.generation].add(message.partition())
                 self._acknowledged[record.entity, sent.generation] += 1
             else:
                 self.failures.append(str(error))
@@ -180,8 +183,8 @@ class Traffic:
     def _new_producer(self) -> Producer:
         return Producer({
             "bootstrap.servers": self.settings.kafka, "linger.ms": 5, "log_level": 0, "partitioner": "murmur2_random",
-            "acks": "all", "enable.idempotence": self.settings.replication > 1, "message.timeout.ms": 110_000,
-            "topic.metadata.refresh.interval.ms": 2_000,
+            "acks": "all", "enable.idempotence": True, "message.timeout.ms": 110_000,
+            "topic.metadata.refresh.interval.ms": 1_000,
         })  # fmt: skip
 
 
