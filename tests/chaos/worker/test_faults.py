@@ -40,7 +40,7 @@ def chosen_faults() -> list[str]:
 @pytest.mark.parametrize("seed", chosen_seeds())
 def test_every_fault_of_a_real_cluster_loses_nothing_and_counts_everything_once(seed: int, tmp_path: Path) -> None:
     skip_without_kafka()
-    scale = float(os.environ.get("HEADRACE_TEST_SCALE", "1"))
+    scale = float(os.environ.get("HEADRACE_TEST_SCALE") or 1)
     exactly_once = seed % 5 in {one % 5 for one in EXACTLY_ONCE}
     settings = load_settings(
         topic_prefix="chaos-", group="chaos", grace=8.0, give_up_after=150.0, session_timeout=4.0, exactly_once=exactly_once

@@ -48,6 +48,7 @@ class Struck:
         """A line of the report."""
         return {
             "fault": self.planned.fault,
+            "text": " ".join((self.fault.__doc__ or "").split()),
             "struck": round(self.struck, 1),
             "outage": round(self.healed - self.struck, 1),
             "recovery": round(self.recovered - self.healed, 1),
@@ -65,6 +66,8 @@ class Run:
         self._began = time.monotonic()
         # Seconds that faults which strike alone have taken; the others come later by them.
         self._shift = 0.0
+        # Orders that Redis has counted; None while it does not answer.
+        self._counted: int | None = None
         #: (time, orders acknowledged by then) of the last seconds.
         self._history: deque[tuple[float, int]] = deque()
 
@@ -79,6 +82,8 @@ class Run:
         while any(one.stage != "recovered" for one in self.faults):
             self.arena.crew.look_after()
             self._history.append((self.now, self.arena.acknowledged()))
+            if any(one.stage in ("healing", "healed") for one in self.faults):
+                self._counted = self.arena.counted()
             for one in self.faults:
                 self._step(one)
             time.sleep(TICK)  # the pace of the loop, which waits for conditions
@@ -118,31 +123,34 @@ class Run:
 
     def _heal(self, one: Struck) -> None:
         if self.now - one.since >= one.planned.lasts:
+            one.healed = self.now
+            one.target = self.arena.acknowledged()
             one.fault.heal()
             self._enter(one, "healing")
 
     def _wait(self, one: Struck) -> None:
+        self._look(one)
         if self._asking(one, one.fault.healed):
-            one.healed = self.now
-            one.target = self.arena.acknowledged()
             self._enter(one, "healed")
         self._expire(one)
 
-    def _follow(self, one: Struck) -> None:
-        counted = self.arena.counted()
-        if counted is None or counted < max(one.target, self._due()):
+    def _look(self, one: Struck) -> None:
+        """Note since when everything has been counted in time."""
+        if self._counted is None or self._counted < max(one.target, self._due()):
             one.recovered = 0.0
         elif not one.recovered:
             one.recovered = self.now
-        if one.recovered and self.now - one.recovered >= STEADY:
+
+    def _follow(self, one: Struck) -> None:
+        self._look(one)
+        if one.recovered and self.now - max(one.recovered, one.since) >= STEADY:
             self._enter(one, "recovered")
             if one.planned.fault != "worker-kill":
-                self.say(
-                    f"{one.recovered:6.1f} s  {one.planned.fault}: {one.recovered - one.healed:.1f} s until all is counted"
-                )
+                took = one.recovered - one.healed
+                self.say(f"{one.recovered:6.1f} s  {one.planned.fault}: all is counted {took:.1f} s after its end")
             if self._alone is one:
                 self._alone = None
-                self._shift += one.recovered - one.struck
+                self._shift += self.now - one.struck
         self._expire(one)
 
     def _due(self) -> int:
@@ -155,7 +163,7 @@ class Run:
         if one.stage != "recovered" and self.now - one.since > RECOVERY:
             raise AssertionError(
                 f"{one.planned.fault} at {one.struck:.1f} s is {one.stage} and not recovered after {RECOVERY:.0f} s: "
-                f"{self.arena.counted()} of {self._due()} orders are counted"
+                f"{self._counted} of {self._due()} orders are counted"
             )
 
     def _asking(self, one: Struck, question: Callable[[], bool]) -> bool:
