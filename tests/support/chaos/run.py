@@ -20,8 +20,6 @@ from tests.support.waiting import soon
 
 #: Seconds between two looks at the arena, and between two questions whether a service is whole again.
 TICK, ASK = 0.05, 0.5
-#: Seconds within which Redis has counted everything again after a fault, and everything is settled at the end.
-RECOVERY, SETTLE = 180.0, 180.0
 #: Seconds that an order takes at most to be counted while nothing is wrong, on a busy machine.
 LATENCY = 2.0
 #: Seconds for which everything has to be counted in time, so that a fault is over.
@@ -59,8 +57,9 @@ class Struck:
 class Run:
     """Takes every planned fault through its stages: planned → prepared → struck → healing → healed → recovered."""
 
-    def __init__(self, arena: Arena, plan: Sequence[Planned], say: Callable[[str], None]) -> None:
-        self.arena, self.say = arena, say
+    def __init__(self, arena: Arena, plan: Sequence[Planned], say: Callable[[str], None], within: float) -> None:
+        """``within``: seconds after which a fault that is not over is a failure."""
+        self.arena, self.say, self.within = arena, say, within
         self.faults = [Struck(planned, FAULTS[planned.fault](arena, planned)) for planned in plan]
         self._alone: Struck | None = None
         self._began = time.monotonic()
@@ -160,9 +159,9 @@ class Run:
         return self._history[0][1] if self._history else 0
 
     def _expire(self, one: Struck) -> None:
-        if one.stage != "recovered" and self.now - one.since > RECOVERY:
+        if one.stage != "recovered" and self.now - one.since > self.within:
             raise AssertionError(
-                f"{one.planned.fault} at {one.struck:.1f} s is {one.stage} and not recovered after {RECOVERY:.0f} s: "
+                f"{one.planned.fault} at {one.struck:.1f} s is {one.stage} and not recovered after {self.within:.0f} s: "
                 f"{self._counted} of {self._due()} orders are counted"
             )
 
@@ -180,6 +179,7 @@ def stand(
     seed: int,
     rate: float,
     workers: int = 3,
+    within: float = 180.0,
     say: Callable[[str], None] = print,
     report: Path | None = None,
 ) -> str:
@@ -191,6 +191,7 @@ def stand(
         seed: of the orders, their pace and the workers' own ends.
         rate: orders a second.
         workers: how many work at a time.
+        within: seconds within which everything is counted again after a fault, and settled at the end.
         say: gets the schedule and every strike.
         report: a JSON file to write, with every fault and its recovery.
 
@@ -213,7 +214,7 @@ def stand(
     longest = 4 * max((one.at for one in plan), default=10.0) + 60
     traffic = Traffic(arena.direct, seed, rate, longest)
     crew = Crew(arena.settings, arena.folder, workers, random.Random(seed))
-    run = Run(arena, plan, tell)
+    run = Run(arena, plan, tell, within)
     try:
         arena.begin(traffic, crew)
         traffic.start()
@@ -245,11 +246,11 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
     arena.crew.disarm()
     arena.traffic.stop()
     at = run.now
-    if not soon(lambda: (arena.crew.look_after(), arena.settled())[1], SETTLE, 0.2):  # type: ignore[func-returns-value]
+    if not soon(lambda: (arena.crew.look_after(), arena.settled())[1], run.within, 0.2):  # type: ignore[func-returns-value]
         found = {entity: arena.books.total(entity) for entity in arena.traffic.book}
         short = {e: {k: v for k, v in t.items() if k in ("in", "clean", "rejected", "pending")} for e, t in found.items()}
         sent = {entity: arena.traffic.acknowledged(entity) for entity in found}
-        raise AssertionError(f"not settled within {SETTLE:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}")
+        raise AssertionError(f"not settled within {run.within:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}")
     settled = run.now - at
     arena.crew.stop()
     assert not arena.crew.ended, f"{len(arena.crew.ended)} workers ended by themselves:\n" + "\n".join(arena.crew.ended)
