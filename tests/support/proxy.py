@@ -50,7 +50,6 @@ class Proxies:
         """Close every connection and end the thread."""
         for proxy in self._all:
             self.call(proxy.shut)
-        self.call(lambda: asyncio.sleep(0))  # transports close in the next turn
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
@@ -69,6 +68,8 @@ class Proxy:
         #: New connections are closed at once.
         self.refusing = False
         self.links: set[Link] = set()
+        #: Every socket that is not closed; a connection may have ended while one of its sockets still writes.
+        self.open: set[Side] = set()
         self.loop = owner.loop
         self._owner = owner
         self._server: asyncio.Server | None = None
@@ -123,11 +124,16 @@ class Proxy:
         for link in list(self.links):
             link.turn()
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         """Stop listening and reset every connection."""
         if self._server is not None:
             self._server.close()
+        self.refusing = True  # a connection that is just being made, too
         self._cut()
+        while self.open:
+            for side in self.open:
+                side.abort()
+            await asyncio.sleep(0)
 
 
 class Link:
@@ -156,7 +162,7 @@ class Link:
         except OSError:
             self.reset()
         else:
-            if self.dead:  # cut while it was connecting
+            if self.dead or self.proxy.refusing:  # cut while it was connecting
                 self.outer.abort()
 
     def turn(self) -> None:
@@ -187,6 +193,7 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # of a TCP connection
+        self.link.proxy.open.add(self)
         transport.set_write_buffer_limits(high=HIGH_WATER)  # type: ignore[attr-defined]
         self.link.opened(self)
 
@@ -234,6 +241,7 @@ class Side(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._closed = True
+        self.link.proxy.open.discard(self)
         if not self.link.dead:
             self.link.proxy.links.discard(self.link)
             if self.other.transport is not None and not self._late:
