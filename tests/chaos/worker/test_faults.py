@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import shutil
 
 import pytest
 
@@ -14,6 +14,8 @@ from tests.support.chaos.schedule import SPANS, plan
 from tests.support.paths import ROOT
 from tests.support.services import skip_without_kafka
 
+#: Reports, and logs and data of the runs that failed.
+REPORTS = ROOT / "build" / "chaos"
 #: The seeds of `make chaos`; the last two deliver exactly once.
 SEEDS = (1, 2, 3, 4, 5)
 EXACTLY_ONCE = (4, 5)
@@ -38,13 +40,17 @@ def chosen_faults() -> list[str]:
 @pytest.mark.kafka
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", chosen_seeds())
-def test_every_fault_of_a_real_cluster_loses_nothing_and_counts_everything_once(seed: int, tmp_path: Path) -> None:
+def test_every_fault_of_a_real_cluster_loses_nothing_and_counts_everything_once(seed: int) -> None:
     skip_without_kafka()
+    folder = REPORTS / f"seed-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     scale = float(os.environ.get("HEADRACE_TEST_SCALE") or 1)
     exactly_once = seed % 5 in {one % 5 for one in EXACTLY_ONCE}
     settings = load_settings(
         topic_prefix="chaos-", group="chaos", grace=8.0, give_up_after=150.0, session_timeout=4.0, exactly_once=exactly_once
     )
     schedule = plan(seed, chosen_faults(), seconds=240 * scale, kills=max(3, round(32 * scale)), zombie=60 * min(1.0, scale))
-    with arena(tmp_path, settings) as scene:
-        stand(scene, schedule, seed=seed, rate=150, report=ROOT / "build" / "chaos" / f"seed-{seed}.json")
+    with arena(folder, settings) as scene:
+        stand(scene, schedule, seed=seed, rate=150, report=REPORTS / f"seed-{seed}.json")
+    shutil.rmtree(folder)

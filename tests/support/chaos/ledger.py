@@ -24,6 +24,8 @@ class Ledger:
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic
+        #: Records that were delivered twice: where first, and where again.
+        self.repeats: list[str] = []
 
     def recount(self, settings: Settings, entity: str) -> Recount:
         """Read an entity's topics by the records' own timestamps; fails on a record that is delivered twice, not the same."""
@@ -43,6 +45,7 @@ class Ledger:
                 first = found.setdefault(name, record)
                 if first is not record:
                     repeated += 1
+                    self.repeats.append(f"{record.source}: {first.own_source} and {record.own_source}")
                     assert first.content() == record.content(), f"{record.source} was delivered twice, and not the same"
                 elif (present := raw.get(name)) is not None:
                     assert record.source == present.own_source, f"{present.own_source} was delivered as {record.source}"

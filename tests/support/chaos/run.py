@@ -256,10 +256,10 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
     assert not arena.crew.ended, f"{len(arena.crew.ended)} workers ended by themselves:\n" + "\n".join(arena.crew.ended)
     if not any(one.planned.fault == "topic-recreated" for one in run.faults):
         assert not arena.traffic.failures, arena.traffic.failures[:3]
-    counted = Ledger(arena.traffic).assert_exact(arena.direct)
+    ledger = Ledger(arena.traffic)
+    counted = ledger.assert_exact(arena.direct)
     if arena.settings.exactly_once:
-        repeated = {name: one.repeated for name, one in counted.items() if one.repeated}
-        assert not repeated, f"a read_committed subscriber saw records twice: {repeated}"
+        assert not ledger.repeats, f"a read_committed subscriber saw records twice: {ledger.repeats[:10]}"
     died = arena.crew.died
     kills = f"{died.total()} kills of workers, {arena.crew.refused} refused starts"
     result = f"{describe(counted)}; {kills}; settled {settled:.1f} s after the last order; {run.now:.0f} s"
