@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from headrace.embedded.child import GUARD
 from stream_app.contract import load_shop
 from stream_app.contract.model import Shop
 from stream_app.kafka.admin import ensure_topics
@@ -234,6 +236,7 @@ class Worker:
         command = headrace_command("worker") if script is None else [sys.executable, str(script)]
         if fragile is not None:
             command = [sys.executable, str(FRAGILE), fragile[0], str(fragile[1])]
+        command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *command]  # ends with us, even if we are killed
         self.log = log
         root = str(FRAGILE.parent.parent.parent)
         environment = clean_environment(**as_environment(settings)) | {"PYTHONPATH": root}
