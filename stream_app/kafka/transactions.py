@@ -18,7 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.errors import SettingsError
 from stream_app.kafka.options import async_options, async_producer_options
-from stream_app.kafka.producer import close, sender_silent
+from stream_app.kafka.producer import close, sender_silent, unknown_partition
 from stream_app.settings import Settings
 
 #: The group of the notes is named after the workers' consumer group, with this suffix.
@@ -109,6 +109,10 @@ class Transactions:
             # Another worker took the partition over between two of these steps, which ended the transaction.
             self._drop(target)
             raise ProducerFenced from error
+        except AssertionError as error:
+            unknown = await unknown_partition(producer)
+            self._drop(target)
+            raise unknown from error
         except BaseException:
             # The next call of producer_of, here or elsewhere, aborts the open transaction.
             self._drop(target)

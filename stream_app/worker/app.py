@@ -36,6 +36,7 @@ from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.pipeline import process
+from stream_app.worker.topics import TopicWatch
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
 
@@ -67,6 +68,7 @@ class HeadraceApp:
         self._closed_since: float | None = None
         self._warm_until = 0.0
         self._kafka_check: asyncio.Task[None] | None = None
+        self._topic_check: asyncio.Task[None] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
@@ -97,7 +99,9 @@ class HeadraceApp:
             stream_wait_empty=False,
             **_credentials(settings),
         )
-        install(app, self._not_yet)
+        transport = install(app, self._not_yet)
+        self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
+        transport.watched(self.watch.stopped, self.watch.prepare)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)
@@ -153,6 +157,7 @@ class HeadraceApp:
 
     async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         for entity, waiting in self.waiting.items():
+            self.watch.revoked(entity)
             waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
 
     # --- start and stop ---------------------------------------------------------------------------------------------
@@ -177,6 +182,8 @@ class HeadraceApp:
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
         self._kafka_check = asyncio.create_task(self._check_kafka())
+        self.watch.begin(self.entities, self.lanes, self.waiting)
+        self._topic_check = asyncio.create_task(self._watch_topics())
 
     def _process(self, entity: Entity) -> Process:
         """Return the function that takes the entity's records through the five steps."""
@@ -197,8 +204,8 @@ class HeadraceApp:
 
     async def stop(self) -> None:
         """Close everything, in order."""
-        if self._kafka_check is not None:
-            await cancel_all([self._kafka_check])
+        await cancel_all([task for task in (self._kafka_check, self._topic_check) if task is not None])
+        self.watch.close()
         for lanes in self.lanes.values():
             await lanes.close()
         services = self._services
@@ -285,6 +292,14 @@ class HeadraceApp:
             while True:
                 await self._running.retry("", "reach Kafka", self._reach_kafka)
                 await asyncio.sleep(_CHECK)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
+            await self._fail(error)
+
+    async def _watch_topics(self) -> None:
+        try:
+            await self.watch.run()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
