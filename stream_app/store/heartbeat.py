@@ -24,6 +24,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
             everything.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
         error: the failing step while the worker retries.
+        topics: entity → what is wrong with its topics, and what to do.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 
@@ -40,6 +41,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     state: str = "running"
     latency_ms: float | None = None
+    topics: Mapping[str, str] = {}
 
     def to_json(self) -> bytes:
         """Return the stored document."""

@@ -16,6 +16,7 @@ from stream_app.store.changes import Changes
 from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys
+from stream_app.store.losses import LossStore
 from stream_app.store.scripts import load, pack
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
@@ -69,6 +70,7 @@ class Store:
         self._redis = connect_worker(url)
         self._keys = Keys(prefix)
         self.baselines = BaselineStore(self._redis, prefix)
+        self.losses = LossStore(self._redis, prefix)
         self._look_up = load(self._redis, "look_up")
         self._note = load(self._redis, "note")
         self._apply = load(self._redis, "apply")

@@ -72,7 +72,7 @@ class HeadraceApp:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer)
+        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.watch)
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 
@@ -313,7 +313,7 @@ class HeadraceApp:
         if self.entities:
             for entity in self.entities.values():
                 entity.look_ups.refresh()
-            await self.heartbeat.publish(self._running.store, self._running.producer)
+            await self.heartbeat.publish(self._running.store)
 
 
 class _NoTables(TableManager):

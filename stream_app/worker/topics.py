@@ -33,6 +33,7 @@ from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.outbox import Outbox
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.losses import Gap, Loss, LossStore, loss_field
 from stream_app.worker.entity import Entity
 from stream_app.worker.lanes import Lanes
 from stream_app.worker.waiting import WaitingRecords
@@ -63,7 +64,7 @@ class TopicWatch:
         """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
         self.problems: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
-        self._alarms, self._consumer = alarms, consumer
+        self._settings, self._alarms, self._consumer = settings, alarms, consumer
         self._admin = TopicAdmin(settings, ANSWER)
         self._thread = ThreadPoolExecutor(1, "topics")
         self._entities: Mapping[str, Entity] = {}
@@ -133,6 +134,8 @@ class TopicWatch:
             self._alarms.forget({topic})
             self._alarms.settle(topic, numbers.get(topic, 0))
             del self._renewed[topic]
+        with contextlib.suppress(*_PASSING):
+            await self._note_begins()
         return set(renewed)
 
     def revoked(self, entity: str) -> None:
@@ -160,6 +163,7 @@ class TopicWatch:
             self.partitions = {**self.partitions, **{name: state.partitions for name, state in states.items()}}
             if rejoin:
                 await self._follow(states)
+                await self._explain_gaps(states)
             for topic, number in raised.items():
                 if topic not in self._renewed and topic in states and states[topic].partitions:
                     self._alarms.settle(topic, number)
@@ -249,6 +253,67 @@ class TopicWatch:
             await consumer.rejoin()
         elif consumer.knows_other({name: state.partitions for name, state in states.items()}):
             await consumer.refresh()
+
+    # --- what the log does not have any more ------------------------------------------------------------------------
+
+    async def _note_begins(self) -> None:
+        """Note where the partitions begin that no worker has had before: what was gone by then is not lost."""
+        losses = self._losses()
+        fields = {self._field(tp): tp for tp in self._consumer().assignment() if self._is_ours(tp)}
+        unknown = await losses.unknown(list(fields))
+        if unknown:
+            bounds = await self._consumer().bounds([fields[field] for field in unknown], ANSWER)
+            rows = {}
+            for field in unknown:
+                tp = fields[field]
+                rows[field] = Loss(self._entity_of(tp.topic).name, tp.topic, tp.partition, first=bounds[tp][0])
+            await losses.begin(rows)
+
+    async def _explain_gaps(self, states: Mapping[str, TopicState]) -> None:
+        """Count as lost what a fetch asked for, and what the log of the same topic does not have any more."""
+        gaps = {
+            tp: offset
+            for tp, offset in self._alarms.out_of_range().items()
+            if tp.topic not in self._renewed and tp.topic in states and states[tp.topic].partitions
+        }
+        if not gaps:
+            return
+        bounds = await self._consumer().bounds(gaps, ANSWER)
+        for tp, offset in gaps.items():
+            begin, end = bounds[tp]
+            if offset < begin:
+                await self._lost(tp, offset, begin)
+            elif offset > end:
+                log.error(
+                    "%s[%d] ends at offset %d, but was read up to %d: the brokers have lost records of it, and the next ones "
+                    "are taken for known up to there; see their logs", tp.topic, tp.partition, end, offset - 1,
+                )  # fmt: skip
+            self._alarms.explained(tp, offset)
+
+    async def _lost(self, tp: TP, begin: int, end: int) -> None:
+        entity = self._entity_of(tp.topic)
+        settings = self._settings
+        gap = Gap(entity.name, tp.topic, tp.partition, begin, end)
+        people = settings.monitor and bool(settings.notify)
+        more = await self._losses().note(self._field(tp), gap, topic=settings.monitor, people=people)
+        if more:
+            log.error(
+                "%s: the log of %s[%d] begins at offset %d, and %d was the next one to read: at most %d records are lost. "
+                "Lengthen the topic's retention, or add workers; send the records again if their source has them",
+                entity.name, tp.topic, tp.partition, end, begin, more,
+            )  # fmt: skip
+
+    def _losses(self) -> LossStore:
+        return next(iter(self._entities.values())).services.store.losses
+
+    def _field(self, tp: TP) -> str:
+        entity = self._entity_of(tp.topic)
+        return loss_field(
+            tp.topic, entity.topic_id if tp.topic == entity.topics.raw else self._ids.get(tp.topic, ""), tp.partition
+        )
+
+    def _is_ours(self, tp: TP) -> bool:
+        return any(tp.topic in (entity.topics.raw, entity.topics.pending) for entity in self._entities.values())
 
     # --- what is left of an old topic -------------------------------------------------------------------------------
 
