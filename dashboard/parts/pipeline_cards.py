@@ -8,6 +8,8 @@ from dashboard.text import formats, markup
 from dashboard.text.words import sentence
 from stream_app.kafka.broker import Broker
 from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.losses import lost_records
+from stream_app.views.pulse import Pulse
 
 
 def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
@@ -39,6 +41,17 @@ def guarantees(broker: Broker) -> None:
         for holds, text in broker.promises
     ]
     markup.show(markup.tag("ul", *promises, cls="promises"))
+
+
+def warnings(pulse: Pulse) -> None:
+    """Draw what is wrong with topics, and lost records; nothing if all is well."""
+    for entity, text in pulse.problems.items():
+        problem(f"{entity}: {text}")
+    for entity, records in lost_records(pulse.losses).items():
+        problem(
+            f"{entity}: up to {records:,} records are lost: they were deleted from the topic before a worker read them. "
+            "The page Anomalies says when. Lengthen the topic's retention, or add workers; ask the source to send them again."
+        )
 
 
 def problem(message: str) -> None:

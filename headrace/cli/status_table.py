@@ -23,7 +23,7 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
         return Text(
             "No worker has announced a contract yet.\nStart one with `headrace worker`, or run everything with `headrace demo`."
         )
-    parts: list[RenderableType] = [_headline(status), _entities(status), _progress(status, now)]
+    parts: list[RenderableType] = [_headline(status), *_warnings(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
     return Group(*parts)
@@ -45,6 +45,18 @@ def _headline(status: Mapping[str, Any]) -> Text:
     count = status["workers"]
     running = f"{count} worker{'' if count == 1 else 's'} running" if count else "no worker is running"
     return line.append(running, style="green" if count else "bold red").append("\n")
+
+
+def _warnings(status: Mapping[str, Any]) -> list[Text]:
+    """Lost records, and what is wrong with topics; nothing if all is well."""
+    lines = [f"{entity}: {problem}" for entity, problem in status.get("problems", {}).items()]
+    for loss in status.get("losses", ()):
+        first, last = loss["last_offsets"]
+        lines.append(
+            f"{loss['entity']}: up to {loss['records']:,} records of {loss['topic']}[{loss['partition']}] are lost: they were "
+            f"deleted before a worker read them, the last ones (offsets {first} to {last}) at {_moment(loss['at'])} UTC"
+        )
+    return [Text(line, style="bold red") for line in lines] + ([Text("")] if lines else [])
 
 
 def _entities(status: Mapping[str, Any]) -> Table:

@@ -128,7 +128,7 @@ def incident_of(gap: Gap, event_ms: int) -> Incident:
         grain=Grain.MINUTE,
         windows=1,
         observed=float(gap.records),
-        expected=None,
+        expected=0.0,
         low=None,
         high=None,
         unit="records",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
@@ -21,6 +22,7 @@ class Pulse:
 
     Attributes:
         lag: unread records; an entity that no worker reports is missing.
+        losses: what partitions lost before a worker read it.
     """
 
     read_at: int
@@ -32,6 +34,12 @@ class Pulse:
     waiting: Mapping[str, int]
     workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Entity → what is wrong with its topics, as a worker reports it."""
+        return topic_problems(self.workers)
 
     @property
     def received(self) -> int:
@@ -90,13 +98,15 @@ def pulse_of(stream: Stream) -> Pulse:
         waiting=stream.waiting,
         workers=stream.workers,
         lag=stream.lag,
+        losses=stream.losses,
     )
 
 
 def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, not zero.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``lost`` are offsets that a topic's retention
+    took before they were applied, at most as many records; ``problems`` is what is wrong with an entity's topics.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -113,6 +123,26 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
+        "lost": {**dict.fromkeys(stream.contracts, 0), **lost_records(stream.losses)},
+        "losses": [_loss(one) for one in stream.losses],
+        "problems": topic_problems(stream.workers),
+    }
+
+
+def topic_problems(workers: Iterable[Heartbeat]) -> dict[str, str]:
+    """Return entity → what is wrong with its topics; workers of one group say the same."""
+    return {entity: problem for worker in workers for entity, problem in worker.topics.items()}
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "entity": loss.entity,
+        "topic": loss.topic,
+        "partition": loss.partition,
+        "records": loss.records,
+        "last_offsets": [loss.begin, loss.end - 1],
+        "since": _iso(loss.since),
+        "at": _iso(loss.at),
     }
 
 

@@ -30,10 +30,8 @@ from stream_app.retries import retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
-#: Seconds that the broker may take to commit offsets; what is not committed then is committed with the next ones.
-_COMMIT_SECONDS = 5.0
-#: aiokafka's name for the first offset that a log still has.
-_EARLIEST = -2
+#: Seconds that the broker may take to commit offsets, and to say where logs begin.
+_ANSWER_SECONDS = 5.0
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
@@ -81,7 +79,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         if not rows:
             return False
         try:
-            async with asyncio.timeout(_COMMIT_SECONDS):
+            async with asyncio.timeout(_ANSWER_SECONDS):
                 await consumer.commit(rows)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             log.info("offsets were not committed (%s); they are with the next ones", type(error).__name__)
@@ -244,16 +242,16 @@ class BatchConsumer(driver.Consumer):
             await self._thread.commit(dict.fromkeys(partitions, 0))
 
     async def _read_from_the_start(self, partitions: list[TP]) -> None:
-        """Let the client find out where these partitions begin, and read on from there."""
+        """Seek to the beginning of these partitions.
 
-        async def reset(consumer: Any) -> None:
-            rows = {TopicPartition(tp.topic, tp.partition) for tp in partitions}
-            consumer._fetcher.request_offset_reset(rows & consumer.assignment(), _EARLIEST)
-
-        for tp in partitions:
-            self._read_offset[tp] = None
+        Raises:
+            TimeoutError: the broker does not say where that is; a topic does not exist any more.
+        """
         if partitions:
-            await self.in_thread(reset)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                begins = await self.earliest_offsets(*partitions)
+            for tp, offset in begins.items():
+                await self.seek(tp, offset)
 
     async def _seek_back(self, deferred: set[str]) -> None:
         """Seek to what was not handed on, now that it is known to be of the topic that it was taken for."""
