@@ -24,7 +24,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
             everything.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
         error: the failing step while the worker retries.
-        topics: entity → what is wrong with its topics, and what to do.
+        topics: entity → what is wrong with its topics, or what happened to them lately, and what to do.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 

@@ -67,15 +67,15 @@ class LossStore:
         self._keys = Keys(prefix)
         self._note_loss = load(client, "note_loss")
 
-    async def unknown(self, fields: Sequence[str]) -> list[str]:
-        """Return those of the partitions (``loss_field``) that no worker has had before."""
+    async def expected(self, fields: Sequence[str]) -> dict[str, int | None]:
+        """Return partition (``loss_field``) → offset of the next record to apply; None if no worker has had it before."""
         if not fields:
-            return []
+            return {}
         pipe = self._redis.pipeline(transaction=False)
         pipe.hmget(self._keys.lost(), list(fields))
         pipe.hmget(self._keys.applied(), list(fields))
-        known, applied = await pipe.execute()
-        return [field for field, one, other in zip(fields, known, applied, strict=True) if one is None and other is None]
+        losses, applied = await pipe.execute()
+        return {field: _expected(*row) for field, *row in zip(fields, losses, applied, strict=True)}
 
     async def begin(self, losses: Mapping[str, Loss]) -> None:
         """Note where partitions begin, by ``loss_field``, unless that is noted."""
@@ -163,6 +163,12 @@ def lost_records(losses: Iterable[Loss]) -> dict[str, int]:
     for loss in losses:
         lost[loss.entity] = lost.get(loss.entity, 0) + loss.records
     return lost
+
+
+def _expected(loss: bytes | None, applied: bytes | None) -> int | None:
+    if applied is not None:
+        return int(applied.split(b" ")[0]) + 1
+    return None if loss is None else _DECODER.decode(loss).first
 
 
 _DECODER = msgspec.json.Decoder(Loss)

@@ -101,7 +101,7 @@ class HeadraceApp:
         )
         transport = install(app, self._not_yet)
         self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
-        transport.watched(self.watch.stopped, self.watch.prepare)
+        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.sought)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)

@@ -77,9 +77,8 @@ class Health:
 class WatchesTopics(Protocol):
     """Who watches the topics; ``worker.topics.TopicWatch`` does."""
 
-    @property
-    def problems(self) -> Mapping[str, str]:
-        """Entity → what is wrong with its topics, and what to do."""
+    def said(self) -> Mapping[str, str]:
+        """Return entity → what is wrong with its topics, or what happened to them lately."""
 
     @property
     def partitions(self) -> Mapping[str, int]:
@@ -138,7 +137,7 @@ class HeartbeatPublisher:
             error=error,
             state="retrying" if error else "running",
             latency_ms=None if latency is None else round(latency, 1),
-            topics=dict(self._watch.problems),
+            topics=self._watch.said(),
         )
         with contextlib.suppress(*UNAVAILABLE):
             await store.beat(heartbeat)

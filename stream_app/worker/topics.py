@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -48,6 +48,8 @@ MISSING = 4.0
 FINISH = 15.0
 #: Seconds after which the worker asks again to join its group.
 JOIN_AGAIN = 10.0
+#: Seconds for which the heartbeat says what happened to topics.
+NOTED = 600.0
 #: Errors after which the next round asks again.
 _PASSING = (KafkaError, AdminError, DeliveryError, TimeoutError, OSError, *UNAVAILABLE)
 
@@ -58,12 +60,14 @@ class TopicWatch:
     Attributes:
         problems: entity → what is wrong with its topics, and what to do; without those that are fine.
         partitions: raw topic → number of its partitions, as of the last answer.
+        notes: entity → when something happened to its topics that people should know, and what.
     """
 
     def __init__(self, settings: Settings, alarms: FetchAlarms, consumer: Callable[[], Any]) -> None:
         """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
         self.problems: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
+        self.notes: dict[str, tuple[float, str]] = {}
         self._settings, self._alarms, self._consumer = settings, alarms, consumer
         self._admin = TopicAdmin(settings, ANSWER)
         self._thread = ThreadPoolExecutor(1, "topics")
@@ -134,15 +138,46 @@ class TopicWatch:
             self._alarms.forget({topic})
             self._alarms.settle(topic, numbers.get(topic, 0))
             del self._renewed[topic]
-        with contextlib.suppress(*_PASSING):
-            await self._note_begins()
         return set(renewed)
+
+    async def sought(self) -> dict[TP, int]:
+        """Compare, once partitions are sought, their committed offsets and logs with what is applied.
+
+        Returns the partitions to be read from another offset than the committed one: what is applied is the truth.
+        """
+        partitions = [tp for tp in self._consumer().assignment() if self._is_ours(tp)]
+        try:
+            bounds = await self._consumer().bounds(partitions, ANSWER)
+            committed = await self._consumer().committed_offsets(partitions)
+            known = await self._known(partitions)
+            await self._begin_losses({tp: bounds[tp][0] for tp in partitions if known[tp] is None})
+            elsewhere = {}
+            for tp, expected in known.items():
+                if expected is None:
+                    continue
+                raw = tp.topic == self._entity_of(tp.topic).topics.raw
+                offset, ours = committed.get(tp, (expected, True))
+                if raw and offset != expected and not ours:
+                    self._note_reset(tp, offset, expected, bounds[tp][0])
+                if raw and offset > expected:
+                    elsewhere[tp] = max(expected, bounds[tp][0])
+                if (expected if raw else offset) < bounds[tp][0]:
+                    await self._gap_at_start(tp, offset, bounds[tp][0])
+        except _PASSING as error:
+            log.info("the offsets of partitions could not be compared (%s)", type(error).__name__)
+            return {}
+        return elsewhere
 
     def revoked(self, entity: str) -> None:
         """Keep the waiting records of an entity whose pending topic may be gone: there may be no other copy of them."""
         topic = self._entities[entity].topics.pending
         if topic in self._alarms.doubted() or topic in self._missing:
             self._keep(entity)
+
+    def said(self) -> dict[str, str]:
+        """Return entity → what is wrong with its topics, or what happened to them lately."""
+        recent = {entity: text for entity, (moment, text) in self.notes.items() if time.monotonic() - moment < NOTED}
+        return {**recent, **self.problems}
 
     # --- one round --------------------------------------------------------------------------------------------------
 
@@ -256,18 +291,42 @@ class TopicWatch:
 
     # --- what the log does not have any more ------------------------------------------------------------------------
 
-    async def _note_begins(self) -> None:
+    async def _known(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
+        """Return partition → offset of the next record to apply; None where no worker has had the partition before."""
+        fields = {self._field(tp): tp for tp in partitions}
+        return {fields[field]: expected for field, expected in (await self._losses().expected(list(fields))).items()}
+
+    async def _begin_losses(self, begins: Mapping[TP, int]) -> None:
         """Note where the partitions begin that no worker has had before: what was gone by then is not lost."""
-        losses = self._losses()
-        fields = {self._field(tp): tp for tp in self._consumer().assignment() if self._is_ours(tp)}
-        unknown = await losses.unknown(list(fields))
-        if unknown:
-            bounds = await self._consumer().bounds([fields[field] for field in unknown], ANSWER)
-            rows = {}
-            for field in unknown:
-                tp = fields[field]
-                rows[field] = Loss(self._entity_of(tp.topic).name, tp.topic, tp.partition, first=bounds[tp][0])
-            await losses.begin(rows)
+        rows = {
+            self._field(tp): Loss(self._entity_of(tp.topic).name, tp.topic, tp.partition, first=begin)
+            for tp, begin in begins.items()
+        }
+        await self._losses().begin(rows)
+
+    async def _gap_at_start(self, tp: TP, committed: int, begin: int) -> None:
+        """Count what is gone between what is applied and where the log begins, when this worker gets the partition."""
+        expected: int | None = committed
+        entity = self._entity_of(tp.topic)
+        if tp.topic == entity.topics.raw:
+            await self._lanes[entity.name].idle(1.0)  # it may have had the partition, and be about to apply some
+            expected = (await self._known([tp]))[tp]
+        if expected is not None and expected < begin:
+            await self._lost(tp, expected, begin)
+
+    def _note_reset(self, tp: TP, offset: int, expected: int, begin: int) -> None:
+        """Say what it means that somebody has set the committed offset of a raw partition."""
+        where = f"somebody set the offset of {tp.topic}[{tp.partition}] to {offset}"
+        if offset > expected:
+            text = f"{where}; the records from {expected} on are not judged yet: they are read all the same"
+        else:
+            again = expected - max(offset, begin)
+            text = (
+                f"{where}: {again:,} records are read again and skipped, because they are counted already; "
+                "`headrace rejudge` judges them again"
+            )
+        log.warning("%s: %s", self._entity_of(tp.topic).name, text)
+        self.notes[self._entity_of(tp.topic).name] = (time.monotonic(), text)
 
     async def _explain_gaps(self, states: Mapping[str, TopicState]) -> None:
         """Count as lost what a fetch asked for, and what the log of the same topic does not have any more."""

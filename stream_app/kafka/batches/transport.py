@@ -30,6 +30,8 @@ from stream_app.retries import retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
+#: Metadata of the offsets that workers commit: an offset without it was set by somebody else.
+COMMITTED = "headrace"
 #: Seconds that the broker may take to commit offsets, and to say where logs begin.
 _ANSWER_SECONDS = 5.0
 
@@ -72,7 +74,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         known = consumer._client.cluster.partitions_for_topic
         missed = cast("BatchConsumer", self.consumer).missed
         rows = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, COMMITTED)
             for tp, offset in offsets.items()
             if tp in self.assignment() and tp.partition in (known(tp.topic) or ())
         }
@@ -222,6 +224,9 @@ class BatchConsumer(driver.Consumer):
             assignment = self.assignment()
             await self._begin_anew({tp for tp in assignment if tp.topic in self._renewed})
             await self._read_from_the_start([tp for tp in assignment if self._committed_offset.get(tp) is None])
+            for tp, offset in (await cast("BatchTransport", self.transport).sought()).items():
+                await self.seek(tp, offset)
+                self._committed_offset[tp] = offset or None
         except AssertionError as error:  # the client has no partitions any more
             raise IllegalStateError(str(error)) from error
         except (KafkaError, TimeoutError) as error:
@@ -290,6 +295,22 @@ class BatchConsumer(driver.Consumer):
         """Return true if the client has another number of partitions than this for one of the topics that it reads."""
         known = cast("_Thread", self._thread).known_partitions()
         return any(known[topic] != count for topic, count in partitions.items() if topic in known)
+
+    async def committed_offsets(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, bool]]:
+        """Return the committed offset of each partition that has one, and true if a worker committed it.
+
+        Raises:
+            KafkaError: the broker does not answer.
+            TimeoutError: it does not do so in time.
+        """
+        rows = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+
+        async def ask(consumer: Any) -> dict[TP, tuple[int, bool]]:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                found = await consumer._coordinator.fetch_committed_offsets(rows)
+            return {TP(tp.topic, tp.partition): (one.offset, one.metadata == COMMITTED) for tp, one in found.items()}
+
+        return await self.in_thread(ask)
 
     async def bounds(self, partitions: Iterable[TP], seconds: float) -> dict[TP, tuple[int, int]]:
         """Return the first offset of the log of each partition, and its end.
@@ -392,6 +413,7 @@ class BatchTransport(driver.Transport):
         deferred: returns the topics not to fetch at the moment.
         stopped: returns the partitions not to fetch at the moment.
         prepare: called before partitions are sought; returns the topics that were created again, to be read from their start.
+        sought: called after it; returns the partitions to be read from another offset than the committed one.
         alarms: which topics are in doubt, and not handed on.
     """
 
@@ -399,15 +421,25 @@ class BatchTransport(driver.Transport):
     deferred: Callable[[], set[str]]
     stopped: Callable[[], set[TP]]
     prepare: Callable[[], Awaitable[set[str]]]
+    sought: Callable[[], Awaitable[dict[TP, int]]]
     alarms: FetchAlarms
 
-    def watched(self, stopped: Callable[[], set[TP]], prepare: Callable[[], Awaitable[set[str]]]) -> None:
+    def watched(
+        self,
+        stopped: Callable[[], set[TP]],
+        prepare: Callable[[], Awaitable[set[str]]],
+        sought: Callable[[], Awaitable[dict[TP, int]]],
+    ) -> None:
         """Set who watches the topics."""
-        self.stopped, self.prepare = stopped, prepare
+        self.stopped, self.prepare, self.sought = stopped, prepare, sought
 
 
 async def _nothing_new() -> set[str]:
     return set()
+
+
+async def _nothing_else() -> dict[TP, int]:
+    return {}
 
 
 def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> BatchTransport:
@@ -417,7 +449,7 @@ def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> BatchTran
     _never_create_topics()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
     transport.deferred, transport.alarms = deferred, FetchAlarms()
-    transport.watched(set, _nothing_new)
+    transport.watched(set, _nothing_new, _nothing_else)
     app.transport = transport
     return transport
 

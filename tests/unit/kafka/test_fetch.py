@@ -161,6 +161,11 @@ async def nothing_new() -> set[str]:
     return set()
 
 
+async def nothing_else() -> dict[TP_, int]:
+    """All partitions are read from their committed offsets."""
+    return {}
+
+
 class Reading(BatchConsumer):
     """A worker's consumer without a client: of one partition an offset is committed, of the other none."""
 
@@ -173,7 +178,7 @@ class Reading(BatchConsumer):
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
         self._renewed, self._put_back, self.missed = set(), {}, {}
-        self.transport = SimpleNamespace(prepare=nothing_new)  # type: ignore[assignment]
+        self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread
 
