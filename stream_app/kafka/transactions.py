@@ -90,6 +90,14 @@ class Transactions:
             found = self._producers[key] = PartitionProducer(key, producer, note)
         return found
 
+    async def note_of(self, topic: str, partition: int) -> Note:
+        """Return the note of a partition's last delivery, without fencing who delivers there.
+
+        Raises:
+            KafkaError: the broker cannot be reached.
+        """
+        return await self._read_note(TopicPartition(topic, partition))
+
     async def deliver(self, target: PartitionProducer, fill: Callable[[AIOKafkaProducer], Awaitable[None]], note: Note) -> None:
         """Send what ``fill`` sends and commit ``note``: both or neither.
 
