@@ -24,6 +24,7 @@ from kafka.partitioner.default import murmur2
 
 from stream_app.errors import DeliveryError, SettingsError
 from stream_app.kafka.admin import end_offsets
+from stream_app.kafka.batches import header_names
 from stream_app.kafka.headers import Header, as_of, header
 from stream_app.kafka.outbox import Outbox
 from stream_app.kafka.producer import Producer
@@ -137,6 +138,7 @@ class Rejudging:
     """One run over the dead letters of a selection."""
 
     def __init__(self, settings: Settings, selection: Selection) -> None:
+        header_names.install()  # an outbox needs it
         self._settings, self.selection = settings, selection
         self._topics = Topics(selection.entity, settings.topic_prefix)
         self._transactions: Transactions | None = Transactions(
