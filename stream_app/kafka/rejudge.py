@@ -105,7 +105,7 @@ class Selection:
 
 @dataclass(slots=True)
 class Plan:
-    """What a run would send.
+    """The dead letters that a run would send.
 
     Attributes:
         ends: partition of the dead-letter topic → offset to read up to.

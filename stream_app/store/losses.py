@@ -23,7 +23,7 @@ from stream_app.windows.grain import Grain
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """What was lost of one partition.
+    """The records that one partition lost.
 
     Attributes:
         entity, topic, partition: the topic is the entity's raw or pending topic.

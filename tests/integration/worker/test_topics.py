@@ -1,4 +1,4 @@
-"""What happens to topics while workers run: created again, deleted, with more partitions, cut by retention. On a real Kafka."""
+"""Topics that change while workers run: created again, deleted, with more partitions, cut by retention. On a real Kafka."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def raw_of(settings: Settings) -> str:
 
 
 def counted(settings: Settings, count: int, crew: list[Worker]) -> None:
-    """Wait until so many orders have come in, all of them settled, and no more."""
+    """Wait until ``count`` orders have come in and are settled, and no more."""
     await_settled(settings, {"orders": count}, crew, timeout=SOON)
     assert Books(settings).total("orders")["in"] == count
 
@@ -106,7 +106,7 @@ def status(settings: Settings) -> dict[str, Any]:
 
 @pytest.mark.parametrize("before", [10, 50])
 def test_every_record_of_a_topic_that_is_created_again_is_judged_once(settings: Settings, tmp_path: Path, before: int) -> None:
-    """Whether the new topic is shorter or longer than the old one when it is read first."""
+    """The new topic is shorter or longer than the old one when it is read first."""
     with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew, administration(settings) as admin:
         produce(settings, at(0, some(1, before + 1)))
         counted(settings, before, crew)
@@ -223,7 +223,7 @@ def cut(admin: Any, topic: str, partition: int, before: int) -> None:
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_records_that_retention_took_unread_are_counted_as_lost(settings: Settings, tmp_path: Path, *, frozen: bool) -> None:
-    """Whether the worker was stopped meanwhile, or could not read on."""
+    """The worker was stopped meanwhile, or could not read on."""
     raw, books = raw_of(settings), Books(settings)
     with administration(settings) as admin:
         with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew:
