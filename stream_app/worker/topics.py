@@ -63,13 +63,15 @@ class TopicWatch:
         notes: entity → when something happened to its topics that people should know, and what.
     """
 
-    def __init__(self, settings: Settings, alarms: FetchAlarms, consumer: Callable[[], Any]) -> None:
+    def __init__(
+        self, settings: Settings, alarms: FetchAlarms, consumer: Callable[[], Any], admin: TopicAdmin | None = None
+    ) -> None:
         """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
         self.problems: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
         self.notes: dict[str, tuple[float, str]] = {}
         self._settings, self._alarms, self._consumer = settings, alarms, consumer
-        self._admin = TopicAdmin(settings, ANSWER)
+        self._admin = admin or TopicAdmin(settings, ANSWER)
         self._thread = ThreadPoolExecutor(1, "topics")
         self._entities: Mapping[str, Entity] = {}
         self._lanes: Mapping[str, Lanes] = {}
