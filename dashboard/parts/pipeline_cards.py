@@ -43,10 +43,8 @@ def guarantees(broker: Broker) -> None:
     markup.show(markup.tag("ul", *promises, cls="promises"))
 
 
-def warnings(pulse: Pulse) -> None:
-    """Draw what is wrong with topics, and lost records; nothing if all is well."""
-    for entity, text in pulse.problems.items():
-        problem(f"{entity}: {text}")
+def losses(pulse: Pulse) -> None:
+    """Draw lost records; nothing if there are none."""
     for entity, records in lost_records(pulse.losses).items():
         problem(
             f"{entity}: up to {records:,} records are lost: they were deleted from the topic before a worker read them. "

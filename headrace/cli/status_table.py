@@ -23,7 +23,7 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
         return Text(
             "No worker has announced a contract yet.\nStart one with `headrace worker`, or run everything with `headrace demo`."
         )
-    parts: list[RenderableType] = [_headline(status), *_warnings(status), _entities(status), _progress(status, now)]
+    parts: list[RenderableType] = [_headline(status), *_losses(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
     return Group(*parts)
@@ -47,9 +47,9 @@ def _headline(status: Mapping[str, Any]) -> Text:
     return line.append(running, style="green" if count else "bold red").append("\n")
 
 
-def _warnings(status: Mapping[str, Any]) -> list[Text]:
-    """Lost records, and what is wrong with topics; nothing if all is well."""
-    lines = [f"{entity}: {problem}" for entity, problem in status.get("problems", {}).items()]
+def _losses(status: Mapping[str, Any]) -> list[Text]:
+    """A line for each partition that lost records; nothing if none did."""
+    lines = []
     for loss in status.get("losses", ()):
         first, last = loss["last_offsets"]
         lines.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,11 +35,6 @@ class Pulse:
     workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
     losses: tuple[Loss, ...] = ()
-
-    @property
-    def problems(self) -> dict[str, str]:
-        """Entity → what is wrong with its topics, as a worker reports it."""
-        return topic_problems(self.workers)
 
     @property
     def received(self) -> int:
@@ -106,7 +101,7 @@ def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
     ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``lost`` are offsets that a topic's retention
-    took before they were applied, at most as many records; ``problems`` is what is wrong with an entity's topics.
+    took before they were applied, at most as many records.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -125,13 +120,7 @@ def read_status(queries: Queries) -> dict[str, Any]:
         "workers": len(stream.workers),
         "lost": {**dict.fromkeys(stream.contracts, 0), **lost_records(stream.losses)},
         "losses": [_loss(one) for one in stream.losses],
-        "problems": topic_problems(stream.workers),
     }
-
-
-def topic_problems(workers: Iterable[Heartbeat]) -> dict[str, str]:
-    """Return entity → what is wrong with its topics; workers of one group say the same."""
-    return {entity: problem for worker in workers for entity, problem in worker.topics.items()}
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

@@ -60,7 +60,6 @@ class TopicWatch:
     Attributes:
         problems: entity → what is wrong with its topics, and what to do; without those that are fine.
         partitions: raw topic → number of its partitions, as of the last answer.
-        notes: entity → when something happened to its topics that people should know, and what.
     """
 
     def __init__(
@@ -69,7 +68,8 @@ class TopicWatch:
         """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
         self.problems: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
-        self.notes: dict[str, tuple[float, str]] = {}
+        #: Entity → when something happened to its topics that the heartbeat says for a while.
+        self._noted: dict[str, float] = {}
         self._settings, self._alarms, self._consumer = settings, alarms, consumer
         self._admin = admin or TopicAdmin(settings, ANSWER)
         self._thread = ThreadPoolExecutor(1, "topics")
@@ -86,13 +86,24 @@ class TopicWatch:
         #: Entity → waiting records of a pending topic that does not exist any more.
         self._kept: dict[str, list[Any]] = {}
         self._joining = 0.0
+        self._restore: Callable[[Iterable[TP]], object] = list
         self._lock, self._wake = asyncio.Lock(), asyncio.Event()
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
-    def begin(self, entities: Mapping[str, Entity], lanes: Mapping[str, Lanes], waiting: Mapping[str, WaitingRecords]) -> None:
-        """Take over what the worker has built. Call it in the worker's event loop."""
+    def begin(
+        self,
+        entities: Mapping[str, Entity],
+        lanes: Mapping[str, Lanes],
+        waiting: Mapping[str, WaitingRecords],
+        restore: Callable[[Iterable[TP]], None],
+    ) -> None:
+        """Take over what the worker has built. Call it in the worker's event loop.
+
+        ``restore`` makes partitions level with the store anew (``worker.ownership.Ownership.assigned``).
+        """
         loop = asyncio.get_running_loop()
+        self._restore = restore
         self._entities, self._lanes, self._waiting = entities, lanes, waiting
         self._ids.update({entity.topics.raw: entity.topic_id for entity in entities.values() if entity.topic_id})
 
@@ -140,6 +151,11 @@ class TopicWatch:
             self._alarms.forget({topic})
             self._alarms.settle(topic, numbers.get(topic, 0))
             del self._renewed[topic]
+        if renewed:
+            # What is committed is of the old topics, and must not be taken for what the store has lost.
+            partitions = {tp for tp in self._consumer().assignment() if tp.topic in renewed}
+            await self._consumer().begin_anew(partitions)
+            self._restore(partitions)
         return set(renewed)
 
     async def sought(self) -> dict[TP, int]:
@@ -176,11 +192,6 @@ class TopicWatch:
         if topic in self._alarms.doubted() or topic in self._missing:
             self._keep(entity)
 
-    def said(self) -> dict[str, str]:
-        """Return entity → what is wrong with its topics, or what happened to them lately."""
-        recent = {entity: text for entity, (moment, text) in self.notes.items() if time.monotonic() - moment < NOTED}
-        return {**recent, **self.problems}
-
     # --- one round --------------------------------------------------------------------------------------------------
 
     async def check(self, *, rejoin: bool = True) -> None:
@@ -204,6 +215,9 @@ class TopicWatch:
             for topic, number in raised.items():
                 if topic not in self._renewed and topic in states and states[topic].partitions:
                     self._alarms.settle(topic, number)
+            for name in [name for name, moment in self._noted.items() if time.monotonic() - moment > NOTED]:
+                del self._noted[name]
+                self._entities[name].services.health.note(f"{name} topics", None)
 
     async def _ask(self, question: Callable[[TopicAdmin], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._admin))
@@ -327,8 +341,7 @@ class TopicWatch:
                 f"{where}: {again:,} records are read again and skipped, because they are counted already; "
                 "`headrace rejudge` judges them again"
             )
-        log.warning("%s: %s", self._entity_of(tp.topic).name, text)
-        self.notes[self._entity_of(tp.topic).name] = (time.monotonic(), text)
+        self._note(self._entity_of(tp.topic), text)
 
     async def _explain_gaps(self, states: Mapping[str, TopicState]) -> None:
         """Count as lost what a fetch asked for, and what the log of the same topic does not have any more."""
@@ -345,10 +358,11 @@ class TopicWatch:
             if offset < begin:
                 await self._lost(tp, offset, begin)
             elif offset > end:
-                log.error(
-                    "%s[%d] ends at offset %d, but was read up to %d: the brokers have lost records of it, and the next ones "
-                    "are taken for known up to there; see their logs", tp.topic, tp.partition, end, offset - 1,
-                )  # fmt: skip
+                self._note(
+                    self._entity_of(tp.topic),
+                    f"{tp.topic}[{tp.partition}] ends at offset {end}, and was read up to {offset - 1}: the brokers have lost "
+                    "records of it, and new ones are taken for known up to there; see their logs",
+                )
             self._alarms.explained(tp, offset)
 
     async def _lost(self, tp: TP, begin: int, end: int) -> None:
@@ -385,6 +399,7 @@ class TopicWatch:
             log.warning("%s: records of the topic that was deleted could not be counted in time; dropped", entity.topics.raw)
             await lanes.drop()
         entity.forget(set(range(self.partitions.get(entity.topics.raw, 0))) | lanes.partitions())
+        entity.reached.clear()
         entity.topic_id = topic_id
 
     def _keep(self, entity: str) -> None:
@@ -412,15 +427,23 @@ class TopicWatch:
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
+    def _note(self, entity: Entity, text: str) -> None:
+        """Say for a while what happened to an entity's topics."""
+        log.warning("%s: %s", entity.name, text)
+        self._noted[entity.name] = time.monotonic()
+        entity.services.health.note(f"{entity.name} topics", text)
+
     def _say(self, entity: Entity, problem: str) -> None:
         if problem == self.problems.get(entity.name, ""):
             return
         if problem:
             log.error("%s: %s", entity.name, problem)
             self.problems[entity.name] = problem
+            entity.services.health.trouble(("topics", entity.name), entity.name, problem)
         else:
             log.warning("%s: its topics are complete again", entity.name)
             del self.problems[entity.name]
+            entity.services.health.recovered(("topics", entity.name))
 
     def _entity_of(self, topic: str) -> Entity:
         return next(entity for entity in self._entities.values() if topic in entity.topics.all)

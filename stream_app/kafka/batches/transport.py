@@ -26,12 +26,11 @@ from faust.types.tuples import ConsumerMessage
 
 from stream_app.kafka.batches import fetch, header_names
 from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.kafka.epochs import COMMITTED
 from stream_app.retries import retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
-#: Metadata of the offsets that workers commit: an offset without it was set by somebody else.
-COMMITTED = "headrace"
 #: Seconds that the broker may take to commit offsets, and to say where logs begin.
 _ANSWER_SECONDS = 5.0
 
@@ -125,6 +124,9 @@ class BatchConsumer(driver.Consumer):
         self._next: dict[TP, int] = {}
         self._positions: dict[TP, int] = {}
         self._rebalance = 0
+        #: Partition → how often it was rewound; and → where to, until the next fetch.
+        self._rewound: dict[TP, int] = {}
+        self._rewinds: dict[TP, int] = {}
         #: Partition → first offset that was fetched while its topic was in doubt, and not handed on.
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
@@ -222,7 +224,7 @@ class BatchConsumer(driver.Consumer):
             self._forget(list(self._committed_offset))
             self._positions = {}
             assignment = self.assignment()
-            await self._begin_anew({tp for tp in assignment if tp.topic in self._renewed})
+            self._committed_offset.update(dict.fromkeys((tp for tp in assignment if tp.topic in self._renewed), None))
             await self._read_from_the_start([tp for tp in assignment if self._committed_offset.get(tp) is None])
             for tp, offset in (await cast("BatchTransport", self.transport).sought()).items():
                 await self.seek(tp, offset)
@@ -239,10 +241,8 @@ class BatchConsumer(driver.Consumer):
             raise IllegalStateError("another rebalance has begun")
         self._renewed = set()
 
-    async def _begin_anew(self, partitions: set[TP]) -> None:
-        """Forget the committed offsets of topics that were created again, here and at the broker."""
-        for tp in partitions:
-            self._committed_offset[tp] = None
+    async def begin_anew(self, partitions: set[TP]) -> None:
+        """Commit that nothing is read of topics that were created again; else it is committed with the first batch."""
         if partitions:
             await self._thread.commit(dict.fromkeys(partitions, 0))
 
@@ -332,7 +332,31 @@ class BatchConsumer(driver.Consumer):
 
         Its partition may have gone back to an earlier offset, and the records in between would be committed with it.
         """
-        return message.generation_id == self.app.consumer_generation_id and bool(super().ack(message))
+        if message.generation_id != self.app.consumer_generation_id or rewound(message) != self._rewound.get(message.tp, 0):
+            return False
+        return bool(super().ack(message))
+
+    def rewind(self, tp: TP, offset: int) -> int:
+        """Read a partition again from an offset; return the number that ``rewound`` gives for what is fetched from there on.
+
+        What was fetched before, and is not acknowledged, never will be.
+        """
+        self._rewinds[tp] = min(offset, self._rewinds.get(tp, offset))
+        self._rewound[tp] = self._rewound.get(tp, 0) + 1
+        return self._rewound[tp]
+
+    async def _perform_rewinds(self) -> None:
+        for tp, offset in list(self._rewinds.items()):
+            del self._rewinds[tp]
+            if tp not in self.assignment():
+                continue
+            await self.seek(tp, offset)
+            self._forget([tp])
+            self._acked[tp].clear()
+            self._acked_index[tp].clear()
+            committed = self._committed_offset[tp]
+            if committed is not None and committed > offset:
+                self._committed_offset[tp] = offset
 
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
@@ -369,6 +393,7 @@ class BatchConsumer(driver.Consumer):
         """Yield one message per partition that has records; its value is the list of records."""
         generation = self.app.consumer_generation_id
         if self.flow_active:
+            await self._perform_rewinds()
             self._positions = self._thread.positions()  # type: ignore[attr-defined]
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
@@ -384,7 +409,7 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
             tp = TP(partition.topic, partition.partition)
-            if active is not None and tp not in active:
+            if (active is not None and tp not in active) or tp in self._rewinds:
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             first, last = batch[0], batch[-1]
@@ -401,9 +426,14 @@ class BatchConsumer(driver.Consumer):
                 tp,
                 ConsumerMessage(
                     tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, batch,  # type: ignore[arg-type]
-                    None, -1, -1, tp, generation_id=generation,
+                    None, self._rewound.get(tp, 0), -1, tp, generation_id=generation,
                 ),
             )  # fmt: skip
+
+
+def rewound(message: Any) -> int:
+    """Return how often the partition of a message had been rewound when it was fetched."""
+    return int(message.serialized_key_size)
 
 
 class BatchTransport(driver.Transport):

@@ -16,6 +16,7 @@ from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from stream_app.worker import topics as room
+from stream_app.worker.health import Health
 from stream_app.worker.topics import TopicWatch
 
 OLD, NEW = "id-1", "id-2"
@@ -57,6 +58,12 @@ class Consumer:
     async def rejoin(self) -> None:
         self.rejoined += 1
 
+    def assignment(self) -> set[TP]:
+        return {TP("orders", 0)}
+
+    async def begin_anew(self, partitions: set[TP]) -> None:
+        assert partitions == {TP("orders", 0)}
+
     def knows_other(self, _: Any) -> bool:
         return False
 
@@ -78,11 +85,13 @@ class Room:
         self.alarms, self.consumer, self.broker = FetchAlarms(), Consumer(), Broker()
         self.watch = TopicWatch(Settings(), self.alarms, lambda: self.consumer, self.broker)
         self.entity: Any = SimpleNamespace(name="orders", topics=Topics("orders"), topic_id=OLD, forget=lambda _: None)
+        self.entity.reached, self.entity.services = {0: 9}, SimpleNamespace(health=Health())
 
     def act(self, *steps: Callable[[], Any]) -> None:
         async def body() -> None:
             waiting: Any = SimpleNamespace(copies=list)
-            self.watch.begin({"orders": self.entity}, {"orders": Lanes()}, {"orders": waiting})  # type: ignore[dict-item]
+            restored: list[Any] = []
+            self.watch.begin({"orders": self.entity}, {"orders": Lanes()}, {"orders": waiting}, restored.append)  # type: ignore[dict-item]
             for step in steps:
                 result = step()
                 if asyncio.iscoroutine(result):
@@ -103,7 +112,7 @@ def test_new_partitions_are_not_read_without_the_right_to_add_those_that_they_ne
     one.act(one.watch.check)
     assert one.watch.stopped() == {TP("orders", 2), TP("orders", 3)}
     assert "orders.clean has fewer partitions than its raw topic" in one.watch.problems["orders"]
-    assert "give it 4 partitions, or grant ALTER on orders.clean" in one.watch.said()["orders"]
+    assert "give it 4 partitions, or grant ALTER on orders.clean" in one.entity.services.health.error
 
 
 def test_they_are_read_once_the_other_topics_have_as_many(one: Room) -> None:
@@ -137,7 +146,7 @@ def test_a_raw_topic_that_was_created_again_is_in_doubt_until_the_worker_seeks(o
 
     async def seek() -> None:
         assert await one.watch.prepare() == {"orders"}
-        assert (one.alarms.doubted(), one.entity.topic_id) == (set(), NEW)
+        assert (one.alarms.doubted(), one.entity.topic_id, one.entity.reached) == (set(), NEW, {})
         assert await one.watch.prepare() == set()
 
     one.act(one.watch.check, create_again, one.watch.check, still_old, seek)
