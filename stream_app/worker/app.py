@@ -48,6 +48,9 @@ log = logging.getLogger("headrace.worker")
 _WARM_UP = 5.0
 #: Seconds between two checks that Kafka answers, and that it may take to answer.
 _CHECK, _ANSWER = 1.0, 10.0
+#: Seconds without a fetch after which a member leaves its group for good: a worker without partitions, or whose topics cannot
+#: be read at the moment, fetches nothing, and is to take over when that changes.
+_NEVER = 10 * 365 * 86_400.0
 #: Seconds between two passes over the records that wait.
 _SETTLE = 0.2
 
@@ -100,6 +103,7 @@ class HeadraceApp:
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
             broker_rebalance_timeout=settings.session_timeout,
+            broker_max_poll_interval=_NEVER,
             stream_buffer_maxsize=4,
             stream_wait_empty=False,
             **_credentials(settings),
