@@ -8,7 +8,9 @@ from dashboard.text import formats, markup
 from dashboard.text.words import sentence
 from stream_app.kafka.broker import Broker
 from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.losses import lost_records
 from stream_app.store.server import Problem as ServerProblem
+from stream_app.views.pulse import Pulse
 
 #: Severity → word and tone.
 _TONES = {"refuse": ("no", "error"), "warn": ("note", "warning")}
@@ -60,6 +62,15 @@ def server(facts: Mapping[str, str], problems: Sequence[ServerProblem]) -> None:
     lines = [markup.tag("li", markup.pill(*_TONES[one.severity]), " ", markup.data(sentence(one.text))) for one in problems]
     shown = {name: markup.data(value) for name, value in facts.items()}
     markup.show(markup.join(markup.facts(shown), markup.tag("ul", *lines, cls="promises") if lines else None))
+
+
+def losses(pulse: Pulse) -> None:
+    """Draw lost records; nothing if there are none."""
+    for entity, records in lost_records(pulse.losses).items():
+        problem(
+            f"{entity}: up to {records:,} records are lost: they were deleted from the topic before a worker read them. "
+            "The page Anomalies says when. Lengthen the topic's retention, or add workers; ask the source to send them again."
+        )
 
 
 def problem(message: str) -> None:

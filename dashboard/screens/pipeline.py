@@ -24,6 +24,7 @@ def _draw(pulse: Pulse) -> None:
     if not pulse.contracts:
         waiting_for_records(workers=bool(pulse.workers))
         return
+    pipeline_cards.losses(pulse)
     with st.container(key="tiles"):
         _tiles(pulse)
     left, right = st.columns(2, gap="small")

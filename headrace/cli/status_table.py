@@ -28,7 +28,7 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
                 "Start one with `headrace worker`, or run everything with `headrace demo`."
             ),
         )
-    parts: list[RenderableType] = [*problems, _headline(status), _entities(status), _progress(status, now)]
+    parts: list[RenderableType] = [*problems, _headline(status), *_losses(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
     if trouble := _trouble(status, now):
@@ -73,6 +73,18 @@ def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
     for subject, text in status.get("notes", {}).items():
         lines.append(f"{subject} ", style="bold").append(f"{text}\n")
     return lines or None
+
+
+def _losses(status: Mapping[str, Any]) -> list[Text]:
+    """A line for each partition that lost records; nothing if none did."""
+    lines = []
+    for loss in status.get("losses", ()):
+        first, last = loss["last_offsets"]
+        lines.append(
+            f"{loss['entity']}: up to {loss['records']:,} records of {loss['topic']}[{loss['partition']}] are lost: they were "
+            f"deleted before a worker read them, the last ones (offsets {first} to {last}) at {_moment(loss['at'])} UTC"
+        )
+    return [Text(line, style="bold red") for line in lines] + ([Text("")] if lines else [])
 
 
 def _entities(status: Mapping[str, Any]) -> Table:

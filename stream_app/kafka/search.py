@@ -83,7 +83,7 @@ def find(settings: Settings, entity: str, source: str) -> FoundRecord:
         raise DeliveryError(
             f"this finding is from topic {topic}, but {entity} is read from {topics.raw}; check HEADRACE_TOPIC_PREFIX"
         )
-    with _consumer(settings) as consumer:
+    with reading(settings) as consumer:
         raw = _at(consumer, TopicPartition(topic, partition), offset)
         timestamp = None if raw is None else int(raw.timestamp)
         deadline = time.monotonic() + MOST_SECONDS
@@ -99,7 +99,12 @@ def find(settings: Settings, entity: str, source: str) -> FoundRecord:
 
 
 @contextmanager
-def _consumer(settings: Settings) -> Iterator[Any]:
+def reading(settings: Settings, *, committed: bool = False) -> Iterator[Any]:
+    """Open a consumer without a group, and close it at the end. ``committed``: leave out records of aborted transactions.
+
+    Raises:
+        DeliveryError: no broker answers, or reading fails.
+    """
     check(settings)
     try:
         consumer = KafkaConsumer(
@@ -109,6 +114,7 @@ def _consumer(settings: Settings) -> Iterator[Any]:
             enable_auto_commit=False,
             fetch_max_wait_ms=50,
             max_poll_records=2_000,
+            isolation_level="read_committed" if committed else "read_uncommitted",
         )
     except KafkaError as error:
         raise connection_problem(settings, error) from None

@@ -19,7 +19,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.errors import SettingsError
 from stream_app.kafka.options import async_options, async_producer_options
-from stream_app.kafka.producer import close, sender_silent
+from stream_app.kafka.producer import close, sender_silent, unknown_partition
 from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -92,6 +92,14 @@ class Transactions:
             found = self._producers[key] = PartitionProducer(key, producer, note)
         return found
 
+    async def note_of(self, topic: str, partition: int) -> Note:
+        """Return the note of a partition's last delivery, without fencing who delivers there.
+
+        Raises:
+            KafkaError: the broker cannot be reached.
+        """
+        return await self._read_note(TopicPartition(topic, partition))
+
     async def deliver(self, target: PartitionProducer, fill: Callable[[AIOKafkaProducer], Awaitable[T]], note: Note) -> T:
         """Send what ``fill`` sends and commit ``note``: both or neither. Returns what ``fill`` returns.
 
@@ -111,6 +119,10 @@ class Transactions:
             # Another worker took the partition over between two of these steps, which ended the transaction.
             self._drop(target)
             raise ProducerFenced from error
+        except AssertionError as error:
+            unknown = await unknown_partition(producer)
+            self._drop(target)
+            raise unknown from error
         except BaseException:
             # The next call of producer_of, here or elsewhere, aborts the open transaction.
             self._drop(target)

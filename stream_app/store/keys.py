@@ -126,6 +126,10 @@ class Keys:
         """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
+    def lost(self) -> str:
+        """Hash: ``applied_field`` of a partition of a raw or pending topic → JSON of what it lost (``losses.Loss``)."""
+        return f"{self.prefix}:lost"
+
     def lookup_notes(self, applied_field: str) -> str:
         """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
 

@@ -18,6 +18,7 @@ from stream_app.store.connection import connect, execute, reading
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.losses import Loss, losses_of
 from stream_app.store.period import PeriodCounts, read_period
 from stream_app.store.refusal import refuses_writes
 from stream_app.store.reports import ReportStore, StoredReport
@@ -29,11 +30,12 @@ from stream_app.windows.grain import Span
 
 
 class Announced(NamedTuple):
-    """Contracts by entity (the sales entity first), workers that are alive, and the newest findings."""
+    """Contracts by entity (the sales entity first), workers that are alive, the newest findings, and lost records."""
 
     contracts: dict[str, ContractSummary]
     workers: tuple[Heartbeat, ...]
     findings: tuple[RecentFinding, ...]
+    losses: tuple[Loss, ...] = ()
 
 
 def _now_ms() -> int:
@@ -73,17 +75,19 @@ class Queries:
     # --- a range, in the order of its round trips ---------------------------------------------------------------------
 
     def announced(self, findings: int = 0) -> Announced:
-        """Return what workers have announced, and up to ``findings`` of the newest findings; in one round trip."""
+        """Return what workers have announced and lost, and up to ``findings`` of the newest findings; in one round trip."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hgetall(self._keys.contracts())
         pipe.hgetall(self._keys.workers())
+        pipe.hvals(self._keys.lost())
         if findings:
             pipe.lrange(self._keys.findings(), 0, findings - 1)
-        raw_contracts, raw_workers, *raw_findings = self._execute(pipe)
+        raw_contracts, raw_workers, raw_losses, *raw_findings = self._execute(pipe)
         return Announced(
             self._contracts(raw_contracts),
             alive(raw_workers, self.now()),
             recent_findings(raw_findings[0]) if raw_findings else (),
+            losses_of(raw_losses),
         )
 
     def refusal(self) -> str | None:

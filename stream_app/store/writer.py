@@ -20,6 +20,7 @@ from stream_app.store.changes import Changes, stored
 from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
+from stream_app.store.losses import LossStore
 from stream_app.store.ownership import OwnershipStore
 from stream_app.store.scripts import load_guarded, pack
 from stream_app.store.server import ServerFacts
@@ -90,6 +91,7 @@ class Store:
         self._keys = Keys(prefix)
         self.evictions = EvictionStore(self._verifier, prefix)
         self.baselines = BaselineStore(self._redis, prefix)
+        self.losses = LossStore(self._redis, prefix)
         self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
         self._note = load_guarded(self._redis, "note")

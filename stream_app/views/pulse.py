@@ -10,6 +10,7 @@ from typing import Any
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
@@ -22,6 +23,7 @@ class Pulse:
     Attributes:
         lag: unread records; an entity that no worker reports is missing.
         refusal: why Redis refuses writes, looked up while no worker reports; None if it takes them.
+        losses: what partitions lost before a worker read it.
     """
 
     read_at: int
@@ -34,6 +36,7 @@ class Pulse:
     workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
     refusal: str | None = None
+    losses: tuple[Loss, ...] = ()
 
     @property
     def received(self) -> int:
@@ -93,6 +96,7 @@ def pulse_of(stream: Stream) -> Pulse:
         workers=stream.workers,
         lag=stream.lag,
         refusal=stream.refusal,
+        losses=stream.losses,
     )
 
 
@@ -100,7 +104,8 @@ def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
     ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``trouble`` is what does not work in the
-    workers, ``notes`` what they do beside the stream.
+    workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before they were
+    applied, at most as many records.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -125,6 +130,20 @@ def read_status(queries: Queries) -> dict[str, Any]:
             for one in open_problems(stream.workers)
         ],
         "notes": {subject: text for worker in stream.workers for subject, text in worker.notes.items()},
+        "lost": {**dict.fromkeys(stream.contracts, 0), **lost_records(stream.losses)},
+        "losses": [_loss(one) for one in stream.losses],
+    }
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "entity": loss.entity,
+        "topic": loss.topic,
+        "partition": loss.partition,
+        "records": loss.records,
+        "last_offsets": [loss.begin, loss.end - 1],
+        "since": _iso(loss.since),
+        "at": _iso(loss.at),
     }
 
 

@@ -43,6 +43,7 @@ from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.ownership import Ownership
 from stream_app.worker.pipeline import process
 from stream_app.worker.server_watch import ServerWatch
+from stream_app.worker.topics import TopicWatch
 from stream_app.worker.unreadable import UnreadableTopics
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -52,6 +53,9 @@ log = logging.getLogger("headrace.worker")
 _WARM_UP = 5.0
 #: Seconds between two checks that Kafka answers, and that it may take to answer.
 _CHECK, _ANSWER = 1.0, 10.0
+#: Seconds without a fetch after which a member leaves its group for good: a worker without partitions, or whose topics cannot
+#: be read at the moment, fetches nothing, and is to take over when that changes.
+_NEVER = 10 * 365 * 86_400.0
 #: Seconds between two passes over the records that wait.
 _SETTLE = 0.2
 
@@ -84,7 +88,7 @@ class HeadraceApp:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer)
+        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.watch)
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 
@@ -107,11 +111,14 @@ class HeadraceApp:
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
             broker_rebalance_timeout=settings.session_timeout,
+            broker_max_poll_interval=_NEVER,
             stream_buffer_maxsize=4,
             stream_wait_empty=False,
             **_credentials(settings),
         )
-        install(app, self._not_yet, self._refused)
+        transport = install(app, self._not_yet, self._refused)
+        self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
+        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.sought)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)
@@ -183,6 +190,7 @@ class HeadraceApp:
 
     async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         for entity, waiting in self.waiting.items():
+            self.watch.revoked(entity)
             waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
         if self._ownership is not None:
             self._ownership.revoked(revoked)
@@ -220,10 +228,12 @@ class HeadraceApp:
             self.waiting[name] = WaitingRecords(entity)
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
+        self.watch.begin(self.entities, self.lanes, self.waiting, guardian.assigned)
         self._checks = [
             asyncio.create_task(self._check_kafka()),
             asyncio.create_task(self._check_redis()),
             asyncio.create_task(self._follow_store()),
+            asyncio.create_task(self._watch_topics()),
         ]
 
     def _process(self, entity: Entity) -> Process:
@@ -261,6 +271,7 @@ class HeadraceApp:
     async def stop(self) -> None:
         """Close everything, in order."""
         await cancel_all(self._checks)
+        self.watch.close()
         for lanes in self.lanes.values():
             await lanes.close()
         if self._ownership is not None:
@@ -374,6 +385,14 @@ class HeadraceApp:
         except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
             await self._fail(error)
 
+    async def _watch_topics(self) -> None:
+        try:
+            await self.watch.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
+            await self._fail(error)
+
     async def _reach_kafka(self) -> None:
         client = self._running.producer.current.client
         if not await asyncio.wait_for(client.force_metadata_update(), _ANSWER):
@@ -384,7 +403,7 @@ class HeadraceApp:
         if self.entities:
             for entity in self.entities.values():
                 entity.look_ups.refresh()
-            await self.heartbeat.publish(self._running.store, self._running.producer)
+            await self.heartbeat.publish(self._running.store)
 
 
 class _NoTables(TableManager):

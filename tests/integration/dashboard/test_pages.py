@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 import redis
@@ -26,6 +27,8 @@ from reporter.compute import compute
 from reporter.material import Health, Material
 from reporter.texts import texts
 from stream_app.counts.summary import quality
+from stream_app.store.keys import Keys
+from stream_app.store.losses import Loss
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import read_pulse
 from stream_app.views.quality import read_quality
@@ -365,6 +368,15 @@ def test_a_workers_last_error_is_shown_as_text(redis_url: str) -> None:
 
     assert "&lt;b&gt;ConnectionError&lt;/b&gt;: **no** broker" in shown
     assert "<b>" not in shown
+
+
+def test_lost_records_are_on_the_pipeline_page(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        shop = Shop(client, "headrace", until=NOW // 1_000, now_ms=time.time_ns() // 1_000_000)
+        shop.announce()
+        loss = Loss("orders", "orders", 1, records=1_234, since=NOW, at=NOW, begin=20, end=60)
+        client.hset(Keys("headrace").lost(), "orders/id/1", msgspec.json.encode(loss))
+    assert "up to 1,234 records are lost" in words(open_page("pipeline"))
 
 
 def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:

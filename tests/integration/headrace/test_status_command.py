@@ -86,6 +86,7 @@ def test_a_redis_that_takes_no_writes_is_said_at_once(monkeypatch: pytest.Monkey
     finally:
         own.stop()
 
+
 def test_what_is_wrong_with_the_redis_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with RedisServer(tmp_path) as server:
         monkeypatch.setenv("HEADRACE_REDIS", server.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 
@@ -43,3 +44,26 @@ def test_what_does_not_work_is_said_with_its_beginning() -> None:
     assert "retries could not reach Kafka (for 60 s)" in text
     assert "customers restoring 37 %" in text
     assert _trouble({}, datetime.now(UTC)) is None
+
+
+def test_lost_records_come_first() -> None:
+    loss = {
+        "entity": "orders", "topic": "orders", "partition": 1, "records": 1_234, "last_offsets": [20, 59],
+        "since": "2026-11-29T10:00:00.000Z", "at": "2026-11-29T10:05:00.000Z",
+    }  # fmt: skip
+    status = read_status_of_nothing() | {"losses": [loss]}
+    console = Console(record=True, width=400)
+    console.print(table(status, datetime.now(UTC)))
+    text = console.export_text()
+    assert "orders: up to 1,234 records of orders[1] are lost" in text
+    assert "offsets 20 to 59) at 2026-11-29 10:05:00 UTC" in text
+
+
+def read_status_of_nothing() -> dict[str, Any]:
+    """A status of one entity without a record."""
+    row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0, "repaired": 0, "conformity": None, "quality": {"score": None}}
+    kpis = {
+        "active_customers": 0, "orders": 0, "revenue": 0.0, "currency": None, "conversion_rate": None, "quality_score": None,
+        "conformity": None,
+    }  # fmt: skip
+    return {"entities": {"orders": {**row, "findings": {}}}, "kpis": kpis, "workers": 1, "freshness": {}, "lag": {}}
