@@ -21,7 +21,7 @@ from headrace.embedded.cluster import KafkaCluster
 from headrace.embedded.readiness import quiet
 from stream_app.settings import Settings, load_settings
 from tests.support.chaos.traffic import Traffic
-from tests.support.fragile import MOMENTS, TRANSACTIONAL
+from tests.support.fragile import MOMENTS, RESTORING, TRANSACTIONAL
 from tests.support.paths import CACHE
 from tests.support.proxy import Proxies, Proxy, proxies
 from tests.support.redis_servers import RedisServer
@@ -56,9 +56,9 @@ class Crew:
         """Start the first workers, and wait until they report."""
         self.workers = [self._new(None) for _ in range(self.size)]
 
-    def _new(self, moment: str | None) -> Worker:
+    def _new(self, moment: str | None, calls: int = 0) -> Worker:
         self._number += 1
-        fragile = (moment, self.chance.randrange(1, 15)) if moment else None
+        fragile = (moment, calls or self.chance.randrange(1, 15)) if moment else None
         worker = Worker(self.settings, self.folder / f"worker-{self._number}.log", fragile)
         if moment:
             self.armed[worker] = moment
@@ -75,6 +75,17 @@ class Crew:
         self.armed.pop(worker, None)
         self.workers[index] = self._new(self.chance.choice(self.moments) if draw % 2 else None)
         return f"worker {worker.pid}"
+
+    def ambush(self, draw: int) -> None:
+        """Replace one that is neither stopped nor armed by one that will kill itself while it restores the store."""
+        self.look_after()
+        plain = [index for index, one in enumerate(self.workers) if one not in self.stopped and one not in self.armed]
+        if plain:
+            index = plain[draw % len(plain)]
+            self.workers[index].kill()
+            self.died["outside"] += 1
+            moment = f"{('before', 'after')[draw % 2]}.{RESTORING[draw % len(RESTORING)]}"
+            self.workers[index] = self._new(moment, calls=1 + draw % 3)
 
     def look_after(self) -> None:
         """Replace the workers that have died, and note those that had no reason to."""

@@ -15,6 +15,9 @@ from tests.support.redis_servers import RedisServer
 from tests.support.stream import Worker
 from tests.support.waiting import eventually
 
+#: Seconds that a worker needs at least to start before it can be there for a strike.
+AMBUSH = 5.0
+
 
 class Fault:
     """One strike at the arena. Subclasses say what happens; the base does nothing."""
@@ -178,7 +181,15 @@ class RedisKill(RedisProcess):
         self.server.start()
 
 
-class RedisPowerCut(RedisProcess):
+class RedisLoss(RedisProcess):
+    """The base of faults after which the store is behind the log or empty; a worker may kill itself while it restores it."""
+
+    def prepare(self) -> None:
+        if self.planned.lead >= AMBUSH:
+            self.arena.crew.ambush(self.draw)
+
+
+class RedisPowerCut(RedisLoss):
     """Redis ends with what was on the disk some time before the strike, as a power cut does with ``appendfsync everysec``."""
 
     size = 0
@@ -190,6 +201,7 @@ class RedisPowerCut(RedisProcess):
         return found[-1] if found else self.server.folder / "appendonly.aof"
 
     def prepare(self) -> None:
+        super().prepare()
         self.size = self._file.stat().st_size
 
     def strike(self) -> str:
@@ -204,12 +216,13 @@ class RedisPowerCut(RedisProcess):
         self.server.start()
 
 
-class RedisFailover(RedisProcess):
+class RedisFailover(RedisLoss):
     """The master dies, and a replica that was cut off some time before takes its address."""
 
     replica: RedisServer
 
     def prepare(self) -> None:
+        super().prepare()
         self.replica = self.arena.new_redis()
         self.replica.start()
         self.replica.follow(self.server)
@@ -225,12 +238,13 @@ class RedisFailover(RedisProcess):
         self.arena.switch_to(self.replica)
 
 
-class RedisRestore(RedisProcess):
+class RedisRestore(RedisLoss):
     """Redis comes back with an old snapshot."""
 
     snapshot: Path
 
     def prepare(self) -> None:
+        super().prepare()
         self.snapshot = self.server.snapshot(f"snapshot-{self.draw}")
 
     def strike(self) -> str:
@@ -238,7 +252,7 @@ class RedisRestore(RedisProcess):
         return f"a snapshot of {self.planned.lead} s before"
 
 
-class RedisFlush(RedisProcess):
+class RedisFlush(RedisLoss):
     """FLUSHALL."""
 
     def strike(self) -> str:

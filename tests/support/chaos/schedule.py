@@ -46,7 +46,7 @@ SPANS: dict[str, tuple[Range, Range]] = {
     "redis-power-cut": ((1, 2), (0.5, 5)),
     "redis-failover": ((3, 10), (0.5, 3)),
     "redis-restore": ((5, 20), (0, 0)),
-    "redis-flush": ((0, 0), (0, 0)),
+    "redis-flush": ((4, 10), (0, 0)),
     "redis-cut": ((0, 0), (0, 4)),
     "redis-delay": ((0, 0), (4, 10)),
     "redis-blackhole": ((0, 0), (3, 8)),
