@@ -18,7 +18,14 @@ _UNKNOWN = Failure("", Kind.PASSING, "an unexpected error", "if it lasts, see th
 #: The first word of replies that have none of their own.
 _PLAIN_REPLY = "ERR"
 #: Errors whose arguments are names of topics, a group or a transactional id.
-_NAMING = frozenset({"TopicAuthorizationFailedError", "GroupAuthorizationFailedError", "TransactionalIdAuthorizationFailed"})
+_NAMING = frozenset(
+    {
+        "TopicAuthorizationFailedError",
+        "GroupAuthorizationFailedError",
+        "TransactionalIdAuthorizationFailed",
+        "UnknownTopicOrPartitionError",
+    }
+)
 #: Permanent causes of a failed connection, by class or ``ssl.SSLError.reason``.
 _TLS = frozenset({"SSLCertVerificationError", "CertificateError", "WRONG_VERSION_NUMBER"})
 _MOST_CAUSES = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -11,16 +12,19 @@ from typing import Any
 import pytest
 import redis
 from kafka.admin import ACLOperation
+from kafka.errors import KafkaTimeoutError
 
 from headrace.embedded import Child
 from headrace.embedded.child import free_port
 from headrace.embedded.readiness import wait_until
 from headrace.embedded.redis_server import binary
+from stream_app.failures import classify
+from stream_app.kafka.diagnosis import connection_problem, diagnose
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from tests.support.crew import changed
 from tests.support.recount import assert_exact
-from tests.support.secured import SecuredKafka, secured_kafka
+from tests.support.secured import PASSWORD, SecuredKafka, secured_kafka
 from tests.support.services import skip_without_kafka
 from tests.support.stream import Books, await_settled, await_workers, customer, make_topics, order, produce, product
 from tests.support.stream import workers as running_workers
@@ -167,6 +171,26 @@ def test_a_wrong_password_of_kafka_ends_the_worker(secured: SecuredKafka, settin
         assert crew[0].process.wait(20) in (1, 2)
         assert "HEADRACE_KAFKA_PASSWORD" in crew[0].output()
         assert "wr0ng" not in crew[0].output()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("protocol", "password", "said"),
+    [
+        ("SASL_PLAINTEXT", "wr0ng", "Kafka refuses the user, the password"),
+        ("SSL", "", "does not speak TLS"),
+        ("SASL_PLAINTEXT", PASSWORD, None),
+    ],
+)
+def test_it_is_found_out_why_no_broker_answers(
+    secured: SecuredKafka, settings: Settings, protocol: Any, password: str, said: str | None
+) -> None:
+    asked = secured.settings(settings, password or "x", kafka_security_protocol=protocol)
+    reason = asyncio.run(diagnose(asked))
+    assert (reason is None) == (said is None)
+    if reason is not None and said is not None:
+        assert classify(reason).permanent
+        assert said in str(connection_problem(asked, KafkaTimeoutError()))
 
 
 @pytest.mark.kafka
