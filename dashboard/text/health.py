@@ -8,8 +8,7 @@ from typing import Literal
 
 from dashboard.text.formats import ago, count, elapsed, moment
 from dashboard.text.words import sentence
-from stream_app.store.heartbeat import Problem
-from stream_app.views.pulse import Pulse, open_problems
+from stream_app.views.pulse import Pulse, entity_of, open_problems
 
 Level = Literal["live", "idle", "quiet", "behind", "trouble", "stopped", "empty"]
 
@@ -37,6 +36,8 @@ def health(pulse: Pulse, now_ms: int) -> Health:
         return Health("empty", "No records yet")
     silent = now_ms - pulse.processed_at_ms if pulse.processed_at_ms is not None else None
     unread = pulse.known_lag
+    if not pulse.workers and pulse.refusal is not None:
+        return Health("trouble", "Redis refuses writes", sentence(pulse.refusal))
     if not pulse.workers:
         return Health(
             "stopped",
@@ -70,11 +71,6 @@ def health(pulse: Pulse, now_ms: int) -> Health:
     if silent is not None and silent >= QUIET_MS:
         return Health("quiet", f"No new records for {elapsed(pulse.processed_at_ms, now_ms)}")
     return Health("idle", "Caught up")
-
-
-def entity_of(problem: Problem) -> str:
-    """Return the entity that a problem is about, without its partition."""
-    return problem.subject.partition("[")[0].partition(".")[0]
 
 
 def facts(pulse: Pulse, now_ms: int) -> Mapping[str, str]:

@@ -63,12 +63,13 @@ def _headline(status: Mapping[str, Any]) -> Text:
 
 
 def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
-    """What does not work, and what the workers do beside the stream; None if there is nothing to say."""
+    """Open problems, and notes of the workers; None if there are none."""
     lines = Text()
     for one in status.get("trouble", ()):
         subject = f"{one['subject']} {'stopped' if one['stopped'] else 'retries'}".strip()
         lines.append(f"{subject} ", style="bold red" if one["stopped"] else "bold yellow")
-        lines.append(f"{one['text']} (since {_ago(one['since'], now).removesuffix(' ago')})\n")
+        since = f" (for {_ago(one['since'], now).removesuffix(' ago')})" if one["since"] else ""
+        lines.append(f"{one['text']}{since}\n")
     for subject, text in status.get("notes", {}).items():
         lines.append(f"{subject} ", style="bold").append(f"{text}\n")
     return lines or None

@@ -56,6 +56,11 @@ def name_of(error: BaseException) -> str:
     return (_service(error) == REDIS and _first_word(error)) or type(error).__name__
 
 
+def reply(word: str) -> Failure:
+    """Return the row of a reply of Redis, by its first word."""
+    return _BY_NAME[REDIS, word]
+
+
 def http_failure(service: str, status: int) -> Failure:
     """Return the row of an HTTP status, of ``table.SOURCE`` or ``table.MODEL``."""
     found = _BY_NAME.get((service, str(status)))

@@ -20,7 +20,7 @@ async def diagnose(settings: Settings) -> BaseException | None:
     """Connect to the bootstrap servers; return why none of them accepts it, a permanent reason first; None if one does.
 
     Raises:
-        ImportError: aiokafka is not installed. (kafka-python's clients are not told why a user is refused.)
+        ImportError: aiokafka is not installed. (kafka-python's clients do not learn why a user is refused.)
     """
     # By name: producers, reporter and dashboard work without it, and then know less.
     create_conn = importlib.import_module("aiokafka.conn").create_conn

@@ -18,6 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_app.errors import DeliveryError
+from stream_app.failures import classify
 from stream_app.kafka.broker import check
 from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.headers import header
@@ -114,9 +115,9 @@ def _consumer(settings: Settings) -> Iterator[Any]:
     try:
         yield consumer
     except KafkaError as error:
-        raise DeliveryError(
-            f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); see the broker's log"
-        ) from None
+        found = classify(error)
+        cure = found.text if found.permanent else "see the broker's log"
+        raise DeliveryError(f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); {cure}") from None
     finally:
         consumer.close()
 

@@ -19,6 +19,7 @@ from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
 from stream_app.store.period import PeriodCounts, read_period
+from stream_app.store.refusal import refuses_writes
 from stream_app.store.reports import ReportStore, StoredReport
 from stream_app.store.server import ServerFacts
 from stream_app.store.server_check import read_facts_of
@@ -84,6 +85,14 @@ class Queries:
             alive(raw_workers, self.now()),
             recent_findings(raw_findings[0]) if raw_findings else (),
         )
+
+    def refusal(self) -> str | None:
+        """Return why Redis refuses writes, and what to do; None if it takes them, or this user may not ask (INFO)."""
+        try:
+            info: dict[str, Any] = self._client.info()
+        except (redis.RedisError, OSError):
+            return None
+        return refuses_writes(info)
 
     def states(self, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
         """Return entity → state, all as of one moment, in one round trip."""

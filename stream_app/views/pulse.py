@@ -21,6 +21,7 @@ class Pulse:
 
     Attributes:
         lag: unread records; an entity that no worker reports is missing.
+        refusal: why Redis refuses writes, looked up while no worker reports; None if it takes them.
     """
 
     read_at: int
@@ -32,6 +33,7 @@ class Pulse:
     waiting: Mapping[str, int]
     workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
+    refusal: str | None = None
 
     @property
     def received(self) -> int:
@@ -90,6 +92,7 @@ def pulse_of(stream: Stream) -> Pulse:
         waiting=stream.waiting,
         workers=stream.workers,
         lag=stream.lag,
+        refusal=stream.refusal,
     )
 
 
@@ -103,6 +106,8 @@ def read_status(queries: Queries) -> dict[str, Any]:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     stream = read_stream(queries)
+    refusal = stream.refusal if stream.refusal is not None else queries.refusal()
+    redis_refuses = [{"subject": "Redis", "text": refusal, "since": None, "stopped": True}] if refusal is not None else []
     return {
         **summarise(stream.contracts, stream.totals),
         "freshness": {
@@ -114,7 +119,8 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
-        "trouble": [
+        "trouble": redis_refuses
+        + [
             {"subject": one.subject, "text": one.text, "since": _iso(one.since), "stopped": one.stopped}
             for one in open_problems(stream.workers)
         ],
@@ -129,6 +135,11 @@ def open_problems(workers: Iterable[Heartbeat]) -> tuple[Problem, ...]:
     for problem in sorted(problems, key=lambda one: (not one.stopped, one.since)):
         found.setdefault((problem.subject, problem.text), problem)
     return tuple(found.values())
+
+
+def entity_of(problem: Problem) -> str:
+    """Return the entity that a problem is about, without its partition."""
+    return problem.subject.partition("[")[0].partition(".")[0]
 
 
 def _iso(ms: int | None) -> str | None:

@@ -25,6 +25,7 @@ class Stream:
         read_at: wall time in ms since the epoch.
         contracts: entity → contract, the sales entity first.
         stream_ms: the stream's time; None before the first record.
+        refusal: why Redis refuses writes, looked up while no worker reports; None if it takes them.
     """
 
     read_at: int
@@ -33,6 +34,7 @@ class Stream:
     workers: tuple[Heartbeat, ...] = ()
     findings: tuple[RecentFinding, ...] = ()
     stream_ms: int | None = None
+    refusal: str | None = None
 
     @property
     def sales(self) -> str | None:
@@ -111,14 +113,18 @@ class RangeCounts:
 
 
 def read_stream(queries: Queries, *, findings: int = 0) -> Stream:
-    """Read the stream's state in two round trips. ``findings``: number of recent findings to read.
+    """Read the stream's state in two round trips, three while no worker reports.
+
+    ``findings``: number of recent findings to read.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     contracts, workers, recent = queries.announced(findings)
     states = queries.states(contracts)
-    return Stream(queries.now(), contracts, states, workers, recent, stream_ms(contracts, states))
+    # A worker whose heartbeat Redis refuses looks like none.
+    refusal = None if workers or not contracts else queries.refusal()
+    return Stream(queries.now(), contracts, states, workers, recent, stream_ms(contracts, states), refusal)
 
 
 def read_range(

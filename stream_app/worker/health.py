@@ -95,7 +95,7 @@ class Health:
         return next((f"{one.subject}: {one.text}" if one.subject else one.text for one in self.problems()), None)
 
     def stopped(self) -> set[str]:
-        """Return the entities of which a permanent error has stopped a task."""
+        """Return the entities that a permanent error has stopped, in whole or in part."""
         return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
 
     def blocked(self) -> set[str]:

@@ -218,6 +218,10 @@ class Ownership:
             entity.services.health.move(entity.topics.raw, partition, found.position.applied)
             return found
 
+    def moved(self, entity: Entity, partition: int) -> None:
+        """Note that a partition of the raw topic does not stand where it was taken to."""
+        self._drop([TP(entity.topics.raw, partition)])
+
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
         task = self._levels.get(TP(entity.topics.pending, partition))

@@ -56,7 +56,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
             raise
 
     async def _commit(self, offsets: Any) -> bool:
-        """Commit offsets; false where the group refuses the user for good, which is no crash but an end with a message."""
+        """Commit offsets. If the group refuses the user for good, the worker ends with a message and does not crash."""
         consumer, commit = self._ensure_consumer(), self._ensure_consumer().commit
 
         async def checked(*args: Any) -> None:

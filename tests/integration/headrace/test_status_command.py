@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from headrace.cli.status import command
 from stream_app.errors import StoreError
+from tests.support.crew import OwnRedis
 from tests.support.fill import Shop
 from tests.support.redis_servers import RedisServer
 
@@ -94,3 +95,20 @@ def test_a_user_without_rights_to_ask_sees_the_rest(redis_url: str, shop: Shop, 
     assert [one["check"] for one in status["redis"]["problems"]] == ["unknown"]
     assert status["redis"]["policy"] is None
     assert status["lag"]["orders"] == 4
+
+
+def test_a_redis_that_takes_no_writes_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = OwnRedis(tmp_path)
+    own.start()
+    monkeypatch.setenv("HEADRACE_REDIS", own.url)
+    try:
+        with redis.Redis.from_url(own.url) as client:
+            shop = Shop(client, "headrace", until=1_790_000_000, now_ms=1_790_000_000_000)
+            shop.announce()
+            client.config_set("maxmemory", "1mb")
+            result = CliRunner().invoke(command, [], catch_exceptions=False, env={"COLUMNS": "400"})
+            assert "Redis stopped OOM: Redis has reached its maxmemory and refuses writes; raise maxmemory" in result.output
+            client.config_set("maxmemory", "0")
+            assert "OOM" not in CliRunner().invoke(command, [], catch_exceptions=False).output
+    finally:
+        own.stop()

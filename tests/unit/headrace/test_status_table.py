@@ -39,7 +39,7 @@ def test_what_does_not_work_is_said_with_its_beginning() -> None:
     }
     console.print(_trouble(status, datetime(2026, 1, 1, 0, 3, tzinfo=UTC)))
     text = console.export_text()
-    assert "orders[3] stopped no right on orders.clean (since 3 min)" in text
-    assert "retries could not reach Kafka (since 60 s)" in text
+    assert "orders[3] stopped no right on orders.clean (for 3 min)" in text
+    assert "retries could not reach Kafka (for 60 s)" in text
     assert "customers restoring 37 %" in text
     assert _trouble({}, datetime.now(UTC)) is None

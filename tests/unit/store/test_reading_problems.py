@@ -1,4 +1,4 @@
-"""A reader of Redis is told what its failure means, where, and what to do."""
+"""A reader of Redis says what its failure means, where, and what to do."""
 
 from __future__ import annotations
 
