@@ -267,10 +267,10 @@ class Keys:
 
 
 def lasts(keys: Keys, key: str) -> bool:
-    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, and what was sent."""
+    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, what was sent, and losses."""
     lasting = (
         keys.report(""), keys.reports(), keys.report_claim(""), keys.announcement_claim(""), keys.reports_unannounced(),
         keys.report_counters(), keys.report_spent(""), keys.report_failures(), keys.report_circuit(),
-        keys.messages_sent(0).removesuffix("0"),
+        keys.messages_sent(0).removesuffix("0"), keys.lost(),
     )  # fmt: skip
     return key.startswith(lasting)

@@ -240,9 +240,10 @@ class Store:
         """Note which waiting records are about to be delivered in the transaction of this token."""
         await self._redis.set(self._keys.delivery(entity, token), json.dumps(fields), ex=DELIVERY_KEPT)
 
-    async def delivered(self, entity: str, token: str) -> frozenset[str]:
-        """Return the waiting fields that were noted under a token."""
-        return frozenset(json.loads(await self._redis.get(self._keys.delivery(entity, token)) or "[]"))
+    async def delivered(self, entity: str, token: str) -> frozenset[str] | None:
+        """Return the waiting fields that were noted under a token; None where nothing is."""
+        noted = await self._redis.get(self._keys.delivery(entity, token))
+        return None if noted is None else frozenset(json.loads(noted))
 
     async def any_waits(self, entity: str, fields: Iterable[str]) -> bool:
         """True if one of the records is still registered as waiting."""

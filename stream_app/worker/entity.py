@@ -42,6 +42,9 @@ class Guardian(Protocol):
     def moved(self, entity: Entity, partition: int) -> None:
         """Note that a partition of the raw topic does not stand where it was taken to."""
 
+    def unknown_delivery(self, entity: Entity, partition: int) -> None:
+        """Note that only the topics tell what of a pending partition has been delivered."""
+
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
 

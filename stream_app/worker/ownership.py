@@ -133,6 +133,8 @@ class Ownership:
             return await self._rebuild(state, server, "empty" if not state.epoch else "foreign")
         if reason == "incomplete" and state.epoch == self._epoch and state.state == READY:
             return await self._rebuild(state, server, reason)
+        if reason == "incomplete":
+            return await self._rebuild(state, server, reason)
         if logged > state.epoch and is_same_store(logged, state.epoch):
             return await self._begin(state, logged + 1, state.state and RESTORING, server, "behind")
         if reason in ("serial", "behind") or state.server != server:
@@ -234,6 +236,10 @@ class Ownership:
     def moved(self, entity: Entity, partition: int) -> None:
         """Note that a partition of the raw topic does not stand where it was taken to."""
         self._drop([TP(entity.topics.raw, partition)])
+
+    def unknown_delivery(self, entity: Entity, partition: int) -> None:
+        """Note that only the topics tell what of a pending partition has been delivered."""
+        self.assigned([TP(entity.topics.pending, partition)])
 
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
@@ -514,6 +520,7 @@ def _said(reason: str, prefix: str) -> str:
     said = {
         "empty": "is empty, and the topics are not: it is rebuilt from them",
         "foreign": "is not the one that this log knows: it is rebuilt from the topics",
+        "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
         "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
         "asked": "is rebuilt from the topics, as `headrace rebuild` asked",
         "server": "is answered by another server process: it is compared with the log",

@@ -18,7 +18,7 @@ from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
 from stream_app.position import Position
 from stream_app.store.changes import Changes
-from stream_app.store.writer import SettledAlready, WaitingState
+from stream_app.store.writer import SettledAlready, StoreChanged, WaitingState
 from stream_app.worker.delivery import Delivered, send
 from stream_app.worker.entity import Entity
 
@@ -78,6 +78,8 @@ class WaitingRecords:
         self._records: list[Waiting] = []
         #: Those that a pass has settled, by identity: a record may be read again while its earlier copy is being settled.
         self._settled: dict[int, Any] = {}
+        #: Tokens of transactions of which it is known what they delivered.
+        self._tokens: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -224,18 +226,35 @@ class WaitingRecords:
             return _as_delivered(records, await services.producer.using(lambda producer: send(producer, entity, batch)))
         target = await services.transactions.producer_of(entity.topics.pending, partition)
         note = target.note
-        before = await services.store.delivered(entity.name, note.text) if note.text else frozenset()
+        before = await self._delivered_before(partition, note.text)
         counted_only = [one for one in records if one.field in before]
         if counted_only:
             return counted_only
         if before and await services.store.any_waits(entity.name, before):
             return []  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
+        self._tokens.add(token)
         await services.store.note_delivery(entity.name, token, [one.field for one in records])
         note = Note(note.offset + 1, token)
         return _as_delivered(
             records, await services.transactions.deliver(target, lambda producer: send(producer, entity, batch), note)
         )
+
+    async def _delivered_before(self, partition: int, token: str) -> frozenset[str]:
+        """Return the waiting fields that were delivered in the last transaction.
+
+        Raises:
+            StoreChanged: the store has lost the list of them. Only the topics, read again now that nobody else delivers, tell.
+        """
+        entity = self.entity
+        if not token or token in self._tokens:
+            return frozenset()
+        listed = await entity.services.store.delivered(entity.name, token)
+        if listed is None:
+            self._tokens.add(token)
+            entity.services.guardian.unknown_delivery(entity, partition)
+            raise StoreChanged("token")
+        return listed
 
     async def _count(self, records: list[Waiting], segments: Mapping[str, Mapping[str, Any]]) -> None:
         """Count delivered records, and take away their registrations.
