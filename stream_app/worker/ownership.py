@@ -133,8 +133,6 @@ class Ownership:
             return await self._rebuild(state, server, "empty" if not state.epoch else "foreign")
         if reason == "incomplete" and state.epoch == self._epoch and state.state == READY:
             return await self._rebuild(state, server, reason)
-        if reason == "incomplete":
-            return await self._rebuild(state, server, reason)
         if logged > state.epoch and is_same_store(logged, state.epoch):
             return await self._begin(state, logged + 1, state.state and RESTORING, server, "behind")
         if reason in ("serial", "behind") or state.server != server:
@@ -520,7 +518,6 @@ def _said(reason: str, prefix: str) -> str:
     said = {
         "empty": "is empty, and the topics are not: it is rebuilt from them",
         "foreign": "is not the one that this log knows: it is rebuilt from the topics",
-        "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
         "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
         "asked": "is rebuilt from the topics, as `headrace rebuild` asked",
         "server": "is answered by another server process: it is compared with the log",
