@@ -11,7 +11,8 @@ from kafka import KafkaConsumer, TopicPartition, errors
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options
+from stream_app.kafka.diagnosis import connection_problem
+from stream_app.kafka.options import CONNECT_SECONDS, sync_options
 from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 

@@ -18,9 +18,11 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_app.errors import DeliveryError
+from stream_app.failures import classify
 from stream_app.kafka.broker import check
+from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.headers import header
-from stream_app.kafka.options import connection_problem, sync_options
+from stream_app.kafka.options import sync_options
 from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 
@@ -119,9 +121,9 @@ def reading(settings: Settings, *, committed: bool = False) -> Iterator[Any]:
     try:
         yield consumer
     except KafkaError as error:
-        raise DeliveryError(
-            f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); see the broker's log"
-        ) from None
+        found = classify(error)
+        cure = found.text if found.permanent else "see the broker's log"
+        raise DeliveryError(f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); {cure}") from None
     finally:
         consumer.close()
 

@@ -193,6 +193,10 @@ class Keys:
         """String: INPUT_CLOSED when the producers are done for good."""
         return f"{self.prefix}:input"
 
+    def evictions(self) -> str:
+        """Hash: ``run_id`` of the server and its ``evicted`` keys when the store was last known to be complete, and ``at``."""
+        return f"{self.prefix}:evictions"
+
     # --- incidents --------------------------------------------------------------------------------------------------
 
     def monitor(self, entity: str, grain: Grain) -> str:

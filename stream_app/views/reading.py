@@ -27,6 +27,7 @@ class Stream:
         contracts: entity → contract, the sales entity first.
         losses: what partitions lost before a worker read it.
         stream_ms: the stream's time; None before the first record.
+        refusal: why Redis refuses writes, looked up while no worker reports; None if it takes them.
     """
 
     read_at: int
@@ -36,6 +37,7 @@ class Stream:
     findings: tuple[RecentFinding, ...] = ()
     losses: tuple[Loss, ...] = ()
     stream_ms: int | None = None
+    refusal: str | None = None
 
     @property
     def sales(self) -> str | None:
@@ -114,14 +116,18 @@ class RangeCounts:
 
 
 def read_stream(queries: Queries, *, findings: int = 0) -> Stream:
-    """Read the stream's state in two round trips. ``findings``: number of recent findings to read.
+    """Read the stream's state in two round trips, three while no worker reports.
+
+    ``findings``: number of recent findings to read.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     contracts, workers, recent, losses = queries.announced(findings)
     states = queries.states(contracts)
-    return Stream(queries.now(), contracts, states, workers, recent, losses, stream_ms(contracts, states))
+    # A worker whose heartbeat Redis refuses looks like none.
+    refusal = None if workers or not contracts else queries.refusal()
+    return Stream(queries.now(), contracts, states, workers, recent, losses, stream_ms(contracts, states), refusal)
 
 
 def read_range(

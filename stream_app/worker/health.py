@@ -24,6 +24,10 @@ class Position:
     reached: int = 0
 
 
+#: The part of an entity in the subject of a problem: a partition, or its waiting records.
+_PART = re.compile(r"[\[.]")
+
+
 class Health:
     """The state of a worker: open problems by task, notes on what it does beside the stream, and positions."""
 
@@ -84,8 +88,12 @@ class Health:
         return next((f"{one.subject}: {one.text}" if one.subject else one.text for one in self.problems()), None)
 
     def stopped(self) -> set[str]:
-        """Return the entities that a permanent error has stopped."""
-        return {re.split(r"[\[.]", one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+        """Return the entities that a permanent error has stopped, in whole or in part."""
+        return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+
+    def blocked(self) -> set[str]:
+        """Return the entities whose records cannot be worked on: a permanent error has stopped one of their lanes."""
+        return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped and _PART.search(one.subject)}
 
     def note(self, subject: str, text: str | None) -> None:
         """Show what the worker does beside the stream, such as "restoring 37 %"; None: it has ended."""

@@ -122,6 +122,8 @@ class Ownership:
             if not state.epoch and not logged and await self._is_first():
                 return await self._begin(state, _new_store(), READY, server, "created")
             return await self._rebuild(state, server, "empty" if not state.epoch else "foreign")
+        if reason == "incomplete" and state.epoch == self._epoch and state.state == READY:
+            return await self._rebuild(state, server, reason)
         if logged > state.epoch:
             return await self._begin(state, logged + 1, state.state and RESTORING, server, "behind")
         if reason in ("serial", "behind") or state.server != server:
@@ -218,6 +220,10 @@ class Ownership:
             entity.levels[partition] = found
             entity.services.health.move(entity.topics.raw, partition, found.position.applied)
             return found
+
+    def moved(self, entity: Entity, partition: int) -> None:
+        """Note that a partition of the raw topic does not stand where it was taken to."""
+        self._drop([TP(entity.topics.raw, partition)])
 
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
@@ -487,6 +493,7 @@ def _said(reason: str, prefix: str) -> str:
     said = {
         "empty": "is empty, and the topics are not: it is rebuilt from them",
         "foreign": "is not the one that this log knows: it is rebuilt from the topics",
+        "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
         "server": "is answered by another server process: it is compared with the log",
     }
     text = said.get(reason, "has lost its last writes: they are restored from the log")

@@ -269,7 +269,7 @@ class WaitingRecords:
             [one.offset for one in records],
             [one.source.encode() for one in records],
             verdicts.as_of,
-            [False] * len(records),
+            [True] * len(records),
             verdicts,
             Settled(verdicts),
             topic_id=records[0].topic_id if records else "",

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -24,10 +25,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from stream_app.failures import classify
 from stream_app.kafka.batches import fetch, header_names
 from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.epochs import COMMITTED
-from stream_app.retries import retrying
+from stream_app.retries import Refused, retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
@@ -51,7 +53,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Join the consumer group, however long it takes: the worker watches the broker itself, and gives up in time."""
         retry = retrying("group", on=(KafkaError,), give_up_after=math.inf, level=logging.INFO)
-        await retry("join the consumer group", self._join)
+        try:
+            await retry("join the consumer group", self._join)
+        except Refused as error:
+            cast("BatchTransport", self.transport).refused(error)
 
     async def _join(self) -> None:
         if self.should_stop:
@@ -83,6 +88,8 @@ class _Thread(driver.AIOKafkaConsumerThread):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await consumer.commit(rows)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
+            if isinstance(error, KafkaError) and classify(error).permanent:
+                cast("BatchTransport", self.transport).refused(error)
             log.info("offsets were not committed (%s); they are with the next ones", type(error).__name__)
             missed.update({TP(tp.topic, tp.partition): row.offset for tp, row in rows.items()})
             return False
@@ -102,6 +109,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
             return {}
         cluster = consumer._client.cluster
         return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in consumer.subscription() or ()}
+
+    def still_here(self) -> None:
+        """Let the client know that the worker lives, although it does not fetch: it would leave its group after a while."""
+        if self._consumer is not None:
+            self._consumer._subscription._last_fetch_ended = time.monotonic()
 
     def positions(self) -> dict[TP, int]:
         """Return partition → offset of the next fetch. Call it while no fetch is under way."""
@@ -149,9 +161,17 @@ class BatchConsumer(driver.Consumer):
             timeout = _DEFERRED_SECONDS
             active_partitions = {tp for tp in active_partitions if tp.topic not in deferred and tp not in stopped}
             if not active_partitions:
+                cast("_Thread", self._thread).still_here()
                 await asyncio.sleep(_DEFERRED_SECONDS)
                 return {}
-        return await super()._getmany(active_partitions, timeout)
+        try:
+            return await super()._getmany(active_partitions, timeout)
+        except KafkaError as error:
+            if not classify(error).permanent:
+                raise
+            cast("BatchTransport", self.transport).refused(error)
+            await asyncio.sleep(_DEFERRED_SECONDS)
+            return {}
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -441,6 +461,7 @@ class BatchTransport(driver.Transport):
 
     Attributes:
         deferred: returns the topics not to fetch at the moment.
+        refused: is called, in any thread, with a permanent error: the user may not use the group, or read a topic.
         stopped: returns the partitions not to fetch at the moment.
         prepare: called before partitions are sought; returns the topics that were created again, to be read from their start.
         sought: called after it; returns the partitions to be read from another offset than the committed one.
@@ -449,6 +470,7 @@ class BatchTransport(driver.Transport):
 
     Consumer = BatchConsumer
     deferred: Callable[[], set[str]]
+    refused: Callable[[BaseException], None]
     stopped: Callable[[], set[TP]]
     prepare: Callable[[], Awaitable[set[str]]]
     sought: Callable[[], Awaitable[dict[TP, int]]]
@@ -464,6 +486,10 @@ class BatchTransport(driver.Transport):
         self.stopped, self.prepare, self.sought = stopped, prepare, sought
 
 
+def _ignore(_error: BaseException) -> None:
+    """Do nothing."""
+
+
 async def _nothing_new() -> set[str]:
     return set()
 
@@ -472,13 +498,15 @@ async def _nothing_else() -> dict[TP, int]:
     return {}
 
 
-def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> BatchTransport:
-    """Make ``app`` consume batches; ``deferred`` returns the topics not to fetch at the moment."""
+def install(
+    app: faust.App, deferred: Callable[[], set[str]] = set, refused: Callable[[BaseException], None] = _ignore
+) -> BatchTransport:
+    """Make ``app`` consume batches; ``deferred`` and ``refused`` as in ``BatchTransport``."""
     header_names.install()
     fetch.install()
     _never_create_topics()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
-    transport.deferred, transport.alarms = deferred, FetchAlarms()
+    transport.deferred, transport.refused, transport.alarms = deferred, refused, FetchAlarms()
     transport.watched(set, _nothing_new, _nothing_else)
     app.transport = transport
     return transport

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pandas as pd
@@ -33,6 +34,7 @@ from stream_app.views.pulse import read_pulse
 from stream_app.views.quality import read_quality
 from stream_app.views.ranges import Custom, TimeRange
 from tests.support.fill import Shop, a_live_shop
+from tests.support.redis_servers import RedisServer
 
 PAGES = ("quality", "anomalies", "clean_orders", "report", "pipeline")
 NOW = time.time_ns() // 1_000_000
@@ -386,3 +388,20 @@ def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:
     assert [row[0] for row in read[1:]] == [f"'{text}" for text in texts[:4]] + ["'\t=1", f"'{texts[5]}", "'＝1", *texts[7:]]
     assert [int(row[1]) for row in read[1:]] == list(range(len(texts)))
     assert read[1][2] == datetime.fromtimestamp(0, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_a_redis_that_evicts_is_said_on_every_page_and_in_full_on_the_pipeline_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RedisServer(tmp_path) as server, server.client() as client:
+        Shop(client, "headrace", until=NOW // 1000, now_ms=NOW).announce()
+        monkeypatch.setenv("HEADRACE_REDIS", server.url)
+        server.configure(maxmemory_policy="allkeys-lfu", maxmemory="1gb")
+
+        assert "maxmemory-policy is allkeys-lfu" in words(open_page("quality"))
+        said = words(open_page("pipeline"))
+        for text in ("Figures may be wrong", "maxmemory-policy is allkeys-lfu", "of 1,074 MB", "appendonly", "none", "master"):
+            assert text in said
+        server.configure(maxmemory_policy="noeviction")
+        st.cache_resource.clear()
+        assert "Figures may be wrong" not in words(open_page("quality"))
