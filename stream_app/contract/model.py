@@ -56,7 +56,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One property of an entity, as ODCS declares it, and its cleaning steps."""
+    """One property of an entity, as ODCS declares it, and its cleaning steps. ``event_time``: it dates the records."""
 
     name: str
     type: LogicalType
@@ -66,6 +66,7 @@ class Field:
     clean: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    event_time: bool = False
 
     @property
     def personal(self) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from stream_app.contract.model import Contract, Severity
 from stream_app.counts.fields import segment_value
 from stream_app.judge.verdict import Verdict
+from stream_app.windows.as_of import UNKNOWN
 
 #: Shown instead of a personal value.
 MASK = "•••"
@@ -142,7 +143,7 @@ class Samples:
                     path=rule.path,
                     message=rule.message,
                     source=source,
-                    event_time=verdict.event_ms,
+                    event_time=_shown(verdict.event_ms),
                     segments=named,
                 )
             )
@@ -167,8 +168,12 @@ class Samples:
         record: Any = msgspec.Raw(mask(verdict.body or b"{}", self._personal))
         return CleanRecord(
             source=source,
-            event_time=verdict.event_ms,
+            event_time=_shown(verdict.event_ms),
             record=record,
             repairs=verdict.repairs,
             warnings=tuple(rule.id for rule in verdict.findings),
         )
+
+
+def _shown(event_ms: int) -> int | None:
+    return None if event_ms == UNKNOWN else event_ms

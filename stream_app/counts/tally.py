@@ -16,6 +16,7 @@ from stream_app.counts.samples import CLEAN_RECORDS, Samples
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import Verdict
+from stream_app.windows.as_of import UNKNOWN
 from stream_app.windows.calendar import milliseconds
 
 #: How a record ends, and the field that counts it.
@@ -36,9 +37,13 @@ class Tally:
         stream_ms: largest event time of a clean record, 0 when there is none.
     """
 
-    def __init__(self, contract: Contract, learned: int = 0) -> None:
-        """``learned``: values that the baseline in force was made of."""
+    def __init__(self, contract: Contract, learned: int = 0, *, applied_ms: int = 0) -> None:
+        """``learned``: values that the baseline in force was made of; ``applied_ms``: when a record without a time counts.
+
+        A batch is applied once, so that the clock may decide there.
+        """
         self.contract = contract
+        self._applied_ms = applied_ms
         self.minutes: dict[int, defaultdict[str, int]] = {}
         self.customers: dict[int, set[str]] = {}
         self.orders: dict[int, set[str]] = {}
@@ -106,6 +111,9 @@ class Tally:
     def _minutes(self, verdicts: Verdicts, indexes: list[int]) -> list[int]:
         """Return the minute of each record's event time, and note the largest event time."""
         name, as_of = self.contract.event_time, verdicts.as_of
+        if UNKNOWN in as_of:
+            self.stream_ms = max(self.stream_ms, *(verdicts.event_ms(index) for index in indexes))
+            return [self._minute(verdicts.event_ms(index)) for index in indexes]
         if name is None:
             self.stream_ms = max(self.stream_ms, *(as_of[index] for index in indexes))
             return [as_of[index] // _MINUTE_MS for index in indexes]
@@ -123,6 +131,9 @@ class Tally:
             else as_of[index] // _MINUTE_MS
             for index, moment in zip(indexes, moments, strict=True)
         ]
+
+    def _minute(self, event_ms: int) -> int:
+        return (self._applied_ms if event_ms == UNKNOWN else event_ms) // _MINUTE_MS
 
     def _count_clean(self, minute: int, rows: _Rows) -> None:
         """Count clean records of one minute that have neither finding nor repair."""
@@ -171,7 +182,7 @@ class Tally:
             self.samples.add(verdict, source, segments)
 
     def _count(self, verdict: Verdict, outcome: Outcome, segments: Mapping[str, Any], *, waited: bool = False) -> None:
-        minute = verdict.event_ms // _MINUTE_MS
+        minute = self._minute(verdict.event_ms)
         window = self._window(minute)
         window[PENDING if waited else RECEIVED] += -1 if waited else 1
         window[outcome] += 1

@@ -17,7 +17,7 @@ class Verdicts(Sequence[Verdict]):
 
     Attributes:
         bodies: canonical JSON by record; ``None`` where it is rejected.
-        as_of: the moment by which each was judged, in ms since the epoch.
+        as_of: the moment by which each was judged, in ms since the epoch; ``windows.as_of.UNKNOWN`` if nobody states it.
         marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came.
     """
 
@@ -85,7 +85,7 @@ class Verdicts(Sequence[Verdict]):
         return changed
 
     def event_ms(self, index: int) -> int:
-        """The event time of an unmarked record; its as-of time where it has none."""
+        """The event time of an unmarked record; its as-of time, which may be UNKNOWN, where it has none."""
         name = self.contract.event_time
         moment = self.column(name)[index] if name is not None else None
         return self.as_of[index] if moment is None else milliseconds(moment)
@@ -152,6 +152,7 @@ class Batch:
         dated: True for a record whose producer stated that moment; else it is the Kafka timestamp.
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
+        misdated: indexes of the records whose headers state a moment that is not valid.
     """
 
     partition: int
@@ -164,6 +165,7 @@ class Batch:
     dated: Sequence[bool]
     verdicts: Verdicts | None = None
     settled: Settled | None = None
+    misdated: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.offsets)

@@ -57,11 +57,12 @@ class Health:
         for partition in partitions:
             self._positions.pop((topic, partition), None)
 
-    def counted(self, records: int, waited_ms: float) -> None:
-        """Note that a batch is counted, ``waited_ms`` after its oldest record arrived in Kafka."""
+    def counted(self, records: int, waited_ms: float | None) -> None:
+        """Note that a batch is counted, ``waited_ms`` after its oldest record arrived in Kafka (None: unknown)."""
         self._records += records
-        self._batches += 1
-        self._waited_ms += max(0.0, waited_ms)
+        if waited_ms is not None:
+            self._batches += 1
+            self._waited_ms += max(0.0, waited_ms)
 
     def trouble(self, text: str) -> None:
         """Note what does not work at the moment."""

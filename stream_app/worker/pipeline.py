@@ -8,14 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stream_app.contract.compile import AS_OF_RULE
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled
 from stream_app.judge.lookups import lookup_rule_ids
-from stream_app.kafka.headers import read_as_of
+from stream_app.kafka.as_of import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
 from stream_app.store.changes import Changes
 from stream_app.store.writer import PartitionMoved
+from stream_app.windows.as_of import UNKNOWN, of_kafka
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
 
@@ -66,8 +68,8 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     offsets = [record.offset for record in records]
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
-    as_of, dated = read_as_of(records)
-    return Batch(partition, field, applied, records, offsets, sources, as_of, dated)
+    as_of, dated, misdated = read_as_of(records)
+    return Batch(partition, field, applied, records, offsets, sources, as_of, dated, misdated=misdated)
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
@@ -79,6 +81,8 @@ def judge(entity: Entity, batch: Batch) -> Batch:
     for index in oversized:
         rule = entity.contract.rules["record.oversized"]
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))
+    if batch.misdated:
+        verdicts = verdicts.with_findings({index: [entity.contract.rules[AS_OF_RULE]] for index in batch.misdated})
     return batch.with_verdicts(verdicts)
 
 
@@ -107,7 +111,7 @@ async def apply(entity: Entity, batch: Batch) -> None:
     settled = batch.settled or Settled(verdicts)
     baseline = entity.look_ups.baseline
     now = int(time.time() * 1000)
-    tally = Tally(entity.contract, baseline.learned if baseline is not None else 0)
+    tally = Tally(entity.contract, baseline.learned if baseline is not None else 0, applied_ms=now)
     tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
     changes = Changes(tally, now, applied=(batch.applied_field, batch.applied, last), references=dict(settled.references))
     for index in sorted(pending):
@@ -119,4 +123,5 @@ async def apply(entity: Entity, batch: Batch) -> None:
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
     health = entity.services.health
     health.move(entity.topics.raw, batch.partition, last, tally.stream_ms)
-    health.counted(len(batch), time.time() * 1000 - batch.records[0].timestamp)
+    sent = of_kafka(batch.records[0].timestamp)
+    health.counted(len(batch), None if sent == UNKNOWN else time.time() * 1000 - sent)

@@ -13,7 +13,8 @@ from stream_app.contract.model import Reference
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled, Verdicts
-from stream_app.kafka.headers import as_of, header
+from stream_app.kafka.as_of import as_of_pending
+from stream_app.kafka.headers import header
 from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
 from stream_app.store.changes import Changes
@@ -102,7 +103,7 @@ class WaitingRecords:
         topic_id = (header(record, TOPIC_ID) or b"").decode("ascii", "replace")
         return Waiting(
             record,
-            entity.judge.judge(record.value, as_of(record)),
+            entity.judge.judge(record.value, as_of_pending(record)),
             source,
             int(partition),
             int(offset),
@@ -236,11 +237,12 @@ class WaitingRecords:
             SettledAlready: some of them have been counted by another worker; nothing was changed.
         """
         entity = self.entity
-        tally = Tally(entity.contract)
+        now = int(time.time() * 1000)
+        tally = Tally(entity.contract, applied_ms=now)
         for one in records:
             outcome: Outcome = "rejected" if one.verdict.rejected else "clean"
             tally.add(one.verdict, outcome, one.source, waited=True, segments=segments[one.field])
-        changes = Changes(tally, int(time.time() * 1000), settle=[one.field for one in records])
+        changes = Changes(tally, now, settle=[one.field for one in records])
         changes.release = entity.look_ups.releases((one.verdict, one.source.encode()) for one in records)
         verdicts = self._verdicts(records)
         request = entity.look_ups.plan_own(verdicts)

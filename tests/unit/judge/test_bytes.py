@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_app.contract.compile import RECORD_RULES
+from stream_app.contract.compile import AS_OF_RULE, RECORD_RULES
 from stream_app.judge import Judge
 from tests.support.records import AS_OF, broken, encoded, judge_of, judged, order, shop
 
@@ -175,4 +175,5 @@ def test_what_an_unknown_field_holds_stops_nothing(value: str) -> None:
 def test_every_record_rule_has_a_case_here() -> None:
     assert set(RECORD_RULES) <= set(judge_of("built-in", "orders").contract.rules)
     source = Path(__file__).read_text("utf-8")
-    assert [rule for rule in RECORD_RULES if f'"{rule}"' not in source] == []
+    # ``record.asOf`` is about a header, which the judge does not see: tests/unit/worker/test_as_of.py.
+    assert [rule for rule in RECORD_RULES if f'"{rule}"' not in source and rule != AS_OF_RULE] == []
