@@ -10,10 +10,12 @@ from stream_app.contract.draft import NAME, Draft
 from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
-from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, unknown_fields
+from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, unknown_fields
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
+#: The rule that rejects late records, of contracts that wish so.
+LATE_RULE = "record.late"
 #: Rules on a record as a whole, before its fields are read: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.tombstone": (Dimension.COMPLETENESS, Severity.ERROR, "the record has no value (a tombstone)"),
@@ -63,6 +65,10 @@ def compile_contract(document: Document) -> Contract:
         # Only a rejected record costs the business something.
         costs = impact if severity is Severity.ERROR else None
         draft.add(Rule(rule_id, dimension, severity, "$", message, "record", impact=costs), draft.at)
+    late = rejects_late(draft, custom)
+    if late:
+        message = "the record came after the windows of its time were final"
+        draft.add(Rule(LATE_RULE, Dimension.TIMELINESS, Severity.ERROR, "$", message, "record", impact=impact), draft.at)
     properties = compile_fields(draft)
     roles = compile_roles(draft, custom)
     draft.key = roles.key
@@ -99,6 +105,7 @@ def compile_contract(document: Document) -> Contract:
         customer=roles.customer,
         order=roles.order,
         unknown_fields=unknown,
+        rejects_late=late,
     )
 
 

@@ -240,6 +240,7 @@ class Contract:
     customer: str | None = None
     order: str | None = None
     unknown_fields: Severity | None = Severity.WARNING
+    rejects_late: bool = False
 
     def field(self, name: str) -> Field:
         """Return the field ``name``; KeyError if the contract does not declare it."""

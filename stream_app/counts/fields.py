@@ -17,7 +17,9 @@ import msgspec
 
 #: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
 RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
-#: Not counters, and in the totals only (ms since the epoch): the largest event time of a clean record, and when the last
+#: Records that came after their window was final.
+LATE = "late"
+#: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
 
@@ -38,6 +40,7 @@ PLAIN = {
     PENDING: "pending",
     REPAIRED: "repaired",
     REVENUE: "revenue_minor",
+    LATE: "late",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
@@ -105,6 +108,8 @@ class SegmentCounts(msgspec.Struct, frozen=True):
 class Counts:
     """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
+    ``late``: records that came after their window was final; a window that has any was restated.
+
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
     counts. Windows hold segments, totals do not.
@@ -116,6 +121,7 @@ class Counts:
     pending: int = 0
     repaired: int = 0
     revenue_minor: int = 0
+    late: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)

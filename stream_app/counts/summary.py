@@ -22,7 +22,8 @@ class EntityTotals:
     """All-time counts of one entity. Always ``received = clean + rejected + pending``.
 
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
-    among clean records. ``known``: distinct clean records that others may refer to.
+    among clean records. ``known``: distinct clean records that others may refer to. ``late``: records that came after their
+    window was final.
     """
 
     received: int = 0
@@ -35,6 +36,7 @@ class EntityTotals:
     active_customers: int = 0
     orders: int = 0
     known: int = 0
+    late: int = 0
 
     @classmethod
     def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
@@ -50,6 +52,7 @@ class EntityTotals:
             active_customers=active_customers,
             orders=orders,
             known=known,
+            late=counts.late,
         )
 
 
@@ -127,6 +130,7 @@ def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, Ent
             "rejected": total.rejected,
             "pending": total.pending,
             "repaired": total.repaired,
+            "late": total.late,
             "findings": {rule: count for rule, count in sorted(total.findings.items()) if count > 0},
             "conformity": conformity(total.clean, total.rejected),
             "quality": {"score": measured.score, "dimensions": dict(measured.dimensions)},

@@ -10,6 +10,7 @@ from stream_app.contract.model import Contract, Rule
 from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
 from stream_app.windows.calendar import milliseconds
+from stream_app.windows.clock import PartitionClock, Timing
 
 
 class Verdicts(Sequence[Verdict]):
@@ -153,6 +154,8 @@ class Batch:
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
         misdated: indexes of the records whose headers state a moment that is not valid.
+        clock: of the partition: before step 1 as it was before these records, then as it is after them.
+        late: index → the end (s) of the windows that were final before a record that is late.
     """
 
     partition: int
@@ -166,6 +169,8 @@ class Batch:
     verdicts: Verdicts | None = None
     settled: Settled | None = None
     misdated: Sequence[int] = ()
+    clock: PartitionClock = field(default_factory=PartitionClock)
+    late: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -191,6 +196,10 @@ class Batch:
     def with_verdicts(self, verdicts: Verdicts) -> Batch:
         """Return the batch after step 1."""
         return replace(self, verdicts=verdicts, settled=None)
+
+    def with_timing(self, timing: Timing) -> Batch:
+        """Return the batch with the late ones of its records, and the clock after them."""
+        return replace(self, clock=timing.clock, late=timing.late)
 
     def with_settled(self, settled: Settled) -> Batch:
         """Return the batch after step 2."""

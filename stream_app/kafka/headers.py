@@ -9,6 +9,7 @@ from stream_app.names import (
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    LATE,
     REPAIRS,
     SOURCE,
     TOPIC_ID,
@@ -17,7 +18,7 @@ from stream_app.names import (
 
 Header = tuple[str, bytes | None]
 #: Headers of a raw record that its dead letter does not keep, because the worker writes its own.
-_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID})
+_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, LATE})
 
 
 class Record(Protocol):

@@ -22,7 +22,8 @@ class Changes:
 
     ``applied`` is (field of the partition, offset expected there, new last offset); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
-    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back.
+    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back, ``clock`` is (field of
+    the partition, its clock as text).
     """
 
     tally: Tally
@@ -33,6 +34,7 @@ class Changes:
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[tuple[str, str, bytes]] = field(default_factory=list)
+    clock: tuple[str, str] | None = None
 
     def keys(self, keys: Keys) -> list[str]:
         """Return the KEYS of ``apply.lua``."""
@@ -60,7 +62,7 @@ class Changes:
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
-        return found
+        return [*found, keys.clocks(entity)]
 
     def payload(self) -> bytes:
         """Return the ARGV of ``apply.lua``.
@@ -96,7 +98,8 @@ class Changes:
             "findings_kept": FINDINGS_KEPT,
             "clean": tally.samples.encoded_clean(),
             "clean_kept": CLEAN_KEPT,
-            "event_time": (EVENT_TIME, tally.stream_ms),
+            "clock": self.clock,
+            "event_time": EVENT_TIME,
             "applied_at": (APPLIED_AT, self.now_ms),
         }
         return pack({key: value for key, value in body.items() if value is not None})

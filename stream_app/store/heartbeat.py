@@ -13,6 +13,8 @@ from stream_app.windows.watermark import Progress
 
 #: A worker that has not reported for this long is gone (seconds).
 WORKER_GONE_AFTER = 15.0
+#: Seconds without a record after which a partition without unread records holds nothing back (Flink's ``withIdleness``).
+IDLE_AFTER = 5.0
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,8 +22,9 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         lag: entity → records in the worker's partitions of the raw topic that are not applied yet.
-        behind: the smallest event time (ms) that one of its partitions with unread records has reached; None if it has read
-            everything.
+        behind: the smallest event time (ms) that one of its partitions has reached, of those that are not idle; None if all
+            are. A partition is idle once it has nothing unread, and has had no record for ``IDLE_AFTER`` seconds.
+        reached: entity → partition → the event time (ms) that it has reached.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
         error: the failing step while the worker retries.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
@@ -35,6 +38,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     lag: Mapping[str, int] = {}
     behind: int | None = None
+    reached: Mapping[str, Mapping[int, int]] = {}
     assigned: int = msgspec.field(default=0, name="held")
     partitions: int = 0
     error: str | None = None

@@ -85,6 +85,10 @@ class Keys:
         """Hash: ``applied_field`` of a partition → last applied offset."""
         return f"{self.prefix}:applied"
 
+    def clocks(self, entity: str) -> str:
+        """Hash: ``applied_field`` of a partition → how far its time is, as ``windows.clock.PartitionClock`` writes it."""
+        return f"{self.prefix}:clocks:{entity}"
+
     def lookup_notes(self, applied_field: str) -> str:
         """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
 

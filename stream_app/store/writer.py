@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
+from stream_app.counts.fields import text
 from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes
@@ -17,6 +18,7 @@ from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
+from stream_app.windows.clock import PartitionClock
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -90,6 +92,11 @@ class Store:
         """Return the last applied offset of a partition (``keys.applied_field``); -1 before the first batch."""
         value = await self._redis.hget(self._keys.applied(), field)
         return -1 if value is None else int(value)
+
+    async def clock(self, entity: str, field: str) -> PartitionClock:
+        """Return how far the time of a partition is, as of what is applied."""
+        value = await self._redis.hget(self._keys.clocks(entity), field)
+        return PartitionClock() if value is None else PartitionClock.from_text(text(value))
 
     async def look_up(self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]) -> Found:
         """Look up references and claim unique ids, in one round trip.

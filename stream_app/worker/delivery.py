@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app.judge.batch import Batch
 from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.kafka.headers import dead_letter_headers
+from stream_app.kafka.headers import Header, dead_letter_headers
 from stream_app.kafka.outbox import Outbox, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
+from stream_app.names import AS_OF, LATE, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
+from stream_app.windows.as_of import to_header
 from stream_app.worker.entity import Entity
 
 
@@ -52,8 +53,9 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
         record, source, row = records[index], sources[index], clean[index]
         if index in pending:
             clean[index] = None
-            headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID)), (SOURCE, source)]
-            headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
+            headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID, LATE)), (SOURCE, source)]
+            headers.append((AS_OF, to_header(verdicts.as_of[index])))
+            headers += late_header(batch, index)
             if entity.topic_id:
                 headers.append((TOPIC_ID, entity.topic_id.encode()))
             outbox.add(topics.pending, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
@@ -61,11 +63,22 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
             clean[index] = None
             findings = findings_json(marked[index].findings)
             headers = dead_letter_headers(record, source, contract[1], findings, entity.services.settings.group)
+            headers += late_header(batch, index)
             outbox.add(topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
         else:
             if marked[index].findings:
                 row[3].append((WARNINGS, findings_json(marked[index].findings)))
             if marked[index].repairs:
                 row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
+    for index in batch.late:
+        row = clean[index]
+        if row is not None:
+            row[3].extend(late_header(batch, index))
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
     await outbox.send()
+
+
+def late_header(batch: Batch, index: int) -> list[Header]:
+    """Return the header of a record that is late; of any other, nothing."""
+    end = batch.late.get(index)
+    return [] if end is None else [(LATE, b"%d" % (end * 1000))]

@@ -20,6 +20,9 @@ from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.keys import applied_field, waiting_field
 from stream_app.store.writer import Store
+from stream_app.windows.clock import PartitionClock
+from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Finality
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
@@ -68,12 +71,24 @@ class Entity:
         self.judge = Judge(self.contract, services.settings.max_record_bytes)
         self.look_ups = LookUps(shop, name, known, notes_waiting=services.transactions is not None)
         self.contract_header = (CONTRACT, self.contract.name_and_version.encode())
+        self.finality = Finality(Grain.of(services.settings.anomaly_window), services.settings.window_grace)
+        #: Partition → the offset up to which it is applied, and its clock there.
+        self.clocks: dict[int, tuple[int, PartitionClock]] = {}
         #: Values that this worker has learned from since it started.
         self.learned = 0
 
     def applied_field(self, partition: int, topic_id: str | None = None) -> str:
         """The name under which the store keeps a partition's applied offset."""
         return applied_field(self.topics.raw, self.topic_id if topic_id is None else topic_id, partition)
+
+    async def clock(self, partition: int, applied: int) -> PartitionClock:
+        """Return the clock of a partition that is applied up to an offset."""
+        offset, clock = self.clocks.get(partition, (None, PartitionClock()))
+        if offset != applied:
+            field, store = self.applied_field(partition), self.services.store
+            clock = await self.retry("read the partition's time", lambda: store.clock(self.name, field))
+            self.clocks[partition] = applied, clock
+        return clock
 
     def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
         """The name under which the store registers a record that waits."""
@@ -82,6 +97,8 @@ class Entity:
     def forget(self, partitions: set[int]) -> None:
         """Read the positions of partitions afresh: they may have been elsewhere."""
         self.services.health.forget(self.topics.raw, partitions)
+        for partition in partitions:
+            self.clocks.pop(partition, None)
         if self.services.transactions is not None:
             self.services.transactions.forget(self.topics.raw, partitions)
             self.services.transactions.forget(self.topics.pending, partitions)

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stream_app.contract.compile import AS_OF_RULE
+from stream_app.contract.compile import AS_OF_RULE, LATE_RULE
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled
 from stream_app.judge.lookups import lookup_rule_ids
+from stream_app.judge.timing import timing
 from stream_app.kafka.as_of import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
 from stream_app.store.changes import Changes
@@ -69,11 +70,14 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
     as_of, dated, misdated = read_as_of(records)
-    return Batch(partition, field, applied, records, offsets, sources, as_of, dated, misdated=misdated)
+    clock = await entity.clock(partition, applied)
+    if position is None:
+        entity.services.health.move(topic, partition, applied, clock.reached)
+    return Batch(partition, field, applied, records, offsets, sources, as_of, dated, misdated=misdated, clock=clock)
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
-    """Step 1: the batch with a verdict on each record."""
+    """Step 1: the batch with a verdict on each record, and the late ones of them."""
     verdicts = entity.judge.judge_all([record.value for record in batch.records], list(batch.as_of))
     oversized = [
         index for index, record in enumerate(batch.records) if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED
@@ -83,7 +87,10 @@ def judge(entity: Entity, batch: Batch) -> Batch:
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))
     if batch.misdated:
         verdicts = verdicts.with_findings({index: [entity.contract.rules[AS_OF_RULE]] for index in batch.misdated})
-    return batch.with_verdicts(verdicts)
+    found = timing(batch.clock, verdicts, entity.finality)
+    if found.late and entity.contract.rejects_late:
+        verdicts = verdicts.with_findings({index: [entity.contract.rules[LATE_RULE]] for index in found.late})
+    return batch.with_verdicts(verdicts).with_timing(found)
 
 
 async def settle(entity: Entity, batch: Batch) -> Batch:
@@ -112,16 +119,19 @@ async def apply(entity: Entity, batch: Batch) -> None:
     baseline = entity.look_ups.baseline
     now = int(time.time() * 1000)
     tally = Tally(entity.contract, baseline.learned if baseline is not None else 0, applied_ms=now)
-    tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
+    tally.stream_ms = batch.clock.reached
+    tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments, batch.late)
     changes = Changes(tally, now, applied=(batch.applied_field, batch.applied, last), references=dict(settled.references))
     for index in sorted(pending):
         waiting = {"since": now, "decision": None, "rules": lookup_rule_ids(verdicts[index])}
         changes.wait.append((entity.waiting_field(batch.partition, batch.offsets[index]), json.dumps(waiting)))
     changes.learned = tally.learned()
     changes.release = list(settled.releases)
+    changes.clock = (batch.applied_field, batch.clock.to_text())
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
+    entity.clocks[batch.partition] = (last, batch.clock)
     health = entity.services.health
-    health.move(entity.topics.raw, batch.partition, last, tally.stream_ms)
+    health.move(entity.topics.raw, batch.partition, last, batch.clock.reached)
     sent = of_kafka(batch.records[0].timestamp)
     health.counted(len(batch), None if sent == UNKNOWN else time.time() * 1000 - sent)

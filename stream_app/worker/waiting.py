@@ -16,9 +16,10 @@ from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.kafka.as_of import as_of_pending
 from stream_app.kafka.headers import header
 from stream_app.kafka.transactions import Note
-from stream_app.names import SOURCE, TOPIC_ID
+from stream_app.names import LATE, SOURCE, TOPIC_ID
 from stream_app.store.changes import Changes
 from stream_app.store.writer import SettledAlready, WaitingState
+from stream_app.windows.as_of import of_header
 from stream_app.worker.delivery import send
 from stream_app.worker.entity import Entity
 
@@ -52,6 +53,7 @@ class Waiting:
         partition, offset: of the raw record.
         field: the name under which the store registers it.
         applied_field: the name under which the store keeps the applied offset of the raw partition.
+        late: the end (s) of the windows that were final before it; None if it was in time.
     """
 
     record: Any
@@ -62,6 +64,7 @@ class Waiting:
     field: str
     applied_field: str
     fetched: Fetched
+    late: int | None = None
 
     def with_findings(self, rules: Sequence[Any]) -> Waiting:
         """Return the record with further findings."""
@@ -110,6 +113,7 @@ class WaitingRecords:
             entity.waiting_field(int(partition), int(offset), topic_id),
             entity.applied_field(int(partition), topic_id),
             fetched,
+            _late(header(record, LATE)),
         )
 
     def forget(self, partitions: set[int]) -> None:
@@ -266,9 +270,16 @@ class WaitingRecords:
             [True] * len(records),
             verdicts,
             Settled(verdicts),
+            late={index: one.late for index, one in enumerate(records) if one.late is not None},
         )
 
     def _release(self, records: Sequence[Waiting]) -> None:
         for one in records:
             self._settled[id(one.record)] = one.record
             one.fetched.settled()
+
+
+def _late(value: bytes | None) -> int | None:
+    """Read the header that ``delivery`` wrote."""
+    end = of_header(value)
+    return None if end is None else end // 1000

@@ -18,6 +18,7 @@ from stream_app.judge.lookups import lookup_rule_ids
 from stream_app.kafka.as_of import read_as_of
 from stream_app.names import AS_OF
 from stream_app.windows.as_of import UNKNOWN
+from stream_app.windows.watermark import Finality
 from stream_app.worker.entity import Entity
 from stream_app.worker.pipeline import judge
 from tests.support.records import GOOD, encoded, order, shop
@@ -29,7 +30,7 @@ TODAY = "2026-11-29T11:59:00Z"
 
 def judged(entity: str, *records: Any) -> Batch:
     contract = shop("built-in").contracts[entity]
-    worker = cast("Entity", SimpleNamespace(contract=contract, judge=Judge(contract)))
+    worker = cast("Entity", SimpleNamespace(contract=contract, judge=Judge(contract), finality=Finality()))
     as_of, dated, misdated = read_as_of(records)
     offsets = range(len(records))
     return judge(worker, Batch(0, entity, -1, records, offsets, [b""] * len(records), as_of, dated, misdated=misdated))
@@ -60,7 +61,7 @@ def test_a_record_without_any_time_counts_when_it_is_applied() -> None:
     tally = Tally(shop("built-in").contracts["customers"], applied_ms=NOW + 120_000)
     tally.add_all(batch.judged, (), str)
     assert {minute * 60_000 - NOW: counts[RECEIVED] for minute, counts in tally.minutes.items()} == {0: 1, 120_000: 2}
-    assert tally.stream_ms == NOW
+    assert batch.clock.reached == NOW
     assert [finding.event_time for finding in tally.samples.findings] == [None]
 
 
