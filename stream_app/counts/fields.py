@@ -165,17 +165,16 @@ def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
     """Read a hash of counters, its fields ``str`` or ``bytes``. Times are left out, and so are segments unless wanted.
 
     Raises:
-        ValueError: a counter does not hold an integer; the message names the field.
+        ValueError: a counter does not hold an integer of 64 bits; the message names the field.
     """
     sums = _Sums()
     for raw_field, raw_number in raw.items():
         attribute, name, of = _split(raw_field)
         if not attribute or (of is not None and not segments):
             continue
-        try:
-            number = int(raw_number)
-        except (TypeError, ValueError):
-            raise ValueError(f"field {text(raw_field)} does not hold an integer") from None
+        number = integer(raw_number)
+        if number is None:
+            raise ValueError(f"field {text(raw_field)} does not hold an integer")
         if not number:
             continue
         if of is not None:
@@ -270,6 +269,19 @@ def capped(names: Iterable[str]) -> list[Capped]:
             if of != NONE:
                 found.setdefault((segment_field, of), {})[name] = segment(segment_field, what, OTHER)
     return [Capped(*of, beyond) for of, beyond in found.items()]
+
+
+#: The integers that Redis counts with.
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+
+def integer(raw: Any) -> int | None:
+    """Return the integer of 64 bits that a value of Redis holds; None if it holds anything else."""
+    try:
+        number = int(raw)
+    except (TypeError, ValueError):
+        return None
+    return number if _LEAST <= number <= _MOST else None
 
 
 def text(raw: Any) -> str:

@@ -84,7 +84,7 @@ def quality(contract: ContractSummary, received: int, findings: Mapping[str, int
     if not received or not rules:
         return Quality(None, dict.fromkeys(sorted(rules)))
     # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
-    shares = {name: max(0.0, 1 - found[name] / (received * rules[name])) for name in sorted(rules)}
+    shares = {name: min(1.0, max(0.0, 1 - found[name] / (received * rules[name]))) for name in sorted(rules)}
     weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
     return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
 
