@@ -122,6 +122,12 @@ def elapsed(ms: int | None, now_ms: int) -> str:
     return ago(ms, now_ms).removesuffix(" ago")
 
 
+def restated(late: int) -> str:
+    """Return a note on figures that late records have changed."""
+    records = "1 record" if late == 1 else f"{count(late)} records"
+    return f"Restated: {records} came after the windows of their time were final, and are counted here."
+
+
 def bar_name(seconds: int) -> str:
     """Return the length of a bar: ``5 minutes``, ``hour``, ``2 hours``, ``day``, ``week``."""
     for size, unit in ((7 * _DAY, "week"), (_DAY, "day"), (3_600, "hour"), (60, "minute")):

@@ -71,7 +71,7 @@ class RunningClock:
 
     __slots__ = ("_latest", "reached")
 
-    def __init__(self, clock: PartitionClock) -> None:
+    def __init__(self, clock: PartitionClock = PartitionClock()) -> None:
         self.reached = clock.reached
         self._latest = deque(clock.latest, LATEST)
 
