@@ -39,7 +39,7 @@ def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
 def rejects_late(draft: Draft, custom: dict[str, Any]) -> bool:
     """Return True if records that come after their windows are final are rejected; by default they correct the figures."""
     value = custom.get("late", "accept")
-    if value not in {"accept", "reject"}:
+    if value not in ("accept", "reject"):
         raise draft.error((*draft.at, "customProperties"), f"late is {value!r}; use accept or reject")
     if value == "reject" and "eventTime" not in custom:
         raise draft.error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule
@@ -58,6 +59,10 @@ class Verdicts(Sequence[Verdict]):
         self._set(index, values, body)
 
     def _set(self, index: int, values: dict[str, Any] | None, body: bytes | None) -> None:
+        name = self.contract.event_time
+        if values is not None and name is not None and (moment := values[name]) is not None and moment.tzinfo is not UTC:
+            # pydantic's zone is an object of its own: it makes each comparison with the column's others a call of Python.
+            values = values | {name: moment.replace(tzinfo=UTC)}
         self.bodies[index], self._rows[index] = body, self.kind.row(values)
         for name, column in self._columns.items():
             column[index] = None if values is None else values[name]

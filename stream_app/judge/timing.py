@@ -33,25 +33,35 @@ def timing(clock: PartitionClock, verdicts: Verdicts, finality: Finality) -> Tim
 def _quick(clock: PartitionClock, verdicts: Verdicts, column: Sequence[Any], finality: Finality) -> Timing | None:
     """Return the times of a batch in which no record is late and none leaps; None if that needs a look at each."""
     as_of, bodies = verdicts.as_of, verdicts.bodies
-    dated: Sequence[datetime] = column
     others: list[int] = []
+    # Records that are rejected for their date count at their as-of moment.
     early = [one.event_ms for one in verdicts.marked.values() if one.body is None and one.event_ms != UNKNOWN]
-    if None in bodies or None in column:
+    try:
+        newest, oldest = max(column), min(column)
+        at = _last_index(column, newest)
+    except TypeError:
+        newest = None
+    if newest is None or bodies[at] is None:
         kept = [(moment, at) for moment, at, body in zip(column, as_of, bodies, strict=True) if body is not None]
         dated = [moment for moment, _ in kept if moment is not None]
         others = [at for moment, at in kept if moment is None and at != UNKNOWN]
-    if not dated:
-        return None
-    newest = max(dated)
+        if not dated:
+            return None
+        newest, oldest = max(dated), min(dated)
+        at = _last_index(column, newest)
     top = milliseconds(newest)
-    at = next(index for index in range(len(column) - 1, -1, -1) if column[index] is newest)
     if as_of[at] != UNKNOWN and top > as_of[at]:
         return None
     top = max([top, *others])
-    bottom = min([milliseconds(min(dated)), *others, *early])
+    bottom = min([milliseconds(oldest), *others, *early])
     if not clock.takes(top) or bottom < finality.end(max(top, clock.reached)) * 1000:
         return None
     return Timing(clock.moved(top, _last(verdicts, column)))
+
+
+def _last_index(column: Sequence[Any], moment: datetime) -> int:
+    """Return the last index of this very object."""
+    return next(index for index in range(len(column) - 1, -1, -1) if column[index] is moment)
 
 
 def _last(verdicts: Verdicts, column: Sequence[Any]) -> list[int]:
