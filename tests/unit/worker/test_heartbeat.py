@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from stream_app.worker import health as module
 from stream_app.worker.health import Health, HeartbeatPublisher
 
 TOPICS = {"orders": "orders", "customers": "customers"}
@@ -33,7 +32,7 @@ class Consumer:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic clock; a test moves it."""
     at = [1_000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr("stream_app.worker.health.time.monotonic", lambda: at[0])
     return at
 
 
