@@ -21,6 +21,7 @@ from stream_app.judge.baseline import WEEK_MS, Baseline
 from stream_app.judge.batch import Batch, Verdicts
 from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.timing import timing
+from stream_app.position import Position
 from stream_app.store.memory import MemoryBaseline, MemoryStore
 from stream_app.windows.calendar import moment
 from stream_app.windows.clock import PartitionClock
@@ -110,7 +111,7 @@ class EntityCheck:
         batch = Batch(
             partition=0,
             applied_field=self.contract.entity,
-            applied=first - 1,
+            position=Position(first - 1),
             records=records,
             offsets=numbers,
             sources=[b"%d" % number for number in numbers],

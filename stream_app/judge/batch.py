@@ -10,6 +10,7 @@ from typing import Any
 from stream_app.contract.model import Contract, Rule
 from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
+from stream_app.position import Position
 from stream_app.windows.calendar import milliseconds
 from stream_app.windows.clock import PartitionClock, Timing
 
@@ -90,6 +91,18 @@ class Verdicts(Sequence[Verdict]):
             changed.marked[index], changed.bodies[index] = verdict, verdict.body
         return changed
 
+    def replaced(self, found: Mapping[int, Verdict]) -> Verdicts:
+        """Return these verdicts with others at some indexes."""
+        changed = Verdicts(self.contract, self.as_of)
+        changed.marked = {index: verdict for index, verdict in self.marked.items() if index not in found}
+        changed.fill(list(self._rows), self.bodies.copy())
+        for index, verdict in found.items():
+            if verdict.body is None or verdict.values is None or verdict.findings or verdict.repairs:
+                changed.put(index, verdict)
+            else:
+                changed.put_clean(index, verdict.values, verdict.body)
+        return changed
+
     def event_ms(self, index: int) -> int:
         """The event time of an unmarked record; its as-of time, which may be UNKNOWN, where it has none."""
         name = self.contract.event_time
@@ -150,7 +163,7 @@ class Batch:
     Attributes:
         partition: of the raw topic.
         applied_field: the name under which the store keeps the partition's applied offset.
-        applied: the offset up to which the partition was applied when the batch was taken; -1 before the first record.
+        position: where the partition stood when the batch was taken.
         records: as they were fetched: ``offset``, ``key``, ``value``, ``headers``, ``timestamp``.
         offsets: by record.
         sources: ``topic:partition:offset`` by record, the ``headrace.source`` of all that becomes of it.
@@ -161,11 +174,14 @@ class Batch:
         misdated: indexes of the records whose headers state a moment that is not valid.
         clock: of the partition: before step 1 as it was before these records, then as it is after them.
         late: index → the end (s) of the windows that were final before a record that is late.
+        delivered: indexes of the records that were delivered before, so that they are only counted.
+        topic_id: of the raw topic; empty where the broker gives none.
+        asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
     """
 
     partition: int
     applied_field: str
-    applied: int
+    position: Position
     records: Sequence[Any]
     offsets: Sequence[int]
     sources: Sequence[bytes]
@@ -176,6 +192,9 @@ class Batch:
     misdated: Sequence[int] = ()
     clock: PartitionClock = field(default_factory=PartitionClock)
     late: Mapping[int, int] = field(default_factory=dict)
+    delivered: frozenset[int] = frozenset()
+    topic_id: str = ""
+    asked: tuple[Any, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -206,6 +225,10 @@ class Batch:
         """Return the batch with the late ones of its records, and the clock after them."""
         return replace(self, clock=timing.clock, late=timing.late)
 
-    def with_settled(self, settled: Settled) -> Batch:
+    def with_settled(self, settled: Settled, delivered: frozenset[int] = frozenset()) -> Batch:
         """Return the batch after step 2."""
-        return replace(self, settled=settled)
+        return replace(self, settled=settled, delivered=delivered)
+
+    def with_answer(self, request: Any, found: Any) -> Batch:
+        """Return the batch with what step 2 asked and was answered."""
+        return replace(self, asked=(request, found))

@@ -17,6 +17,7 @@ from stream_app.judge.batch import Batch
 from stream_app.judge.lookups import lookup_rule_ids
 from stream_app.kafka.as_of import read_as_of
 from stream_app.names import AS_OF
+from stream_app.position import Position
 from stream_app.windows.as_of import UNKNOWN
 from stream_app.windows.watermark import Finality
 from stream_app.worker.entity import Entity
@@ -33,7 +34,7 @@ def judged(entity: str, *records: Any) -> Batch:
     worker = cast("Entity", SimpleNamespace(contract=contract, judge=Judge(contract), finality=Finality()))
     as_of, dated, misdated = read_as_of(records)
     offsets = range(len(records))
-    return judge(worker, Batch(0, entity, -1, records, offsets, [b""] * len(records), as_of, dated, misdated=misdated))
+    return judge(worker, Batch(0, entity, Position(), records, offsets, [b""] * len(records), as_of, dated, misdated=misdated))
 
 
 def record(value: bytes, timestamp: int, *headers: tuple[str, bytes | None]) -> Any:
