@@ -29,8 +29,9 @@ from stream_app.views.pulse import read_pulse, read_status
 from stream_app.views.quality import read_quality
 from stream_app.views.ranges import Custom, TimeRange
 from stream_app.windows.as_of import is_shown
+from stream_app.windows.grain import Grain
 from tests.support.examples import examples
-from tests.support.stored import NOON, PREFIX, Anything, StoredOnly
+from tests.support.stored import KEYS, NOON, PREFIX, Anything, StoredOnly
 
 RANGES = [*TimeRange, Custom(NOON - 3_600, NOON), Custom(0, 60), Custom(253_370_764_740, 253_370_764_800)]
 
@@ -88,3 +89,17 @@ def test_anything_stored_can_be_read_or_is_refused(reader: str, seed: int, texts
 def test_an_address_with_any_range_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert Custom.parse(text).value
+
+
+def test_a_range_with_late_records_is_restated() -> None:
+    keys = Anything(0, texts=False).shop()
+    for key in [key for key in keys if ":win:" in key or ":wins:" in key or ":total:" in key]:
+        del keys[key]
+    start = str(NOON - 3_600)
+    keys[KEYS.total("orders")] = {"in": "9", "clean": "9", "late": "4", "et": str(NOON * 1000)}
+    keys[KEYS.windows("orders", Grain.HOUR)] = [start]
+    keys[f"{KEYS.window_stem('orders', Grain.HOUR)}{start}"] = {"in": "9", "clean": "9", "late": "3"}
+    assert read_overview(queries(keys), TimeRange.LAST_DAY).late == 3
+    assert read_overview(queries(keys), TimeRange.ALL).late == 4
+    assert read_quality(queries(keys), TimeRange.LAST_DAY).late == 3
+    assert read_status(queries(keys))["entities"]["orders"]["late"] == 4
