@@ -48,6 +48,11 @@ def read_as_of(records: Sequence[Record]) -> AsOf:
     return AsOf(moments, [moment is not None for moment in stated], invalid)
 
 
+def as_of(record: Record) -> int:
+    """Return the as-of moment of one record, in ms; UNKNOWN if nobody states it."""
+    return read_as_of([record]).moments[0]
+
+
 def as_of_pending(record: Record) -> int:
     """Return the as-of moment of a record of a pending topic, as the worker that judged it wrote it down."""
     for name, value in record.headers:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
-
-from stream_app.kafka.producer import Producer
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.heartbeat import IDLE_AFTER, Heartbeat, Problem
 from stream_app.store.writer import Store
-
-#: Seconds that a broker may take to say how many partitions there are.
-_ANSWER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +26,10 @@ class Position:
     applied: int
     reached: int = 0
     moved_at: float | None = None
+
+
+#: The part of an entity in the subject of a problem: a partition, or its waiting records.
+_PART = re.compile(r"[\[.]")
 
 
 class Health:
@@ -97,8 +94,12 @@ class Health:
         return next((f"{one.subject}: {one.text}" if one.subject else one.text for one in self.problems()), None)
 
     def stopped(self) -> set[str]:
-        """Return the entities that a permanent error has stopped."""
-        return {re.split(r"[\[.]", one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+        """Return the entities that a permanent error has stopped, in whole or in part."""
+        return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+
+    def blocked(self) -> set[str]:
+        """Return the entities whose records cannot be worked on: a permanent error has stopped one of their lanes."""
+        return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped and _PART.search(one.subject)}
 
     def note(self, subject: str, text: str | None) -> None:
         """Show what the worker does beside the stream, such as "restoring 37 %"; None: it has ended."""
@@ -120,10 +121,19 @@ class Health:
         return rate, latency
 
 
+class WatchesTopics(Protocol):
+    """Who watches the topics; ``worker.topics.TopicWatch`` does."""
+
+    @property
+    def partitions(self) -> Mapping[str, int]:
+        """Raw topic → number of its partitions."""
+
+
 class HeartbeatPublisher:
     """Publishes the health of one worker every second.
 
-    ``topics``: entity → raw topic; ``consumer`` gives Faust's; ``clocked``: the entities whose records carry an event time.
+    ``topics``: entity → raw topic; ``consumer`` gives Faust's; ``watch`` knows the topics (``worker.topics.TopicWatch``);
+    ``clocked``: the entities whose records carry an event time.
     """
 
     def __init__(
@@ -132,10 +142,11 @@ class HeartbeatPublisher:
         health: Health,
         topics: Mapping[str, str],
         consumer: Callable[[], Any],
+        watch: WatchesTopics,
         clocked: Collection[str] = (),
     ) -> None:
         self._worker, self._health, self._topics, self._consumer = worker, health, topics, consumer
-        self._clocked = frozenset(clocked)
+        self._watch, self._clocked = watch, frozenset(clocked)
         self._started = time.time()
 
     def lag(self) -> dict[str, int]:
@@ -178,7 +189,7 @@ class HeartbeatPublisher:
                     applied = (consumer.committed_offset(tp) or 0) - 1 if position is None else position.applied
                     yield entity, tp.partition, consumer.lag(tp, applied)
 
-    async def publish(self, store: Store, producer: Producer) -> None:
+    async def publish(self, store: Store) -> None:
         """Publish the health; while the store is away, nothing."""
         rate, latency = self._health.rates()
         error = self._health.error
@@ -194,7 +205,7 @@ class HeartbeatPublisher:
             behind=self.behind(),
             reached=self.reached(),
             assigned=sum(1 for _ in self._lags()),
-            partitions=await _partitions(producer, self._topics.values()),
+            partitions=sum(self._watch.partitions.get(topic, 0) for topic in self._topics.values()),
             error=error,
             state="stopped" if stopped else "retrying" if error else "running",
             problems=self._health.problems(),
@@ -203,11 +214,3 @@ class HeartbeatPublisher:
         )
         with contextlib.suppress(*UNAVAILABLE):
             await store.beat(heartbeat)
-
-
-async def _partitions(producer: Producer, topics: Iterable[str]) -> int:
-    """The partitions of all raw topics; 0 while no broker answers."""
-    try:
-        return sum([len(await asyncio.wait_for(producer.current.partitions_for(topic), _ANSWER)) for topic in topics])
-    except (KafkaError, OSError, TimeoutError):
-        return 0

@@ -120,6 +120,10 @@ class WaitingRecords:
             late_end(record),
         )
 
+    def copies(self) -> list[tuple[int, Any]]:
+        """Return the records as they stand in the pending topic, each with its partition there."""
+        return [(one.fetched.partition, one.record) for one in self._records]
+
     def forget(self, partitions: set[int]) -> None:
         """Drop what came from partitions that are not ours any more; their new owner reads it again."""
         self._records = [one for one in self._records if one.fetched.partition not in partitions]

@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def publisher(health: Health, lags: dict[tuple[str, int], int]) -> HeartbeatPublisher:
-    return HeartbeatPublisher("w", health, TOPICS, lambda: Consumer(lags), ["orders"])
+    return HeartbeatPublisher("w", health, TOPICS, lambda: Consumer(lags), SimpleNamespace(partitions={}), ["orders"])
 
 
 def test_partitions_hold_the_stream_back_until_they_are_idle(clock: list[float]) -> None:
