@@ -26,6 +26,8 @@ INCIDENT_STATE = "headrace.incident.state"
 TOPIC_ID = "headrace.topic_id"
 #: As-of time, the moment for which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
 AS_OF = "headrace.as_of"
+#: On a record that came after the windows of its time were final: the end of the final windows, in ms since the epoch.
+LATE = "headrace.late"
 #: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
 TRUNCATED = "headrace.truncated"
 TRUNCATED_KEY = "headrace.truncated.key"

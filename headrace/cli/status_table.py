@@ -89,7 +89,9 @@ def _losses(status: Mapping[str, Any]) -> list[Text]:
 
 def _entities(status: Mapping[str, Any]) -> Table:
     grid = _grid("records")
-    names = ("in", "clean", "rejected", "pending", "repaired")
+    names = ["in", "clean", "rejected", "pending", "repaired"]
+    if any(row["late"] for row in status["entities"].values()):
+        names.append("late")
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
     for entity, row in status["entities"].items():

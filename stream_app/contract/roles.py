@@ -9,7 +9,9 @@ from stream_app.contract.draft import Draft
 from stream_app.contract.formats import currencies
 from stream_app.contract.model import Revenue, Severity
 
-SCHEMA_PROPERTIES = ("recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "businessImpact")
+SCHEMA_PROPERTIES = (
+    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "businessImpact",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,18 @@ def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
     if value not in list(Severity):
         raise draft.error((*draft.at, "customProperties"), f"unknownFields is {value!r}; use error, warning, info or ignore")
     return Severity(value)
+
+
+def rejects_late(draft: Draft, custom: dict[str, Any]) -> bool:
+    """Return True if records that come after their windows are final are rejected; by default they correct the figures."""
+    value = custom.get("late", "accept")
+    if value not in ("accept", "reject"):
+        raise draft.error((*draft.at, "customProperties"), f"late is {value!r}; use accept or reject")
+    if value == "reject" and "eventTime" not in custom:
+        raise draft.error(
+            (*draft.at, "customProperties"), "late is reject, but no record can be late without an eventTime; name one"
+        )
+    return bool(value == "reject")
 
 
 def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:

@@ -22,7 +22,8 @@ class EntityTotals:
     """All-time counts of one entity. Always ``received = clean + rejected + pending``.
 
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
-    among clean records. ``known``: distinct clean records that others may refer to.
+    among clean records. ``known``: distinct clean records that others may refer to. ``late``: records that came after their
+    window was final.
     """
 
     received: int = 0
@@ -35,6 +36,7 @@ class EntityTotals:
     active_customers: int = 0
     orders: int = 0
     known: int = 0
+    late: int = 0
 
     @classmethod
     def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
@@ -50,6 +52,7 @@ class EntityTotals:
             active_customers=active_customers,
             orders=orders,
             known=known,
+            late=counts.late,
         )
 
 
@@ -81,7 +84,7 @@ def quality(contract: ContractSummary, received: int, findings: Mapping[str, int
     if not received or not rules:
         return Quality(None, dict.fromkeys(sorted(rules)))
     # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
-    shares = {name: max(0.0, 1 - found[name] / (received * rules[name])) for name in sorted(rules)}
+    shares = {name: min(1.0, max(0.0, 1 - found[name] / (received * rules[name]))) for name in sorted(rules)}
     weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
     return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
 
@@ -127,6 +130,7 @@ def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, Ent
             "rejected": total.rejected,
             "pending": total.pending,
             "repaired": total.repaired,
+            "late": total.late,
             "findings": {rule: count for rule, count in sorted(total.findings.items()) if count > 0},
             "conformity": conformity(total.clean, total.rejected),
             "quality": {"score": measured.score, "dimensions": dict(measured.dimensions)},

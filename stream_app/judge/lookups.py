@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from stream_app.contract.compile import AS_OF_RULE
 from stream_app.contract.model import Contract, Rule, Shop
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Note, Settled, Verdicts
@@ -29,6 +30,8 @@ from stream_app.judge.verdict import Verdict
 _REMEMBERED = 1_000_000
 #: Kinds of rules that only a look-up can find broken.
 _LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
+#: Rules about the headers of the raw record, which the pending record has not.
+_OF_THE_RAW_RECORD = frozenset({AS_OF_RULE})
 _NOTHING = Known()
 
 #: (entity, True if its fields are kept too) → id → what is known of it.
@@ -343,5 +346,5 @@ def lookup_rule_ids(verdict: Verdict) -> list[str]:
 
 
 def is_looked_up(rule: Rule) -> bool:
-    """True for a rule that only a look-up can find broken."""
-    return rule.kind in _LOOKED_UP
+    """True for a rule that judging a pending record would not find broken: only a look-up, or the raw record's headers, can."""
+    return rule.kind in _LOOKED_UP or rule.id in _OF_THE_RAW_RECORD

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from stream_app.names import (
-    AS_OF,
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    LATE,
     NULL_KEY,
     REPAIRS,
     SOURCE,
@@ -20,7 +20,7 @@ from stream_app.names import (
 
 Header = tuple[str, bytes | None]
 #: Headers of a raw record that its dead letter does not keep, because the worker writes its own.
-_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, TIMESTAMP, NULL_KEY})
+_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, LATE, TIMESTAMP, NULL_KEY})
 
 
 class Record(Protocol):
@@ -91,45 +91,6 @@ def original(record: Record) -> Record:
     return Original(record.offset, timestamp, key, record.value, headers)
 
 
-def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:
-    """Return the as-of moment of each record, in ms, and true for each that its producer dated with a header.
-
-    A record without a valid header is judged as of its Kafka timestamp.
-    """
-    # Most records have this header alone, and many the same moment: each distinct header is parsed once.
-    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
-    distinct = set(pairs)
-    known = {pair: moment for pair in distinct if pair is not None and (moment := _moment(*pair)) is not None}
-    if len(known) == len(distinct):
-        return list(map(known.__getitem__, pairs)), [True] * len(pairs)  # type: ignore[arg-type]  # None is not in it
-    found = [
-        known.get(pair) if pair is not None else _first_moment(headers) if (headers := record.headers) else None
-        for pair, record in zip(pairs, records, strict=True)
-    ]
-    moments = [max(0, record.timestamp) if moment is None else moment for moment, record in zip(found, records, strict=True)]
-    return moments, [moment is not None for moment in found]
-
-
-def as_of(record: Record) -> int:
-    """Return the as-of moment of one record, in ms: its header, else its Kafka timestamp."""
-    moment = _first_moment(record.headers)
-    return max(0, record.timestamp) if moment is None else moment
-
-
-def _first_moment(headers: Sequence[Header]) -> int | None:
-    """Return the moment of the first valid as-of header."""
-    for name, value in headers:
-        moment = _moment(name, value)
-        if moment is not None:
-            return moment
-    return None
-
-
-def _moment(name: str, value: bytes | None) -> int | None:
-    """Return the moment in a header if it is a valid as-of header."""
-    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
-
-
 def dead_letter_headers(record: Record, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
     """Return the record's own headers, then Headrace's, then those that redrive tools read (Kafka Connect, Spring Kafka).
 
@@ -157,5 +118,5 @@ def dead_letter_headers(record: Record, source: bytes, contract: bytes, findings
         ("kafka_dlt-original-topic", topic),
         ("kafka_dlt-original-partition", int(partition).to_bytes(4, "big")),
         ("kafka_dlt-original-offset", int(offset).to_bytes(8, "big")),
-        ("kafka_dlt-original-timestamp", max(0, record.timestamp).to_bytes(8, "big")),
+        ("kafka_dlt-original-timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
     ]

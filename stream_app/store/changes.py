@@ -25,7 +25,7 @@ class Changes:
     ``applied`` is (field of the partition, position expected there, new position); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
     ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back. ``settled_at`` is
-    (``settled_field``, its new value).
+    (``settled_field``, its new value), ``clock`` (field of the partition, its clock as text).
 
     Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
     offset, and ``claims``, (rule, ids, holders) of keys whose records are known to have been delivered clean.
@@ -39,6 +39,7 @@ class Changes:
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[tuple[str, str, bytes]] = field(default_factory=list)
+    clock: tuple[str, str] | None = None
     settled_at: tuple[str, str] | None = None
     counted: list[tuple[int, bytes]] = field(default_factory=list)
     claims: list[tuple[str, Sequence[str], Sequence[bytes]]] = field(default_factory=list)
@@ -70,7 +71,7 @@ class Changes:
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
-        return found
+        return [*found, keys.clocks(entity)]
 
     def payload(self) -> dict[str, Any]:
         """Return the ARGV of ``apply.lua``.
@@ -111,7 +112,8 @@ class Changes:
             "findings_kept": FINDINGS_KEPT,
             "clean": tally.samples.encoded_clean(),
             "clean_kept": CLEAN_KEPT,
-            "event_time": (EVENT_TIME, tally.stream_ms),
+            "clock": self.clock,
+            "event_time": EVENT_TIME,
             "applied_at": (APPLIED_AT, self.now_ms),
         }
         return {key: value for key, value in body.items() if value is not None}

@@ -126,6 +126,10 @@ class Keys:
         """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
+    def clocks(self, entity: str) -> str:
+        """Hash: ``applied_field`` of a partition → how far its time is, as ``windows.clock.PartitionClock`` writes it."""
+        return f"{self.prefix}:clocks:{entity}"
+
     def lost(self) -> str:
         """Hash: ``applied_field`` of a partition of a raw or pending topic → JSON of what it lost (``losses.Loss``)."""
         return f"{self.prefix}:lost"

@@ -25,6 +25,7 @@ from stream_app.store.ownership import OwnershipStore
 from stream_app.store.scripts import load_guarded, pack
 from stream_app.store.server import ServerFacts
 from stream_app.store.server_check import EvictionStore
+from stream_app.windows.clock import PartitionClock
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -134,6 +135,11 @@ class Store:
     async def positions(self, fields: Sequence[str]) -> list[Position]:
         """Return where partitions stand (``keys.applied_field``)."""
         return [Position.parse(raw) for raw in await self._redis.hmget(self._keys.applied(), fields)] if fields else []
+
+    async def clock(self, entity: str, field: str) -> PartitionClock:
+        """Return how far the time of a partition is, as of what is applied."""
+        value = await self._redis.hget(self._keys.clocks(entity), field)
+        return PartitionClock() if value is None else PartitionClock.from_text(text(value))
 
     async def look_up(
         self, entity: str, applied: tuple[str, Position] | None, wanted: list[Wanted], claims: list[Claim]

@@ -88,7 +88,8 @@ class HeadraceApp:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.watch)
+        clocked = [entity for entity, contract in shop.contracts.items() if contract.event_time]
+        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.watch, clocked)
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 

@@ -15,12 +15,13 @@ from stream_app.judge.verdict import Verdict, findings_json, repairs_json
 from stream_app.kafka.headers import Header, dead_letter_headers, header_in
 from stream_app.kafka.outbox import Outbox, Refused, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, NULL_KEY, REPAIRS, SOURCE, TIMESTAMP, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.names import AS_OF, LATE, NULL_KEY, REPAIRS, SOURCE, TIMESTAMP, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.windows.as_of import to_header
 from stream_app.worker.entity import Entity
 
 log = logging.getLogger("headrace.worker")
 #: Headers of a raw record that its pending record does not keep, because the worker writes its own.
-_PENDING_HEADERS = frozenset({SOURCE, AS_OF, TOPIC_ID, TIMESTAMP, NULL_KEY})
+_PENDING_HEADERS = frozenset({SOURCE, AS_OF, TOPIC_ID, TIMESTAMP, NULL_KEY, LATE})
 
 
 class Delivered(NamedTuple):
@@ -101,13 +102,22 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
         # A store that is rebuilt from the clean topic needs to know it.
         for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
             if row is not None and dated:
-                row[3].append((AS_OF, b"%d" % moment))
+                row[3].append((AS_OF, to_header(moment)))
+    for index in batch.late:
+        if (row := clean[index]) is not None:
+            row[3].extend(_late(batch, index))
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
 
 
 def _renewed(entity: Entity, batch: Batch) -> list[Header]:
     """The id of the raw topic, where it is not the first of its name: it has the offsets of that one once more."""
     return [(TOPIC_ID, batch.topic_id.encode())] if batch.topic_id != entity.first_topic_id else []
+
+
+def _late(batch: Batch, index: int) -> list[Header]:
+    """The header of a record that is late; of any other, nothing."""
+    end = batch.late.get(index)
+    return [] if end is None else [(LATE, b"%d" % (end * 1000))]
 
 
 def _notes(verdict: Verdict) -> list[Header]:
@@ -124,7 +134,7 @@ def _pending(entity: Entity, batch: Batch, index: int) -> Row:
     """A record that waits."""
     record, verdicts = batch.records[index], batch.judged
     headers = [*((n, v) for n, v in record.headers if n not in _PENDING_HEADERS), (SOURCE, batch.sources[index])]
-    headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
+    headers += [(AS_OF, to_header(verdicts.as_of[index])), *_late(batch, index)]
     if entity.topic_id:
         headers.append((TOPIC_ID, entity.topic_id.encode()))
     if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
@@ -137,7 +147,7 @@ def _dead_letter(entity: Entity, batch: Batch, index: int) -> Row:
     record, findings = batch.records[index], findings_json(batch.judged[index].findings)
     group = entity.services.settings.group
     headers = dead_letter_headers(record, batch.sources[index], entity.contract_header[1], findings, group)
-    return record.key, record.value, record.timestamp, [*headers, *_renewed(entity, batch)]
+    return record.key, record.value, record.timestamp, [*headers, *_late(batch, index), *_renewed(entity, batch)]
 
 
 def _refuse(entity: Entity, batch: Batch, refused: Sequence[Refused]) -> Batch:

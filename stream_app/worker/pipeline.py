@@ -7,16 +7,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from stream_app.contract.compile import AS_OF_RULE, LATE_RULE
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled
-from stream_app.kafka.headers import read_as_of
+from stream_app.judge.timing import timing
+from stream_app.kafka.as_of import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
 from stream_app.store.changes import Changes
 from stream_app.store.writer import PartitionMoved, StoreChanged
+from stream_app.windows.as_of import UNKNOWN, of_kafka
+from stream_app.windows.clock import Timing
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
-from stream_app.worker.outcomes import Outcome, verdicts_of
+from stream_app.worker.outcomes import Outcome, late_end, verdicts_of
 from stream_app.worker.registration import registration
 
 log = logging.getLogger("headrace.worker")
@@ -68,8 +72,12 @@ async def process(
 async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     """Return the batch of those records that are not applied yet: the others were delivered and counted before."""
     topic, field = entity.topics.raw, entity.applied_field(partition)
-    level = entity.levels.get(partition) or await entity.services.level(entity, partition)
-    applied = level.position.applied
+    while True:
+        level = entity.levels.get(partition) or await entity.services.level(entity, partition)
+        applied = level.position.applied
+        clock = await entity.clock(partition, applied)
+        if entity.levels.get(partition) is level:
+            break
     if records and records[0].offset <= applied:
         records = [record for record in records if record.offset > applied]
     if level.counted is not None:
@@ -77,12 +85,15 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     offsets = [record.offset for record in records]
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
-    as_of, dated = read_as_of(records)
-    return Batch(partition, field, level.position, records, offsets, sources, as_of, dated, topic_id=entity.topic_id)
+    as_of, dated, misdated = read_as_of(records)
+    return Batch(
+        partition, field, level.position, records, offsets, sources, as_of, dated,
+        topic_id=entity.topic_id, misdated=misdated, clock=clock,
+    )  # fmt: skip
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
-    """Step 1: the batch with a verdict on each record."""
+    """Step 1: the batch with a verdict on each record, and the late ones of them."""
     verdicts = entity.judge.judge_all([record.value for record in batch.records], list(batch.as_of))
     oversized = [
         index for index, record in enumerate(batch.records) if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED
@@ -90,7 +101,12 @@ def judge(entity: Entity, batch: Batch) -> Batch:
     for index in oversized:
         rule = entity.contract.rules["record.oversized"]
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))
-    return batch.with_verdicts(verdicts)
+    if batch.misdated:
+        verdicts = verdicts.with_findings({index: [entity.contract.rules[AS_OF_RULE]] for index in batch.misdated})
+    found = timing(batch.clock, verdicts, entity.finality)
+    if found.late and entity.contract.rejects_late:
+        verdicts = verdicts.with_findings({index: [entity.contract.rules[LATE_RULE]] for index in found.late})
+    return batch.with_verdicts(verdicts).with_timing(found)
 
 
 async def settle(entity: Entity, batch: Batch) -> Batch:
@@ -112,6 +128,9 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
     if not delivered:
         return batch.with_settled(settled)
     known = known_verdicts(entity, batch, delivered)
+    late = {index: end for index, end in batch.late.items() if index not in known}
+    late |= {index: end for index in known if (end := late_end(delivered[batch.offsets[index]].record)) is not None}
+    batch = batch.with_timing(Timing(batch.clock, late))
     return batch.with_settled(look_ups.resettle(batch, request, found, settled, known), frozenset(known))
 
 
@@ -134,8 +153,9 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
     settled = batch.settled or Settled(verdicts)
     baseline = entity.look_ups.baseline
     now = int(time.time() * 1000)
-    tally = Tally(entity.contract, baseline.learned if baseline is not None else 0)
-    tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
+    tally = Tally(entity.contract, baseline.learned if baseline is not None else 0, applied_ms=now)
+    tally.stream_ms = batch.clock.reached
+    tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments, batch.late)
     level = entity.level_of(batch.partition)
     after = level.after(last, ends, entity.topics)
     changes = Changes(tally, now, applied=(batch.applied_field, batch.position, after), references=dict(settled.references))
@@ -144,10 +164,13 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
         changes.wait.append((entity.waiting_field(batch.partition, batch.offsets[index]), waiting))
     changes.learned = tally.learned()
     changes.release = list(settled.releases)
+    changes.clock = (batch.applied_field, batch.clock.to_text())
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
     level.applied(after)
     entity.reached[batch.partition] = last
+    entity.clocks[batch.partition] = (after.applied, batch.clock)
     health = entity.services.health
-    health.move(entity.topics.raw, batch.partition, last, tally.stream_ms)
-    health.counted(len(batch), time.time() * 1000 - batch.records[0].timestamp)
+    health.move(entity.topics.raw, batch.partition, last, batch.clock.reached)
+    sent = of_kafka(batch.records[0].timestamp)
+    health.counted(len(batch), None if sent == UNKNOWN else time.time() * 1000 - sent)
