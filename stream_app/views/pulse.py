@@ -14,6 +14,7 @@ from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
+from stream_app.windows.as_of import is_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,6 @@ def entity_of(problem: Problem) -> str:
 
 
 def _iso(ms: int | None) -> str | None:
-    if ms is None:
+    if ms is None or not is_shown(ms):
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

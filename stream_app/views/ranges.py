@@ -105,7 +105,11 @@ def span_before(chosen: TimeRange, stream_seconds: float) -> Span:
 
 
 def span_of_all(first: int, stream_seconds: float) -> Span:
-    """Return the windows from ``first`` on, in the finest grain that fits MOST_WINDOWS; else the last MOST_WINDOWS days."""
+    """Return the windows from ``first`` on, in the finest grain that fits MOST_WINDOWS; else the last MOST_WINDOWS days.
+
+    The first record may be dated ahead of the stream's time.
+    """
+    first = min(first, int(stream_seconds))
     for grain in (Grain.MINUTE, Grain.HOUR):
         start, end = grain.start(first), grain.start(stream_seconds) + grain.seconds
         if (end - start) // grain.seconds <= MOST_WINDOWS:

@@ -6,11 +6,16 @@ import json
 import random
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+
+import redis
 
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
+from stream_app.errors import StoreError
 from stream_app.store.keys import Keys
+from stream_app.store.queries import Queries
+from stream_app.store.server import ServerFacts
 from stream_app.windows.grain import Grain
 
 PREFIX = "headrace"
@@ -79,6 +84,19 @@ class StoredOnly:
     def pipeline(self, *, transaction: bool = True) -> _Pipeline:
         del transaction
         return _Pipeline(self)
+
+
+class StoredQueries(Queries):
+    """Queries on what is stored, without a server to ask about."""
+
+    def __init__(self, keys: Mapping[str, Any]) -> None:
+        super().__init__(cast("redis.Redis", StoredOnly(keys)), PREFIX, now=lambda: NOON * 1000)
+
+    def refusal(self) -> str | None:
+        return None
+
+    def server(self) -> ServerFacts:
+        raise StoreError("the facts of this Redis cannot be read; nobody has started it")
 
 
 class _Pipeline:
@@ -158,6 +176,7 @@ class Anything:
         keys[KEYS.findings()] = [json.dumps(self.finding()) for _ in range(self.random.randrange(4))]
         keys[KEYS.clean("orders")] = [json.dumps(self.clean()) for _ in range(self.random.randrange(4))]
         keys[KEYS.applied()] = {"headrace-orders//0": self.number()}
+        keys[KEYS.lost()] = {str(n): json.dumps(self.loss()) for n in range(self.random.randrange(3))}
         keys[KEYS.reports()] = ["r"]
         keys[KEYS.report("r")] = json.dumps(self.report())
         keys[KEYS.report_counters()] = {"reports": self.number()}
@@ -172,6 +191,7 @@ class Anything:
             "behind": self.integer(now - 10**6, now),
             "reached": {"orders": {"0": self.integer()}}, "held": self.integer(), "partitions": self.integer(),
             "latency_ms": self.real(),
+            "problems": [{"subject": "orders[0]", "text": "x", "since": self.integer(now - 10**6, now), "stopped": False}],
         }  # fmt: skip
 
     def incident(self) -> dict[str, Any]:
@@ -185,6 +205,15 @@ class Anything:
             "expected": pick([None, self.real()]), "low": pick([None, self.real()]), "high": pick([None, self.real()]),
             "unit": pick(["records", "money", "share"]), "direction": pick(["high", "low", "changed"]),
             "segment": pick([None, ["country", "France", self.real(), self.real()]]), "updated": self.integer(low, NOON),
+        }  # fmt: skip
+
+    def loss(self) -> dict[str, Any]:
+        """What a partition lost."""
+        now = NOON * 1000
+        return {
+            "entity": "orders", "topic": "orders", "partition": self.integer(0, 3), "records": self.integer(),
+            "since": self.integer(now - 10**6, now), "at": self.integer(now - 10**6, now), "begin": self.integer(),
+            "end": self.integer(), "first": self.integer(),
         }  # fmt: skip
 
     def finding(self) -> dict[str, Any]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
-import redis
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
-from stream_app.store.queries import Queries
 from tests.support.examples import examples
-from tests.support.stored import NOON, PREFIX, Anything, StoredOnly
+from tests.support.stored import NOON, Anything, StoredQueries
 
 PAGES = ("overview", "quality", "anomalies", "clean_orders", "report", "pipeline")
 SCRIPT = """
@@ -40,9 +37,7 @@ def test_a_page_shows_anything_that_is_stored(page: str, monkeypatch: pytest.Mon
     for seed in range(examples(6)):
         st.cache_resource.clear()
         keys = Anything(seed, texts=seed % 3 == 2).shop()
-        monkeypatch.setattr(data, "_queries", lambda keys=keys: Queries(
-            cast("redis.Redis", StoredOnly(keys)), PREFIX, now=lambda: NOON * 1000
-        ))  # fmt: skip
+        monkeypatch.setattr(data, "_queries", lambda keys=keys: StoredQueries(keys))
         app = AppTest.from_string(SCRIPT.format(name=page), default_timeout=60)
         app.query_params["range"] = ["24h", "all", "15m"][seed % 3]
         app.run()

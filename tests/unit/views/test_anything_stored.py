@@ -7,10 +7,9 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -31,13 +30,13 @@ from stream_app.views.ranges import Custom, TimeRange
 from stream_app.windows.as_of import is_shown
 from stream_app.windows.grain import Grain
 from tests.support.examples import examples
-from tests.support.stored import KEYS, NOON, PREFIX, Anything, StoredOnly
+from tests.support.stored import KEYS, NOON, Anything, StoredQueries
 
 RANGES = [*TimeRange, Custom(NOON - 3_600, NOON), Custom(0, 60), Custom(253_370_764_740, 253_370_764_800)]
 
 
 def queries(keys: dict[str, Any]) -> Queries:
-    return Queries(cast("redis.Redis", StoredOnly(keys)), PREFIX, now=lambda: NOON * 1000)
+    return StoredQueries(keys)
 
 
 def status(read: Queries) -> None:
