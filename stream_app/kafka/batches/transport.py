@@ -21,6 +21,8 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from stream_app.kafka.batches import fetch, header_names
+from stream_app.kafka.batches.log import MAX_BATCH_BYTES
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.retries import retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
@@ -132,6 +134,7 @@ class BatchConsumer(driver.Consumer):
         """Forget what was read of the partitions."""
         await super().on_partitions_revoked(revoked)
         self._forget(revoked)
+        fetch.PartitionRecords.stopped.forget(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Note the rebalance that the assignment belongs to."""
@@ -200,6 +203,9 @@ class BatchConsumer(driver.Consumer):
         generation = self.app.consumer_generation_id
         if self.flow_active:
             self._positions = self._thread.positions()  # type: ignore[attr-defined]
+            if stopped := fetch.PartitionRecords.stopped:
+                for tp, position in self._positions.items():
+                    stopped.resume(tp.topic, tp.partition, position - 1)
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
@@ -239,10 +245,21 @@ class BatchTransport(driver.Transport):
     deferred: Callable[[], set[str]]
 
 
-def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> None:
-    """Make ``app`` consume batches; ``deferred`` returns the topics not to fetch at the moment."""
+def install(
+    app: faust.App,
+    deferred: Callable[[], set[str]] = set,
+    stopped: Stopped | None = None,
+    max_batch_bytes: int = MAX_BATCH_BYTES,
+) -> None:
+    """Make ``app`` consume batches.
+
+    Args:
+        deferred: returns the topics not to fetch at the moment.
+        stopped: where partitions are noted that stop at a batch that cannot be read.
+        max_batch_bytes: the most bytes that a batch is decompressed to.
+    """
     header_names.install()
-    fetch.install()
+    fetch.install(stopped, max_batch_bytes)
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
     transport.deferred = deferred
     app.transport = transport
