@@ -16,7 +16,7 @@ def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
 
 
 def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
-    tone = "warning" if worker.error or worker.state != "running" else "good"
+    tone = "warning" if worker.error or worker.stopped or worker.state != "running" else "good"
     facts: dict[str, markup.Part] = {
         "Pace": f"{worker.rate:,.0f} records/s",
         "Unread": formats.count(sum(worker.lag.values())),
@@ -28,8 +28,17 @@ def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
     error = (
         markup.tag("p", markup.tag("strong", "Last error "), markup.data(worker.error), cls="problem") if worker.error else None
     )
+    stopped = [
+        markup.tag(
+            "p",
+            markup.tag("strong", "Stopped "),
+            markup.data(f"{one.topic}[{one.partition}] at offset {one.base}: {one.reason}"),
+            cls="problem",
+        )
+        for one in worker.stopped
+    ]
     head = markup.tag("h4", markup.code(worker.id), " ", markup.pill(worker.state, tone))
-    return markup.tag("section", head, markup.facts(facts), error)
+    return markup.tag("section", head, markup.facts(facts), error, *stopped)
 
 
 def guarantees(broker: Broker) -> None:

@@ -23,7 +23,7 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
         return Text(
             "No worker has announced a contract yet.\nStart one with `headrace worker`, or run everything with `headrace demo`."
         )
-    parts: list[RenderableType] = [_headline(status), _entities(status), _progress(status, now)]
+    parts: list[RenderableType] = [_headline(status), *_stopped(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
     return Group(*parts)
@@ -47,13 +47,28 @@ def _headline(status: Mapping[str, Any]) -> Text:
     return line.append(running, style="green" if count else "bold red").append("\n")
 
 
+def _stopped(status: Mapping[str, Any]) -> list[Text]:
+    """Return a line for each partition that has stopped at a batch that cannot be read."""
+    return [
+        Text(
+            f"{one['topic']}[{one['partition']}] has stopped at the batch of offsets {one['base']} to "
+            f"{'?' if one['last'] is None else one['last']}, which cannot be read: {one['reason']}",
+            style="bold red",
+        )
+        for one in status.get("stopped", ())
+    ]
+
+
 def _entities(status: Mapping[str, Any]) -> Table:
     grid = _grid("records")
-    names = ("in", "clean", "rejected", "pending", "repaired")
+    rows = status["entities"].values()
+    # Few shops have these: a column of zeros would only take room.
+    seldom = [name for name in ("deleted", "unreadable") if any(row.get(name) for row in rows)]
+    names = ("in", "clean", "rejected", "pending", *seldom, "repaired")
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
     for entity, row in status["entities"].items():
-        grid.add_row(entity, *(f"{row[name]:,}" for name in names))
+        grid.add_row(entity, *(f"{row.get(name, 0):,}" for name in names))
     return grid
 
 

@@ -239,6 +239,7 @@ class Contract:
     customer: str | None = None
     order: str | None = None
     unknown_fields: Severity | None = Severity.WARNING
+    tombstones: Literal["delete", "reject"] = "delete"
 
     def field(self, name: str) -> Field:
         """Return the field ``name``; KeyError if the contract does not declare it."""

@@ -17,6 +17,8 @@ import msgspec
 
 #: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
 RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
+#: Tombstones that deleted a record; and the records in batches that could not be read, each batch counted as one rejected.
+DELETED, UNREADABLE = "deleted", "unreadable"
 #: Not counters, and in the totals only (ms since the epoch): the largest event time of a clean record, and when the last
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
@@ -38,6 +40,8 @@ PLAIN = {
     PENDING: "pending",
     REPAIRED: "repaired",
     REVENUE: "revenue_minor",
+    DELETED: "deleted",
+    UNREADABLE: "unreadable",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
@@ -105,9 +109,10 @@ class SegmentCounts(msgspec.Struct, frozen=True):
 class Counts:
     """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
-    ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
-    which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
-    counts. Windows hold segments, totals do not.
+    Always ``received = clean + rejected + pending + deleted``. ``unreadable``: records in batches that could not be read;
+    such a batch is one rejected record. ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``;
+    ``nulls``: optional field → records in which it is null or absent; ``unknown``: name of an unknown field → records;
+    ``segments``: segment field → value → counts. Windows hold segments, totals do not.
     """
 
     received: int = 0
@@ -116,12 +121,19 @@ class Counts:
     pending: int = 0
     repaired: int = 0
     revenue_minor: int = 0
+    deleted: int = 0
+    unreadable: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """Received records without the tombstones: what quality and shares are measured by."""
+        return self.received - self.deleted
 
 
 class CounterField(NamedTuple):

@@ -8,7 +8,7 @@ from itertools import chain
 from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
-from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys
 from stream_app.store.scripts import pack
 from stream_app.windows.grain import Grain
 
@@ -22,7 +22,8 @@ class Changes:
 
     ``applied`` is (field of the partition, offset expected there, new last offset); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
-    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back.
+    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back. ``deleted`` are ids of
+    records that tombstones delete, ``owned`` (id, rule, key, source) of keys that go with a record.
     """
 
     tally: Tally
@@ -33,6 +34,8 @@ class Changes:
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[tuple[str, str, bytes]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    owned: list[tuple[str, str, str, bytes]] = field(default_factory=list)
 
     def keys(self, keys: Keys) -> list[str]:
         """Return the KEYS of ``apply.lua``."""
@@ -60,7 +63,7 @@ class Changes:
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
-        return found
+        return [*found, keys.owned(entity), keys.deleted(entity)]
 
     def payload(self) -> bytes:
         """Return the ARGV of ``apply.lua``.
@@ -68,7 +71,7 @@ class Changes:
         A segment value is (segment field, value, field → the field that counts it together with others beyond the cap);
         ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders.
         """
-        tally = self.tally
+        tally, contract = self.tally, self.tally.contract
         grains, segments = [], []
         for grain in Grain:
             windows = by_grain(tally.minutes, grain)
@@ -92,6 +95,10 @@ class Changes:
             "refs": [part for row in self.references.items() for part in row],
             "learned": [(week, histogram) for _, week, histogram in self.learned],
             "release": self.release,
+            "deleted": self.deleted,
+            "deleted_kept": DELETED_KEPT,
+            "keys": [one.rule.id for one in contract.uniques if one.among == "kept" and one.fields == (contract.key,)],
+            "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),
             "findings_kept": FINDINGS_KEPT,
             "clean": tally.samples.encoded_clean(),

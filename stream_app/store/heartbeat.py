@@ -15,6 +15,22 @@ from stream_app.windows.watermark import Progress
 WORKER_GONE_AFTER = 15.0
 
 
+class StoppedPartition(msgspec.Struct, frozen=True):
+    """A partition that has stopped at a batch that cannot be read.
+
+    Attributes:
+        base: the batch's first offset; ``last``: its last one, None if its end is not known.
+        since: when it stopped, ms since the epoch.
+    """
+
+    topic: str
+    partition: int
+    base: int
+    last: int | None
+    reason: str
+    since: int
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """The last report of a worker: moments in ms since the epoch, ``rate`` in records per second.
 
@@ -24,6 +40,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
             everything.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
         error: the failing step while the worker retries.
+        stopped: the worker's partitions that have stopped at a batch that cannot be read.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 
@@ -39,6 +56,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int = 0
     error: str | None = None
     state: str = "running"
+    stopped: tuple[StoppedPartition, ...] = ()
     latency_ms: float | None = None
 
     def to_json(self) -> bytes:
@@ -62,6 +80,12 @@ def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:
         if now_ms - beat.at < WORKER_GONE_AFTER * 1000:
             beats.append(msgspec.structs.replace(beat, id=text(worker), started=beat.started or beat.at))
     return tuple(sorted(beats, key=lambda beat: beat.id))
+
+
+def stopped(beats: Iterable[Heartbeat]) -> list[StoppedPartition]:
+    """Return the partitions that have stopped, over all workers, by topic and partition."""
+    found = {(one.topic, one.partition): one for beat in beats for one in beat.stopped}
+    return [found[at] for at in sorted(found)]
 
 
 def total_lag(beats: Iterable[Heartbeat]) -> dict[str, int]:

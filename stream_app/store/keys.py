@@ -13,6 +13,8 @@ from stream_app.windows.grain import Grain
 #: Newest-first lists are cut to these lengths.
 FINDINGS_KEPT = 1_000
 CLEAN_KEPT = 500
+#: Deleted ids that are listed for workers that may remember them; one that missed more starts its memory afresh.
+DELETED_KEPT = 10_000
 #: The value of ``Keys.input`` when the producers are done for good.
 INPUT_CLOSED = "closed"
 
@@ -108,6 +110,14 @@ class Keys:
     def unique(self, entity: str, rule: str) -> str:
         """Hash: id → the source that owns it, where it matters followed by a fingerprint of the record's contents."""
         return f"{self.unique_stem(entity)}{rule}"
+
+    def deleted(self, entity: str) -> str:
+        """Sorted set of the ids of an entity that were deleted last, by the number of the deletion."""
+        return f"{self.prefix}:deleted:{entity}"
+
+    def owned(self, entity: str) -> str:
+        """Hash: id of a record → JSON list of (rule, key, source) of its unique keys beside the id."""
+        return f"{self.prefix}:owned:{entity}"
 
     def waiting(self, entity: str) -> str:
         """Hash: ``waiting_field`` of a record that waits for its reference data → JSON."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
-from stream_app.judge.request import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Deletions, Found, Wanted
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes
 from stream_app.store.connection import connect_worker, connect_writer
@@ -101,7 +101,7 @@ class Store:
         """
         keys = self._keys
         payload: dict[str, Any] = {
-            "refs": [(one.ids, int(one.values)) for one in wanted],
+            "refs": [(one.ids, int(one.values), *(() if one.seen is None else (one.seen,))) for one in wanted],
             "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct)) for one in claims],
         }
         if applied is not None:
@@ -112,12 +112,13 @@ class Store:
                 keys.lookup_notes(applied[0] if applied is not None else ""),
                 *(keys.references(one.entity) for one in wanted),
                 *(keys.unique(entity, one.rule) for one in claims),
+                *(keys.deleted(one.entity) for one in wanted),
             ],
             args=[pack(payload)],
         )
         if reply[0] == 0:
             raise PartitionMoved(int(reply[1]))
-        _, missing, duplicates, values, upto, notes = reply
+        _, missing, duplicates, values, upto, notes, deletions = reply
         return Found(
             missing=missing,
             repeats=[[number - 1 for number in numbers if number > 0] for numbers in duplicates],
@@ -125,6 +126,7 @@ class Store:
             values=values,
             upto=int(upto),
             notes=notes,
+            deletions=[_deletions(row) for row in deletions],
         )
 
     async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None:
@@ -211,6 +213,13 @@ class Store:
         if since_ms is not None and any(beat.at < since_ms for beat in beats):
             return None
         return total_lag(beats)
+
+
+def _deletions(row: Any) -> Deletions | None:
+    if not row:
+        return None
+    number, since = row
+    return Deletions(int(number), None if since is None else [identity.decode() for identity in since])
 
 
 def close_input(url: str, prefix: str) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, StoppedPartition, stopped
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
@@ -54,6 +56,11 @@ class Pulse:
         return sum(self.waiting.values())
 
     @property
+    def stopped(self) -> list[StoppedPartition]:
+        """The partitions that have stopped at a batch that cannot be read."""
+        return stopped(self.workers)
+
+    @property
     def rate(self) -> float | None:
         """Records per second of all workers; None without a worker."""
         return sum(worker.rate for worker in self.workers) if self.workers else None
@@ -96,7 +103,8 @@ def pulse_of(stream: Stream) -> Pulse:
 def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, not zero.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``stopped`` lists the partitions that have
+    stopped at a batch that cannot be read.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -113,6 +121,7 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
+        "stopped": [{**msgspec.structs.asdict(one), "since": _iso(one.since)} for one in stopped(stream.workers)],
     }
 
 

@@ -22,6 +22,7 @@ from stream_app.contract.model import Shop
 from stream_app.errors import SettingsError
 from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
@@ -59,6 +60,8 @@ class HeadraceApp:
         self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
         self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
+        #: Records of a pending topic are registered as waiting: such a topic stops at a batch that cannot be read.
+        self.stopped = Stopped(settings.unreadable_batches, [topics.raw for topics in self.topics.values()])
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
@@ -70,7 +73,7 @@ class HeadraceApp:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer)
+        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.stopped)
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 
@@ -97,7 +100,7 @@ class HeadraceApp:
             stream_wait_empty=False,
             **_credentials(settings),
         )
-        install(app, self._not_yet)
+        install(app, self._not_yet, self.stopped, settings.max_batch_bytes)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)

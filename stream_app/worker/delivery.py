@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app.judge.batch import Batch
 from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.kafka.headers import dead_letter_headers
+from stream_app.kafka.batches.unreadable import UnreadableBatch
+from stream_app.kafka.headers import dead_letter_headers, parts_of, pending_headers
 from stream_app.kafka.outbox import Outbox, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
+from stream_app.names import REPAIRS, SOURCE, WARNINGS
 from stream_app.worker.entity import Entity
 
 
@@ -52,16 +53,15 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
         record, source, row = records[index], sources[index], clean[index]
         if index in pending:
             clean[index] = None
-            headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID)), (SOURCE, source)]
-            headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
-            if entity.topic_id:
-                headers.append((TOPIC_ID, entity.topic_id.encode()))
+            headers = pending_headers(record, source, verdicts.as_of[index], entity.topic_id)
             outbox.add(topics.pending, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
         elif marked[index].rejected or row is None:
             clean[index] = None
             findings = findings_json(marked[index].findings)
             headers = dead_letter_headers(record, source, contract[1], findings, entity.services.settings.group)
-            outbox.add(topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
+            for value, more in parts_of(record) if isinstance(record, UnreadableBatch) else ((record.value, ()),):
+                row = (record.key, value, record.timestamp, [*headers, *more])
+                outbox.add(topics.dead_letter, partition, row, foreign=True)
         else:
             if marked[index].findings:
                 row[3].append((WARNINGS, findings_json(marked[index].findings)))

@@ -13,9 +13,10 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.kafka.producer import Producer
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, StoppedPartition
 from stream_app.store.writer import Store
 
 #: Seconds that a broker may take to say how many partitions there are.
@@ -84,8 +85,11 @@ class Health:
 class HeartbeatPublisher:
     """Publishes the health of one worker every second. ``topics``: entity → raw topic; ``consumer`` gives Faust's."""
 
-    def __init__(self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any]) -> None:
+    def __init__(
+        self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any], stopped: Stopped
+    ) -> None:
         self._worker, self._health, self._topics, self._consumer = worker, health, topics, consumer
+        self._stopped = stopped
         self._started = time.time()
 
     def lag(self) -> dict[str, int]:
@@ -126,6 +130,10 @@ class HeartbeatPublisher:
             partitions=await _partitions(producer, self._topics.values()),
             error=error,
             state="retrying" if error else "running",
+            stopped=tuple(
+                StoppedPartition(batch.topic, batch.partition, batch.base, batch.last, batch.reason, since)
+                for batch, since in self._stopped.batches
+            ),
             latency_ms=None if latency is None else round(latency, 1),
         )
         with contextlib.suppress(*UNAVAILABLE):

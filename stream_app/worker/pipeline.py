@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
-from stream_app.judge.batch import Batch, Settled
+from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.judge.lookups import lookup_rule_ids
+from stream_app.judge.tombstones import before_reuse, deleted_id
+from stream_app.kafka.batches.unreadable import UnreadableBatch
 from stream_app.kafka.headers import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
 from stream_app.store.changes import Changes
@@ -44,7 +46,8 @@ async def process(entity: Entity, partition: int, records: Sequence[Any], acknow
             await entity.retry("deliver", lambda batch=batch: deliver(entity, batch))  # type: ignore[misc]
             # 4. Apply the counts and the offset, once, in one atomic script.
             await apply(entity, batch)
-            break
+            if batch.offsets[-1] == records[-1].offset:
+                break
         except PartitionMoved as moved:
             log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, moved.applied)
             entity.services.health.move(entity.topics.raw, partition, moved.applied)
@@ -63,23 +66,41 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
         applied = position.applied
     if records and records[0].offset <= applied:
         records = [record for record in records if record.offset > applied]
+    values = [record.value for record in records]
+    if None in values:
+        end = before_reuse(records, values, any_key=bool(entity.look_ups.further))
+        records, values = records[:end], values[:end]
     offsets = [record.offset for record in records]
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
     as_of, dated = read_as_of(records)
-    return Batch(partition, field, applied, records, offsets, sources, as_of, dated)
+    return Batch(partition, field, applied, records, offsets, sources, as_of, dated, values=values)
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
     """Step 1: the batch with a verdict on each record."""
-    verdicts = entity.judge.judge_all([record.value for record in batch.records], list(batch.as_of))
+    verdicts = entity.judge.judge_all(list(batch.values), list(batch.as_of))
     oversized = [
         index for index, record in enumerate(batch.records) if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED
     ]
     for index in oversized:
         rule = entity.contract.rules["record.oversized"]
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))
+    if None in batch.values:
+        judge_valueless(entity, batch, verdicts, frozenset(oversized))
     return batch.with_verdicts(verdicts)
+
+
+def judge_valueless(entity: Entity, batch: Batch, verdicts: Verdicts, oversized: Collection[int]) -> None:
+    """Judge the records without a value: tombstones, and batches that cannot be read."""
+    contract = entity.contract
+    for index, (record, value) in enumerate(zip(batch.records, batch.values, strict=True)):
+        if value is not None or index in oversized:
+            continue
+        if isinstance(record, UnreadableBatch):
+            verdicts.put(index, Verdict(None, None, batch.as_of[index], (contract.rules["record.unreadable"],)))
+        elif record.key is not None and contract.tombstones == "delete":
+            verdicts.put_deleted(index, deleted_id(entity.judge, record.key))
 
 
 async def settle(entity: Entity, batch: Batch) -> Batch:
@@ -90,7 +111,11 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
     """
     look_ups, at = entity.look_ups, (batch.applied_field, batch.applied)
     request = look_ups.plan(batch)
-    settled = look_ups.settle(batch, request, await entity.look_up("look up references and keys", request, at))
+    found = await entity.look_up("look up references and keys", request, at)
+    while look_ups.forget(request, found):
+        request = look_ups.plan(batch)
+        found = await entity.look_up("look up references and keys", request, at)
+    settled = look_ups.settle(batch, request, found)
     if (note := settled.note) is not None:
         store = entity.services.store
         await entity.retry("note what was found", lambda: store.note(at, note.seen, note.upto, note.content))
@@ -115,6 +140,11 @@ async def apply(entity: Entity, batch: Batch) -> None:
         changes.wait.append((entity.waiting_field(batch.partition, batch.offsets[index]), json.dumps(waiting)))
     changes.learned = tally.learned()
     changes.release = list(settled.releases)
+    changes.deleted, changes.owned = list(settled.deleted), list(settled.owned)
+    if None in batch.values:
+        for index, record in enumerate(batch.records):
+            if isinstance(record, UnreadableBatch):
+                tally.add_unreadable(batch.as_of[index], record.records)
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
     health = entity.services.health

@@ -1,4 +1,4 @@
-"""The bytes of one fetch of one partition, as log batches; each is checked, and decompressed only when its records are wanted."""
+"""The bytes of one fetch of one partition, as log batches; one is decompressed only when its records are wanted."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@
 -- KEYS[13…24]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
 -- KEYS[25…]    per row of `learned`: its histogram and the weeks of its rule
+-- KEYS[last-1] unique keys by the id of their record
+-- KEYS[last]   deleted ids, by the number of the deletion
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, applied offset} when another worker has moved the partition on, {0, [waiting field…]} when some of
 --              `settle` have been settled before, both without any change; else {1}.
@@ -93,6 +95,30 @@ for _, r in ipairs(p.release) do
   local key, id, source = unique_stem .. r[1], r[2], r[3]
   local owner = redis.call('HGET', key, id)
   if owner and string.match(owner, '^[^ ]+') == source then redis.call('HDEL', key, id) end
+end
+local owned_key, deleted_key = KEYS[#KEYS - 1], KEYS[#KEYS]
+for _, o in ipairs(p.owned) do
+  local before = redis.call('HGET', owned_key, o[1])
+  local list = before and cjson.decode(before) or {}
+  list[#list + 1] = {o[2], o[3], o[4]}
+  redis.call('HSET', owned_key, o[1], cjson.encode(list))
+end
+if #p.deleted > 0 then
+  local number = tonumber(redis.call('ZREVRANGE', deleted_key, 0, 0, 'WITHSCORES')[2] or '0')
+  for _, id in ipairs(p.deleted) do
+    if redis.call('HDEL', references, id) == 1 then
+      number = number + 1
+      redis.call('ZADD', deleted_key, number, id)
+    end
+    for _, rule in ipairs(p.keys) do redis.call('HDEL', unique_stem .. rule, id) end
+    local owned = redis.call('HGET', owned_key, id)
+    for _, o in ipairs(owned and cjson.decode(owned) or {}) do
+      local owner = redis.call('HGET', unique_stem .. o[1], o[2])
+      if owner and string.match(owner, '^[^ ]+') == o[3] then redis.call('HDEL', unique_stem .. o[1], o[2]) end
+    end
+    if owned then redis.call('HDEL', owned_key, id) end
+  end
+  redis.call('ZREMRANGEBYRANK', deleted_key, 0, -p.deleted_kept - 1)
 end
 local learned = 0
 for i, l in ipairs(p.learned) do
