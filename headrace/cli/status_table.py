@@ -63,8 +63,8 @@ def _entities(status: Mapping[str, Any]) -> Table:
     grid = _grid("records")
     rows = status["entities"].values()
     # Few shops have these: a column of zeros would only take room.
-    seldom = [name for name in ("deleted", "unreadable") if any(row.get(name) for row in rows)]
-    names = ("in", "clean", "rejected", "pending", *seldom, "repaired")
+    rare = [name for name in ("deleted", "unreadable") if any(row.get(name) for row in rows)]
+    names = ("in", "clean", "rejected", "pending", *rare, "repaired")
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
     for entity, row in status["entities"].items():

@@ -78,7 +78,7 @@ def conformity(clean: int, rejected: int) -> float | None:
 
 
 def quality(contract: ContractSummary, records: int, findings: Mapping[str, int]) -> Quality:
-    """Return per dimension 1 − findings ÷ (records × rules), and their weighted mean as the score; tombstones are no records.
+    """Return per dimension 1 − findings ÷ (records × rules), and their weighted mean as the score. Tombstones do not count.
 
     Only rules of severity ``error`` or ``warning`` count, and only findings of rules that the contract still has.
     """

@@ -275,11 +275,11 @@ class LookUps:
         if not self.further or key is None:
             return []
         return [
-            (str(values[key]), unique.rule.id, held, source)
+            (str(values[key]), unique.rule.id, other, source)
             for index, (body, source) in enumerate(zip(verdicts.bodies, sources, strict=True))
             if body is not None and (values := verdicts.values(index)) is not None and values[key] is not None
             for unique in self.further
-            if (held := unique_id([values[name] for name in unique.fields], seen=False)) is not None
+            if (other := unique_id([values[name] for name in unique.fields], seen=False)) is not None
         ]
 
     # --- rules over other records -----------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ class Found:
 
 
 class Memory(dict[Any, Known]):
-    """What is known of the records of one entity: id → what is known of it. ``seen``: as of which deletion, -1 before any."""
+    """The known records of one entity, by id. ``seen``: number of the last deletion that is considered, -1 before any."""
 
     seen = -1
 

@@ -48,18 +48,15 @@ def decompress(codec: int, data: bytes, limit: int, *, old: bool = False) -> byt
         raise UnreadableError(f"unknown compression codec {codec}")
     decode = _old_lz4 if old and codec == 3 else _DECODERS[codec]
     try:
-        found = decode(data, limit)
-    except UnreadableError:
-        raise
+        return decode(data, limit)
+    except _TooLongError:
+        raise UnreadableError(f"decompressed it is longer than {limit} bytes (HEADRACE_MAX_BATCH_BYTES)") from None
     except _FAILURES as error:
         raise UnreadableError(f"its {NAMES[codec]} data cannot be decompressed ({type(error).__name__})") from None
-    if len(found) > limit:
-        raise _too_long(limit)
-    return found
 
 
-def _too_long(limit: int) -> UnreadableError:
-    return UnreadableError(f"decompressed it is longer than {limit} bytes (HEADRACE_MAX_BATCH_BYTES)")
+class _TooLongError(Exception):
+    """The data is longer than the limit."""
 
 
 def _gzip(data: bytes, limit: int) -> bytes:
@@ -70,7 +67,7 @@ def _gzip(data: bytes, limit: int) -> bytes:
         parts.append(member.decompress(data, limit + 1 - length))
         length += len(parts[-1])
         if length > limit:
-            raise _too_long(limit)
+            raise _TooLongError
         if not member.eof:
             raise EOFError
         data = member.unused_data
@@ -95,7 +92,7 @@ def _snappy(data: bytes, limit: int) -> bytes:
 
 def _snappy_block(block: bytes, limit: int) -> bytes:
     if cramjam.snappy.decompress_raw_len(block) > limit:
-        raise _too_long(limit)
+        raise _TooLongError
     return bytes(cramjam.snappy.decompress_raw(block))
 
 
@@ -107,7 +104,7 @@ def _lz4(data: bytes, limit: int) -> bytes:
         parts.append(frame.decompress(data, limit + 1 - length))
         length += len(parts[-1])
         if length > limit:
-            raise _too_long(limit)
+            raise _TooLongError
         if not frame.eof:
             raise EOFError
         data = frame.unused_data or b""
@@ -132,7 +129,7 @@ def _old_lz4(data: bytes, limit: int) -> bytes:
         parts.append(block if plain else lz4.block.decompress(block, uncompressed_size=min(limit - length + 1, 4 << 20)))
         length += len(parts[-1])
         if length > limit:
-            raise _too_long(limit)
+            raise _TooLongError
         at += size + (4 if checksums else 0)
 
 
@@ -141,7 +138,7 @@ def _zstd(data: bytes, limit: int) -> bytes:
         return b""
     size = zstandard.get_frame_parameters(data).content_size
     if size not in (0, zstandard.CONTENTSIZE_UNKNOWN) and size > limit:
-        raise _too_long(limit)
+        raise _TooLongError
     parts: list[bytes] = []
     length = 0
     with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
@@ -149,7 +146,7 @@ def _zstd(data: bytes, limit: int) -> bytes:
             parts.append(part)
             length += len(part)
             if length > limit:
-                raise _too_long(limit)
+                raise _TooLongError
     return b"".join(parts)
 
 

@@ -89,8 +89,13 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
             try:
                 records = next(self, None)
             except Exception as error:  # noqa: BLE001 - whatever a parser or a codec raises, its batch cannot be read
-                self._unreadable = self._batches.failed(self._tp.topic, self._tp.partition, self.next_fetch_offset, error)
-                break
+                batch = self._batches.failed(self._tp.topic, self._tp.partition, self.next_fetch_offset, error)
+                if batch.last is None or batch.last >= self.next_fetch_offset:
+                    self._unreadable = batch
+                    break
+                # It ends before the offset that was asked for: a broker that cannot read it either begins with it again.
+                self._records_iterator = self._unpack_records()
+                continue
             if records is None:
                 self._end = self.next_fetch_offset
             else:

@@ -122,15 +122,15 @@ class Records:
         header = int.from_bytes(data[:8], "big", signed=True) if len(data) >= _HEAD else fetched
         if len(data) > _MAGIC and data[_MAGIC] < _NEWEST_FORMAT:
             # The offset is the last one; where a wrapper begins is in its value, which cannot be read.
-            return UnreadableBatch(topic, partition, min(fetched, header), max(fetched, header), reason, data)
+            return UnreadableBatch(topic, partition, min(fetched, header), header, reason, data)
         last = self._last(data, header, sound=not corrupt)
-        if last is not None and last < fetched:
-            last = None
         timestamp = int.from_bytes(data[_TIMESTAMP : _TIMESTAMP + 8], "big", signed=True) if len(data) >= _RECORDS else -1
         return UnreadableBatch(topic, partition, header, last, reason, data, timestamp)
 
     def _last(self, data: bytes, base: int, *, sound: bool) -> int | None:
         """Return the last offset of a batch: by its header if that is ``sound``, else by what else is known."""
+        if len(data) < _HEAD or len(data) < _HEAD + int.from_bytes(data[8:_HEAD], "big", signed=True):
+            return None
         following = self._following()
         if len(data) < _RECORDS or data[_MAGIC] > _NEWEST_FORMAT:
             return None if following is None else following - 1

@@ -27,10 +27,10 @@ class UnreadableBatch:
 
     Attributes:
         base: its first offset.
-        last: its last offset; None if it cannot be told where it ends.
+        last: its last offset; None if its end is unknown.
         reason: why it cannot be read.
         data: its bytes, as they stand in the log.
-        timestamp: its largest timestamp, ms; -1 if that cannot be told.
+        timestamp: its largest timestamp, ms; -1 if unknown.
     """
 
     topic: str
@@ -104,7 +104,7 @@ class Stopped:
             return min(_FIRST_RETRY * 2.0 ** min(before.attempts, 10), _LAST_RETRY)
         self._stops[at] = _Stop(batch)
         if batch.topic in self._skip_topics:
-            cure = "it cannot be told where the batch ends, so that it cannot be skipped"
+            cure = "its end is unknown, so that it cannot be skipped"
         elif self.policy == "skip":
             cure = "records of this topic are registered elsewhere, so that it is not skipped"
         else:
