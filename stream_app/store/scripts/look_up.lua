@@ -10,7 +10,7 @@
 --          An owner is `source` or `source fingerprint`; `distinct` says that no id occurs twice.
 -- Returns  {0, applied offset} when another worker has moved the partition on, else
 --          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes, [deletions…]},
---          deletions: per row of `refs` nothing, or {number of the last one, [id deleted since…] or nothing: too many}.
+--          deletions: per row of `refs` nothing, or {number of the last one that counts, [id deleted since…] or nothing: too many}.
 --
 -- What is found out about an id is noted until the batch is applied (field `rule|source`: 0 unique, 1 repeat, 2
 -- contradiction): whoever judges the record again comes to the same verdict, even if the id has been claimed or given back
@@ -31,19 +31,19 @@ for i, ref in ipairs(p.refs) do
   if seen then
     local newest = redis.call('ZREVRANGE', deleted, 0, 0, 'WITHSCORES')[2] or '0'
     local number, since = tonumber(newest), {}
-    if seen >= 0 and number ~= seen then
-      local oldest = redis.call('ZRANGE', deleted, 0, 0, 'WITHSCORES')[2]
-      if number < seen or tonumber(oldest) > seen + 1 then since = false
-      else since = redis.call('ZRANGEBYSCORE', deleted, '(' .. seen, '+inf') end
-    end
-    deletions[i] = {number, since}
     -- A record that was judged before is judged as of then: what it refers to may have been deleted since.
     if p.applied and number > 0 then
       local name = 'deletions|' .. i .. '|'
-      before = again and tonumber(redis.call('HGET', notes, name) or newest)
-      if not before then redis.call('HSET', notes, name, newest)
-      elseif before == number then before = false end
+      local noted = again and redis.call('HGET', notes, name)
+      if not noted then redis.call('HSET', notes, name, newest)
+      elseif tonumber(noted) < number then before = tonumber(noted) end
     end
+    if seen >= 0 and number ~= seen then
+      local oldest = redis.call('ZRANGE', deleted, 0, 0, 'WITHSCORES')[2]
+      if number < seen or tonumber(oldest) > seen + 1 then since = false
+      else since = redis.call('ZRANGEBYSCORE', deleted, '(' .. seen, before or '+inf') end
+    end
+    deletions[i] = {before or number, since}
   end
   local absent, known = {}, {}
   for first = 1, #ids, 1000 do
