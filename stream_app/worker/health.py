@@ -100,8 +100,12 @@ class HeartbeatPublisher:
         return lags
 
     def behind(self) -> int | None:
-        """The least event time (ms) that a partition with a lag has reached, 0 before its first batch; None without lag."""
-        positions = (self._health.position(self._topics[entity], partition) for entity, partition, lag in self._lags() if lag)
+        """The least event time (ms) that a partition with a lag has reached, 0 before its first batch; None without lag.
+
+        A partition that has stopped does not hold the windows of the others back.
+        """
+        lags = ((self._topics[entity], partition) for entity, partition, lag in self._lags() if lag)
+        positions = (self._health.position(*at) for at in lags if at not in self._stopped)
         return min((0 if position is None else position.reached for position in positions), default=None)
 
     def _lags(self) -> Iterator[tuple[str, int, int]]:

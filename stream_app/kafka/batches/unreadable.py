@@ -81,6 +81,9 @@ class Stopped:
     def __bool__(self) -> bool:
         return bool(self._stops)
 
+    def __contains__(self, partition: object) -> bool:
+        return partition in self._stops
+
     @property
     def batches(self) -> list[tuple[UnreadableBatch, int]]:
         """The batches at which partitions have stopped, and since when (ms since the epoch)."""
