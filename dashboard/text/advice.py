@@ -9,6 +9,7 @@ _BY_CHECK = {
     "record.encoding": "The bytes are not UTF-8. Make the source encode its text as UTF-8.",
     "record.syntax": "The bytes are not JSON. Open a record to see where the text breaks, and correct the writer.",
     "record.tombstone": "No value. With a key it would delete; here the key is missing, or the contract rejects deletes.",
+    "record.deleted": "A tombstone came while the record waited for its reference data. Nothing is to be done.",
     "record.unreadable": "A batch of records is damaged, or of an unknown codec. The dead-letter topic has its bytes.",
     "record.empty": "The record's value is empty. Look for a producer that sends before it has data.",
     "record.duplicateKey": "A key appears twice in the object, so readers may disagree about its value. Correct the writer.",

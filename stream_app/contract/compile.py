@@ -14,6 +14,7 @@ from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, tombston
 #: Rules on a record as a whole, before its fields are read: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.tombstone": (Dimension.COMPLETENESS, Severity.ERROR, "the record has no value (a tombstone)"),
+    "record.deleted": (Dimension.CONSISTENCY, Severity.ERROR, "a tombstone deleted the record while it waited"),
     "record.unreadable": (Dimension.CONFORMITY, Severity.ERROR, "the batch of records cannot be read"),
     "record.empty": (Dimension.COMPLETENESS, Severity.ERROR, "the value is empty"),
     "record.oversized": (Dimension.CONFORMITY, Severity.ERROR, "the value is longer than allowed"),

@@ -97,6 +97,7 @@ class Changes:
             "release": self.release,
             "deleted": self.deleted,
             "deleted_kept": DELETED_KEPT,
+            "deleted_rule": "record.deleted",
             "keys": [one.rule.id for one in contract.uniques if one.among == "kept" and one.fields == (contract.key,)],
             "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),

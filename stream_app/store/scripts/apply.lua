@@ -103,6 +103,19 @@ for _, o in ipairs(p.owned) do
   list[#list + 1] = {o[2], o[3], o[4]}
   redis.call('HSET', owned_key, o[1], cjson.encode(list))
 end
+-- A record that is deleted while it waits must not come after its tombstone.
+local topic_id = p.applied and string.match(p.applied[1], '/([^/]*)/[^/]*$') or ''
+local function reject_waiting(source)
+  local partition, offset = string.match(source, ':(%d+):(%d+)$')
+  if not partition then return end
+  local waiting_field = partition .. ':' .. offset .. (topic_id ~= '' and ':' .. topic_id or '')
+  local text = redis.call('HGET', waiting, waiting_field)
+  local state = text and cjson.decode(text)
+  if not state or (state.decision and state.decision ~= cjson.null) then return end
+  state.decision, state.missing, state.rules = 'rejected', {}, state.rules or {}
+  state.rules[#state.rules + 1] = p.deleted_rule
+  redis.call('HSET', waiting, waiting_field, cjson.encode(state))
+end
 if #p.deleted > 0 then
   local number = tonumber(redis.call('ZREVRANGE', deleted_key, 0, 0, 'WITHSCORES')[2] or '0')
   for _, id in ipairs(p.deleted) do
@@ -110,7 +123,13 @@ if #p.deleted > 0 then
       number = number + 1
       redis.call('ZADD', deleted_key, number, id)
     end
-    for _, rule in ipairs(p.keys) do redis.call('HDEL', unique_stem .. rule, id) end
+    for _, rule in ipairs(p.keys) do
+      local owner = redis.call('HGET', unique_stem .. rule, id)
+      if owner then
+        reject_waiting(string.match(owner, '^[^ ]+'))
+        redis.call('HDEL', unique_stem .. rule, id)
+      end
+    end
     local owned = redis.call('HGET', owned_key, id)
     for _, o in ipairs(owned and cjson.decode(owned) or {}) do
       local owner = redis.call('HGET', unique_stem .. o[1], o[2])

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,32 +86,47 @@ def test_an_order_that_waits_for_a_customer_that_is_deleted_waits_on(settings: S
         assert len(assert_exact(settings)["orders"].clean) == 2
 
 
-def test_the_id_of_a_deleted_record_may_be_used_again(settings: Settings, tmp_path: Path) -> None:
-    """The built-in orders are keyed by their customer: here by their own number, which is unique."""
-    shop = shutil.copytree(DEFAULT_SHOP, tmp_path / "shop")
+def keyed_by_order(folder: Path) -> Path:
+    """The built-in shop, whose orders are keyed by their customer: here by their own number, which is unique."""
+    shop: Path = shutil.copytree(DEFAULT_SHOP, folder / "shop")
     file = shop / "orders.odcs.yaml"
-    text = file.read_text()
-    assert text.count("property: recordKey") == 1
-    head, tail = text.split("property: recordKey")
+    head, tail = file.read_text().split("property: recordKey")
     file.write_text(head + "property: recordKey" + tail.replace("customer_id", "order_id", 1))
-    settings = changed(settings, partitions=1, shop=shop)
+    return shop
+
+
+def keyed(number: int, **changes: Any) -> Raw:
+    return Raw("orders", b"%d" % number, order(number, **changes).value)
+
+
+def test_the_id_of_a_deleted_record_may_be_used_again(settings: Settings, tmp_path: Path) -> None:
+    settings = changed(settings, partitions=1, shop=keyed_by_order(tmp_path))
     (tmp_path / "logs").mkdir()
-
-    def keyed(number: int, **changes: object) -> Raw:
-        one = order(number, **changes)  # type: ignore[arg-type]
-        return Raw("orders", b"%d" % number, one.value)
-
     with crew_at_work(settings, tmp_path / "logs", records=[customer(1), product(1)]) as crew:
         await_settled(settings, {"customers": 1, "products": 1}, crew)
-        produce(
-            settings,
-            [keyed(1), keyed(2), keyed(1, quantity=3), deleted("orders", 1), keyed(1, quantity=4), keyed(2, quantity=9)],
-        )
+        again = [keyed(1, quantity=4), keyed(2, quantity=9)]
+        produce(settings, [keyed(1), keyed(2), keyed(1, quantity=3), deleted("orders", 1), *again])
         await_settled(settings, {"orders": 6}, crew)
         counted = assert_exact(settings)["orders"]
         quantities = [json.loads(one.value)["quantity"] for one in counted.clean.values() if one.value is not None]
         assert sorted(quantities) == [2, 2, 4]
         assert sorted(json.loads(one.value or b"")["quantity"] for one in counted.dead.values()) == [3, 9]
+
+
+def test_an_order_that_is_deleted_while_it_waits_does_not_come_after_its_tombstone(settings: Settings, tmp_path: Path) -> None:
+    settings = changed(settings, grace=3_000.0, partitions=1, shop=keyed_by_order(tmp_path))
+    (tmp_path / "logs").mkdir()
+    with crew_at_work(settings, tmp_path / "logs", records=[customer(1), product(1)]) as crew:
+        await_settled(settings, {"customers": 1, "products": 1}, crew)
+        produce(settings, [keyed(1, customer_id=5), keyed(2, customer_id=5), deleted("orders", 1), keyed(1)])
+        books = Books(settings)
+        eventually(lambda: books.waiting("orders") == 1 and books.total("orders").get("deleted") == 1, "it is rejected", 20)
+        produce(settings, [customer(5)])
+        await_settled(settings, {"orders": 4, "customers": 2}, crew)
+        counted = assert_exact(settings)["orders"]
+        (dead,) = counted.dead.values()
+        assert (rules_of(dead, FINDINGS), dead.key) == (["record.deleted"], b"1")
+        assert [json.loads(one.value)["customer_id"] for one in counted.clean.values() if one.value and one.key == b"1"] == [1]
 
 
 def test_a_contract_can_reject_tombstones(settings: Settings, tmp_path: Path) -> None:
