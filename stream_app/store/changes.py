@@ -8,7 +8,7 @@ from itertools import chain
 from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
-from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, SOURCE_PATTERN, Keys, waiting_format
 from stream_app.store.scripts import pack
 from stream_app.windows.grain import Grain
 
@@ -98,6 +98,8 @@ class Changes:
             "deleted": self.deleted,
             "deleted_kept": DELETED_KEPT,
             "deleted_rule": "record.deleted",
+            "source_pattern": SOURCE_PATTERN,
+            "waiting_format": waiting_format(self.applied[0]) if self.applied is not None else None,
             "keys": [one.rule.id for one in contract.uniques if one.among == "kept" and one.fields == (contract.key,)],
             "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),

@@ -29,6 +29,16 @@ def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
 
 
+#: Partition and offset at the end of a source, as a Lua pattern.
+SOURCE_PATTERN = ":(%d+):(%d+)$"
+
+
+def waiting_format(applied_field: str) -> str:
+    """The ``waiting_field`` of a raw topic's records, with ``%s`` for partition and offset, by an ``applied_field`` of it."""
+    _, topic_id, _ = applied_field.rsplit("/", 2)
+    return f"%s:%s:{topic_id.replace('%', '%%')}" if topic_id else "%s:%s"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys under one prefix: one method per key, and one per stem that scripts complete."""

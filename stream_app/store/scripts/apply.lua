@@ -104,11 +104,10 @@ for _, o in ipairs(p.owned) do
   redis.call('HSET', owned_key, o[1], cjson.encode(list))
 end
 -- A record that is deleted while it waits must not come after its tombstone.
-local topic_id = p.applied and string.match(p.applied[1], '/([^/]*)/[^/]*$') or ''
 local function reject_waiting(source)
-  local partition, offset = string.match(source, ':(%d+):(%d+)$')
+  local partition, offset = string.match(source, p.source_pattern)
   if not partition then return end
-  local waiting_field = partition .. ':' .. offset .. (topic_id ~= '' and ':' .. topic_id or '')
+  local waiting_field = string.format(p.waiting_format, partition, offset)
   local text = redis.call('HGET', waiting, waiting_field)
   local state = text and cjson.decode(text)
   if not state or (state.decision and state.decision ~= cjson.null) then return end
