@@ -4,7 +4,7 @@
 memory of one process) and stores what has to be noted::
 
     request = look_ups.plan(batch)
-    found = store.look_up(request)    # and once more while look_ups.forget(request, found)
+    found = store.look_up(request)    # and once more while look_ups.forget_deleted(request, found)
     settled = look_ups.settle(batch, request, found)
     # settled.note is stored before anything is delivered
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import msgspec
@@ -64,12 +64,22 @@ class LookUps:
             if self._is_reference and key is not None and unique.among == "kept" and unique.fields != (key,)
         ]
 
+    @property
+    def keeps_fields(self) -> bool:
+        """True if fields of the entity's records are kept for others to compare with."""
+        return self._kept is not None
+
     def refresh(self) -> None:
         """Look referenced records up afresh: their fields, by which segments are counted, may have changed."""
         for entity, with_fields in self._known:
             if with_fields:
                 # A batch under way keeps the memory that it began with.
                 self._known[entity, with_fields] = Memory()
+
+    def forget(self) -> None:
+        """Forget what is remembered of other records: the store has lost them, perhaps."""
+        for at in self._known:
+            self._known[at] = Memory()
 
     # --- a batch ----------------------------------------------------------------------------------------------------
 
@@ -106,15 +116,13 @@ class LookUps:
             references = {identity: record.to_json() for identity, record in latest.items()}
         else:
             references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
-        deleted = sorted({one for one in verdicts.deleted.values() if one is not None}) if verdicts.deleted else []
-        for identity in deleted:
-            references.pop(identity, None)  # tombstones come after all records of their key
+        references, deleted = _without_deleted(verdicts, references)
         touched = {*repeated, *broken, *stale}
         releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
         owned = self.owned(verdicts, batch.sources) if self.further else []
         return Settled(verdicts, frozenset(pending), references, releases, segments, note, deleted, owned)
 
-    def forget(self, request: Request, found: Found) -> bool:
+    def forget_deleted(self, request: Request, found: Found) -> bool:
         """Forget what has been deleted since it was remembered; True if the request is to be planned anew without it."""
         relied = False
         for asked, row, deletions in zip(request.references, request.wanted, found.deletions, strict=False):
@@ -134,6 +142,47 @@ class LookUps:
                 memory.seen = max(memory.seen, deletions.number)
                 relied = relied or any(one is not None for one in gone)
         return relied
+
+    def resettle(
+        self, batch: Batch, request: Request, found: Found, settled: Settled, known: Mapping[int, Verdict | None]
+    ) -> Settled:
+        """Return a settled batch with the verdicts that some records were delivered with; None: delivered to wait.
+
+        What they make known to others, and the keys that they give back, follow.
+        """
+        verdicts = settled.verdicts.replaced({index: verdict for index, verdict in known.items() if verdict is not None})
+        waits = {index for index, verdict in known.items() if verdict is None}
+        pending = frozenset(settled.pending.difference(known) | waits)
+        if self._kept is not None and self.contract.key is not None:
+            before = self._read_all(request.own, found.values[-1])
+            latest, _ = updates(self.contract, self._kept, verdicts, pending, before, batch.dated)
+            references = {identity: record.to_json() for identity, record in latest.items()}
+        else:
+            references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
+        releases = [*settled.releases, *self.releases((verdicts[index], batch.sources[index]) for index in known)]
+        kept = {source for index in known if not verdicts[index].rejected for source in (batch.sources[index],)}
+        releases = [row for row in releases if row[2] not in kept]
+        references, deleted = _without_deleted(verdicts, references)
+        owned = self.owned(verdicts, batch.sources) if self.further else []
+        return replace(
+            settled,
+            verdicts=verdicts,
+            pending=pending,
+            references=references,
+            releases=releases,
+            deleted=deleted,
+            owned=owned,
+        )
+
+    def refuse(self, batch: Batch, indexes: Iterable[int]) -> Settled:
+        """Return a settled batch whose records at some indexes are rejected, because their topic does not take them."""
+        settled = batch.settled or Settled(batch.judged)
+        rule = self.contract.rules["record.refused"]
+        rejected: dict[int, Verdict | None] = {index: settled.verdicts[index].with_findings((rule,)) for index in indexes}
+        if batch.asked is None:
+            known = {index: verdict for index, verdict in rejected.items() if verdict is not None}
+            return replace(settled, verdicts=settled.verdicts.replaced(known))
+        return self.resettle(batch, *batch.asked, settled, rejected)
 
     # --- records that have waited -----------------------------------------------------------------------------------
 
@@ -310,6 +359,14 @@ class LookUps:
         return by_index, note
 
 
+def _without_deleted(verdicts: Verdicts, references: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the references that are left, and the ids that tombstones delete: these come after all records of their key."""
+    if not verdicts.deleted:
+        return references, []
+    deleted = sorted({one for one in verdicts.deleted.values() if one is not None})
+    return {identity: known for identity, known in references.items() if identity not in deleted}, deleted
+
+
 def _spellings(identity: str) -> list[Any]:
     """Return the values whose text is an id: itself, and the number that it spells."""
     found: list[Any] = [identity]
@@ -356,4 +413,9 @@ class _Content(msgspec.Struct):
 
 def lookup_rule_ids(verdict: Verdict) -> list[str]:
     """Return the ids of the findings that a waiting record keeps: those that judging it again would not find."""
-    return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
+    return [rule.id for rule in verdict.findings if is_looked_up(rule)]
+
+
+def is_looked_up(rule: Rule) -> bool:
+    """True for a rule that only a look-up can find broken."""
+    return rule.kind in _LOOKED_UP

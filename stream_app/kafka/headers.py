@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from stream_app.kafka.batches.unreadable import UnreadableBatch
 from stream_app.names import (
@@ -12,8 +12,10 @@ from stream_app.names import (
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    NULL_KEY,
     REPAIRS,
     SOURCE,
+    TIMESTAMP,
     TOPIC_ID,
     UNREADABLE,
     WARNINGS,
@@ -29,6 +31,7 @@ _DLT = "kafka_dlt-original-"
 _REPLACED = frozenset(
     {
         SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, UNREADABLE,
+        TIMESTAMP, NULL_KEY,
         _TOPIC, _PARTITION, _OFFSET, _STAGE, _CONNECTOR,
         *(_DLT + part for part in ("topic", "partition", "offset", "timestamp")),
     }
@@ -74,6 +77,37 @@ class HasHeaders(Protocol):
 def header(record: HasHeaders, name: str) -> bytes | None:
     """Return the last value of a header; ``None`` if the record does not have it."""
     return next((value for key, value in reversed(record.headers) if key == name), None)
+
+
+def header_in(headers: Sequence[Header], name: str) -> bytes | None:
+    """Return the last value of a header among ``headers``; ``None`` if it is not there."""
+    return next((value for key, value in reversed(headers) if key == name), None)
+
+
+class Original(NamedTuple):
+    """A delivered record with the key and timestamp of its raw record."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+
+
+def original(record: Record) -> Record:
+    """Return a delivered record with the key and timestamp of its raw record, where its topic did not take those."""
+    stamp = keyless = None
+    for name, value in record.headers:
+        if name == TIMESTAMP:
+            stamp = value
+        elif name == NULL_KEY:
+            keyless = value
+    if stamp is None and keyless is None:
+        return record
+    timestamp = int(stamp) if stamp and len(stamp) <= 20 and stamp.removeprefix(b"-").isdigit() else record.timestamp
+    key = record.key if keyless is None else None
+    headers = [pair for pair in record.headers if pair[0] not in (TIMESTAMP, NULL_KEY)]
+    return Original(record.offset, timestamp, key, record.value, headers)
 
 
 def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:
@@ -157,6 +191,25 @@ def parts_of(batch: UnreadableBatch) -> Iterator[tuple[bytes, list[Header]]]:
         content = {"base": batch.base, "last": batch.last, "reason": batch.reason, "part": part + 1, "parts": parts}
         value = batch.data[part * PART_BYTES : (part + 1) * PART_BYTES]
         yield value, [(UNREADABLE, json.dumps(content, separators=(",", ":")).encode())]
+
+
+class Part(NamedTuple):
+    """A part of a batch that could not be read: its number, from 1 on, and the records that the batch has room for."""
+
+    number: int
+    records: int
+
+
+def unreadable_part(record: HasHeaders) -> Part | None:
+    """Return which part of a batch a dead letter keeps; ``None`` if it keeps a record."""
+    value = header(record, UNREADABLE)
+    if value is None:
+        return None
+    try:
+        about = json.loads(value)
+        return Part(int(about["part"]), int(about["last"]) - int(about["base"]) + 1)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _attempts(record: HasHeaders) -> int:

@@ -4,13 +4,14 @@
 -- KEYS[2]  look-up notes of the partition (unused without `applied`)
 -- KEYS[3…] the references of each row of `refs`, then the owners of the ids of each row of `claims`
 --          then the deleted ids of the entity of each row of `refs`
--- ARGV[1]  {applied: [field, expected offset] or nothing,
+-- ARGV[1]  {applied: [field, expected position] or nothing,
 --           refs: [[[id…], values wanted: 0|1, number of the last deletion that is known, or nothing]…],
 --           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1]…]}
 --          An owner is `source` or `source fingerprint`; `distinct` says that no id occurs twice.
--- Returns  {0, applied offset} when another worker has moved the partition on, else
---          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes, [deletions…]},
---          deletions: per row of `refs` nothing, or {number of the last one that counts, [id deleted since…] or nothing: too many}.
+-- Returns  {0, position} when another worker has moved the partition on, else
+--          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes,
+--          [deletions…]}, deletions: per row of `refs` nothing, or {number of the last one that counts, [id deleted since…] or
+--          nothing: too many}.
 --
 -- What is found out about an id is noted until the batch is applied (field `rule|source`: 0 unique, 1 repeat, 2
 -- contradiction): whoever judges the record again comes to the same verdict, even if the id has been claimed or given back
@@ -19,7 +20,7 @@ local applied, notes = KEYS[1], KEYS[2]
 local p = cmsgpack.unpack(ARGV[1])
 if p.applied then
   local now = redis.call('HGET', applied, p.applied[1])
-  if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
+  if (now or '') ~= p.applied[2] then return {0, now or ''} end
 end
 
 local again = p.applied and redis.call('EXISTS', notes) == 1

@@ -14,6 +14,7 @@ from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.judge.lookups import LookUps
 from stream_app.judge.request import Found, Request
+from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.memory import MemoryStore
 from stream_app.store.writer import Store
@@ -33,7 +34,7 @@ class Room:
     def look_ups(self, entity: str) -> LookUps:
         return LookUps(SHOP, entity, self.known)
 
-    def look_up(self, entity: str, request: Request, applied: tuple[str, int] | None = None) -> Found:
+    def look_up(self, entity: str, request: Request, applied: tuple[str, Position] | None = None) -> Found:
         if not request:
             return Found()
         if isinstance(self.store, MemoryStore):
@@ -59,13 +60,13 @@ class Room:
                 verdicts.put_deleted(index, record)
         offsets = list(range(first, first + len(records)))
         sources = [b"%b:0:%d" % (entity.encode(), offset) for offset in offsets]
-        at = (f"{entity}//0", self.applied[entity])
+        at = (f"{entity}//0", Position(self.applied[entity]))
         look_ups = self.look_ups(entity)
         look_ups.baseline = baseline
         batch = Batch(0, *at, records, offsets, sources, [as_of] * len(records), [True] * len(records), verdicts)
         request = look_ups.plan(batch)
         found = self.look_up(entity, request, at)
-        while look_ups.forget(request, found):
+        while look_ups.forget_deleted(request, found):
             request = look_ups.plan(batch)
             found = self.look_up(entity, request, at)
         if meanwhile is not None:
@@ -80,7 +81,9 @@ class Room:
         if settled.note is not None:
             self.run(self.store.note(at, settled.note.seen, settled.note.upto, settled.note.content))
         if apply:
-            changes = Changes(Tally(SHOP.contracts[entity]), 1, applied=(*at, offsets[-1]), references=dict(settled.references))
+            changes = Changes(
+                Tally(SHOP.contracts[entity]), 1, applied=(*at, Position(offsets[-1])), references=dict(settled.references)
+            )
             changes.release = list(settled.releases)
             changes.deleted, changes.owned = list(settled.deleted), list(settled.owned)
             self.run(self.store.apply(changes))

@@ -175,6 +175,6 @@ def test_what_an_unknown_field_holds_stops_nothing(value: str) -> None:
 def test_every_record_rule_has_a_case_here() -> None:
     assert set(RECORD_RULES) <= set(judge_of("built-in", "orders").contract.rules)
     source = Path(__file__).read_text("utf-8")
-    # Those that bytes do not break: tests/integration/worker/test_unreadable.py, test_tombstones.py.
-    others = ("record.unreadable", "record.deleted")
+    # Those that bytes do not break: tests/integration/worker/test_unreadable.py, test_tombstones.py …
+    others = ("record.unreadable", "record.deleted", "record.refused")
     assert [rule for rule in RECORD_RULES if f'"{rule}"' not in source and rule not in others] == []

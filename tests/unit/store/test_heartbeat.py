@@ -23,6 +23,7 @@ def test_the_stored_names_stay() -> None:
     assert set(stored) == {
         "id", "at", "started", "pid", "host", "rate", "lag", "behind", "held", "partitions", "error", "state", "latency_ms",
         "stopped",
+        "problems", "notes",
     }  # fmt: skip
     assert stored["held"] == 3
 
