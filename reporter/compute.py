@@ -58,6 +58,8 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     writer.compare("all.findings", findings, "findings", "difference", better="lower")
     rejected = (now.rejected, before.rejected if before else None)
     writer.compare("all.rejected", rejected, "records", "difference", better="lower")
+    if now.late > 0:
+        writer.add("all.late", now.late, "records")
     if context.currency:
         at_risk = (now.at_risk_minor, before.at_risk_minor if before else None)
         writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower")

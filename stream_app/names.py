@@ -18,12 +18,16 @@ REPAIRS = "headrace.repairs"
 UNKNOWN = "headrace.unknown"
 #: Number of times that the record has been judged: 1 at first, more after a redrive.
 ATTEMPTS = "headrace.attempts"
+#: On a record that was sent again: ``topic:partition:offset`` of the raw record that was rejected before.
+REDRIVE = "headrace.redrive"
 #: On the anomalies topic: ``open`` or ``closed``.
 INCIDENT_STATE = "headrace.incident.state"
 #: On a pending record: the id (KIP-516) of its raw topic, if the broker gives topics ids.
 TOPIC_ID = "headrace.topic_id"
 #: As-of time, the moment for which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
 AS_OF = "headrace.as_of"
+#: On a record that came after the windows of its time were final: the end of the final windows, in ms since the epoch.
+LATE = "headrace.late"
 #: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
 TRUNCATED = "headrace.truncated"
 TRUNCATED_KEY = "headrace.truncated.key"

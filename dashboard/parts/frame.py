@@ -14,7 +14,9 @@ from dashboard.text import markup
 from dashboard.text.formats import clock
 from dashboard.text.health import Health, facts, health
 from dashboard.text.words import plain, sentence
+from stream_app.store.server import refusal
 from stream_app.views.ranges import Chosen, Custom, TimeRange
+from stream_app.views.server import problems_of
 
 #: The option of the range control that opens a choice of two moments.
 CUSTOM = "custom"
@@ -121,7 +123,7 @@ def _custom() -> Custom:
     if current is None:
         current = _last_day()
     begin, end = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (current.start, current.end))
-    low, high = datetime(1970, 1, 1), datetime(9999, 12, 30)  # noqa: DTZ001 the widget has no time zones; its label says UTC
+    low, high = datetime(1970, 1, 1), datetime(9998, 12, 31)  # noqa: DTZ001 the widget has no time zones; its label says UTC
     with st.popover(f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", width="content"):
         start = st.datetime_input("From (UTC)", begin, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
         until = st.datetime_input("To (UTC)", end, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
@@ -166,3 +168,7 @@ def _badge(*, paused: bool) -> None:
             )
         elif state is not None and state.advice and not paused:
             st.warning(state.advice, icon=":material/info:")
+    with st.container(key="server"):
+        server = None if isinstance(read, data.Down) else data.server()
+        if server is not None and not isinstance(server, data.Down) and (text := refusal(problems_of(server))) is not None:
+            st.error(f"**Figures may be wrong.** {plain(sentence(text))}", icon=":material/database_off:")

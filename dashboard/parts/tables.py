@@ -72,7 +72,7 @@ def clean(rows: Sequence[CleanRecord], contract: ContractSummary) -> pd.DataFram
     for field in contract.fields:
         values = [row.record.get(field.name) for row in rows]
         if field.type == "timestamp" and not field.personal:
-            frame[field.name] = pd.to_datetime(pd.Series(values), utc=True, errors="coerce")
+            frame[field.name] = pd.to_datetime(pd.Series(values), format="ISO8601", utc=True, errors="coerce")
         elif field.type in {"integer", "number"} and not field.personal:
             frame[field.name] = pd.to_numeric(pd.Series(values), errors="coerce")
         else:

@@ -10,7 +10,7 @@ from stream_app.contract.formats import currencies
 from stream_app.contract.model import Revenue, Severity
 
 SCHEMA_PROPERTIES = (
-    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "tombstones",
+    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "tombstones",
     "businessImpact",
 )  # fmt: skip
 
@@ -43,6 +43,18 @@ def tombstones(draft: Draft, custom: dict[str, Any]) -> Literal["delete", "rejec
     if value == "delete" or value == "reject":  # noqa: PLR1714 - mypy narrows these
         return cast('Literal["delete", "reject"]', value)
     raise draft.error((*draft.at, "customProperties"), f"tombstones is {value!r}; use delete or reject")
+
+
+def rejects_late(draft: Draft, custom: dict[str, Any]) -> bool:
+    """Return True if records that come after their windows are final are rejected; by default they correct the figures."""
+    value = custom.get("late", "accept")
+    if value not in ("accept", "reject"):
+        raise draft.error((*draft.at, "customProperties"), f"late is {value!r}; use accept or reject")
+    if value == "reject" and "eventTime" not in custom:
+        raise draft.error(
+            (*draft.at, "customProperties"), "late is reject, but no record can be late without an eventTime; name one"
+        )
+    return bool(value == "reject")
 
 
 def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:

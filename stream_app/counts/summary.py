@@ -23,7 +23,8 @@ class EntityTotals:
 
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
     among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
-    could not be read, each batch counted as one rejected record.
+    could not be read, each batch counted as one rejected record. ``late``:
+    records that came after their window was final.
     """
 
     received: int = 0
@@ -38,6 +39,7 @@ class EntityTotals:
     active_customers: int = 0
     orders: int = 0
     known: int = 0
+    late: int = 0
 
     @property
     def records(self) -> int:
@@ -60,6 +62,7 @@ class EntityTotals:
             active_customers=active_customers,
             orders=orders,
             known=known,
+            late=counts.late,
         )
 
 
@@ -91,7 +94,7 @@ def quality(contract: ContractSummary, records: int, findings: Mapping[str, int]
     if not records or not rules:
         return Quality(None, dict.fromkeys(sorted(rules)))
     # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
-    shares = {name: max(0.0, 1 - found[name] / (records * rules[name])) for name in sorted(rules)}
+    shares = {name: min(1.0, max(0.0, 1 - found[name] / (records * rules[name]))) for name in sorted(rules)}
     weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
     return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
 
@@ -139,6 +142,7 @@ def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, Ent
             "deleted": total.deleted,
             "unreadable": total.unreadable,
             "repaired": total.repaired,
+            "late": total.late,
             "findings": {rule: count for rule, count in sorted(total.findings.items()) if count > 0},
             "conformity": conformity(total.clean, total.rejected),
             "quality": {"score": measured.score, "dimensions": dict(measured.dimensions)},

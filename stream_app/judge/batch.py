@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule
@@ -11,6 +12,7 @@ from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
 from stream_app.position import Position
 from stream_app.windows.calendar import milliseconds
+from stream_app.windows.clock import PartitionClock, Timing
 
 
 class Verdicts(Sequence[Verdict]):
@@ -18,7 +20,7 @@ class Verdicts(Sequence[Verdict]):
 
     Attributes:
         bodies: canonical JSON by record; ``None`` where it is rejected.
-        as_of: the moment by which each was judged, in ms since the epoch.
+        as_of: the moment by which each was judged, in ms since the epoch; ``windows.as_of.UNKNOWN`` if nobody states it.
         marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came, or deletes.
         deleted: index → id of the record that a tombstone deletes; ``None`` where its key names no id.
     """
@@ -66,6 +68,10 @@ class Verdicts(Sequence[Verdict]):
         self._set(index, values, body)
 
     def _set(self, index: int, values: dict[str, Any] | None, body: bytes | None) -> None:
+        name = self.contract.event_time
+        if values is not None and name is not None and (moment := values[name]) is not None and moment.tzinfo is not UTC:
+            # pydantic's zone is an object of its own: it makes each comparison with the column's others a call of Python.
+            values = values | {name: moment.replace(tzinfo=UTC)}
         self.bodies[index], self._rows[index] = body, self.kind.row(values)
         for name, column in self._columns.items():
             column[index] = None if values is None else values[name]
@@ -89,6 +95,8 @@ class Verdicts(Sequence[Verdict]):
         changed.bodies, changed.marked, changed.deleted = self.bodies.copy(), self.marked.copy(), self.deleted
         changed._rows, changed._columns = self._rows, self._columns
         for index, rules in found.items():
+            if index in self.deleted:
+                continue  # a tombstone breaks no rule
             verdict = self[index].with_findings(rules)
             changed.marked[index], changed.bodies[index] = verdict, verdict.body
         return changed
@@ -110,7 +118,7 @@ class Verdicts(Sequence[Verdict]):
         return changed
 
     def event_ms(self, index: int) -> int:
-        """The event time of an unmarked record; its as-of time where it has none."""
+        """The event time of an unmarked record; its as-of time, which may be UNKNOWN, where it has none."""
         name = self.contract.event_time
         moment = self.column(name)[index] if name is not None else None
         return self.as_of[index] if moment is None else milliseconds(moment)
@@ -182,6 +190,9 @@ class Batch:
         dated: True for a record whose producer stated that moment; else it is the Kafka timestamp.
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
+        misdated: indexes of the records whose headers state a moment that is not valid.
+        clock: of the partition: before step 1 as it was before these records, then as it is after them.
+        late: index → the end (s) of the windows that were final before a record that is late.
         delivered: indexes of the records that were delivered before, so that they are only counted.
         topic_id: of the raw topic; empty where the broker gives none.
         asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
@@ -198,6 +209,9 @@ class Batch:
     verdicts: Verdicts | None = None
     settled: Settled | None = None
     values: Sequence[bytes | None] = ()
+    misdated: Sequence[int] = ()
+    clock: PartitionClock = field(default_factory=PartitionClock)
+    late: Mapping[int, int] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     topic_id: str = ""
     asked: tuple[Any, Any] | None = None
@@ -226,6 +240,10 @@ class Batch:
     def with_verdicts(self, verdicts: Verdicts) -> Batch:
         """Return the batch after step 1."""
         return replace(self, verdicts=verdicts, settled=None)
+
+    def with_timing(self, timing: Timing) -> Batch:
+        """Return the batch with the late ones of its records, and the clock after them."""
+        return replace(self, clock=timing.clock, late=timing.late)
 
     def with_settled(self, settled: Settled, delivered: frozenset[int] = frozenset()) -> Batch:
         """Return the batch after step 2."""

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import msgspec
 
+from stream_app.contract.compile import AS_OF_RULE
 from stream_app.contract.model import Contract, Rule, Shop
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Note, Settled, Verdicts
@@ -30,6 +31,8 @@ from stream_app.judge.verdict import Verdict
 _REMEMBERED = 1_000_000
 #: Kinds of rules that only a look-up can find broken.
 _LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
+#: Rules about the headers of the raw record, which the pending record has not.
+_OF_THE_RAW_RECORD = frozenset({AS_OF_RULE})
 _NOTHING = Known()
 
 #: (entity, True if its fields are kept too) → id → what is known of it.
@@ -210,12 +213,17 @@ class LookUps:
         own = self._own(verdicts)
         return Request([Wanted(self.entity, own, values=True)], [], own=own)
 
-    def settle_own(self, verdicts: Verdicts, request: Request, found: Found) -> dict[str, str]:
-        """Return what records that waited, and are settled now, make known: id → what is kept of it."""
+    def settle_own(
+        self, verdicts: Verdicts, request: Request, found: Found, dated: Sequence[bool] | None = None
+    ) -> dict[str, str]:
+        """Return what records that waited, and are settled now, make known: id → what is kept of it.
+
+        ``dated``: see ``Batch``; None: all are.
+        """
         if self._kept is None or self.contract.key is None:
             return dict.fromkeys(self._reference_ids(verdicts, ()), PLAIN)
         before = self._read_all(request.own, found.values[0])
-        latest, _ = updates(self.contract, self._kept, verdicts, (), before, [True] * len(verdicts))
+        latest, _ = updates(self.contract, self._kept, verdicts, (), before, [True] * len(verdicts) if dated is None else dated)
         return {identity: record.to_json() for identity, record in latest.items()}
 
     # --- references -------------------------------------------------------------------------------------------------
@@ -417,5 +425,5 @@ def lookup_rule_ids(verdict: Verdict) -> list[str]:
 
 
 def is_looked_up(rule: Rule) -> bool:
-    """True for a rule that only a look-up can find broken."""
-    return rule.kind in _LOOKED_UP
+    """True for a rule that judging a pending record would not find broken: only a look-up, or the raw record's headers, can."""
+    return rule.kind in _LOOKED_UP or rule.id in _OF_THE_RAW_RECORD

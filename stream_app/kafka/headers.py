@@ -12,6 +12,7 @@ from stream_app.names import (
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    LATE,
     NULL_KEY,
     REPAIRS,
     SOURCE,
@@ -31,7 +32,7 @@ _DLT = "kafka_dlt-original-"
 _REPLACED = frozenset(
     {
         SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, UNREADABLE,
-        TIMESTAMP, NULL_KEY,
+        LATE, TIMESTAMP, NULL_KEY,
         _TOPIC, _PARTITION, _OFFSET, _STAGE, _CONNECTOR,
         *(_DLT + part for part in ("topic", "partition", "offset", "timestamp")),
     }
@@ -110,45 +111,6 @@ def original(record: Record) -> Record:
     return Original(record.offset, timestamp, key, record.value, headers)
 
 
-def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:
-    """Return the as-of moment of each record, in ms, and true for each that its producer dated with a header.
-
-    A record without a valid header is judged as of its Kafka timestamp.
-    """
-    # Most records have this header alone, and many the same moment: each distinct header is parsed once.
-    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
-    distinct = set(pairs)
-    known = {pair: moment for pair in distinct if pair is not None and (moment := _moment(*pair)) is not None}
-    if len(known) == len(distinct):
-        return list(map(known.__getitem__, pairs)), [True] * len(pairs)  # type: ignore[arg-type]  # None is not in it
-    found = [
-        known.get(pair) if pair is not None else _first_moment(headers) if (headers := record.headers) else None
-        for pair, record in zip(pairs, records, strict=True)
-    ]
-    moments = [max(0, record.timestamp) if moment is None else moment for moment, record in zip(found, records, strict=True)]
-    return moments, [moment is not None for moment in found]
-
-
-def as_of(record: Record) -> int:
-    """Return the as-of moment of one record, in ms: its header, else its Kafka timestamp."""
-    moment = _first_moment(record.headers)
-    return max(0, record.timestamp) if moment is None else moment
-
-
-def _first_moment(headers: Sequence[Header]) -> int | None:
-    """Return the moment of the first valid as-of header."""
-    for name, value in headers:
-        moment = _moment(name, value)
-        if moment is not None:
-            return moment
-    return None
-
-
-def _moment(name: str, value: bytes | None) -> int | None:
-    """Return the moment in a header if it is a valid as-of header."""
-    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
-
-
 def dead_letter_headers(record: Record, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
     """Return the record's own headers, then Headrace's, then those that redrive tools read (Kafka Connect, Spring Kafka).
 
@@ -169,14 +131,14 @@ def dead_letter_headers(record: Record, source: bytes, contract: bytes, findings
         (_DLT + "topic", topic),
         (_DLT + "partition", int(partition).to_bytes(4, "big")),
         (_DLT + "offset", int(offset).to_bytes(8, "big")),
-        (_DLT + "timestamp", max(0, record.timestamp).to_bytes(8, "big")),
+        (_DLT + "timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
     ]
 
 
-def pending_headers(record: Record, source: bytes, as_of_ms: int, topic_id: str) -> list[Header]:
+def pending_headers(record: Record, source: bytes, as_of: bytes, topic_id: str) -> list[Header]:
     """Return the record's own headers, then what settling it needs; ``topic_id``: of the raw topic, empty if it has none."""
     headers = [(name, value) for name, value in _kept(record.headers) if name != AS_OF]
-    headers += [(SOURCE, source), (AS_OF, b"%d" % as_of_ms)]
+    headers += [(SOURCE, source), (AS_OF, as_of)]
     if attempts := _attempts(record):
         headers.append((ATTEMPTS, b"%d" % attempts))
     if topic_id:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NotLeaderForPartitionError, UnknownTopicOrPartitionError
 
 from stream_app.errors import RecordRefused
 from stream_app.failures import Kind, classify, name_of
@@ -193,11 +193,14 @@ class Outbox:
         topic, partition = target
         count = batch.record_count()
         batch.close()
+        acknowledged = await self._producer.send_batch(batch, topic, partition=partition)
         try:
-            metadata = await (await self._producer.send_batch(batch, topic, partition=partition))
+            metadata = await acknowledged
         except KafkaError as error:
             if may_be_refusal(error) or classify(error).kind is not Kind.PASSING:
                 self._take_back(target, count)
+            if isinstance(error, NotLeaderForPartitionError) and not self._producer.client.cluster.partitions_for_topic(topic):
+                raise UnknownTopicOrPartitionError(topic) from None  # aiokafka looks for the leader of a topic that is gone
             raise
         offset = getattr(metadata, "offset", None)
         return Sent(topic, partition, offset if offset is not None and offset >= 0 else NO_OFFSET, count)

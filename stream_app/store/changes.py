@@ -26,7 +26,7 @@ class Changes:
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
     ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back. ``deleted`` are ids of
     records that tombstones delete, ``owned`` (id, rule, key, source) of keys that go with a record. ``settled_at`` is
-    (``settled_field``, its new value).
+    (``settled_field``, its new value), ``clock`` (field of the partition, its clock as text).
 
     Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
     offset, and ``claims``, (rule, ids, holders) of keys whose records are known to have been delivered clean.
@@ -42,6 +42,7 @@ class Changes:
     release: list[tuple[str, str, bytes]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     owned: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    clock: tuple[str, str] | None = None
     settled_at: tuple[str, str] | None = None
     counted: list[tuple[int, bytes]] = field(default_factory=list)
     claims: list[tuple[str, Sequence[str], Sequence[bytes]]] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Changes:
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
-        return [*found, keys.owned(entity), keys.deleted(entity)]
+        return [*found, keys.clocks(entity), keys.owned(entity), keys.deleted(entity)]
 
     def payload(self) -> dict[str, Any]:
         """Return the ARGV of ``apply.lua``.
@@ -121,7 +122,8 @@ class Changes:
             "findings_kept": FINDINGS_KEPT,
             "clean": tally.samples.encoded_clean(),
             "clean_kept": CLEAN_KEPT,
-            "event_time": (EVENT_TIME, tally.stream_ms),
+            "clock": self.clock,
+            "event_time": EVENT_TIME,
             "applied_at": (APPLIED_AT, self.now_ms),
         }
         return {key: value for key, value in body.items() if value is not None}

@@ -138,6 +138,14 @@ class Keys:
         """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
+    def clocks(self, entity: str) -> str:
+        """Hash: ``applied_field`` of a partition → how far its time is, as ``windows.clock.PartitionClock`` writes it."""
+        return f"{self.prefix}:clocks:{entity}"
+
+    def lost(self) -> str:
+        """Hash: ``applied_field`` of a partition of a raw or pending topic → JSON of what it lost (``losses.Loss``)."""
+        return f"{self.prefix}:lost"
+
     def lookup_notes(self, applied_field: str) -> str:
         """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
 
@@ -209,6 +217,10 @@ class Keys:
         """String: INPUT_CLOSED when the producers are done for good."""
         return f"{self.prefix}:input"
 
+    def evictions(self) -> str:
+        """Hash: ``run_id`` of the server and its ``evicted`` keys when the store was last known to be complete, and ``at``."""
+        return f"{self.prefix}:evictions"
+
     # --- incidents --------------------------------------------------------------------------------------------------
 
     def monitor(self, entity: str, grain: Grain) -> str:
@@ -279,10 +291,10 @@ class Keys:
 
 
 def lasts(keys: Keys, key: str) -> bool:
-    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, and what was sent."""
+    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, what was sent, and losses."""
     lasting = (
         keys.report(""), keys.reports(), keys.report_claim(""), keys.announcement_claim(""), keys.reports_unannounced(),
         keys.report_counters(), keys.report_spent(""), keys.report_failures(), keys.report_circuit(),
-        keys.messages_sent(0).removesuffix("0"),
+        keys.messages_sent(0).removesuffix("0"), keys.lost(),
     )  # fmt: skip
     return key.startswith(lasting)

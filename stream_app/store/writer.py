@@ -20,9 +20,12 @@ from stream_app.store.changes import Changes, stored
 from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
+from stream_app.store.losses import LossStore
 from stream_app.store.ownership import OwnershipStore
 from stream_app.store.scripts import load_guarded, pack
 from stream_app.store.server import ServerFacts
+from stream_app.store.server_check import EvictionStore
+from stream_app.windows.clock import PartitionClock
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -80,11 +83,16 @@ class Store:
     """The workers' store. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
 
     def __init__(self, url: str, prefix: str, on_server: Callable[[ServerFacts], None] | None = None) -> None:
-        """``on_server``: see ``connect_worker``; the connections by which ownership is verified are without it."""
+        """``on_server``: see ``connect_worker``.
+
+        The connections by which ownership is verified, and by which heartbeats say why the worker waits, are without it.
+        """
         self._redis = connect_worker(url, on_server)
         self._verifier = connect_worker(url)
         self._keys = Keys(prefix)
+        self.evictions = EvictionStore(self._verifier, prefix)
         self.baselines = BaselineStore(self._redis, prefix)
+        self.losses = LossStore(self._redis, prefix)
         self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
         self._note = load_guarded(self._redis, "note")
@@ -96,6 +104,13 @@ class Store:
         """Close the connections."""
         await self._redis.aclose()
         await self._verifier.aclose()
+
+    async def reconnect(self) -> None:
+        """Use no connection again that is open now; a command that is on its way ends first."""
+        for client in (self._redis, self._verifier):
+            pool: Any = client.connection_pool  # redis-py's own code is untyped here
+            await pool.update_active_connections_for_reconnect()
+            await pool.disconnect(inuse_connections=False)
 
     async def describe(self, contracts: Iterable[Contract]) -> None:
         """Publish what readers need to know of the contracts in force."""
@@ -120,6 +135,11 @@ class Store:
     async def positions(self, fields: Sequence[str]) -> list[Position]:
         """Return where partitions stand (``keys.applied_field``)."""
         return [Position.parse(raw) for raw in await self._redis.hmget(self._keys.applied(), fields)] if fields else []
+
+    async def clock(self, entity: str, field: str) -> PartitionClock:
+        """Return how far the time of a partition is, as of what is applied."""
+        value = await self._redis.hget(self._keys.clocks(entity), field)
+        return PartitionClock() if value is None else PartitionClock.from_text(text(value))
 
     async def look_up(
         self, entity: str, applied: tuple[str, Position] | None, wanted: list[Wanted], claims: list[Claim]
@@ -228,9 +248,10 @@ class Store:
         """Note which waiting records are about to be delivered in the transaction of this token."""
         await self._redis.set(self._keys.delivery(entity, token), json.dumps(fields), ex=DELIVERY_KEPT)
 
-    async def delivered(self, entity: str, token: str) -> frozenset[str]:
-        """Return the waiting fields that were noted under a token."""
-        return frozenset(json.loads(await self._redis.get(self._keys.delivery(entity, token)) or "[]"))
+    async def delivered(self, entity: str, token: str) -> frozenset[str] | None:
+        """Return the waiting fields that were noted under a token; None where nothing is."""
+        noted = await self._redis.get(self._keys.delivery(entity, token))
+        return None if noted is None else frozenset(json.loads(noted))
 
     async def any_waits(self, entity: str, fields: Iterable[str]) -> bool:
         """True if one of the records is still registered as waiting."""
@@ -244,11 +265,11 @@ class Store:
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """Report a worker's state."""
-        await self._redis.hset(self._keys.workers(), heartbeat.id, heartbeat.to_json())
+        await self._verifier.hset(self._keys.workers(), heartbeat.id, heartbeat.to_json())
 
     async def leave(self, worker: str) -> None:
         """Remove a worker's report."""
-        await self._redis.hdel(self._keys.workers(), worker)
+        await self._verifier.hdel(self._keys.workers(), worker)
 
     async def lags(self, since_ms: int | None = None) -> dict[str, int] | None:
         """Return entity → records not yet applied, over the workers that are alive.

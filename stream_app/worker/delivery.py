@@ -16,7 +16,8 @@ from stream_app.kafka.batches.unreadable import UnreadableBatch
 from stream_app.kafka.headers import Header, dead_letter_headers, header_in, parts_of, pending_headers
 from stream_app.kafka.outbox import Outbox, Refused, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.names import AS_OF, LATE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.windows.as_of import to_header
 from stream_app.worker.entity import Entity
 
 log = logging.getLogger("headrace.worker")
@@ -101,13 +102,22 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
         # A store that is rebuilt from the clean topic needs to know it.
         for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
             if row is not None and dated:
-                row[3].append((AS_OF, b"%d" % moment))
+                row[3].append((AS_OF, to_header(moment)))
+    for index in batch.late:
+        if (row := clean[index]) is not None:
+            row[3].extend(_late(batch, index))
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
 
 
 def _renewed(entity: Entity, batch: Batch) -> list[Header]:
     """The id of the raw topic, where it is not the first of its name: it has the offsets of that one once more."""
     return [(TOPIC_ID, batch.topic_id.encode())] if batch.topic_id != entity.first_topic_id else []
+
+
+def _late(batch: Batch, index: int) -> list[Header]:
+    """The header of a record that is late; of any other, nothing."""
+    end = batch.late.get(index)
+    return [] if end is None else [(LATE, b"%d" % (end * 1000))]
 
 
 def _notes(verdict: Verdict) -> list[Header]:
@@ -123,7 +133,8 @@ def _notes(verdict: Verdict) -> list[Header]:
 def _pending(entity: Entity, batch: Batch, index: int) -> Row:
     """A record that waits."""
     record, verdicts = batch.records[index], batch.judged
-    headers = pending_headers(record, batch.sources[index], verdicts.as_of[index], entity.topic_id)
+    headers = pending_headers(record, batch.sources[index], to_header(verdicts.as_of[index]), entity.topic_id)
+    headers += _late(batch, index)
     if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
         headers.append((WARNINGS, findings_json(looked_up)))
     return record.key, record.value, record.timestamp, headers
@@ -142,7 +153,7 @@ def _dead_letter(entity: Entity, batch: Batch, index: int) -> Row:
     record, findings = batch.records[index], findings_json(batch.judged[index].findings)
     group = entity.services.settings.group
     headers = dead_letter_headers(record, batch.sources[index], entity.contract_header[1], findings, group)
-    return record.key, record.value, record.timestamp, [*headers, *_renewed(entity, batch)]
+    return record.key, record.value, record.timestamp, [*headers, *_late(batch, index), *_renewed(entity, batch)]
 
 
 def _refuse(entity: Entity, batch: Batch, refused: Sequence[Refused]) -> Batch:

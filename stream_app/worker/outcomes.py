@@ -12,8 +12,10 @@ from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.tombstones import deleted_id
 from stream_app.judge.verdict import read_findings
-from stream_app.kafka.headers import header, original, read_as_of, unreadable_part
-from stream_app.names import FINDINGS, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.kafka.as_of import as_of_pending, read_as_of
+from stream_app.kafka.headers import header, original, unreadable_part
+from stream_app.names import FINDINGS, LATE, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.windows.as_of import of_header
 from stream_app.worker.entity import Entity
 
 Kind = Literal["clean", "rejected", "pending"]
@@ -56,6 +58,12 @@ def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, topic_id: str, reco
     return found
 
 
+def late_end(record: Any) -> int | None:
+    """Return the end (s) of the windows that were final before a delivered record; None if it was in time."""
+    end = of_header(header(record, LATE))
+    return None if end is None else end // 1000
+
+
 def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
     """Return the verdicts that were delivered.
 
@@ -64,8 +72,11 @@ def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
     """
     records = [outcome.record for outcome in outcomes]
     raws = [None if header(record, NULL_VALUE) is not None else record.value for record in records]
-    as_of, _ = read_as_of(records)
-    verdicts = entity.judge.judge_all(raws, list(as_of))
+    as_of = read_as_of(records).moments
+    for index, outcome in enumerate(outcomes):
+        if outcome.kind == "pending":
+            as_of[index] = as_of_pending(outcome.record)
+    verdicts = entity.judge.judge_all(raws, as_of)
     for index, (outcome, record) in enumerate(zip(outcomes, records, strict=True)):
         if outcome.kind == "clean" and record.value is None:
             verdicts.put_deleted(index, deleted_id(entity.judge, record.key or b""))

@@ -7,18 +7,22 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from stream_app.contract.compile import AS_OF_RULE, LATE_RULE
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled, Verdicts
+from stream_app.judge.timing import timing
 from stream_app.judge.tombstones import before_reuse, deleted_id
+from stream_app.kafka.as_of import read_as_of
 from stream_app.kafka.batches.unreadable import UnreadableBatch
-from stream_app.kafka.headers import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
 from stream_app.store.changes import Changes
 from stream_app.store.writer import PartitionMoved, StoreChanged
+from stream_app.windows.as_of import UNKNOWN, of_kafka
+from stream_app.windows.clock import Timing
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
-from stream_app.worker.outcomes import Outcome, verdicts_of
+from stream_app.worker.outcomes import Outcome, late_end, verdicts_of
 from stream_app.worker.registration import registration
 
 log = logging.getLogger("headrace.worker")
@@ -58,6 +62,7 @@ async def process(
         except PartitionMoved as moved:
             applied = moved.position.applied
             log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, applied)
+            entity.services.guardian.moved(entity, partition)
             entity.forget({partition})
         except StoreChanged as changed:
             # What was delivered is found again in its topics, once the store is level with the log.
@@ -70,8 +75,12 @@ async def process(
 async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     """Return the batch of those records that are not applied yet: the others were delivered and counted before."""
     topic, field = entity.topics.raw, entity.applied_field(partition)
-    level = entity.levels.get(partition) or await entity.services.level(entity, partition)
-    applied = level.position.applied
+    while True:
+        level = entity.levels.get(partition) or await entity.services.level(entity, partition)
+        applied = level.position.applied
+        clock = await entity.clock(partition, applied)
+        if entity.levels.get(partition) is level:
+            break
     if records and records[0].offset <= applied:
         records = [record for record in records if record.offset > applied]
     if level.counted is not None:
@@ -83,31 +92,38 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     offsets = [record.offset for record in records]
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
-    as_of, dated = read_as_of(records)
+    as_of, dated, misdated = read_as_of(records)
     return Batch(
-        partition, field, level.position, records, offsets, sources, as_of, dated, topic_id=entity.topic_id, values=values
-    )
+        partition, field, level.position, records, offsets, sources, as_of, dated,
+        topic_id=entity.topic_id, misdated=misdated, clock=clock, values=values,
+    )  # fmt: skip
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
-    """Step 1: the batch with a verdict on each record."""
-    verdicts = entity.judge.judge_all(list(batch.values), list(batch.as_of))
+    """Step 1: the batch with a verdict on each record, and the late ones of them."""
+    values = list(batch.values) or [record.value for record in batch.records]
+    verdicts = entity.judge.judge_all(values, list(batch.as_of))
     oversized = [
         index for index, record in enumerate(batch.records) if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED
     ]
     for index in oversized:
         rule = entity.contract.rules["record.oversized"]
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))
-    if None in batch.values:
+    if None in values:
         judge_valueless(entity, batch, verdicts, frozenset(oversized))
-    return batch.with_verdicts(verdicts)
+    if batch.misdated:
+        verdicts = verdicts.with_findings({index: [entity.contract.rules[AS_OF_RULE]] for index in batch.misdated})
+    found = timing(batch.clock, verdicts, entity.finality)
+    if found.late and entity.contract.rejects_late:
+        verdicts = verdicts.with_findings({index: [entity.contract.rules[LATE_RULE]] for index in found.late})
+    return batch.with_verdicts(verdicts).with_timing(found)
 
 
 def judge_valueless(entity: Entity, batch: Batch, verdicts: Verdicts, oversized: Collection[int]) -> None:
     """Judge the records without a value: tombstones, and batches that cannot be read."""
     contract = entity.contract
-    for index, (record, value) in enumerate(zip(batch.records, batch.values, strict=True)):
-        if value is not None or index in oversized:
+    for index, record in enumerate(batch.records):
+        if record.value is not None or index in oversized:
             continue
         if isinstance(record, UnreadableBatch):
             verdicts.put(index, Verdict(None, None, batch.as_of[index], (contract.rules["record.unreadable"],)))
@@ -137,6 +153,9 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
     if not delivered:
         return batch.with_settled(settled)
     known = known_verdicts(entity, batch, delivered)
+    late = {index: end for index, end in batch.late.items() if index not in known}
+    late |= {index: end for index in known if (end := late_end(delivered[batch.offsets[index]].record)) is not None}
+    batch = batch.with_timing(Timing(batch.clock, late))
     return batch.with_settled(look_ups.resettle(batch, request, found, settled, known), frozenset(known))
 
 
@@ -159,8 +178,9 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
     settled = batch.settled or Settled(verdicts)
     baseline = entity.look_ups.baseline
     now = int(time.time() * 1000)
-    tally = Tally(entity.contract, baseline.learned if baseline is not None else 0)
-    tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
+    tally = Tally(entity.contract, baseline.learned if baseline is not None else 0, applied_ms=now)
+    tally.stream_ms = batch.clock.reached
+    tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments, batch.late)
     level = entity.level_of(batch.partition)
     after = level.after(last, ends, entity.topics)
     changes = Changes(tally, now, applied=(batch.applied_field, batch.position, after), references=dict(settled.references))
@@ -174,10 +194,13 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
         for index, record in enumerate(batch.records):
             if isinstance(record, UnreadableBatch):
                 tally.add_unreadable(batch.as_of[index], record.records)
+    changes.clock = (batch.applied_field, batch.clock.to_text())
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
     level.applied(after)
     entity.reached[batch.partition] = last
+    entity.clocks[batch.partition] = (after.applied, batch.clock)
     health = entity.services.health
-    health.move(entity.topics.raw, batch.partition, last, tally.stream_ms)
-    health.counted(len(batch), time.time() * 1000 - batch.records[0].timestamp)
+    health.move(entity.topics.raw, batch.partition, last, batch.clock.reached)
+    sent = of_kafka(batch.records[0].timestamp)
+    health.counted(len(batch), None if sent == UNKNOWN else time.time() * 1000 - sent)

@@ -25,15 +25,19 @@ from aiokafka import TopicPartition
 
 from stream_app.counts.tally import Outcome as Ending
 from stream_app.counts.tally import Tally
+from stream_app.judge.batch import Verdicts
 from stream_app.judge.keys import claims_of
+from stream_app.judge.timing import timing
 from stream_app.judge.tombstones import before_reuse
-from stream_app.kafka.headers import as_of, unreadable_part
+from stream_app.kafka.headers import header, unreadable_part
+from stream_app.names import AS_OF
 from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.ownership import RestoreProgress
 from stream_app.store.writer import SettledAlready
+from stream_app.windows.clock import PartitionClock
 from stream_app.worker.entity import Entity, Level
-from stream_app.worker.outcomes import Kind, Outcome, read_outcomes, source_prefix, verdicts_of
+from stream_app.worker.outcomes import Kind, Outcome, late_end, read_outcomes, source_prefix, verdicts_of
 from stream_app.worker.registration import registration
 
 #: Delivered records that one script applies.
@@ -99,7 +103,7 @@ class Bits(Container[int]):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store has of a partition.
+    """A partition as the store has it.
 
     Attributes:
         position: of the raw partition.
@@ -160,6 +164,8 @@ class PartitionRestore:
             self._kinds[pending] = "pending"
             self.begin[pending] = position.pending
         self.next = {self._kinds[one]: offset for one, offset in self.begin.items()}
+        #: Read from the store before the first use.
+        self._clock: PartitionClock | None = None
         self._prefix = source_prefix(entity, partition)
         self._first_kept = 0
         self._said = 0
@@ -234,6 +240,8 @@ class PartitionRestore:
                 await self.entity.retry("restore counts", lambda changes=changes: store.apply(changes, restores=True))  # type: ignore[misc]
                 if changes.applied is not None:
                     self.stored = changes.applied[2]
+                if changes.clock is not None:
+                    self._clock = PartitionClock.from_text(changes.clock[1])
                 break
             except SettledAlready as already:
                 # Whoever has the pending partition was first.
@@ -258,22 +266,28 @@ class PartitionRestore:
         if not waits:
             late = look_ups.plan_late(verdicts)
             _, segments = look_ups.settle_late(verdicts, late, await entity.look_up("look up references", late))
+            _forget_unknown(entity, verdicts, segments)
             own = look_ups.plan_own(verdicts)
-            references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own))
-        tally = Tally(entity.contract)
+            dated = [header(one.record, AS_OF) is not None for one in fresh] + [True] * len(settled)
+            references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own), dated)
+        now = int(time.time() * 1000)
+        tally = Tally(entity.contract, applied_ms=now)
         first = len(fresh)
         new = verdicts if not settled else verdicts_of(entity, fresh)
-        for one in fresh:
+        for index, one in enumerate(fresh):
             if kind == "rejected" and (part := unreadable_part(one.record)) is not None:
-                tally.add_unreadable(as_of(one.record), part.records)
+                tally.add_unreadable(verdicts.as_of[index], part.records)
+        clock = await self._clock_after(new) if fresh and not self.former else None
         if fresh:
             columns = {name: column[:first] for name, column in segments.items()}
-            tally.add_all(new, range(first) if waits else (), lambda index: sources[index].decode(), columns)
+            belated = [index for index, one in enumerate(fresh) if late_end(one.record) is not None]
+            tally.add_all(new, range(first) if waits else (), lambda index: sources[index].decode(), columns, belated)
+        if clock is not None:
+            tally.stream_ms = clock.reached
         for index in range(first, len(outcomes)):
             ending: Ending = "rejected" if verdicts[index].rejected else "clean"
             row = {name: column[index] for name, column in segments.items()}
             tally.add(verdicts[index], ending, sources[index].decode(), waited=True, segments=row)
-        now = int(time.time() * 1000)
         changes = Changes(tally, now, settle=[self._waiting_field(one.offset) for one in settled] or None)
         if not self.settles_only:
             after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
@@ -282,9 +296,12 @@ class PartitionRestore:
         changes.references = {identity: text for identity, text in references.items() if identity not in deleted}
         changes.deleted = sorted(deleted)
         changes.owned = look_ups.owned(verdicts, sources)
+        if clock is not None:
+            changes.clock = (self.field, clock.to_text())
         changes.learned = tally.learned()
         _, claims = claims_of(entity.contract, verdicts, sources)
         changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+        changes.release = look_ups.releases(zip(verdicts, sources, strict=True))
         if waits:
             changes.wait = [
                 (self._waiting_field(one.offset), registration(now, verdicts[index], one.record.offset))
@@ -292,6 +309,14 @@ class PartitionRestore:
             ]
         changes.counted = self.bits.changes() if self.bits is not None else []
         return changes
+
+    async def _clock_after(self, verdicts: Verdicts) -> PartitionClock:
+        """Return the partition's clock after delivered records; those of clean and pending topics move it, in their order."""
+        if self._clock is None:
+            entity, field = self.entity, self.field
+            store = entity.services.store
+            self._clock = await entity.retry("read the partition's time", lambda: store.clock(entity.name, field))
+        return timing(self._clock, verdicts, self.entity.finality).clock
 
     async def finish(self, raw_begin: int) -> Level:
         """Note that the partition is restored; return what the pipeline needs to know. ``raw_begin``: first raw offset."""
@@ -333,3 +358,13 @@ class PartitionRestore:
         changes.counted = self.bits.changes() if self.bits is not None else []
         store = self.entity.services.store
         await self.entity.retry("restore the position", lambda: store.apply(changes, restores=True))
+
+
+def _forget_unknown(entity: Entity, verdicts: Verdicts, segments: Mapping[str, list[Any]]) -> None:
+    """Take away the segments of records that were rejected because what they refer to was not known then."""
+    rules = {one.field: one.rule for one in entity.contract.references}
+    for name, column in segments.items():
+        rule = rules.get(name.partition(".")[0])
+        for index, verdict in verdicts.marked.items():
+            if rule in verdict.findings:
+                column[index] = None

@@ -20,7 +20,7 @@ from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
 from stream_app.settings import load_settings
-from stream_app.store.heartbeat import Heartbeat, StoppedPartition
+from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition
 from stream_app.store.incidents import Incident
 from stream_app.store.keys import Keys, waiting_field
 from stream_app.store.reports import StoredReport
@@ -99,7 +99,7 @@ class Shop:
         rows: dict[Any, Any] = {entity: summary.to_json() for entity, summary in self.summaries.items()}
         self.client.hset(self.keys.contracts(), mapping=rows)
 
-    def beat(
+    def beat(  # noqa: PLR0913 - an argument for each field of a heartbeat
         self,
         lag: Mapping[str, int] | None = None,
         *,
@@ -110,6 +110,7 @@ class Shop:
         latency_ms: float | None = 38.4,
         behind: int | None = None,
         stopped: tuple[StoppedPartition, ...] = (),
+        problems: tuple[Problem, ...] = (),
     ) -> None:
         """A worker's heartbeat."""
         beat = Heartbeat(
@@ -124,6 +125,7 @@ class Shop:
             error=error,
             latency_ms=latency_ms,
             behind=behind,
+            problems=problems,
         )
         self.client.hset(self.keys.workers(), worker, beat.to_json())
 

@@ -14,8 +14,8 @@
 -- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
 -- KEYS[14…25]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
--- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; then unique keys by the id of their record; deleted
---              ids, by the number of the deletion; the last: the store as a whole
+-- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
+--              the id of their record; deleted ids, by the number of the deletion; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
@@ -166,8 +166,14 @@ if #p.clean > 0 then
   each('LPUSH', clean, p.clean)
   redis.call('LTRIM', clean, 0, p.clean_kept - 1)
 end
-local field, event_time = unpack(p.event_time)
-local newest = tonumber(redis.call('HGET', totals, field) or '0')
-if event_time > newest then redis.call('HSET', totals, field, string.format('%.0f', event_time)) end
+if p.clock then
+  -- The entity's time is that of the partition that is furthest: it can go back while a partition has few records.
+  local clocks, newest = KEYS[learned_keys + 2 * #p.learned + 1], 0
+  redis.call('HSET', clocks, p.clock[1], p.clock[2])
+  for _, clock in ipairs(redis.call('HVALS', clocks)) do
+    newest = math.max(newest, tonumber(string.match(clock, '^%d+') or '0'))
+  end
+  if newest > 0 then redis.call('HSET', totals, p.event_time, string.format('%.0f', newest)) end
+end
 redis.call('HSET', totals, p.applied_at[1], string.format('%.0f', p.applied_at[2]))
 return {1, redis.call('HINCRBY', KEYS[#KEYS], 'serial', 1)}

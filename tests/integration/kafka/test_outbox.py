@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import UnknownError
+from aiokafka.errors import TopicAuthorizationFailedError, UnknownError, UnknownTopicOrPartitionError
 from aiokafka.producer import message_accumulator as accumulator
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream_app.errors import RecordRefused
+from stream_app.failures import classify
 from stream_app.kafka.batches.header_names import BatchBuilder
 from stream_app.kafka.outbox import NO_OFFSET, Outbox, Receipt, Row
 from stream_app.kafka.producer import close, sender_silent
@@ -64,24 +65,11 @@ async def _send(
     *,
     transactional: bool,
 ) -> list[Receipt]:
-    async def started(**options: object) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000, **options)
-        with sender_silent():
-            try:
-                await producer.start()
-            except UnknownError:
-                await close(producer)
-                raise
-        return producer
-
     if transactional:
-        producer = await started(transactional_id=broker.create_topic(), acks="all")
+        producer = await _started(broker, transactional_id=broker.create_topic(), acks="all")
         await producer.begin_transaction()
     else:
-        try:
-            producer = await started(enable_idempotence=True)
-        except UnknownError:
-            producer = await started()
+        producer = await _started(broker)
     receipts = []
     try:
         for fill in fills:
@@ -93,6 +81,21 @@ async def _send(
     finally:
         await producer.stop()
     return receipts
+
+
+async def _started(broker: Broker, **options: object) -> AIOKafkaProducer:
+    """A started producer, idempotent where the broker supports it."""
+    for idempotent in (True, False):
+        more = options or {"enable_idempotence": idempotent}
+        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000, **more)
+        with sender_silent():
+            try:
+                await producer.start()
+            except UnknownError:
+                await close(producer)
+            else:
+                return producer
+    raise AssertionError("no producer starts")
 
 
 def test_each_record_of_each_topic_has_the_offset_that_is_said(broker: Broker) -> None:
@@ -144,6 +147,31 @@ def test_the_first_error_is_raised_when_all_have_ended(broker: Broker) -> None:
     with pytest.raises(AssertionError, match="Unrecognized partition"):
         sent_by(broker, fill)
     assert [one.value for one in broker.read(topic, 1)] == [b"1"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_topic_that_was_deleted_is_named(kafka: str) -> None:
+    broker = Broker("kafka", kafka)
+    topic = broker.create_topic()
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, request_timeout_ms=2_000)
+        await producer.start()
+        try:
+            outbox = Outbox(producer)
+            outbox.add(topic, 0, row(b"1"))
+            await outbox.send()
+            with closing(broker.admin()) as admin:
+                admin.delete_topics([topic])
+            outbox.add(topic, 0, row(b"2"))
+            await outbox.send()
+        finally:
+            await producer.stop()
+
+    with pytest.raises(UnknownTopicOrPartitionError) as raised:
+        asyncio.run(run())
+    assert f"a topic does not exist: it is being created, or was deleted ({topic})" in classify(raised.value).text
 
 
 # --- topics that refuse records ---------------------------------------------------------------------------------------
@@ -247,3 +275,37 @@ class TestRefusals:
         topic = refusing_topic(Broker("kafka", kafka), max_message_bytes="100")
         with pytest.raises(RecordRefused, match=f"topic {topic} takes the record orders:0:7 in no form .*max.message.bytes"):
             self.sent(kafka, settings, topic, [sourced(7)], transactional=transactional, knowing=knowing, may_cut=True)
+
+
+def test_a_batch_that_was_never_sent_leaves_the_sequence_as_it_is(broker: Broker) -> None:
+    """The client itself refuses to send: there is no number to take back."""
+    topic = broker.create_topic()
+
+    class Unready:
+        """A producer that may not look at a topic, the first time."""
+
+        def __init__(self, producer: AIOKafkaProducer) -> None:
+            self._inner, self._refuse = producer, True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        async def send_batch(self, *args: Any, **kwargs: Any) -> Any:
+            if self._refuse:
+                self._refuse = False
+                raise TopicAuthorizationFailedError(topic)
+            return await self._inner.send_batch(*args, **kwargs)
+
+    async def run() -> None:
+        producer = await _started(broker)
+        try:
+            outbox = Outbox(Unready(producer))
+            outbox.add(topic, 0, row(b"1"))
+            with pytest.raises(TopicAuthorizationFailedError):
+                await outbox.send()
+            outbox.add(topic, 0, row(b"2"))
+            assert (await outbox.send()).offsets(topic, 0) == [0]
+        finally:
+            await producer.stop()
+
+    asyncio.run(run())

@@ -1,4 +1,4 @@
-"""Headers of a batch are read once: the moment of each record, and whether its producer gave it."""
+"""Headers that a dead letter keeps, and those that it replaces."""
 
 from __future__ import annotations
 
@@ -14,56 +14,16 @@ from stream_app.kafka.batches.unreadable import UnreadableBatch
 from stream_app.kafka.headers import (
     PART_BYTES,
     Header,
-    as_of,
     dead_letter_headers,
     header,
     parts_of,
     pending_headers,
-    read_as_of,
 )
 from stream_app.names import AS_OF, ATTEMPTS, FINDINGS, SOURCE, TOPIC_ID, TRUNCATED, UNREADABLE
 
 
 def record(*headers: Header, timestamp: int = 1_700_000_000_000) -> Any:
     return SimpleNamespace(offset=4, timestamp=timestamp, key=b"k", value=b"v", headers=headers)
-
-
-@pytest.mark.parametrize(
-    ("headers", "moment"),
-    [
-        ([], None),
-        ([(AS_OF, b"1600000000000")], 1_600_000_000_000),
-        ([("other", b"1"), (AS_OF, b"1600000000000")], 1_600_000_000_000),
-        ([(AS_OF, b"soon"), (AS_OF, b"7")], 7),
-        ([(AS_OF, b"soon")], None),
-        ([(AS_OF, None)], None),
-        ([(AS_OF, b"")], None),
-        ([(AS_OF, b"-5")], None),
-        ([(AS_OF, b"1" * 16)], None),
-        ([("other", b"1600000000000")], None),
-    ],
-)
-def test_a_record_is_judged_as_of_its_header_or_else_its_timestamp(headers: list[Header], moment: int | None) -> None:
-    one = record(*headers)
-    expected = one.timestamp if moment is None else moment
-    assert as_of(one) == expected
-    assert read_as_of([one]) == ([expected], [moment is not None])
-
-
-def test_a_record_without_a_timestamp_is_judged_as_of_the_epoch() -> None:
-    assert read_as_of([record(timestamp=-1)]) == ([0], [False])
-    assert as_of(record(timestamp=-1)) == 0
-
-
-some_header = st.sampled_from([(AS_OF, b"5"), (AS_OF, b"6"), (AS_OF, b"x"), ("other", b"5"), ("other", None)])
-
-
-@given(st.lists(st.lists(some_header, max_size=3), max_size=8))
-def test_a_batch_is_read_as_its_records_are_one_by_one(batch: list[list[Header]]) -> None:
-    records = [record(*headers, timestamp=1_000 + number) for number, headers in enumerate(batch)]
-    moments, dated = read_as_of(records)
-    assert moments == [as_of(one) for one in records]
-    assert dated == [moment < 1_000 for moment in moments]
 
 
 def test_the_last_value_of_a_header_counts() -> None:
@@ -105,13 +65,17 @@ def test_headers_that_a_redrive_brings_are_replaced_however_often() -> None:
 
 def test_a_redriven_record_that_waits_carries_nothing_of_its_last_attempt_but_their_number() -> None:
     before = [*OF_THE_PRODUCER, *OF_OTHER_TOOLS]
-    waits = pending_headers(record(*dead(record(*before)), (AS_OF, b"5")), b"orders:3:10", 77, "id")
+    waits = pending_headers(record(*dead(record(*before)), (AS_OF, b"5")), b"orders:3:10", b"77", "id")
     assert waits == [
         *OF_THE_PRODUCER, ("__connect.errors.exception.class.name", b"E"), ("kafka_dlt-exception-message", b"second"),
         (TRUNCATED, b"8"), (SOURCE, b"orders:3:10"), (AS_OF, b"77"), (ATTEMPTS, b"1"), (TOPIC_ID, b"id"),
     ]  # fmt: skip
     assert header(record(*dead(record(*waits))), ATTEMPTS) == b"2"
-    assert pending_headers(record(*OF_THE_PRODUCER), b"s:0:1", 7, "") == [*OF_THE_PRODUCER, (SOURCE, b"s:0:1"), (AS_OF, b"7")]
+    assert pending_headers(record(*OF_THE_PRODUCER), b"s:0:1", b"7", "") == [
+        *OF_THE_PRODUCER,
+        (SOURCE, b"s:0:1"),
+        (AS_OF, b"7"),
+    ]
 
 
 @given(
@@ -120,7 +84,7 @@ def test_a_redriven_record_that_waits_carries_nothing_of_its_last_attempt_but_th
     )
 )
 def test_no_header_of_ours_or_of_redrive_tools_is_ever_there_twice(headers: list[Header]) -> None:
-    for made in (dead(record(*headers)), pending_headers(record(*headers), b"o:0:0", 1, "t")):
+    for made in (dead(record(*headers)), pending_headers(record(*headers), b"o:0:0", b"1", "t")):
         names = [name for name, _ in made if name != "x"]
         assert len(names) == len(set(names))
         assert [value for name, value in made if name == "x"] == [value for name, value in headers if name == "x"]
