@@ -32,6 +32,9 @@ LATE = "headrace.late"
 TRUNCATED = "headrace.truncated"
 TRUNCATED_KEY = "headrace.truncated.key"
 TRUNCATED_HEADERS = "headrace.truncated.headers"
+#: On a dead-letter record that holds a batch that cannot be read, or a part of one: JSON with its base and last offset, the
+#: reason, the part's number and the number of parts.
+UNREADABLE = "headrace.unreadable"
 #: On a dead-letter record whose raw record has neither key nor value.
 NULL_VALUE = "headrace.null"
 #: On a record without a key whose topic is compacted: its source is its key, because the topic takes none without.

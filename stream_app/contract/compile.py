@@ -10,7 +10,7 @@ from stream_app.contract.draft import NAME, Draft
 from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
-from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, unknown_fields
+from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
@@ -19,6 +19,8 @@ LATE_RULE = "record.late"
 #: Rules on a record as a whole, before its fields are read: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.tombstone": (Dimension.COMPLETENESS, Severity.ERROR, "the record has no value (a tombstone)"),
+    "record.deleted": (Dimension.CONSISTENCY, Severity.ERROR, "a tombstone deleted the record while it waited"),
+    "record.unreadable": (Dimension.CONFORMITY, Severity.ERROR, "the batch of records cannot be read"),
     "record.empty": (Dimension.COMPLETENESS, Severity.ERROR, "the value is empty"),
     "record.oversized": (Dimension.CONFORMITY, Severity.ERROR, "the value is longer than allowed"),
     "record.encoding": (Dimension.CONFORMITY, Severity.ERROR, "the value is not UTF-8"),
@@ -106,6 +108,7 @@ def compile_contract(document: Document) -> Contract:
         customer=roles.customer,
         order=roles.order,
         unknown_fields=unknown,
+        tombstones=tombstones(draft, custom),
         rejects_late=late,
     )
 

@@ -240,6 +240,7 @@ class Contract:
     customer: str | None = None
     order: str | None = None
     unknown_fields: Severity | None = Severity.WARNING
+    tombstones: Literal["delete", "reject"] = "delete"
     rejects_late: bool = False
 
     def field(self, name: str) -> Field:

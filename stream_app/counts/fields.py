@@ -17,6 +17,8 @@ import msgspec
 
 #: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
 RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
+#: Tombstones that deleted a record; and the records in batches that could not be read, each batch counted as one rejected.
+DELETED, UNREADABLE = "deleted", "unreadable"
 #: Records that came after their window was final.
 LATE = "late"
 #: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
@@ -40,6 +42,8 @@ PLAIN = {
     PENDING: "pending",
     REPAIRED: "repaired",
     REVENUE: "revenue_minor",
+    DELETED: "deleted",
+    UNREADABLE: "unreadable",
     LATE: "late",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
@@ -108,7 +112,9 @@ class SegmentCounts(msgspec.Struct, frozen=True):
 class Counts:
     """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
-    ``late``: records that came after their window was final; a window that has any was restated.
+    Always ``received = clean + rejected + pending + deleted``. ``unreadable``: records in batches that could not be read;
+    such a batch is one rejected record. ``late``: records that came after their window was final; a window that has any was
+    restated.
 
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
@@ -121,6 +127,8 @@ class Counts:
     pending: int = 0
     repaired: int = 0
     revenue_minor: int = 0
+    deleted: int = 0
+    unreadable: int = 0
     late: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
@@ -128,6 +136,11 @@ class Counts:
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """Received records without the tombstones: what quality and shares are measured by."""
+        return self.received - self.deleted
 
 
 class CounterField(NamedTuple):

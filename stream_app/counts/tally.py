@@ -11,7 +11,19 @@ from typing import Any, Literal
 from stream_app.contract.model import Contract, Severity
 from stream_app.contract.summary import order_is_unique, tells_worth
 from stream_app.counts import fields
-from stream_app.counts.fields import CLEAN, LATE, NONE, PENDING, RECEIVED, REPAIRED, REVENUE, segment, segment_value
+from stream_app.counts.fields import (
+    CLEAN,
+    DELETED,
+    LATE,
+    NONE,
+    PENDING,
+    RECEIVED,
+    REPAIRED,
+    REVENUE,
+    UNREADABLE,
+    segment,
+    segment_value,
+)
 from stream_app.counts.samples import CLEAN_RECORDS, Samples
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts
@@ -77,9 +89,13 @@ class Tally:
         unknown = [None] * len(verdicts)
         columns = {name: (segments or {}).get(name, unknown) for name in self._of_references}
         marked = verdicts.marked
-        apart = sorted({*marked, *pending})
+        deleted = verdicts.deleted
+        apart = sorted({*marked, *pending, *deleted})
         usual: list[int] = []
         for index in apart:
+            if index in deleted:
+                self._count_deleted(verdicts.as_of[index])
+                continue
             verdict: Verdict = verdicts[index]
             outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
             self._count(verdict, outcome, {name: column[index] for name, column in columns.items()})
@@ -176,6 +192,15 @@ class Tally:
             self._window(self._minute(verdict.event_ms))[LATE] += 1
         if outcome != "pending":
             self.samples.add(verdict, source, segments)
+
+    def add_unreadable(self, as_of_ms: int, records: int) -> None:
+        """Count the records of a batch that could not be read; the batch itself is counted as one rejected record."""
+        self._window(self._minute(as_of_ms))[UNREADABLE] += records
+
+    def _count_deleted(self, as_of_ms: int) -> None:
+        window = self._window(self._minute(as_of_ms))
+        window[RECEIVED] += 1
+        window[DELETED] += 1
 
     def _count(self, verdict: Verdict, outcome: Outcome, segments: Mapping[str, Any], *, waited: bool = False) -> None:
         minute = self._minute(verdict.event_ms)

@@ -21,10 +21,11 @@ class Verdicts(Sequence[Verdict]):
     Attributes:
         bodies: canonical JSON by record; ``None`` where it is rejected.
         as_of: the moment by which each was judged, in ms since the epoch; ``windows.as_of.UNKNOWN`` if nobody states it.
-        marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came.
+        marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came, or deletes.
+        deleted: index → id of the record that a tombstone deletes; ``None`` where its key names no id.
     """
 
-    __slots__ = ("_columns", "_rows", "as_of", "bodies", "contract", "kind", "marked")
+    __slots__ = ("_columns", "_rows", "as_of", "bodies", "contract", "deleted", "kind", "marked")
 
     def __init__(self, contract: Contract, as_of: list[int]) -> None:
         self.contract = contract
@@ -32,6 +33,7 @@ class Verdicts(Sequence[Verdict]):
         self.as_of = as_of
         self.bodies: list[bytes | None] = []
         self.marked: dict[int, Verdict] = {}
+        self.deleted: dict[int, str | None] = {}
         self._rows: list[Any] = []
         self._columns: dict[str, list[Any]] = {}
 
@@ -54,6 +56,12 @@ class Verdicts(Sequence[Verdict]):
         """Set the verdict at ``index``."""
         self._set(index, verdict.values, verdict.body)
         self.marked[index] = verdict
+
+    def put_deleted(self, index: int, identity: str | None) -> None:
+        """Set a tombstone, which is neither clean nor rejected."""
+        self._set(index, None, None)
+        self.marked.pop(index, None)
+        self.deleted[index] = identity
 
     def put_clean(self, index: int, values: dict[str, Any], body: bytes) -> None:
         """Set a record that is clean as it came."""
@@ -84,9 +92,11 @@ class Verdicts(Sequence[Verdict]):
         if not found:
             return self
         changed = Verdicts(self.contract, self.as_of)
-        changed.bodies, changed.marked = self.bodies.copy(), self.marked.copy()
+        changed.bodies, changed.marked, changed.deleted = self.bodies.copy(), self.marked.copy(), self.deleted
         changed._rows, changed._columns = self._rows, self._columns
         for index, rules in found.items():
+            if index in self.deleted:
+                continue  # a tombstone breaks no rule
             verdict = self[index].with_findings(rules)
             changed.marked[index], changed.bodies[index] = verdict, verdict.body
         return changed
@@ -95,8 +105,12 @@ class Verdicts(Sequence[Verdict]):
         """Return these verdicts with others at some indexes."""
         changed = Verdicts(self.contract, self.as_of)
         changed.marked = {index: verdict for index, verdict in self.marked.items() if index not in found}
+        # A verdict without finding and body is that of a tombstone.
+        changed.deleted = {index: one for index, one in self.deleted.items() if index not in found or not found[index].findings}
         changed.fill(list(self._rows), self.bodies.copy())
         for index, verdict in found.items():
+            if index in changed.deleted:
+                continue
             if verdict.body is None or verdict.values is None or verdict.findings or verdict.repairs:
                 changed.put(index, verdict)
             else:
@@ -145,6 +159,8 @@ class Settled:
         references: id → what is known of it from now on, for others to refer to.
         releases: (rule id, id, source) of keys that rejected records claimed and give back.
         segments: segment → value by record, of segments that are fields of a referenced record.
+        deleted: ids of the records that tombstones delete.
+        owned: (id, rule id, key, source) of each further key that a record of an id has claimed; empty if no rule has one.
         note: to be stored before anything is delivered; None where nothing has to be.
     """
 
@@ -154,6 +170,8 @@ class Settled:
     releases: Sequence[tuple[str, str, bytes]] = ()
     segments: Mapping[str, list[Any]] = field(default_factory=dict)
     note: Note | None = None
+    deleted: Sequence[str] = ()
+    owned: Sequence[tuple[str, str, str, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +185,7 @@ class Batch:
         records: as they were fetched: ``offset``, ``key``, ``value``, ``headers``, ``timestamp``.
         offsets: by record.
         sources: ``topic:partition:offset`` by record, the ``headrace.source`` of all that becomes of it.
+        values: the bytes of each record; None in a tombstone, and where a batch could not be read.
         as_of: the moment by which each record is judged, in ms since the epoch.
         dated: True for a record whose producer stated that moment; else it is the Kafka timestamp.
         verdicts: what step 1 said of each record; None before.
@@ -189,6 +208,7 @@ class Batch:
     dated: Sequence[bool]
     verdicts: Verdicts | None = None
     settled: Settled | None = None
+    values: Sequence[bytes | None] = ()
     misdated: Sequence[int] = ()
     clock: PartitionClock = field(default_factory=PartitionClock)
     late: Mapping[int, int] = field(default_factory=dict)

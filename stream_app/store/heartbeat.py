@@ -21,6 +21,22 @@ _MOST_LAG = 2**53
 IDLE_AFTER = 5.0
 
 
+class StoppedPartition(msgspec.Struct, frozen=True):
+    """A partition that has stopped at a batch that cannot be read.
+
+    Attributes:
+        base: the batch's first offset; ``last``: its last one, None if its end is not known.
+        since: when it stopped, ms since the epoch.
+    """
+
+    topic: str
+    partition: int
+    base: int
+    last: int | None
+    reason: str
+    since: int
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """An open problem of a worker.
 
@@ -49,6 +65,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
         error: the most important problem in one line; None while all works.
         problems: all of them; ``notes``: subject → what the worker does beside the stream.
         state: ``running``, ``retrying``, or ``stopped`` while a permanent error has stopped an entity.
+        stopped: the worker's partitions that have stopped at a batch that cannot be read.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 
@@ -65,6 +82,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int = 0
     error: str | None = None
     state: str = "running"
+    stopped: tuple[StoppedPartition, ...] = ()
     latency_ms: float | None = None
     problems: tuple[Problem, ...] = ()
     notes: Mapping[str, str] = {}
@@ -96,6 +114,12 @@ def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:
             started = beat.started if is_shown(beat.started) and beat.started else beat.at
             beats.append(msgspec.structs.replace(beat, id=text(worker), started=started, lag=_bounded(beat.lag)))
     return tuple(sorted(beats, key=lambda beat: beat.id))
+
+
+def stopped(beats: Iterable[Heartbeat]) -> list[StoppedPartition]:
+    """Return the partitions that have stopped, over all workers, by topic and partition."""
+    found = {(one.topic, one.partition): one for beat in beats for one in beat.stopped}
+    return [found[at] for at in sorted(found)]
 
 
 def _bounded(lag: Mapping[str, int]) -> Mapping[str, int]:

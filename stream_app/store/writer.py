@@ -13,7 +13,7 @@ from redis.commands.core import AsyncScript
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
 from stream_app.counts.fields import text
-from stream_app.judge.request import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Deletions, Found, Wanted
 from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes, stored
@@ -154,7 +154,7 @@ class Store:
         """
         keys = self._keys
         payload: dict[str, Any] = {
-            "refs": [(one.ids, int(one.values)) for one in wanted],
+            "refs": [(one.ids, int(one.values), *(() if one.seen is None else (one.seen,))) for one in wanted],
             "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct)) for one in claims],
         }
         if applied is not None:
@@ -166,13 +166,14 @@ class Store:
                 keys.lookup_notes(applied[0] if applied is not None else ""),
                 *(keys.references(one.entity) for one in wanted),
                 *(keys.unique(entity, one.rule) for one in claims),
+                *(keys.deleted(one.entity) for one in wanted),
             ],
             payload,
             restores=applied is None,
         )
         if reply[0] == 0:
             raise PartitionMoved(Position.parse(reply[1]))
-        _, missing, duplicates, values, upto, notes = reply
+        _, missing, duplicates, values, upto, notes, deletions = reply
         return Found(
             missing=missing,
             repeats=[[number - 1 for number in numbers if number > 0] for numbers in duplicates],
@@ -180,6 +181,7 @@ class Store:
             values=values,
             upto=int(upto),
             notes=notes,
+            deletions=[_deletions(row) for row in deletions],
         )
 
     async def note(self, applied: tuple[str, Position], seen: int, upto: int, notes: bytes) -> None:
@@ -278,6 +280,13 @@ class Store:
         if since_ms is not None and any(beat.at < since_ms for beat in beats):
             return None
         return total_lag(beats)
+
+
+def _deletions(row: Any) -> Deletions | None:
+    if not row:
+        return None
+    number, since = row
+    return Deletions(int(number), None if since is None else [identity.decode() for identity in since])
 
 
 def close_input(url: str, prefix: str) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition, stopped
 from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
@@ -60,6 +62,11 @@ class Pulse:
         return sum(self.waiting.values())
 
     @property
+    def stopped(self) -> list[StoppedPartition]:
+        """The partitions that have stopped at a batch that cannot be read."""
+        return stopped(self.workers)
+
+    @property
     def rate(self) -> float | None:
         """Records per second of all workers; None without a worker."""
         return sum(worker.rate for worker in self.workers) if self.workers else None
@@ -106,7 +113,8 @@ def read_status(queries: Queries) -> dict[str, Any]:
 
     ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``trouble`` is what does not work in the
     workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before they were
-    applied, at most as many records.
+    applied, at most as many records. ``stopped`` lists the partitions
+    that have stopped at a batch that cannot be read.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -125,6 +133,7 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
+        "stopped": [{**msgspec.structs.asdict(one), "since": _iso(one.since)} for one in stopped(stream.workers)],
         "trouble": redis_refuses
         + [
             {"subject": one.subject, "text": one.text, "since": _iso(one.since), "stopped": one.stopped}

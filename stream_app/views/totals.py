@@ -67,7 +67,7 @@ def _lowering(contract: ContractSummary, counts: Counts) -> int:
 def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:
     """Return the quality over the entities in ``counts``, weighted by their records."""
     return overall_quality(
-        (one.received, quality(contracts[entity], one.received, one.findings)) for entity, one in counts.items()
+        (one.records, quality(contracts[entity], one.records, one.findings)) for entity, one in counts.items()
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.heartbeat import IDLE_AFTER, Heartbeat, Problem
+from stream_app.store.heartbeat import IDLE_AFTER, Heartbeat, Problem, StoppedPartition
 from stream_app.store.writer import Store
 
 
@@ -133,7 +134,7 @@ class HeartbeatPublisher:
     """Publishes the health of one worker every second.
 
     ``topics``: entity → raw topic; ``consumer`` gives Faust's; ``watch`` knows the topics (``worker.topics.TopicWatch``);
-    ``clocked``: the entities whose records carry an event time.
+    ``clocked``: the entities whose records carry an event time; ``stopped``: partitions that have stopped.
     """
 
     def __init__(
@@ -144,9 +145,11 @@ class HeartbeatPublisher:
         consumer: Callable[[], Any],
         watch: WatchesTopics,
         clocked: Collection[str] = (),
+        stopped: Stopped | None = None,
     ) -> None:
         self._worker, self._health, self._topics, self._consumer = worker, health, topics, consumer
         self._watch, self._clocked = watch, frozenset(clocked)
+        self._stopped = Stopped() if stopped is None else stopped
         self._started = time.time()
 
     def lag(self) -> dict[str, int]:
@@ -159,12 +162,15 @@ class HeartbeatPublisher:
     def behind(self) -> int | None:
         """The least event time (ms) that a partition has reached that is not idle; None if all are.
 
-        A partition with a lag before its first batch has reached 0. One without a lag counts if its entity is ``clocked``.
+        A partition with a lag before its first batch has reached 0; one that has stopped holds nothing back. One without a
+        lag counts if its entity is ``clocked``.
         """
         idle_since = time.monotonic() - IDLE_AFTER
         times = []
         for entity, partition, lag in self._lags():
             position = self._health.position(self._topics[entity], partition)
+            if (self._topics[entity], partition) in self._stopped:
+                continue
             if lag:
                 times.append(0 if position is None else position.reached)
             elif position is not None and entity in self._clocked and (position.moved_at or 0.0) > idle_since:
@@ -210,6 +216,10 @@ class HeartbeatPublisher:
             state="stopped" if stopped else "retrying" if error else "running",
             problems=self._health.problems(),
             notes=self._health.notes(),
+            stopped=tuple(
+                StoppedPartition(batch.topic, batch.partition, batch.base, batch.last, batch.reason, since)
+                for batch, since in self._stopped.batches
+            ),
             latency_ms=None if latency is None else round(latency, 1),
         )
         with contextlib.suppress(*UNAVAILABLE):

@@ -10,9 +10,10 @@ import msgspec
 
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
+from stream_app.judge.tombstones import deleted_id
 from stream_app.judge.verdict import read_findings
 from stream_app.kafka.as_of import as_of_pending, read_as_of
-from stream_app.kafka.headers import header, original
+from stream_app.kafka.headers import header, original, unreadable_part
 from stream_app.names import FINDINGS, LATE, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.windows.as_of import of_header
 from stream_app.worker.entity import Entity
@@ -51,6 +52,8 @@ def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, topic_id: str, reco
         named = header(record, TOPIC_ID)
         if (entity.first_topic_id if named is None else named.decode("ascii", "replace")) != topic_id:
             continue
+        if (part := unreadable_part(record)) is not None and part.number > 1:
+            continue
         found.append(Outcome(kind, int(digits), original(record) if len(record.headers) > _PLAIN_HEADERS else record))
     return found
 
@@ -75,7 +78,9 @@ def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
             as_of[index] = as_of_pending(outcome.record)
     verdicts = entity.judge.judge_all(raws, as_of)
     for index, (outcome, record) in enumerate(zip(outcomes, records, strict=True)):
-        if outcome.kind == "clean":
+        if outcome.kind == "clean" and record.value is None:
+            verdicts.put_deleted(index, deleted_id(entity.judge, record.key or b""))
+        elif outcome.kind == "clean":
             if len(record.headers) > _PLAIN_HEADERS or verdicts.bodies[index] is None or index in verdicts.marked:
                 verdicts.put(index, _clean(entity, record, verdicts[index]))
         elif outcome.kind == "rejected":

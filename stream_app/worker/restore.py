@@ -28,7 +28,8 @@ from stream_app.counts.tally import Tally
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.keys import claims_of
 from stream_app.judge.timing import timing
-from stream_app.kafka.headers import header
+from stream_app.judge.tombstones import before_reuse
+from stream_app.kafka.headers import header, unreadable_part
 from stream_app.names import AS_OF
 from stream_app.position import Position
 from stream_app.store.changes import Changes
@@ -180,8 +181,15 @@ class PartitionRestore:
         if records and not self._first_kept and self.begin[topic] == 0 and records[0].offset > 0:
             self._first_kept = records[0].timestamp
         outcomes = read_outcomes(self.entity, kind, self._prefix, self.topic_id, records)
-        for begin in range(0, len(outcomes), _CHUNK):
+        begin = 0
+        while begin < len(outcomes):
             chunk = outcomes[begin : begin + _CHUNK]
+            if kind == "clean":
+                delivered = [one.record for one in chunk]
+                values = [one.value for one in delivered]
+                if None in values:
+                    chunk = chunk[: before_reuse(delivered, values, any_key=bool(self.entity.look_ups.further))]
+            begin += len(chunk)
             self.next[kind] = max(self.next[kind], chunk[-1].record.offset + 1)
             await self._take(kind, chunk)
         self.next[kind] = max(self.next[kind], next_offset)
@@ -266,6 +274,9 @@ class PartitionRestore:
         tally = Tally(entity.contract, applied_ms=now)
         first = len(fresh)
         new = verdicts if not settled else verdicts_of(entity, fresh)
+        for index, one in enumerate(fresh):
+            if kind == "rejected" and (part := unreadable_part(one.record)) is not None:
+                tally.add_unreadable(verdicts.as_of[index], part.records)
         clock = await self._clock_after(new) if fresh and not self.former else None
         if fresh:
             columns = {name: column[:first] for name, column in segments.items()}
@@ -281,9 +292,12 @@ class PartitionRestore:
         if not self.settles_only:
             after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
             changes.applied = (self.field, self.stored, after)
+        deleted = {one for one in verdicts.deleted.values() if one is not None}
+        changes.references = {identity: text for identity, text in references.items() if identity not in deleted}
+        changes.deleted = sorted(deleted)
+        changes.owned = look_ups.owned(verdicts, sources)
         if clock is not None:
             changes.clock = (self.field, clock.to_text())
-        changes.references = references
         changes.learned = tally.learned()
         _, claims = claims_of(entity.contract, verdicts, sources)
         changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]

@@ -14,8 +14,8 @@
 -- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
 -- KEYS[14…25]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
--- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; the last: the
---              store as a whole
+-- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
+--              the id of their record; deleted ids, by the number of the deletion; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
@@ -105,6 +105,48 @@ for _, r in ipairs(p.release) do
   local key, id, source = unique_stem .. r[1], r[2], r[3]
   local owner = redis.call('HGET', key, id)
   if owner and string.match(owner, '^[^ ]+') == source then redis.call('HDEL', key, id) end
+end
+local owned_key, deleted_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1]
+for _, o in ipairs(p.owned) do
+  local before = redis.call('HGET', owned_key, o[1])
+  local list = before and cjson.decode(before) or {}
+  list[#list + 1] = {o[2], o[3], o[4]}
+  redis.call('HSET', owned_key, o[1], cjson.encode(list))
+end
+-- A record that is deleted while it waits must not come after its tombstone.
+local function reject_waiting(source)
+  local partition, offset = string.match(source, p.source_pattern)
+  if not partition then return end
+  local waiting_field = string.format(p.waiting_format, partition, offset)
+  local text = redis.call('HGET', waiting, waiting_field)
+  local state = text and cjson.decode(text)
+  if not state or (state.decision and state.decision ~= cjson.null) then return end
+  state.decision, state.missing, state.rules = 'rejected', {}, state.rules or {}
+  state.rules[#state.rules + 1] = p.deleted_rule
+  redis.call('HSET', waiting, waiting_field, cjson.encode(state))
+end
+if #p.deleted > 0 then
+  local number = tonumber(redis.call('ZREVRANGE', deleted_key, 0, 0, 'WITHSCORES')[2] or '0')
+  for _, id in ipairs(p.deleted) do
+    if redis.call('HDEL', references, id) == 1 then
+      number = number + 1
+      redis.call('ZADD', deleted_key, number, id)
+    end
+    for _, rule in ipairs(p.keys) do
+      local owner = redis.call('HGET', unique_stem .. rule, id)
+      if owner then
+        reject_waiting(string.match(owner, '^[^ ]+'))
+        redis.call('HDEL', unique_stem .. rule, id)
+      end
+    end
+    local owned = redis.call('HGET', owned_key, id)
+    for _, o in ipairs(owned and cjson.decode(owned) or {}) do
+      local owner = redis.call('HGET', unique_stem .. o[1], o[2])
+      if owner and string.match(owner, '^[^ ]+') == o[3] then redis.call('HDEL', unique_stem .. o[1], o[2]) end
+    end
+    if owned then redis.call('HDEL', owned_key, id) end
+  end
+  redis.call('ZREMRANGEBYRANK', deleted_key, 0, -p.deleted_kept - 1)
 end
 local learned = 0
 for i, l in ipairs(p.learned) do

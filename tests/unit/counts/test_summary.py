@@ -94,6 +94,8 @@ def test_the_summary_has_the_documented_shape() -> None:
         "clean": 90,
         "rejected": 8,
         "pending": 2,
+        "deleted": 0,
+        "unreadable": 0,
         "repaired": 5,
         "late": 3,
         "findings": {"a.required": 8},
