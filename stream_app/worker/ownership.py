@@ -284,7 +284,7 @@ class Ownership:
         self._services.health.note("store", f"{text}, {counted:,} records counted again in the others" if counted else text)
 
     async def _say_incomplete(self) -> None:
-        """Say of which partitions no topic has all outcomes any more."""
+        """Say where no topic has all outcomes any more."""
         for field, missing in (await self._retry("read what is missing", self._store.incomplete)).items():
             topic, _, partition = field.split("/")
             text = f"counts are incomplete: retention has taken the outcomes of at most {missing.records:,} records"

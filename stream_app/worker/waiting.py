@@ -82,7 +82,7 @@ class WaitingRecords:
         self._records: list[Waiting] = []
         #: Those that a pass has settled, by identity: a record may be read again while its earlier copy is being settled.
         self._settled: dict[int, Any] = {}
-        #: Tokens of transactions of which it is known what they delivered.
+        #: Tokens of the transactions whose deliveries are known.
         self._tokens: set[str] = set()
 
     def __len__(self) -> int:
