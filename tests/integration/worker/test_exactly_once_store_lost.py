@@ -84,7 +84,7 @@ def test_a_late_transaction_whose_list_the_store_has_lost_is_not_repeated(
             eventually(lambda: len(read_topic(settings, clean)) == 2, "the first worker delivers it after all", 30, 0.2)
             one.kill()
             (tmp_path / "two-goes").touch()
-            # A later one waits in the same partition, so that the second worker is through with the first when it is settled.
+            # A later one waits in the same partition, so that the second worker has finished the first when it is settled.
             produce(settings, [order(3, customer_id=78), customer(78)])
             await_settled(settings, {"orders": 3, "customers": 52, "products": 1}, [two])
     counted = assert_exact(settings)
