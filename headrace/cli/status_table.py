@@ -90,7 +90,7 @@ def _losses(status: Mapping[str, Any]) -> list[Text]:
 def _entities(status: Mapping[str, Any]) -> Table:
     grid = _grid("records")
     names = ["in", "clean", "rejected", "pending", "repaired"]
-    if any(row["late"] for row in status["entities"].values()):
+    if any(row.get("late") for row in status["entities"].values()):
         names.append("late")
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
