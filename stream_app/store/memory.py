@@ -10,7 +10,7 @@ from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.related import Known
-from stream_app.judge.request import Found, Request
+from stream_app.judge.request import Deletions, Found, Request
 
 
 class MemoryStore:
@@ -19,6 +19,9 @@ class MemoryStore:
     def __init__(self) -> None:
         self.known: dict[str, dict[str, bytes]] = {}
         self._holders: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._owned: dict[tuple[str, str], list[tuple[str, str, bytes]]] = {}
+        #: Entity → its deleted ids, in the order of their deletion.
+        self._deleted: dict[str, list[str]] = {}
 
     def look_up(self, entity: str, request: Request) -> Found:
         """Answer a request and claim its keys. Nothing is ever repeated here, so that there are no notes."""
@@ -38,15 +41,44 @@ class MemoryStore:
                     (same if holder.partition(b" ")[2] == own.partition(b" ")[2] else other).append(index)
             repeats.append(same)
             contradictions.append(other)
-        return Found(missing, repeats, contradictions, values)
+        deletions = [
+            None if one.seen is None else Deletions(len(self._deleted.get(one.entity, ())), self._since(one.entity, one.seen))
+            for one in request.wanted
+        ]
+        return Found(missing, repeats, contradictions, values, deletions=deletions)
 
-    def apply(self, entity: str, references: Mapping[str, str], releases: Iterable[tuple[str, str, bytes]] = ()) -> None:
-        """Make records known, and give back the keys that rejected records claimed."""
+    def _since(self, entity: str, seen: int) -> list[str]:
+        return self._deleted.get(entity, [])[seen:] if seen >= 0 else []
+
+    def apply(
+        self,
+        entity: str,
+        references: Mapping[str, str],
+        releases: Iterable[tuple[str, str, bytes]] = (),
+        deleted: Iterable[str] = (),
+        owned: Iterable[tuple[str, str, str, bytes]] = (),
+        keys: Iterable[str] = (),
+    ) -> None:
+        """Make records known, give back the keys that rejected records claimed, and forget records that are deleted.
+
+        ``owned``: (id, rule, key, source) of keys that go with a record; ``keys``: the rules by which an id is unique.
+        """
         self.known.setdefault(entity, {}).update((identity, text.encode()) for identity, text in references.items())
         for rule, identity, source in releases:
             holders = self._holders.get((entity, rule), {})
             if _source(holders.get(identity, b"")) == source:
                 del holders[identity]
+        for identity, rule, key, source in owned:
+            self._owned.setdefault((entity, identity), []).append((rule, key, source))
+        for identity in deleted:
+            if self.known[entity].pop(identity, None) is not None:
+                self._deleted.setdefault(entity, []).append(identity)
+            for rule in keys:
+                self._holders.get((entity, rule), {}).pop(identity, None)
+            for rule, key, source in self._owned.pop((entity, identity), ()):
+                holders = self._holders.get((entity, rule), {})
+                if _source(holders.get(key, b"")) == source:
+                    del holders[key]
 
 
 class MemoryBaseline:
