@@ -185,7 +185,7 @@ def test_a_wrong_password_of_kafka_ends_the_worker(secured: SecuredKafka, settin
 def test_it_is_found_out_why_no_broker_answers(
     secured: SecuredKafka, settings: Settings, protocol: Any, password: str, said: str | None
 ) -> None:
-    asked = secured.settings(settings, password or "x", kafka_security_protocol=protocol)
+    asked = changed(secured.settings(settings, password or "x"), kafka_security_protocol=protocol)
     reason = asyncio.run(diagnose(asked))
     assert (reason is None) == (said is None)
     if reason is not None and said is not None:
