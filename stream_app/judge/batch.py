@@ -21,7 +21,7 @@ class Verdicts(Sequence[Verdict]):
         marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came.
     """
 
-    __slots__ = ("_columns", "_rows", "as_of", "bodies", "contract", "kind", "marked")
+    __slots__ = ("_columns", "_distinct", "_rows", "as_of", "bodies", "contract", "kind", "marked")
 
     def __init__(self, contract: Contract, as_of: list[int]) -> None:
         self.contract = contract
@@ -31,6 +31,7 @@ class Verdicts(Sequence[Verdict]):
         self.marked: dict[int, Verdict] = {}
         self._rows: list[Any] = []
         self._columns: dict[str, list[Any]] = {}
+        self._distinct: dict[str, set[Any]] = {}
 
     @classmethod
     def of(cls, contract: Contract, verdicts: Iterable[Verdict]) -> Verdicts:
@@ -46,6 +47,7 @@ class Verdicts(Sequence[Verdict]):
         """Take rows and bodies of all records; those that are not clean as they came are to be ``put`` then."""
         self._rows, self.bodies = rows, bodies
         self._columns.clear()
+        self._distinct.clear()
 
     def put(self, index: int, verdict: Verdict) -> None:
         """Set the verdict at ``index``."""
@@ -60,6 +62,7 @@ class Verdicts(Sequence[Verdict]):
         self.bodies[index], self._rows[index] = body, self.kind.row(values)
         for name, column in self._columns.items():
             column[index] = None if values is None else values[name]
+        self._distinct.clear()
 
     def column(self, name: str) -> list[Any]:
         """The cleaned values of one field by record; ``None`` also where no object could be read. Not to be changed."""
@@ -67,6 +70,13 @@ class Verdicts(Sequence[Verdict]):
         if column is None:
             column = self._columns[name] = self.kind.column(self._rows, name)
         return column
+
+    def distinct(self, name: str) -> set[Any]:
+        """The distinct values of ``column``, ``None`` among them where there is one. Not to be changed."""
+        distinct = self._distinct.get(name)
+        if distinct is None:
+            distinct = self._distinct[name] = {*self.column(name)}
+        return distinct
 
     def values(self, index: int) -> dict[str, Any] | None:
         """The cleaned fields of one record; ``None`` where no object could be read."""
@@ -78,7 +88,7 @@ class Verdicts(Sequence[Verdict]):
             return self
         changed = Verdicts(self.contract, self.as_of)
         changed.bodies, changed.marked = self.bodies.copy(), self.marked.copy()
-        changed._rows, changed._columns = self._rows, self._columns
+        changed._rows, changed._columns, changed._distinct = self._rows, self._columns, self._distinct
         for index, rules in found.items():
             verdict = self[index].with_findings(rules)
             changed.marked[index], changed.bodies[index] = verdict, verdict.body

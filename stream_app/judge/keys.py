@@ -21,14 +21,18 @@ def claims_of(contract: Contract, verdicts: Verdicts, sources: Sequence[bytes]) 
     for unique in contract.uniques:
         ids = _ids(unique, verdicts)
         seen = unique.among == "seen"
-        if None in ids or (None in bodies and not seen):
+        if None in ids or (not seen and None in bodies):
             made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
             looked = [] if seen else [i for i, one in enumerate(ids) if one is not None and not bodies[i]]
         else:
             made, looked = list(range(len(ids))), []
         # A record that only looks is compared with those before it, whatever batch they are in: with what the batch
         # claims itself if that comes first, else with what was claimed before the batch.
-        first = dict(zip([ids[i] for i in reversed(made)], reversed(made), strict=True)) if looked else {}
+        asked = {ids[i] for i in looked}
+        first: dict[str | None, int] = {}
+        for i in made if asked else ():
+            if ids[i] in asked:
+                first.setdefault(ids[i], i)
         after = [i for i in looked if first.get(ids[i], i) < i]
         before = [i for i in looked if first.get(ids[i], i) >= i]
         for claim, rows in ((False, before), (True, made), (False, after)):
@@ -61,7 +65,7 @@ def _claim(
     whole = len(rows) == len(ids)
     holders = list(sources) if whole else [sources[index] for index in rows]
     if unique.contradiction is not None:
-        contents = map(crc32, [bodies[index] or b"" for index in rows])
+        contents = map(crc32, bodies if whole and None not in bodies else [bodies[index] or b"" for index in rows])  # type: ignore[arg-type]
         holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
     return Claim(unique.rule.id, claim, ids if whole else [ids[index] for index in rows], holders)  # type: ignore[arg-type, misc]
 
@@ -69,7 +73,7 @@ def _claim(
 def _ids(unique: Unique, verdicts: Verdicts) -> list[str | None]:
     columns = [verdicts.column(name) for name in unique.fields]
     if len(columns) == 1:
-        return [None if one is None else str(one) for one in columns[0]]
+        return [None if one is None else str(one) for one in columns[0]] if None in columns[0] else list(map(str, columns[0]))
     seen = unique.among == "seen"
     return [unique_id(parts, seen=seen) for parts in zip(*columns, strict=True)]
 

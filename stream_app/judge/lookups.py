@@ -11,6 +11,7 @@ memory of one process) and stores what has to be noted::
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -147,10 +148,9 @@ class LookUps:
             if len(self._known.get(at, ())) > _REMEMBERED:
                 self._known[at] = {}
             memory = self._known.setdefault(at, {})
-            ids = set(verdicts.column(name))
+            # difference() of the distinct ids and not their difference_update(), which walks the whole memory.
+            ids = verdicts.distinct(name).difference(() if name in self._related.reads_values else memory)
             ids.discard(None)
-            if name not in self._related.reads_values:
-                ids = ids.difference(memory)  # not difference_update, which walks the whole memory
             references.append(Remembered(list(ids), with_fields, memory))
         return references
 
@@ -243,7 +243,7 @@ class LookUps:
         was found the first time stands.
         """
         offsets, upto = batch.offsets, before.upto
-        skip = {*pending, *(index for index, offset in enumerate(offsets) if offset <= upto)}
+        skip = {*pending, *range(bisect_right(offsets, upto))}
         fresh = self._related.find(verdicts, skip, known, self.baseline)
         broken, note = before.broken, None
         if offsets[-1] > upto:
@@ -252,10 +252,11 @@ class LookUps:
             note = Note(upto, offsets[-1], _Noted(offsets[-1], broken, waiting).encode())
         rules = self.contract.rules
         by_index: dict[int, list[Rule]] = {}
-        for index, offset in enumerate(offsets) if broken else ():
+        for offset in sorted(broken):
+            index = bisect_left(offsets, offset)
             # A contract of another version may not have the rule any more.
-            found = [rules[rule_id] for rule_id in broken.get(offset, ()) if rule_id in rules]
-            if found and index not in pending:
+            found = [rules[rule_id] for rule_id in broken[offset] if rule_id in rules]
+            if found and index not in pending and index < len(offsets) and offsets[index] == offset:
                 by_index[index] = found
         return by_index, note
 

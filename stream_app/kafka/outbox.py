@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -40,25 +42,28 @@ class Outbox:
                 key, value, headers = _cut(key, value, headers)
             self._large.append((topic, partition, (key, value, timestamp, headers)))
             return
-        self._append(topic, partition, [(key, value, timestamp, headers)])
+        self._append(topic, partition, iter([(key, value, timestamp, headers)]))
 
-    def add_all(self, topic: str, partition: int, rows: list[Row]) -> None:
-        """Add records in order; each has a value, and no header of its producer."""
-        if max([len(value or b"") + len(key or b"") for key, value, _, _ in rows], default=0) <= KEPT_OF_OVERSIZED:
-            self._append(topic, partition, rows)
+    def add_all(self, topic: str, partition: int, rows: Iterable[Row], longest: int) -> None:
+        """Add records in order; each has a value, and no header of its producer. They may be made as they are taken.
+
+        ``longest``: no key and value together have more bytes.
+        """
+        if longest <= KEPT_OF_OVERSIZED:
+            self._append(topic, partition, iter(rows))
         else:
             for row in rows:
                 self.add(topic, partition, row)
 
-    def _append(self, topic: str, partition: int, rows: list[Row]) -> None:
+    def _append(self, topic: str, partition: int, rows: Iterator[Row]) -> None:
         target = (topic, partition)
         builder = self._open.get(target)
         if builder is None:
             builder = self._open[target] = self._producer.create_batch()
-        done = 0
-        while (done := builder.extend(rows, done)) < len(rows):
+        while (left := builder.extend(rows)) is not None:
             self._full.append((topic, partition, builder))
             builder = self._open[target] = self._producer.create_batch()
+            rows = chain((left,), rows)
 
     async def send(self) -> None:
         """Send everything and wait until the broker has acknowledged it.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import islice
 
 from aiokafka import AIOKafkaProducer
 
 from stream_app.judge.batch import Batch
 from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.kafka.headers import dead_letter_headers
+from stream_app.kafka.headers import Header, dead_letter_headers
 from stream_app.kafka.outbox import Outbox, Row
 from stream_app.kafka.transactions import Note
 from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
@@ -41,15 +43,13 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
     topics, contract, partition = entity.topics, entity.contract_header, batch.partition
     records, sources, verdicts, pending = batch.records, batch.sources, batch.judged, batch.pending
     marked = verdicts.marked
-    clean: list[Row | None] = [
-        (record.key, body, record.timestamp, [(SOURCE, source), contract])
-        for record, body, source in zip(records, verdicts.bodies, sources, strict=True)
-    ]
+    clean = list(verdicts.bodies)
+    notes: dict[int, list[Header]] = {}
     # Most records are clean and have neither finding nor repair. The others, in order:
     for index in sorted({*marked, *pending}):
         if index < begin:
             continue
-        record, source, row = records[index], sources[index], clean[index]
+        record, source = records[index], sources[index]
         if index in pending:
             clean[index] = None
             headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID)), (SOURCE, source)]
@@ -57,15 +57,27 @@ async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: 
             if entity.topic_id:
                 headers.append((TOPIC_ID, entity.topic_id.encode()))
             outbox.add(topics.pending, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
-        elif marked[index].rejected or row is None:
+        elif clean[index] is None:
             clean[index] = None
             findings = findings_json(marked[index].findings)
             headers = dead_letter_headers(record, source, contract[1], findings, entity.services.settings.group)
             outbox.add(topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
         else:
+            noted = notes[index] = []
             if marked[index].findings:
-                row[3].append((WARNINGS, findings_json(marked[index].findings)))
+                noted.append((WARNINGS, findings_json(marked[index].findings)))
             if marked[index].repairs:
-                row[3].append((REPAIRS, repairs_json(marked[index].repairs)))
-    outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
+                noted.append((REPAIRS, repairs_json(marked[index].repairs)))
+
+    def rows() -> Iterator[Row]:
+        for index, body in enumerate(islice(clean, begin, None), begin):
+            if body is not None:
+                record = records[index]
+                headers: list[Header] = [(SOURCE, sources[index]), contract]
+                if index in notes:
+                    headers += notes[index]
+                yield record.key, body, record.timestamp, headers
+
+    longest = max(map(len, filter(None, clean)), default=0) + max([len(record.key or b"") for record in records])
+    outbox.add_all(topics.clean, partition, rows(), longest)
     await outbox.send()
