@@ -15,6 +15,7 @@ from redis.retry import Retry
 from stream_app.counts.fields import Counts, parse
 from stream_app.errors import StoreError
 from stream_app.settings import Settings
+from stream_app.store import packing
 
 #: What Redis raises when it is away, not ready, or refuses for now; worth a retry. The refusals (OOM, READONLY, MISCONF,
 #: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.
@@ -44,6 +45,7 @@ def connect(settings: Settings) -> redis.Redis:
 
 def connect_worker(url: str) -> redis.asyncio.Redis:
     """Return the client of a worker's stream; the caller retries (``UNAVAILABLE``)."""
+    packing.install()
     return redis.asyncio.from_url(url, socket_timeout=10, socket_connect_timeout=5)
 
 

@@ -26,7 +26,7 @@ from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
-from stream_app.process import cancel_all
+from stream_app.process import cancel_all, collect_young_garbage
 from stream_app.retries import GaveUp
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
@@ -93,7 +93,7 @@ class HeadraceApp:
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
             broker_rebalance_timeout=settings.session_timeout,
-            stream_buffer_maxsize=4,
+            stream_buffer_maxsize=1,
             stream_wait_empty=False,
             **_credentials(settings),
         )
@@ -104,6 +104,7 @@ class HeadraceApp:
         app.task(self._learn)
         app.task(self._monitor)
         app.timer(1.0)(self._report)
+        app.timer(60.0)(self._collect_garbage)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
         return app
@@ -293,6 +294,9 @@ class HeadraceApp:
     async def _reach_kafka(self) -> None:
         if not await asyncio.wait_for(self._running.producer.current.client.force_metadata_update(), _ANSWER):
             raise KafkaConnectionError
+
+    async def _collect_garbage(self, _app: Any) -> None:
+        collect_young_garbage()
 
     async def _report(self, _app: Any) -> None:
         if self.entities:
