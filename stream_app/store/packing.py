@@ -7,17 +7,18 @@ from typing import Any
 import hiredis
 from redis.asyncio.connection import AbstractConnection
 
-_slow = AbstractConnection.pack_command
+#: redis-py's own packing.
+in_python = AbstractConnection.pack_command
 
 
 def _pack_command(self: AbstractConnection, *args: Any) -> list[bytes]:
     name = args[0]
     if " " in name if isinstance(name, str) else b" " in name:
-        return _slow(self, *args)  # such as "SCRIPT LOAD", which is sent as two arguments
+        return in_python(self, *args)  # such as "SCRIPT LOAD", which is sent as two arguments
     try:
         return [hiredis.pack_command(args)]
     except TypeError:
-        return _slow(self, *args)  # redis-py says what is wrong with an argument
+        return in_python(self, *args)  # redis-py says what is wrong with an argument
 
 
 def install() -> None:
