@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 
 import aiokafka.producer.message_accumulator as accumulator
@@ -78,9 +77,9 @@ def build(make: Callable[[], Any], rows: list[Any]) -> None:
 
 def extend(rows: list[Any]) -> None:
     """Write all rows into batches, a call per batch."""
-    rest, left = iter(rows), None
-    while (left := BatchBuilder(BATCH_BYTES, 0).extend(chain((left,), rest) if left else rest)) is not None:
-        pass
+    done = 0
+    while done < len(rows):
+        done = BatchBuilder(BATCH_BYTES, 0).extend(rows, done)
 
 
 def main() -> None:

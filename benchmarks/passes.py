@@ -27,13 +27,14 @@ from stream_app.judge.lookups import KnownIds
 from stream_app.judge.related import Known
 from stream_app.kafka.batches.header_names import BatchBuilder, Records
 from stream_app.names import AS_OF
+from stream_app.position import Position
 from stream_app.process import collect_garbage_rarely
 from stream_app.settings import load_settings
 from stream_app.store.writer import Store
 from stream_app.worker import pipeline
 from stream_app.worker.baselines import BaselineUpdates
 from stream_app.worker.delivery import deliver
-from stream_app.worker.entity import Entity, Services
+from stream_app.worker.entity import Entity, Level, Services
 from stream_app.worker.health import Health
 
 #: Bytes of a log batch that is read, and of one that is written.
@@ -65,6 +66,22 @@ class Producer:
         return future
 
 
+class Guardian:
+    """Takes every partition as level with the log."""
+
+    async def level(self, entity: Entity, partition: int) -> Level:
+        """Return an empty level."""
+        return entity.levels.setdefault(partition, Level(Position()))
+
+    async def changed(self, reason: str) -> None:
+        """Fail: nobody else works with the store."""
+        raise RuntimeError(reason)
+
+    def is_level(self, _entity: Entity, _partition: int) -> bool:
+        """True: nothing waits."""
+        return True
+
+
 @dataclass
 class Steps:
     """CPU seconds of this thread by step."""
@@ -88,9 +105,9 @@ class Steps:
         note("judge")
         batch = await pipeline.settle(entity, batch)
         note("look up")
-        await deliver(entity, batch)
+        batch, ends = await deliver(entity, batch)
         note("deliver")
-        await pipeline.apply(entity, batch)
+        await pipeline.apply(entity, batch, ends)
         note("apply")
         self.records += len(records)
 
@@ -118,7 +135,7 @@ def parsed(rows: list[tuple[bytes, bytes]], begin: int = 0, *, dated: bool = Tru
 async def _entities(url: str, shop: Shop, known: KnownIds) -> Any:
     settings = load_settings(redis=url)
     store = Store(url, f"bench-{uuid.uuid4().hex[:8]}")
-    services = Services(settings, store, Producer(), None, Health())  # type: ignore[arg-type]
+    services = Services(settings, store, Producer(), None, Health(), Guardian())  # type: ignore[arg-type]
     try:
         yield {name: Entity(shop, name, services, known, {}) for name in shop.contracts}
     finally:

@@ -5,6 +5,7 @@ HeadraceError
 ├── DocumentError    a contract or sources file is not valid: ``file:line: problem; cure``
 ├── SourceError      a file or API that producers read is missing, unreadable or refuses
 ├── DeliveryError    Kafka did not accept records
+│   └── RecordRefused    a topic refuses a record for good, in every form
 ├── StoreError       Redis cannot be reached, or holds something else
 └── EmbeddedError    an embedded service did not start
 """
@@ -30,6 +31,12 @@ class SourceError(HeadraceError):
 
 class DeliveryError(HeadraceError):
     """The broker did not accept records, and retries did not help."""
+
+
+class RecordRefused(DeliveryError):
+    """A topic refuses a record in every form that would keep it; the message names the record. Its entity stops."""
+
+    scope = "entity"
 
 
 class StoreError(HeadraceError):

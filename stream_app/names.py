@@ -14,6 +14,8 @@ FINDINGS = "headrace.findings"
 WARNINGS = "headrace.warnings"
 #: JSON list of the changes that cleaning made, ``field.step``.
 REPAIRS = "headrace.repairs"
+#: On a clean record: JSON list of the names of fields that the contract does not declare, which cleaning took away.
+UNKNOWN = "headrace.unknown"
 #: Number of times that the record has been judged: 1 at first, more after a redrive.
 ATTEMPTS = "headrace.attempts"
 #: On the anomalies topic: ``open`` or ``closed``.
@@ -28,6 +30,10 @@ TRUNCATED_KEY = "headrace.truncated.key"
 TRUNCATED_HEADERS = "headrace.truncated.headers"
 #: On a dead-letter record whose raw record has neither key nor value.
 NULL_VALUE = "headrace.null"
+#: On a record without a key whose topic is compacted: its source is its key, because the topic takes none without.
+NULL_KEY = "headrace.null.key"
+#: On a record whose timestamp its topic does not take: that timestamp (ms); the record has the time of its delivery.
+TIMESTAMP = "headrace.timestamp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""Retry what may succeed later: the waits of every retry in one table, and the worker's way of giving up, over tenacity."""
+"""Retry what may succeed later: the waits of every retry in one table, and the worker's way of giving up, over tenacity.
+
+``failures`` says which errors pass. A permanent one is not retried: it ends the process, or stops one entity, which is tried
+again slowly.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NoReturn, Protocol, TypeVar
 
 import tenacity
 
+from stream_app.failures import Failure, Scope, classify, name_of
+
 T = TypeVar("T")
 log = logging.getLogger("headrace.worker")
+#: The part of its subject that a task works on, as ``[3]`` for a partition: messages name it.
+PART: ContextVar[str] = ContextVar("part", default="")
 
 
 class GaveUp(Exception):
     """Kafka or Redis stayed away longer than ``give_up_after``."""
+
+
+class Refused(GaveUp):
+    """A service refuses for good; the message says what to do. Nothing was tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class Policy:
         longest: no wait takes more seconds than this.
         attempts: number of attempts; ``None``: until ``give_up_after`` seconds are over.
         jitter: up to this many random seconds are added, so that many clients do not come back at once.
+        endless: it is repeated until it succeeds.
     """
 
     retried: str
@@ -38,6 +52,7 @@ class Policy:
     factor: float = 2.0
     attempts: int | None = None
     jitter: float = 0.0
+    endless: bool = False
 
     @property
     def wait(self) -> Callable[[tenacity.RetryCallState], float]:
@@ -56,6 +71,9 @@ class Policy:
 POLICIES: Mapping[str, Policy] = MappingProxyType(
     {
         "step": Policy("A step of a batch, or another call of the worker: Kafka or Redis is unavailable", 0.1, 5.0),
+        "stopped": Policy(
+            "A step of an entity that a permanent error has stopped; the other entities go on", 5.0, 30.0, endless=True
+        ),
         "producer": Policy("The worker's connection as a producer: no broker answers", 0.2, 5.0),
         "group": Policy("The worker's connection as a consumer: no broker answers; the worker gives up by `step`", 1.0, 1.0),
         "notification": Policy("A notification on one channel: the service does not take it", 0.5, 2.0, 4.0, attempts=3),
@@ -69,13 +87,13 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
 
 
 class Report(Protocol):
-    """Where a retry reports to; ``worker.health.Health`` is one."""
+    """Where retries report to; ``worker.health.Health`` is one. ``task`` identifies the call that fails."""
 
-    def trouble(self, text: str) -> None:
-        """Note what does not work at the moment."""
+    def trouble(self, task: object, subject: str, text: str, *, stopped: bool = False) -> None:
+        """Note what does not work at the moment; ``stopped``: until somebody acts."""
 
-    def recovered(self) -> bool:
-        """Note that it works again; true if there was trouble."""
+    def recovered(self, task: object) -> bool:
+        """Note that a task works again, or has ended; true if there was trouble with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,69 +107,131 @@ class Retry:
     cure: str
     report: Report | None = None
     level: int = logging.WARNING
+    stops: bool = False
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def __call__(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
         """Return what ``action`` returns; ``what`` completes "could not …" in messages.
 
         Raises:
+            Refused: it fails with a permanent error.
             GaveUp: it still fails after ``give_up_after`` seconds.
         """
         began = time.monotonic()
         try:
             # Nearly every call succeeds at once, and takes none of the machinery below.
-            result = await action()
+            return await action()
         except self.on as error:
-            result = await self._again(what, action, error, began)
-        if self.report is not None and self.report.recovered():
-            log.log(self.level, "%srecovered", self._begin)
-        return result
+            return await _Repetition(self, what, began).run(action, error)
 
-    @property
-    def _begin(self) -> str:
-        return f"{self.subject}: " if self.subject else ""
 
-    async def _again(self, what: str, action: Callable[[], Awaitable[T]], first: BaseException, began: float) -> T:
-        """Repeat an action whose first attempt, at ``began``, has failed with ``first``."""
-        failure: BaseException | None = first
+class _Repetition:
+    """The attempts of one action after its first one has failed."""
+
+    def __init__(self, retry: Retry, what: str, began: float) -> None:
+        self._retry, self._what, self._since = retry, what, began
+        self._begin = f"{retry.subject}{PART.get()}: " if retry.subject else ""
+        self._stops = 0
+        self._said: set[str] = set()
+
+    async def run(self, action: Callable[[], Awaitable[T]], first: BaseException) -> T:
+        """Repeat the action, whose first attempt failed with ``first``."""
+        retry, failure = self._retry, first
+        pending: BaseException | None = failure
 
         async def attempt() -> T:
-            nonlocal failure
-            if failure is not None:
-                error, failure = failure, None
+            nonlocal pending
+            if pending is not None:
+                error, pending = pending, None
                 raise error
             return await action()
 
-        def failed(state: tenacity.RetryCallState) -> None:
-            if self.report is not None:
-                self.report.trouble(f"could not {what}: {_name(state)}")
-
-        def again(state: tenacity.RetryCallState) -> None:
-            log.log(self.level, "%scould not %s (%s); again in %.1f s", self._begin, what, _name(state), state.upcoming_sleep)
-
-        def give_up(state: tenacity.RetryCallState) -> NoReturn:
-            waited = time.monotonic() - began
-            raise GaveUp(f"{self._begin}could not {what} for {waited:.0f} s ({_name(state)}); {self.cure}") from _error(state)
-
         attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(self.on),
-            stop=lambda _state: time.monotonic() - began >= self.give_up_after,
-            wait=self.policy.wait,
-            sleep=self.sleep,
-            after=failed,
-            before_sleep=again,
-            retry_error_callback=give_up,
+            retry=tenacity.retry_if_exception_type(retry.on),
+            stop=self._ends,
+            wait=self._wait,
+            sleep=retry.sleep,
+            after=self._failed,
+            before_sleep=self._again,
+            retry_error_callback=self._give_up,
         )
-        result: T = await attempts(attempt)
+        try:
+            result: T = await attempts(attempt)
+        except GaveUp:
+            raise  # it stays reported
+        except BaseException:
+            self._recovered()
+            raise
+        if self._recovered():
+            log.log(retry.level, "%srecovered (%s)", self._begin, self._what)
         return result
+
+    def _recovered(self) -> bool:
+        return self._retry.report is not None and self._retry.report.recovered(self)
+
+    def _is_stopped(self, failure: Failure) -> bool:
+        return failure.permanent and failure.scope is Scope.ENTITY and self._retry.stops
+
+    def _failed(self, state: tenacity.RetryCallState) -> None:
+        failure, stopped = _failure(state), False
+        if self._is_stopped(failure):
+            self._stops += 1
+            stopped = True
+            self._since = time.monotonic()
+        else:
+            self._stops = 0
+        if self._retry.report is not None:
+            text = f"could not {self._what}: {_name(state)}: {failure.text}"
+            self._retry.report.trouble(self, f"{self._retry.subject}{PART.get()}", text, stopped=stopped)
+
+    def _ends(self, state: tenacity.RetryCallState) -> bool:
+        failure = _failure(state)
+        if failure.permanent:
+            return not self._is_stopped(failure)
+        return time.monotonic() - self._since >= self._retry.give_up_after
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        if not self._stops:
+            return self._retry.policy.wait(state)
+        policy = POLICIES["stopped"]
+        return min(policy.first * policy.factor ** (self._stops - 1), policy.longest)
+
+    def _again(self, state: tenacity.RetryCallState) -> None:
+        failure, name = _failure(state), _name(state)
+        new = name not in self._said
+        self._said.add(name)
+        if not self._stops:
+            shown = f"{name}: {failure.text}" if new else name
+            log.log(
+                self._retry.level, "%scould not %s (%s); again in %.1f s", self._begin, self._what, shown, state.upcoming_sleep
+            )
+        elif new:
+            longest = POLICIES["stopped"].longest
+            log.error(
+                "%sstopped, could not %s (%s: %s); tried again every %.0f s, the other entities go on",
+                self._begin, self._what, name, failure.text, longest,
+            )  # fmt: skip
+
+    def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
+        failure, name = _failure(state), _name(state)
+        cause = f"{name}: {failure.meaning}" + (f" ({failure.said})" if failure.said else "")
+        advice = ". ".join(text for text in (failure.advice, self._retry.cure) if text)
+        if failure.permanent:
+            raise Refused(f"{self._begin}could not {self._what} ({cause}); {advice}") from _error(state)
+        waited = time.monotonic() - self._since
+        raise GaveUp(f"{self._begin}could not {self._what} for {waited:.0f} s ({cause}); {advice}") from _error(state)
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
 
 
+def _failure(state: tenacity.RetryCallState) -> Failure:
+    return classify(_error(state) or Exception())
+
+
 def _name(state: tenacity.RetryCallState) -> str:
-    return type(_error(state)).__name__
+    return name_of(_error(state) or Exception())
 
 
 def retrying(
@@ -163,15 +243,17 @@ def retrying(
     cure: str = "",
     report: Report | None = None,
     level: int = logging.WARNING,
+    stops: bool = False,
 ) -> Retry:
     """Return what repeats actions by the policy ``name``.
 
     Args:
-        on: errors after which an action is repeated; all others are raised at once.
+        on: errors after which an action is repeated if they pass; all others are raised at once.
         give_up_after: seconds after which the next failure is the last.
         subject: the entity (or part of the worker) that messages begin with.
-        cure: what messages end with: the questions to ask, and what to do.
+        cure: what messages end with, after the advice of ``failures``.
         report: gets every failure and the recovery.
         level: of the log messages.
+        stops: a permanent error of an entity stops the action, which is then repeated by the policy ``stopped``.
     """
-    return Retry(POLICIES[name], on, give_up_after, subject, cure, report, level)
+    return Retry(POLICIES[name], on, give_up_after, subject, cure, report, level, stops)

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.errors import SettingsError
+from stream_app.redis_url import check_redis_url
 
 #: Variables that only docker-compose.yml reads.
 _COMPOSE = {"HEADRACE_REDIS_WORKER_PASSWORD", "HEADRACE_REDIS_DASHBOARD_PASSWORD"}
@@ -44,7 +45,8 @@ class Settings(BaseSettings):
     kafka_ca_file: Path | None = Field(default=None, description="CA certificates (PEM) for SSL; default: the system's.")
     redis: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis URL, `redis://[user:password@]host:port/db` or `rediss://…`.",
+        description="Redis URL, `redis://[user:password@]host:port/db` or `rediss://…`; with Sentinels "
+        "`redis+sentinel://[user:password@]host:port[,host:port…]/service[/db]`.",
     )
     redis_prefix: str = Field(default="headrace", description="Prefix of every Redis key, without the colon.", pattern=r"^\S+$")
     shop: Path | None = Field(default=None, description="Folder of the shop's contracts; default: the built-in shop.")
@@ -71,6 +73,10 @@ class Settings(BaseSettings):
         default=False,
         description="`on`: deliver in transactions, so that a read_committed consumer sees every record once; "
         "needs a broker with transactions.",
+    )
+    rebuild: bool = Field(
+        default=True,
+        description="`on`: an empty or foreign store in Redis is rebuilt from the topics; `off`: the worker exits instead.",
     )
     baseline: Path | None = Field(
         default=None, description="File of `headrace baseline` that outliers are compared with; default: a learned baseline."
@@ -155,13 +161,7 @@ class Settings(BaseSettings):
     @field_validator("redis")
     @classmethod
     def _address(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
-        try:
-            _ = urlsplit(url).port
-        except ValueError:
-            raise ValueError("the port of the Redis URL is not a number from 1 to 65535") from None
+        check_redis_url(value.get_secret_value())
         return value
 
     @field_validator("source_token")
@@ -179,6 +179,12 @@ class Settings(BaseSettings):
                 "HEADRACE_KAFKA_SECURITY_PROTOCOL uses SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
             )
         return self
+
+    @property
+    def redis_address(self) -> str:
+        """``host:port`` of Redis for messages, without user and password; the path of a socket."""
+        parts = urlsplit(self.redis.get_secret_value())
+        return parts.netloc.rpartition("@")[2] or parts.path
 
 
 def load_settings(**overrides: Any) -> Settings:

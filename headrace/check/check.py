@@ -19,6 +19,7 @@ from stream_app.judge import Judge, Verdict
 from stream_app.judge.baseline import WEEK_MS, Baseline
 from stream_app.judge.batch import Batch, Verdicts
 from stream_app.judge.lookups import KnownIds, LookUps
+from stream_app.position import Position
 from stream_app.store.memory import MemoryBaseline, MemoryStore
 from stream_app.windows.calendar import moment
 
@@ -102,7 +103,7 @@ class EntityCheck:
         batch = Batch(
             partition=0,
             applied_field=self.contract.entity,
-            applied=first - 1,
+            position=Position(first - 1),
             records=records,
             offsets=numbers,
             sources=[b"%d" % number for number in numbers],

@@ -26,6 +26,7 @@ RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.nesting": (Dimension.CONFORMITY, Severity.ERROR, "the value is nested too deeply"),
     "record.notObject": (Dimension.CONFORMITY, Severity.ERROR, "the value is not a JSON object"),
     "record.duplicateKey": (Dimension.CONSISTENCY, Severity.ERROR, "a key appears twice in the object"),
+    "record.refused": (Dimension.CONFORMITY, Severity.ERROR, "the topic of clean or pending records does not take the record"),
     "record.unknownField": (
         Dimension.CONFORMITY,
         Severity.WARNING,

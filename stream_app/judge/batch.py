@@ -9,6 +9,7 @@ from typing import Any
 from stream_app.contract.model import Contract, Rule
 from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
+from stream_app.position import Position
 from stream_app.windows.calendar import milliseconds
 
 
@@ -94,6 +95,18 @@ class Verdicts(Sequence[Verdict]):
             changed.marked[index], changed.bodies[index] = verdict, verdict.body
         return changed
 
+    def replaced(self, found: Mapping[int, Verdict]) -> Verdicts:
+        """Return these verdicts with others at some indexes."""
+        changed = Verdicts(self.contract, self.as_of)
+        changed.marked = {index: verdict for index, verdict in self.marked.items() if index not in found}
+        changed.fill(list(self._rows), self.bodies.copy())
+        for index, verdict in found.items():
+            if verdict.body is None or verdict.values is None or verdict.findings or verdict.repairs:
+                changed.put(index, verdict)
+            else:
+                changed.put_clean(index, verdict.values, verdict.body)
+        return changed
+
     def event_ms(self, index: int) -> int:
         """The event time of an unmarked record; its as-of time where it has none."""
         name = self.contract.event_time
@@ -154,7 +167,7 @@ class Batch:
     Attributes:
         partition: of the raw topic.
         applied_field: the name under which the store keeps the partition's applied offset.
-        applied: the offset up to which the partition was applied when the batch was taken; -1 before the first record.
+        position: where the partition stood when the batch was taken.
         records: as they were fetched: ``offset``, ``key``, ``value``, ``headers``, ``timestamp``.
         offsets: by record.
         sources: ``topic:partition:offset`` by record, the ``headrace.source`` of all that becomes of it.
@@ -162,11 +175,14 @@ class Batch:
         dated: True for a record whose producer stated that moment; else it is the Kafka timestamp.
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
+        delivered: indexes of the records that were delivered before, so that they are only counted.
+        topic_id: of the raw topic; empty where the broker gives none.
+        asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
     """
 
     partition: int
     applied_field: str
-    applied: int
+    position: Position
     records: Sequence[Any]
     offsets: Sequence[int]
     sources: Sequence[bytes]
@@ -174,6 +190,9 @@ class Batch:
     dated: Sequence[bool]
     verdicts: Verdicts | None = None
     settled: Settled | None = None
+    delivered: frozenset[int] = frozenset()
+    topic_id: str = ""
+    asked: tuple[Any, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -200,6 +219,10 @@ class Batch:
         """Return the batch after step 1."""
         return replace(self, verdicts=verdicts, settled=None)
 
-    def with_settled(self, settled: Settled) -> Batch:
+    def with_settled(self, settled: Settled, delivered: frozenset[int] = frozenset()) -> Batch:
         """Return the batch after step 2."""
-        return replace(self, settled=settled)
+        return replace(self, settled=settled, delivered=delivered)
+
+    def with_answer(self, request: Any, found: Any) -> Batch:
+        """Return the batch with what step 2 asked and was answered."""
+        return replace(self, asked=(request, found))

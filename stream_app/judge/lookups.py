@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -58,12 +58,22 @@ class LookUps:
             reference.to_entity == entity for other in shop.contracts.values() for reference in other.references
         )
 
+    @property
+    def keeps_fields(self) -> bool:
+        """True if fields of the entity's records are kept for others to compare with."""
+        return self._kept is not None
+
     def refresh(self) -> None:
         """Look referenced records up afresh: their fields, by which segments are counted, may have changed."""
         for entity, with_fields in self._known:
             if with_fields:
                 # A batch under way keeps the memory that it began with.
                 self._known[entity, with_fields] = {}
+
+    def forget(self) -> None:
+        """Forget what is remembered of other records: the store has lost them, perhaps."""
+        for at in self._known:
+            self._known[at] = {}
 
     # --- a batch ----------------------------------------------------------------------------------------------------
 
@@ -103,6 +113,37 @@ class LookUps:
         touched = {*repeated, *broken, *stale}
         releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
         return Settled(verdicts, frozenset(pending), references, releases, segments, note)
+
+    def resettle(
+        self, batch: Batch, request: Request, found: Found, settled: Settled, known: Mapping[int, Verdict | None]
+    ) -> Settled:
+        """Return a settled batch with the verdicts that some records were delivered with; None: delivered to wait.
+
+        What they make known to others, and the keys that they give back, follow.
+        """
+        verdicts = settled.verdicts.replaced({index: verdict for index, verdict in known.items() if verdict is not None})
+        waits = {index for index, verdict in known.items() if verdict is None}
+        pending = frozenset(settled.pending.difference(known) | waits)
+        if self._kept is not None and self.contract.key is not None:
+            before = self._read_all(request.own, found.values[-1])
+            latest, _ = updates(self.contract, self._kept, verdicts, pending, before, batch.dated)
+            references = {identity: record.to_json() for identity, record in latest.items()}
+        else:
+            references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
+        releases = [*settled.releases, *self.releases((verdicts[index], batch.sources[index]) for index in known)]
+        kept = {source for index in known if not verdicts[index].rejected for source in (batch.sources[index],)}
+        releases = [row for row in releases if row[2] not in kept]
+        return replace(settled, verdicts=verdicts, pending=pending, references=references, releases=releases)
+
+    def refuse(self, batch: Batch, indexes: Iterable[int]) -> Settled:
+        """Return a settled batch whose records at some indexes are rejected, because their topic does not take them."""
+        settled = batch.settled or Settled(batch.judged)
+        rule = self.contract.rules["record.refused"]
+        rejected: dict[int, Verdict | None] = {index: settled.verdicts[index].with_findings((rule,)) for index in indexes}
+        if batch.asked is None:
+            known = {index: verdict for index, verdict in rejected.items() if verdict is not None}
+            return replace(settled, verdicts=settled.verdicts.replaced(known))
+        return self.resettle(batch, *batch.asked, settled, rejected)
 
     # --- records that have waited -----------------------------------------------------------------------------------
 
@@ -296,4 +337,9 @@ class _Content(msgspec.Struct):
 
 def lookup_rule_ids(verdict: Verdict) -> list[str]:
     """Return the ids of the findings that a waiting record keeps: those that judging it again would not find."""
-    return [rule.id for rule in verdict.findings if rule.kind in _LOOKED_UP]
+    return [rule.id for rule in verdict.findings if is_looked_up(rule)]
+
+
+def is_looked_up(rule: Rule) -> bool:
+    """True for a rule that only a look-up can find broken."""
+    return rule.kind in _LOOKED_UP

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from stream_app.names import (
     AS_OF,
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    NULL_KEY,
     REPAIRS,
     SOURCE,
+    TIMESTAMP,
     TOPIC_ID,
     WARNINGS,
 )  # fmt: skip
 
 Header = tuple[str, bytes | None]
 #: Headers of a raw record that its dead letter does not keep, because the worker writes its own.
-_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID})
+_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, TIMESTAMP, NULL_KEY})
 
 
 class Record(Protocol):
@@ -56,6 +58,37 @@ class HasHeaders(Protocol):
 def header(record: HasHeaders, name: str) -> bytes | None:
     """Return the last value of a header; ``None`` if the record does not have it."""
     return next((value for key, value in reversed(record.headers) if key == name), None)
+
+
+def header_in(headers: Sequence[Header], name: str) -> bytes | None:
+    """Return the last value of a header among ``headers``; ``None`` if it is not there."""
+    return next((value for key, value in reversed(headers) if key == name), None)
+
+
+class Original(NamedTuple):
+    """A delivered record with the key and timestamp of its raw record."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+
+
+def original(record: Record) -> Record:
+    """Return a delivered record with the key and timestamp of its raw record, where its topic did not take those."""
+    stamp = keyless = None
+    for name, value in record.headers:
+        if name == TIMESTAMP:
+            stamp = value
+        elif name == NULL_KEY:
+            keyless = value
+    if stamp is None and keyless is None:
+        return record
+    timestamp = int(stamp) if stamp and len(stamp) <= 20 and stamp.removeprefix(b"-").isdigit() else record.timestamp
+    key = record.key if keyless is None else None
+    headers = [pair for pair in record.headers if pair[0] not in (TIMESTAMP, NULL_KEY)]
+    return Original(record.offset, timestamp, key, record.value, headers)
 
 
 def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:

@@ -11,12 +11,14 @@ from typing import TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidProducerEpoch,
+    KafkaConnectionError,
     KafkaError,
     OutOfOrderSequenceNumber,
     UnknownError,
     UnknownProducerId,
 )
 
+from stream_app.kafka.diagnosis import diagnose
 from stream_app.kafka.options import async_producer_options
 from stream_app.retries import retrying
 from stream_app.settings import Settings
@@ -77,12 +79,7 @@ class Producer:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _started(self) -> AIOKafkaProducer:
-        retry = retrying(
-            "producer",
-            on=UNAVAILABLE,
-            give_up_after=self._settings.give_up_after,
-            cure="start it, or set HEADRACE_KAFKA to its address",
-        )
+        retry = retrying("producer", on=UNAVAILABLE, give_up_after=self._settings.give_up_after)
         return await retry(f"connect to Kafka at {self._settings.kafka}", self._start)
 
     async def _start(self) -> AIOKafkaProducer:
@@ -90,6 +87,10 @@ class Producer:
             return await self._start_one(idempotent=True)
         except UnknownError:
             return await self._start_one(idempotent=False)
+        except KafkaConnectionError:
+            if (reason := await diagnose(self._settings)) is not None:
+                raise reason from None
+            raise
 
     async def _start_one(self, *, idempotent: bool) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**async_producer_options(self._settings), enable_idempotence=idempotent)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +22,7 @@ from stream_app.kafka.options import async_options, async_producer_options
 from stream_app.kafka.producer import close, sender_silent
 from stream_app.settings import Settings
 
+T = TypeVar("T")
 #: The group of the notes is named after the workers' consumer group, with this suffix.
 NOTES = ".delivered"
 #: Seconds that one step of a transaction may take on this side.
@@ -90,8 +92,8 @@ class Transactions:
             found = self._producers[key] = PartitionProducer(key, producer, note)
         return found
 
-    async def deliver(self, target: PartitionProducer, fill: Callable[[AIOKafkaProducer], Awaitable[None]], note: Note) -> None:
-        """Send what ``fill`` sends and commit ``note``: both or neither.
+    async def deliver(self, target: PartitionProducer, fill: Callable[[AIOKafkaProducer], Awaitable[T]], note: Note) -> T:
+        """Send what ``fill`` sends and commit ``note``: both or neither. Returns what ``fill`` returns.
 
         Raises:
             KafkaError: perhaps both, perhaps neither; ask ``producer_of`` again, whose note says which.
@@ -101,7 +103,7 @@ class Transactions:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await producer.begin_transaction()
-                await fill(producer)
+                sent = await fill(producer)
                 offsets = {target.partition: OffsetAndMetadata(note.offset, note.text)}
                 await producer.send_offsets_to_transaction(offsets, self._group)
                 await producer.commit_transaction()
@@ -118,6 +120,7 @@ class Transactions:
         target.note = note
         if target.stale:
             self._drop(target)
+        return sent
 
     async def check(self) -> None:
         """Make sure that the broker supports transactions.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
+from stream_app.position import Position
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
-from stream_app.store.scripts import pack
 from stream_app.windows.grain import Grain
 
 #: Distinct values that a segment field is counted by; more are counted together.
@@ -20,19 +22,26 @@ SEGMENT_VALUES = 200
 class Changes:
     """Everything that one batch changes in the store.
 
-    ``applied`` is (field of the partition, offset expected there, new last offset); ``settle`` and ``wait`` are fields of the
+    ``applied`` is (field of the partition, position expected there, new position); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
-    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back.
+    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back. ``settled_at`` is
+    (``settled_field``, its new value).
+
+    Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
+    offset, and ``claims``, (rule, ids, holders) of keys whose records are known to have been delivered clean.
     """
 
     tally: Tally
     now_ms: int
-    applied: tuple[str, int, int] | None = None
+    applied: tuple[str, Position, Position] | None = None
     settle: list[str] | None = None
     wait: list[tuple[str, str]] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[tuple[str, str, bytes]] = field(default_factory=list)
+    settled_at: tuple[str, str] | None = None
+    counted: list[tuple[int, bytes]] = field(default_factory=list)
+    claims: list[tuple[str, Sequence[str], Sequence[bytes]]] = field(default_factory=list)
 
     def keys(self, keys: Keys) -> list[str]:
         """Return the KEYS of ``apply.lua``."""
@@ -50,6 +59,7 @@ class Changes:
             keys.segments_stem(entity),
             keys.distinct(entity, "customers"),
             keys.distinct(entity, "orders"),
+            keys.counted(self.applied[0] if self.applied is not None else ""),
         ]
         for grain in Grain:
             found += [
@@ -62,7 +72,7 @@ class Changes:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
         return found
 
-    def payload(self) -> bytes:
+    def payload(self) -> dict[str, Any]:
         """Return the ARGV of ``apply.lua``.
 
         A segment value is (segment field, value, field → the field that counts it together with others beyond the cap);
@@ -81,7 +91,12 @@ class Changes:
             ]
             grains.append({"kept": grain.kept, "windows": list(windows.items()), "sketches": sketches})
         body = {
-            "applied": self.applied,
+            "applied": (self.applied[0], stored(self.applied[1]), self.applied[2].text) if self.applied is not None else None,
+            "counted": self.counted,
+            "settled_at": self.settled_at,
+            "claims": [
+                (rule, [part for row in zip(ids, holders, strict=True) for part in row]) for rule, ids, holders in self.claims
+            ],
             "settle": self.settle,
             "wait": self.wait,
             "totals": tally.totals(),
@@ -99,7 +114,12 @@ class Changes:
             "event_time": (EVENT_TIME, tally.stream_ms),
             "applied_at": (APPLIED_AT, self.now_ms),
         }
-        return pack({key: value for key, value in body.items() if value is not None})
+        return {key: value for key, value in body.items() if value is not None}
+
+
+def stored(position: Position) -> str:
+    """Return how the store has a position: the beginning is not stored."""
+    return "" if position == Position() else position.text
 
 
 def _distinct(minutes: dict[int, set[str]]) -> list[str]:

@@ -15,6 +15,22 @@ from stream_app.windows.watermark import Progress
 WORKER_GONE_AFTER = 15.0
 
 
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """An open problem of a worker.
+
+    Attributes:
+        subject: the entity, with its partition (``orders[3]``), or the part of the worker; empty for the worker itself.
+        text: what does not work, and what to do.
+        since: in ms since the epoch.
+        stopped: a permanent error has stopped the entity; it goes on once the cause is cured.
+    """
+
+    subject: str = ""
+    text: str = ""
+    since: int = 0
+    stopped: bool = False
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """The last report of a worker: moments in ms since the epoch, ``rate`` in records per second.
 
@@ -23,7 +39,9 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
         behind: the smallest event time (ms) that one of its partitions with unread records has reached; None if it has read
             everything.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
-        error: the failing step while the worker retries.
+        error: the most important problem in one line; None while all works.
+        problems: all of them; ``notes``: subject → what the worker does beside the stream.
+        state: ``running``, ``retrying``, or ``stopped`` while a permanent error has stopped an entity.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 
@@ -40,12 +58,19 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     state: str = "running"
     latency_ms: float | None = None
+    problems: tuple[Problem, ...] = ()
+    notes: Mapping[str, str] = {}
 
     def to_json(self) -> bytes:
         """Return the stored document."""
         # An error may quote text that is not UTF-8, such as a file's name; JSON cannot contain it.
-        error = None if self.error is None else self.error.encode("utf-8", "backslashreplace").decode()
-        return msgspec.json.encode(msgspec.structs.replace(self, error=error))
+        error = None if self.error is None else _utf8(self.error)
+        problems = tuple(msgspec.structs.replace(one, text=_utf8(one.text)) for one in self.problems)
+        return msgspec.json.encode(msgspec.structs.replace(self, error=error, problems=problems))
+
+
+def _utf8(message: str) -> str:
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:

@@ -22,9 +22,24 @@ def applied_field(topic: str, topic_id: str, partition: int) -> str:
     return f"{topic}/{topic_id}/{partition}"
 
 
+def settled_field(topic: str, partition: int) -> str:
+    """The field of ``Keys.applied`` for a partition of a pending topic.
+
+    Its value ``clean dead_letter`` are the next offsets of these topics: what was delivered before them is counted.
+    """
+    return f"{topic}//{partition}"
+
+
 def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     """The field of ``Keys.waiting`` for the record at an offset of a raw topic; a topic without an id has an empty one."""
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
+
+
+def read_waiting_field(field: str) -> tuple[int, int, str]:
+    """Return (partition, offset, topic id) of a ``waiting_field``; -1 for both numbers where it is not one."""
+    partition, _, rest = field.partition(":")
+    offset, _, topic_id = rest.partition(":")
+    return (int(partition), int(offset), topic_id) if partition.isdigit() and offset.isdigit() else (-1, -1, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,32 @@ class Keys:
     """The keys under one prefix: one method per key, and one per stem that scripts complete."""
 
     prefix: str
+
+    # --- ownership --------------------------------------------------------------------------------------------------
+
+    def store(self) -> str:
+        """Hash of the store as a whole: ``epoch``, ``state``, ``server``, ``serial``, ``owner``, ``reason``, ``since``."""
+        return f"{self.prefix}:store"
+
+    def restored(self) -> str:
+        """Hash: ``applied_field`` of a partition that is level with the log in this epoch → "1"."""
+        return f"{self.prefix}:restored"
+
+    def restoring(self) -> str:
+        """Hash: ``applied_field`` of a partition that is being restored → JSON of how far that is."""
+        return f"{self.prefix}:restoring"
+
+    def counted(self, applied_field: str) -> str:
+        """String of bits, one per raw offset, set for what is counted although the applied offset is before it."""
+        return f"{self.prefix}:counted:{applied_field}"
+
+    def counted_from(self) -> str:
+        """Hash: ``applied_field`` of a partition → raw offset of the first bit of ``counted``."""
+        return f"{self.prefix}:counted-from"
+
+    def missing(self) -> str:
+        """Hash: ``applied_field`` of a partition → JSON of the records that no topic has any more."""
+        return f"{self.prefix}:missing"
 
     # --- counts -----------------------------------------------------------------------------------------------------
 
@@ -82,7 +123,7 @@ class Keys:
     # --- batches ----------------------------------------------------------------------------------------------------
 
     def applied(self) -> str:
-        """Hash: ``applied_field`` of a partition → last applied offset."""
+        """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
     def lookup_notes(self, applied_field: str) -> str:
@@ -215,3 +256,13 @@ class Keys:
     def report_circuit(self) -> str:
         """String with an expiry: exists while no reporter calls the model."""
         return f"{self.prefix}:report-circuit"
+
+
+def lasts(keys: Keys, key: str) -> bool:
+    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, and what was sent."""
+    lasting = (
+        keys.report(""), keys.reports(), keys.report_claim(""), keys.announcement_claim(""), keys.reports_unannounced(),
+        keys.report_counters(), keys.report_spent(""), keys.report_failures(), keys.report_circuit(),
+        keys.messages_sent(0).removesuffix("0"),
+    )  # fmt: skip
+    return key.startswith(lasting)

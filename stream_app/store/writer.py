@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from redis.commands.core import AsyncScript
+
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
+from stream_app.counts.fields import text
 from stream_app.judge.request import Claim, Found, Wanted
+from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
-from stream_app.store.changes import Changes
+from stream_app.store.changes import Changes, stored
 from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
-from stream_app.store.keys import INPUT_CLOSED, Keys
-from stream_app.store.scripts import load, pack
+from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
+from stream_app.store.ownership import OwnershipStore
+from stream_app.store.scripts import load_guarded, pack
+from stream_app.store.server import ServerFacts
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -47,11 +53,19 @@ class Decision(NamedTuple):
 
 
 class PartitionMoved(Exception):
-    """Another worker has applied records of this partition meanwhile, up to the offset ``applied``."""
+    """Another worker has applied records of this partition meanwhile, up to ``position``."""
 
-    def __init__(self, applied: int) -> None:
-        super().__init__(applied)
-        self.applied = applied
+    def __init__(self, position: Position) -> None:
+        super().__init__(position.applied)
+        self.position = position
+
+
+class StoreChanged(Exception):
+    """The store is not the one that was verified, or is being restored; nothing was changed. ``reason`` as in guard.lua."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class SettledAlready(Exception):
@@ -65,39 +79,58 @@ class SettledAlready(Exception):
 class Store:
     """The workers' store. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
 
-    def __init__(self, url: str, prefix: str) -> None:
-        self._redis = connect_worker(url)
+    def __init__(self, url: str, prefix: str, on_server: Callable[[ServerFacts], None] | None = None) -> None:
+        """``on_server``: see ``connect_worker``; the connections by which ownership is verified are without it."""
+        self._redis = connect_worker(url, on_server)
+        self._verifier = connect_worker(url)
         self._keys = Keys(prefix)
         self.baselines = BaselineStore(self._redis, prefix)
-        self._look_up = load(self._redis, "look_up")
-        self._note = load(self._redis, "note")
-        self._apply = load(self._redis, "apply")
-        self._decide = load(self._redis, "decide")
-        self._note_late_findings = load(self._redis, "note_late_findings")
+        self.ownership = OwnershipStore(self._verifier, prefix)
+        self._look_up = load_guarded(self._redis, "look_up")
+        self._note = load_guarded(self._redis, "note")
+        self._apply = load_guarded(self._redis, "apply")
+        self._decide = load_guarded(self._redis, "decide")
+        self._note_late_findings = load_guarded(self._redis, "note_late_findings")
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+        await self._verifier.aclose()
 
     async def describe(self, contracts: Iterable[Contract]) -> None:
         """Publish what readers need to know of the contracts in force."""
         rows: dict[Any, Any] = {contract.entity: describe(contract).to_json() for contract in contracts}
         await self._redis.hset(self._keys.contracts(), mapping=rows)
 
-    # --- batches ----------------------------------------------------------------------------------------------------
-
-    async def applied(self, field: str) -> int:
-        """Return the last applied offset of a partition (``keys.applied_field``); -1 before the first batch."""
-        value = await self._redis.hget(self._keys.applied(), field)
-        return -1 if value is None else int(value)
-
-    async def look_up(self, entity: str, applied: tuple[str, int] | None, wanted: list[Wanted], claims: list[Claim]) -> Found:
-        """Look up references and claim unique ids, in one round trip.
-
-        ``applied`` is (field of the partition, offset expected there); None for records that have waited.
+    async def _guarded(self, script: AsyncScript, keys: list[str], payload: Any, *, restores: bool = False) -> list[Any]:
+        """Call a script for a worker that has verified the store.
 
         Raises:
-            PartitionMoved: another offset is applied.
+            StoreChanged: the store is not what was verified, or is being restored and the call does not restore.
+        """
+        ownership = self.ownership
+        arguments: list[Any] = [pack(payload), ownership.epoch, ownership.serial, int(restores)]
+        reply: list[Any] = await script(keys=[*keys, self._keys.store()], args=arguments)
+        if reply[0] == -1:
+            raise StoreChanged(reply[1].decode())
+        return reply
+
+    # --- batches ----------------------------------------------------------------------------------------------------
+
+    async def positions(self, fields: Sequence[str]) -> list[Position]:
+        """Return where partitions stand (``keys.applied_field``)."""
+        return [Position.parse(raw) for raw in await self._redis.hmget(self._keys.applied(), fields)] if fields else []
+
+    async def look_up(
+        self, entity: str, applied: tuple[str, Position] | None, wanted: list[Wanted], claims: list[Claim]
+    ) -> Found:
+        """Look up references and claim unique ids, in one round trip.
+
+        ``applied`` is (field of the partition, position expected there); None for records that have waited.
+
+        Raises:
+            PartitionMoved: the partition stands elsewhere.
+            StoreChanged: nothing can be looked up now.
         """
         keys = self._keys
         payload: dict[str, Any] = {
@@ -105,18 +138,20 @@ class Store:
             "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct)) for one in claims],
         }
         if applied is not None:
-            payload["applied"] = applied
-        reply = await self._look_up(
-            keys=[
+            payload["applied"] = applied[0], stored(applied[1])
+        reply = await self._guarded(
+            self._look_up,
+            [
                 keys.applied(),
                 keys.lookup_notes(applied[0] if applied is not None else ""),
                 *(keys.references(one.entity) for one in wanted),
                 *(keys.unique(entity, one.rule) for one in claims),
             ],
-            args=[pack(payload)],
+            payload,
+            restores=applied is None,
         )
         if reply[0] == 0:
-            raise PartitionMoved(int(reply[1]))
+            raise PartitionMoved(Position.parse(reply[1]))
         _, missing, duplicates, values, upto, notes = reply
         return Found(
             missing=missing,
@@ -127,32 +162,35 @@ class Store:
             notes=notes,
         )
 
-    async def note(self, applied: tuple[str, int], seen: int, upto: int, notes: bytes) -> None:
+    async def note(self, applied: tuple[str, Position], seen: int, upto: int, notes: bytes) -> None:
         """Note what rules over other records found, up to an offset, until the batch is applied.
 
         ``seen`` is up to which offset there were notes when the batch was looked up (``Found.upto``): what another worker
         noted since may have been delivered, and counts.
 
         Raises:
-            PartitionMoved: another offset is applied, or another worker has noted something.
+            PartitionMoved: the partition stands elsewhere, or another worker has noted something.
+            StoreChanged: nothing can be noted now.
         """
-        payload = {"applied": applied, "seen": seen, "upto": upto, "notes": notes}
-        reply = await self._note(keys=[self._keys.applied(), self._keys.lookup_notes(applied[0])], args=[pack(payload)])
+        payload = {"applied": (applied[0], stored(applied[1])), "seen": seen, "upto": upto, "notes": notes}
+        reply = await self._guarded(self._note, [self._keys.applied(), self._keys.lookup_notes(applied[0])], payload)
         if reply[0] == 0:
-            raise PartitionMoved(int(reply[1]))
+            raise PartitionMoved(Position.parse(reply[1]))
 
-    async def apply(self, changes: Changes) -> None:
-        """Apply a batch, all of it or nothing.
+    async def apply(self, changes: Changes, *, restores: bool = False) -> None:
+        """Apply a batch, all of it or nothing. ``restores``: it counts what was delivered before the store lost it.
 
         Raises:
-            PartitionMoved: another offset is applied than the batch expects.
+            PartitionMoved: the partition stands elsewhere than the batch expects.
             SettledAlready: some of the records in ``settle`` have been settled.
+            StoreChanged: nothing can be applied now.
         """
-        reply = await self._apply(keys=changes.keys(self._keys), args=[changes.payload()])
+        reply = await self._guarded(self._apply, changes.keys(self._keys), changes.payload(), restores=restores)
         if reply[0] == 0:
-            if changes.settle is not None:
+            if isinstance(reply[1], list):
                 raise SettledAlready([field.decode() for field in reply[1]])
-            raise PartitionMoved(int(reply[1]))
+            raise PartitionMoved(Position.parse(reply[1]))
+        self.ownership.serial = max(self.ownership.serial, int(reply[1]))
 
     # --- waiting records --------------------------------------------------------------------------------------------
 
@@ -165,16 +203,24 @@ class Store:
         ``before_ms`` or longer, and still lacks a reference, is rejected for good.
         """
         keys = [self._keys.waiting(entity), self._keys.applied(), self._keys.references_stem()]
-        reply = await self._decide(keys=keys, args=[pack({"before": before_ms, "records": records})])
-        return [Decision(WaitingState(state), missing, [rule.decode() for rule in rules]) for state, missing, rules in reply]
+        _, rows = await self._guarded(self._decide, keys, {"before": before_ms, "records": records})
+        return [Decision(WaitingState(state), missing, [rule.decode() for rule in rules]) for state, missing, rules in rows]
 
     async def note_late_findings(self, entity: str, records: list[tuple[str, list[str]]]) -> list[list[str]]:
         """Note which rules waiting records were found to break when they settle: (waiting field, rule ids).
 
         Returns the rules that count for each: those of the first time, whoever settles the record again.
         """
-        reply = await self._note_late_findings(keys=[self._keys.waiting(entity)], args=[pack(records)])
-        return [[rule.decode() for rule in rules] for rules in reply]
+        _, rows = await self._guarded(self._note_late_findings, [self._keys.waiting(entity)], records)
+        return [[rule.decode() for rule in rules] for rules in rows]
+
+    async def waiting(self, entity: str) -> dict[tuple[int, str], dict[int, int]]:
+        """Return (partition, topic id) → raw offset → ``at``, of the records that are registered as waiting."""
+        found: dict[tuple[int, str], dict[int, int]] = {}
+        for field, document in (await self._redis.hgetall(self._keys.waiting(entity))).items():
+            partition, offset, topic_id = read_waiting_field(text(field))
+            found.setdefault((partition, topic_id), {})[offset] = int(json.loads(document).get("at", 0))
+        return found
 
     async def note_delivery(self, entity: str, token: str, fields: list[str]) -> None:
         """Note which waiting records are about to be delivered in the transaction of this token."""

@@ -19,22 +19,25 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from stream_app.contract.model import Shop
-from stream_app.errors import SettingsError
+from stream_app.errors import HeadraceError, SettingsError
 from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
+from stream_app.kafka.diagnosis import diagnose
 from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
+from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
 from stream_app.process import cancel_all, collect_young_garbage
-from stream_app.retries import GaveUp
+from stream_app.retries import PART, GaveUp
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
-from stream_app.store.writer import Store
+from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
 from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
+from stream_app.worker.ownership import Ownership
 from stream_app.worker.pipeline import process
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -57,13 +60,15 @@ class HeadraceApp:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
         self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
-        self.monitoring = Monitoring(shop, settings, self.id) if settings.monitor else None
+        self.monitoring = Monitoring(shop, settings, self.id, self.health) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
         self.baselines: list[BaselineUpdates] = []
         self._services: Services | None = None
+        self._ownership: Ownership | None = None
+        self._following: asyncio.Task[None] | None = None
         self._closed_since: float | None = None
         self._warm_until = 0.0
         self._kafka_check: asyncio.Task[None] | None = None
@@ -136,25 +141,35 @@ class HeadraceApp:
     def _not_yet(self) -> set[str]:
         """The raw topics that are not read yet: right after an assignment, while those they refer to have a backlog here.
 
-        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic.
+        A shop that is read from its start would otherwise let every order wait for its customer in the pending topic. Nor are
+        the topics of a stopped entity read: its full buffers would stop the other entities.
         """
+        stopped = {topic for name in self.health.stopped() for topic in self._read_topics(name)}
         if time.monotonic() >= self._warm_until or not self.entities:
-            return set()
+            return stopped
         behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
-        return {
+        return stopped | {
             entity.topics.raw
             for name, entity in self.entities.items()
             if behind & {one.to_entity for one in entity.contract.references if one.to_entity != name}
         }
 
+    def _read_topics(self, entity: str) -> tuple[str, ...]:
+        topics = self.topics.get(entity)
+        return () if topics is None else (topics.raw, topics.pending)
+
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         self._warm_until = time.monotonic() + _WARM_UP
         for entity in self.entities.values():
             entity.forget({tp.partition for tp in assigned if tp.topic == entity.topics.raw})
+        if self._ownership is not None:
+            self._ownership.assigned(assigned)
 
     async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         for entity, waiting in self.waiting.items():
             waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
+        if self._ownership is not None:
+            self._ownership.revoked(revoked)
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -165,11 +180,16 @@ class HeadraceApp:
             GaveUp: Kafka or Redis stayed away too long.
         """
         producer = Producer(self.settings)
-        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix)
+        guardian = Ownership(lambda: self.app.consumer if self.entities else None)
+        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix, guardian.on_server)
         await producer.start()
-        services = self._services = Services(self.settings, store, producer, await self._transactions(), self.health)
+        services = self._services = Services(
+            self.settings, store, producer, await self._transactions(), self.health, guardian, Limits(self.settings)
+        )
         known: KnownIds = {}
         entities = {name: Entity(self.shop, name, services, known, self.topic_ids) for name in self.shop.contracts}
+        await guardian.open(services, entities)
+        self._ownership = guardian
         await services.retry("", "write the contracts", lambda: store.describe(self.shop.contracts.values()))
         for name, entity in entities.items():
             entity.look_ups.baseline = self.pinned.get(name) if self.pinned is not None else None
@@ -178,13 +198,29 @@ class HeadraceApp:
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
         self._kafka_check = asyncio.create_task(self._check_kafka())
+        self._following = asyncio.create_task(self._follow_store())
 
     def _process(self, entity: Entity) -> Process:
         """Return the function that takes the entity's records through the five steps."""
         if self.pinned is None and entity.contract.outliers:
             self.baselines.append(BaselineUpdates(entity))
             return self.baselines[-1].process
-        return lambda partition, records, acknowledge: process(entity, partition, records, acknowledge)
+        return lambda partition, records, rewound, acknowledge: process(entity, partition, records, rewound, acknowledge)
+
+    async def _follow_store(self) -> None:
+        try:
+            await self._guardian.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
+            await self._fail(error)
+
+    @property
+    def _guardian(self) -> Ownership:
+        """The owner of the store, once it is verified."""
+        if self._ownership is None:
+            raise RuntimeError("the worker has not been started")
+        return self._ownership
 
     async def _transactions(self) -> Transactions | None:
         if not self.settings.exactly_once:
@@ -198,10 +234,11 @@ class HeadraceApp:
 
     async def stop(self) -> None:
         """Close everything, in order."""
-        if self._kafka_check is not None:
-            await cancel_all([self._kafka_check])
+        await cancel_all([task for task in (self._kafka_check, self._following) if task is not None])
         for lanes in self.lanes.values():
             await lanes.close()
+        if self._ownership is not None:
+            await self._ownership.close()
         services = self._services
         if services is None:
             return
@@ -218,7 +255,7 @@ class HeadraceApp:
     async def _fail(self, error: BaseException) -> None:
         if self.failure is None:
             self.failure = error
-            if isinstance(error, GaveUp):
+            if isinstance(error, GaveUp | HeadraceError):
                 log.error("%s", error)
                 await self._exit()
             log.error("the worker stops: %s", type(error).__name__, exc_info=error)
@@ -245,13 +282,20 @@ class HeadraceApp:
     # --- beside the stream ------------------------------------------------------------------------------------------
 
     async def _settle_waiting(self, _app: Any) -> None:
+        await self._ready()
+        # A task for each entity: one that is stopped keeps no other from settling.
+        await asyncio.gather(*(self._settle(self.entities[name], waiting) for name, waiting in self.waiting.items()))
+
+    async def _settle(self, entity: Entity, waiting: WaitingRecords) -> None:
+        PART.set(".pending")
         try:
-            await self._ready()
             while not self.app.should_stop:
-                for name, waiting in self.waiting.items():
-                    if len(waiting):
-                        closed, caught_up = await self._references_complete(self.entities[name])
+                if len(waiting):
+                    closed, caught_up = await self._references_complete(entity)
+                    try:
                         await waiting.settle(closed=closed, caught_up=caught_up)
+                    except StoreChanged as changed:
+                        await self._guardian.changed(changed.reason)
                 await asyncio.sleep(_SETTLE)
         except asyncio.CancelledError:
             raise
@@ -292,8 +336,10 @@ class HeadraceApp:
             await self._fail(error)
 
     async def _reach_kafka(self) -> None:
-        if not await asyncio.wait_for(self._running.producer.current.client.force_metadata_update(), _ANSWER):
-            raise KafkaConnectionError
+        client = self._running.producer.current.client
+        if not await asyncio.wait_for(client.force_metadata_update(), _ANSWER):
+            # The client only logs why; another connection says it.
+            raise await diagnose(self.settings) or KafkaConnectionError()
 
     async def _collect_garbage(self, _app: Any) -> None:
         collect_young_garbage()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from stream_app.failures import classify, name_of
 from stream_app.judge.baseline import LEARN_ALL_UP_TO, enough
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.worker.entity import Entity
@@ -50,9 +51,13 @@ class BaselineUpdates:
                 look_ups.baseline = await baselines.baseline(entity.name)
                 self._before = entity.learned
         except UNAVAILABLE as error:
-            log.info("%s: the baseline stays as it is (%s)", entity.name, type(error).__name__)
+            log.info("%s: the baseline stays as it is (%s)", entity.name, name_of(error))
+            text = f"the baseline stays as it is: {name_of(error)}: {classify(error).text}"
+            entity.services.health.trouble(self, f"{entity.name}: baseline", text)
+        else:
+            entity.services.health.recovered(self)
 
-    async def process(self, partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
+    async def process(self, partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]) -> None:
         """``pipeline.process``; while little is known, a large batch is judged with what those before it taught.
 
         Otherwise a topic that is read from its start at full speed would be finished before a baseline exists. A version
@@ -62,10 +67,10 @@ class BaselineUpdates:
         while len(records) > _LARGE and self._learned() < _BEGINNING:
             async with self._portion:
                 portion = max(_PORTION, self._learned())
-                await process(self._entity, partition, records[:portion], lambda: None)
+                await process(self._entity, partition, records[:portion], rewound, lambda: None)
                 await self._renew_if_due()
             records = records[portion:]
-        await process(self._entity, partition, records, acknowledge)
+        await process(self._entity, partition, records, rewound, acknowledge)
         if len(records) > _LARGE and self._learned() < LEARN_ALL_UP_TO:
             await self._renew_if_due()
 

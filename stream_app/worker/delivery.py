@@ -2,82 +2,152 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
 from stream_app.judge.batch import Batch
-from stream_app.judge.verdict import findings_json, repairs_json
-from stream_app.kafka.headers import Header, dead_letter_headers
-from stream_app.kafka.outbox import Outbox, Row
+from stream_app.judge.lookups import is_looked_up
+from stream_app.judge.verdict import Verdict, findings_json, repairs_json
+from stream_app.kafka.headers import Header, dead_letter_headers, header_in
+from stream_app.kafka.outbox import Outbox, Refused, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, REPAIRS, SOURCE, TOPIC_ID, WARNINGS
+from stream_app.names import AS_OF, NULL_KEY, REPAIRS, SOURCE, TIMESTAMP, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.worker.entity import Entity
 
+log = logging.getLogger("headrace.worker")
+#: Headers of a raw record that its pending record does not keep, because the worker writes its own.
+_PENDING_HEADERS = frozenset({SOURCE, AS_OF, TOPIC_ID, TIMESTAMP, NULL_KEY})
 
-async def deliver(entity: Entity, batch: Batch) -> None:
+
+class Delivered(NamedTuple):
+    """A batch as it was delivered: a record that its topic does not take is a dead letter.
+
+    ``ends``: topic → offset after the last record that was sent.
+    """
+
+    batch: Batch
+    ends: dict[str, int]
+
+
+async def deliver(entity: Entity, batch: Batch) -> Delivered:
     """Send each record of a settled batch to its topic; with transactions, each once, whoever delivered a part before.
 
     Raises:
+        RecordRefused: the dead-letter topic does not take a record in any form.
         KafkaError: the broker did not take all of it; nothing tells what it took.
     """
     services = entity.services
     if services.transactions is None:
-        await services.producer.using(lambda producer: send(producer, entity, batch))
-        return
+        return await services.producer.using(lambda producer: send(producer, entity, batch))
     target = await services.transactions.producer_of(entity.topics.raw, batch.partition)
     # A note with another topic's id is of one that was deleted since.
     done = target.note.offset if target.note.text == entity.topic_id else 0
     begin = bisect_left(batch.offsets, done)
     if begin == len(batch):
-        return
+        return Delivered(batch, {})
     note = Note(batch.offsets[-1] + 1, entity.topic_id)
-    await services.transactions.deliver(target, lambda producer: send(producer, entity, batch, begin), note)
+    return await services.transactions.deliver(target, lambda producer: send(producer, entity, batch, begin), note)
 
 
-async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: int = 0) -> None:
-    """Send the records of a batch from index ``begin`` on, and wait for their acknowledgements."""
-    outbox = Outbox(producer)
+async def send(producer: AIOKafkaProducer, entity: Entity, batch: Batch, begin: int = 0) -> Delivered:
+    """Send the records of a batch from index ``begin`` on, but not those that were delivered before.
+
+    Waits for every acknowledgement.
+    """
+    topics, partition = entity.topics, batch.partition
+    outbox = Outbox(producer, entity.services.limits, frozenset({topics.dead_letter}))
+    _add(outbox, entity, batch, begin)
+    receipt = await outbox.send()
+    if receipt.refused:
+        batch = _refuse(entity, batch, receipt.refused)
+        for index in _indexes(batch, receipt.refused):
+            outbox.add(topics.dead_letter, partition, _dead_letter(entity, batch, index), foreign=True)
+        receipt = receipt.and_then(await outbox.send())
+    return Delivered(batch, {topic: offset for (topic, _), offset in receipt.ends().items()})
+
+
+def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
+    """Add what the records of a batch became to an outbox."""
     topics, contract, partition = entity.topics, entity.contract_header, batch.partition
     records, sources, verdicts, pending = batch.records, batch.sources, batch.judged, batch.pending
     marked = verdicts.marked
-    clean = list(verdicts.bodies)
-    notes: dict[int, list[Header]] = {}
+    clean: list[Row | None] = [
+        (record.key, body, record.timestamp, [(SOURCE, source), contract])
+        for record, body, source in zip(records, verdicts.bodies, sources, strict=True)
+    ]
     # Most records are clean and have neither finding nor repair. The others, in order:
-    for index in sorted({*marked, *pending}):
+    for index in batch.delivered:
+        clean[index] = None
+    for index in sorted({*marked, *pending}.difference(batch.delivered)):
+        row = clean[index]
         if index < begin:
             continue
-        record, source = records[index], sources[index]
         if index in pending:
             clean[index] = None
-            headers = [*((n, v) for n, v in record.headers if n not in (SOURCE, AS_OF, TOPIC_ID)), (SOURCE, source)]
-            headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
-            if entity.topic_id:
-                headers.append((TOPIC_ID, entity.topic_id.encode()))
-            outbox.add(topics.pending, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
-        elif clean[index] is None:
+            outbox.add(topics.pending, partition, _pending(entity, batch, index), foreign=True)
+        elif marked[index].rejected or row is None:
             clean[index] = None
-            findings = findings_json(marked[index].findings)
-            headers = dead_letter_headers(record, source, contract[1], findings, entity.services.settings.group)
-            outbox.add(topics.dead_letter, partition, (record.key, record.value, record.timestamp, headers), foreign=True)
+            outbox.add(topics.dead_letter, partition, _dead_letter(entity, batch, index), foreign=True)
         else:
-            noted = notes[index] = []
-            if marked[index].findings:
-                noted.append((WARNINGS, findings_json(marked[index].findings)))
-            if marked[index].repairs:
-                noted.append((REPAIRS, repairs_json(marked[index].repairs)))
+            row[3].extend(_notes(marked[index]))
+    if renewed := _renewed(entity, batch):
+        for row in filter(None, clean):
+            row[3].extend(renewed)
+    if entity.keeps_as_of:
+        # A store that is rebuilt from the clean topic needs to know it.
+        for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
+            if row is not None and dated:
+                row[3].append((AS_OF, b"%d" % moment))
+    outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
 
-    def rows() -> Iterator[Row]:
-        for index, body in enumerate(islice(clean, begin, None), begin):
-            if body is not None:
-                record = records[index]
-                headers: list[Header] = [(SOURCE, sources[index]), contract]
-                if index in notes:
-                    headers += notes[index]
-                yield record.key, body, record.timestamp, headers
 
-    longest = max(map(len, filter(None, clean)), default=0) + max([len(record.key or b"") for record in records])
-    outbox.add_all(topics.clean, partition, rows(), longest)
-    await outbox.send()
+def _renewed(entity: Entity, batch: Batch) -> list[Header]:
+    """The id of the raw topic, where it is not the first of its name: it has the offsets of that one once more."""
+    return [(TOPIC_ID, batch.topic_id.encode())] if batch.topic_id != entity.first_topic_id else []
+
+
+def _notes(verdict: Verdict) -> list[Header]:
+    """The headers of a clean record that did not come as it is."""
+    named = (
+        (WARNINGS, findings_json(verdict.findings) if verdict.findings else None),
+        (REPAIRS, repairs_json(verdict.repairs) if verdict.repairs else None),
+        (UNKNOWN, repairs_json(verdict.unknown) if verdict.unknown else None),
+    )
+    return [(name, value) for name, value in named if value is not None]
+
+
+def _pending(entity: Entity, batch: Batch, index: int) -> Row:
+    """A record that waits."""
+    record, verdicts = batch.records[index], batch.judged
+    headers = [*((n, v) for n, v in record.headers if n not in _PENDING_HEADERS), (SOURCE, batch.sources[index])]
+    headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
+    if entity.topic_id:
+        headers.append((TOPIC_ID, entity.topic_id.encode()))
+    if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
+        headers.append((WARNINGS, findings_json(looked_up)))
+    return record.key, record.value, record.timestamp, headers
+
+
+def _dead_letter(entity: Entity, batch: Batch, index: int) -> Row:
+    """The dead letter of a rejected record."""
+    record, findings = batch.records[index], findings_json(batch.judged[index].findings)
+    group = entity.services.settings.group
+    headers = dead_letter_headers(record, batch.sources[index], entity.contract_header[1], findings, group)
+    return record.key, record.value, record.timestamp, [*headers, *_renewed(entity, batch)]
+
+
+def _refuse(entity: Entity, batch: Batch, refused: Sequence[Refused]) -> Batch:
+    """The batch whose records that their topic does not take are rejected."""
+    for one in refused:
+        source = (header_in(one.row[3], SOURCE) or b"").decode("utf-8", "replace")
+        log.warning("topic %s does not take %s (%s); it becomes a dead letter", one.topic, source, one.reason)
+    return batch.with_settled(entity.look_ups.refuse(batch, _indexes(batch, refused)), batch.delivered)
+
+
+def _indexes(batch: Batch, refused: Sequence[Refused]) -> list[int]:
+    sources = {header_in(one.row[3], SOURCE) for one in refused}
+    return [index for index, source in enumerate(batch.sources) if source in sources]

@@ -2,56 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Contract, Shop
+from stream_app.errors import RecordRefused
 from stream_app.judge import Judge
 from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.request import Found, Request
 from stream_app.kafka.producer import Producer
+from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import CONTRACT, Topics
+from stream_app.position import Position
 from stream_app.retries import Retry, retrying
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.keys import applied_field, waiting_field
-from stream_app.store.writer import Store
+from stream_app.store.keys import applied_field, settled_field, waiting_field
+from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
-#: Errors of Kafka or Redis after which a step is repeated.
-PASSING = (TimeoutError, *UNAVAILABLE, KafkaError)
+#: Errors of Kafka or Redis, passing or permanent: ``failures`` says which.
+FAILURES = (TimeoutError, *UNAVAILABLE, KafkaError, RecordRefused)
+
+
+class Guardian(Protocol):
+    """Keeps the store level with the log; ``worker.ownership.Ownership`` is one."""
+
+    async def level(self, entity: Entity, partition: int) -> Level:
+        """Return what is known of a partition, once it is level."""
+
+    async def changed(self, reason: str) -> None:
+        """Verify the store again, and wait until it is ready."""
+
+    def is_level(self, entity: Entity, partition: int) -> bool:
+        """True if what waits in a partition of the pending topic can be settled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of a worker. ``transactions``: None unless records are delivered exactly once."""
+    """The services of a worker.
+
+    ``transactions``: None unless records are delivered exactly once; ``limits``: what topics take that have refused a record.
+    """
 
     settings: Settings
     store: Store
     producer: Producer
     transactions: Transactions | None
     health: Health
+    guardian: Guardian
+    limits: Limits | None = None
     _retries: dict[str, Retry] = field(default_factory=dict)
+
+    async def level(self, entity: Entity, partition: int) -> Level:
+        """Return what is known of a partition of the raw topic, once it is level with the log."""
+        return await self.guardian.level(entity, partition)
+
+    async def store_changed(self, reason: str) -> None:
+        """Verify the store again, and wait until it can be worked with."""
+        await self.guardian.changed(reason)
 
     async def retry(self, subject: str, what: str, action: Callable[[], Awaitable[T]]) -> T:
         """Return what ``action`` returns; while Kafka or Redis is away, repeat it with backoff.
 
+        A permanent error of an entity (``subject``) stops the action: it is repeated slowly, until the cause is cured.
+
         Raises:
+            Refused: Kafka or Redis refuses for good, and that concerns more than one entity.
             GaveUp: it still fails after ``give_up_after`` seconds.
         """
         again = self._retries.get(subject)
         if again is None:
             settings = self.settings
-            cure = f"is Kafka at {settings.kafka} and Redis up? Nothing was acknowledged; start the worker again."
+            services = f"Kafka is expected at {settings.kafka}, Redis at {settings.redis_address}"
             again = self._retries[subject] = retrying(
-                "step", on=PASSING, give_up_after=settings.give_up_after, subject=subject, cure=cure, report=self.health
+                "step",
+                on=FAILURES,
+                give_up_after=settings.give_up_after,
+                subject=subject,
+                cure=f"{services}. Nothing was acknowledged; start the worker again.",
+                report=self.health,
+                stops=bool(subject),
             )
         return await again(what, action)
+
+
+@dataclass(slots=True)
+class Level:
+    """A partition that is level with the log, as a worker knows it.
+
+    Attributes:
+        position: as the store has it.
+        delivered: raw offset → outcome of what was delivered and is not counted yet.
+        counted: raw offsets that are counted although they are after the applied one; None: none.
+        rewind: raw offset to read again from; None: none. ``rewound``: how often the partition has been rewound.
+        missing: raw offsets whose outcome no topic has any more; ``since``: when the oldest kept one was (ms).
+    """
+
+    position: Position
+    delivered: dict[int, Any] = field(default_factory=dict)
+    counted: Container[int] | None = None
+    rewind: int | None = None
+    rewound: int = 0
+    missing: int = 0
+    since: int = 0
+
+    def applied(self, position: Position) -> None:
+        """Note that a batch is applied."""
+        self.position = position
+        if self.delivered:
+            self.delivered = {offset: one for offset, one in self.delivered.items() if offset > position.applied}
+
+    def after(self, applied: int, ends: Mapping[str, int], topics: Topics) -> Position:
+        """Return the position once a batch is applied that ends at an offset, and in its topics before ``ends``."""
+        before = self.position
+        if any(offset > applied for offset in self.delivered):
+            return before._replace(applied=applied)
+        return Position(
+            applied,
+            max(before.clean, ends.get(topics.clean, 0)),
+            max(before.dead_letter, ends.get(topics.dead_letter, 0)),
+            max(before.pending, ends.get(topics.pending, 0)),
+            before.restored,
+        )
 
 
 class Entity:
@@ -65,9 +143,17 @@ class Entity:
         self.topics = Topics(name, services.settings.topic_prefix)
         #: Empty where the broker gives topics no ids. A topic that is created anew has another one.
         self.topic_id = topic_ids.get(self.topics.raw, "")
+        #: The id of the first raw topic of this name, records of it do not name the id.
+        self.first_topic_id = self.topic_id
         self.judge = Judge(self.contract, services.settings.max_record_bytes)
         self.look_ups = LookUps(shop, name, known, notes_waiting=services.transactions is not None)
+        #: True if the as-of moment decides more of a clean record than its verdict.
+        self.keeps_as_of = self.contract.event_time is None or self.look_ups.keeps_fields
         self.contract_header = (CONTRACT, self.contract.name_and_version.encode())
+        #: Partition of the raw topic → what is known of it; what is not here is to be restored first.
+        self.levels: dict[int, Level] = {}
+        #: Partition of the raw topic → the largest offset that this worker has seen applied, whatever the store has since.
+        self.reached: dict[int, int] = {}
         #: Values that this worker has learned from since it started.
         self.learned = 0
 
@@ -75,13 +161,35 @@ class Entity:
         """The name under which the store keeps a partition's applied offset."""
         return applied_field(self.topics.raw, self.topic_id if topic_id is None else topic_id, partition)
 
+    def settled_field(self, partition: int) -> str:
+        """The name under which the store keeps how far what settled of a pending partition is counted."""
+        return settled_field(self.topics.pending, partition)
+
     def waiting_field(self, partition: int, offset: int, topic_id: str | None = None) -> str:
         """The name under which the store registers a record that waits."""
         return waiting_field(partition, offset, self.topic_id if topic_id is None else topic_id)
 
+    def level_of(self, partition: int) -> Level:
+        """Return what is known of a partition that is being worked on.
+
+        Raises:
+            StoreChanged: it has been forgotten meanwhile.
+        """
+        level = self.levels.get(partition)
+        if level is None:
+            raise StoreChanged("epoch")
+        return level
+
+    def lose_store(self) -> None:
+        """Forget all that is known of the store: it is another one, or has lost something."""
+        self.levels.clear()
+        self.look_ups.forget()
+
     def forget(self, partitions: set[int]) -> None:
         """Read the positions of partitions afresh: they may have been elsewhere."""
         self.services.health.forget(self.topics.raw, partitions)
+        for partition in partitions:
+            self.levels.pop(partition, None)
         if self.services.transactions is not None:
             self.services.transactions.forget(self.topics.raw, partitions)
             self.services.transactions.forget(self.topics.pending, partitions)
@@ -90,11 +198,12 @@ class Entity:
         """``Services.retry`` in this entity's name."""
         return await self.services.retry(self.name, what, action)
 
-    async def look_up(self, what: str, request: Request, applied: tuple[str, int] | None = None) -> Found:
-        """Ask the store, where there is something to ask. ``applied``: the partition's field and offset to hold it to.
+    async def look_up(self, what: str, request: Request, applied: tuple[str, Position] | None = None) -> Found:
+        """Ask the store, where there is something to ask. ``applied``: the partition's field and position to hold it to.
 
         Raises:
-            PartitionMoved: the partition does not stand at that offset any more.
+            PartitionMoved: the partition does not stand there any more.
+            StoreChanged: the store is not the one that was verified.
         """
         if not request:
             return Found()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from stream_app.kafka.producer import Producer
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, Problem
 from stream_app.store.writer import Store
 
 #: Seconds that a broker may take to say how many partitions there are.
@@ -31,14 +32,11 @@ class Position:
 
 
 class Health:
-    """The state of a worker.
-
-    Attributes:
-        error: what does not work at the moment; None while all does.
-    """
+    """The state of a worker: open problems by task, notes on what it does beside the stream, and positions."""
 
     def __init__(self) -> None:
-        self.error: str | None = None
+        self._problems: dict[object, Problem] = {}
+        self._notes: dict[str, str] = {}
         self._positions: dict[tuple[str, int], Position] = {}
         self._records, self._batches, self._waited_ms = 0, 0, 0.0
         self._since = time.time()
@@ -63,14 +61,49 @@ class Health:
         self._batches += 1
         self._waited_ms += max(0.0, waited_ms)
 
-    def trouble(self, text: str) -> None:
-        """Note what does not work at the moment."""
-        self.error = text
+    def trouble(self, task: object, subject: str, text: str, *, stopped: bool = False) -> None:
+        """Note what does not work at the moment, of one task; it stays until ``recovered`` is called with the same task.
 
-    def recovered(self) -> bool:
-        """Note that all works again; True if there was trouble."""
-        was, self.error = self.error, None
-        return was is not None
+        Args:
+            task: identifies who fails: a call of ``retries``, or the name of a task beside the stream.
+            subject: the entity, with its partition (``orders[3]``), or the part of the worker; empty for the worker itself.
+            text: what does not work, and what to do.
+            stopped: it does not work until somebody acts.
+        """
+        before = self._problems.get(task)
+        since = int(time.time() * 1000) if before is None else before.since
+        self._problems[task] = Problem(subject=subject, text=text, since=since, stopped=stopped)
+
+    def recovered(self, task: object) -> bool:
+        """Note that a task works again, or has ended; True if there was trouble with it."""
+        return self._problems.pop(task, None) is not None
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return the open problems: stopped ones first, then the oldest; one for tasks that say the same."""
+        found: dict[tuple[str, str], Problem] = {}
+        for problem in sorted(self._problems.values(), key=lambda one: (not one.stopped, one.since)):
+            found.setdefault((problem.subject, problem.text), problem)
+        return tuple(found.values())
+
+    @property
+    def error(self) -> str | None:
+        """The most important problem in one line; None while all works."""
+        return next((f"{one.subject}: {one.text}" if one.subject else one.text for one in self.problems()), None)
+
+    def stopped(self) -> set[str]:
+        """Return the entities that a permanent error has stopped."""
+        return {re.split(r"[\[.]", one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+
+    def note(self, subject: str, text: str | None) -> None:
+        """Show what the worker does beside the stream, such as "restoring 37 %"; None: it has ended."""
+        if text is None:
+            self._notes.pop(subject, None)
+        else:
+            self._notes[subject] = text
+
+    def notes(self) -> dict[str, str]:
+        """Return subject → note."""
+        return dict(self._notes)
 
     def rates(self) -> tuple[float, float | None]:
         """Records per second and mean latency (ms; None without a batch) since the last call."""
@@ -113,6 +146,7 @@ class HeartbeatPublisher:
         """Publish the health; while the store is away, nothing."""
         rate, latency = self._health.rates()
         error = self._health.error
+        stopped = bool(self._health.stopped())
         heartbeat = Heartbeat(
             id=self._worker,
             at=int(time.time() * 1000),
@@ -125,7 +159,9 @@ class HeartbeatPublisher:
             assigned=sum(1 for _ in self._lags()),
             partitions=await _partitions(producer, self._topics.values()),
             error=error,
-            state="retrying" if error else "running",
+            state="stopped" if stopped else "retrying" if error else "running",
+            problems=self._health.problems(),
+            notes=self._health.notes(),
             latency_ms=None if latency is None else round(latency, 1),
         )
         with contextlib.suppress(*UNAVAILABLE):

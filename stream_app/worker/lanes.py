@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from stream_app.kafka.batches.transport import rewound
 from stream_app.process import cancel_all
+from stream_app.retries import PART
 
 #: Records that one pass through the five steps takes at most.
 PASS_RECORDS = 8_000
 #: Fetched batches that wait in a lane at most, and records: several small batches, or a large one.
 _LANE_BATCHES, _LANE_RECORDS = 3, 4_000
 
-#: Takes the records of a partition through the five steps; the last argument acknowledges them.
-Process = Callable[[int, Sequence[Any], Callable[[], None]], Awaitable[None]]
+#: Takes the records of a partition through the five steps. The last arguments: how often the partition had been rewound when
+#: they were fetched, and what acknowledges them.
+Process = Callable[[int, Sequence[Any], int, Callable[[], None]], Awaitable[None]]
 
 
 class Lanes:
@@ -36,14 +39,21 @@ class Lanes:
         await queue.put(event)
 
     async def _run(self, partition: int, queue: asyncio.Queue[Any]) -> None:
+        PART.set(f"[{partition}]")
+        following: Any = None
         try:
             while True:
-                events = [await queue.get()]
+                events = [following or await queue.get()]
+                following, turn = None, rewound(events[0].message)
                 records = list(events[0].message.value)
                 while not queue.empty() and len(records) < PASS_RECORDS:
-                    events.append(queue.get_nowait())
-                    records += _later(records[-1].offset, events[-1].message.value)
-                await self.process(partition, records, partial(_acknowledge, events))
+                    event = queue.get_nowait()
+                    if rewound(event.message) != turn:
+                        following = event
+                        break
+                    events.append(event)
+                    records += _later(records[-1].offset, event.message.value)
+                await self.process(partition, records, turn, partial(_acknowledge, events))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever ends the lane ends the worker

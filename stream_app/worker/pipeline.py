@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stream_app.counts.tally import Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled
-from stream_app.judge.lookups import lookup_rule_ids
 from stream_app.kafka.headers import read_as_of
 from stream_app.kafka.outbox import KEPT_OF_OVERSIZED
 from stream_app.store.changes import Changes
-from stream_app.store.writer import PartitionMoved
+from stream_app.store.writer import PartitionMoved, StoreChanged
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
+from stream_app.worker.outcomes import Outcome, verdicts_of
+from stream_app.worker.registration import registration
 
 log = logging.getLogger("headrace.worker")
 
 
-async def process(entity: Entity, partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
+async def process(
+    entity: Entity, partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]
+) -> None:
     """Take the records of one partition, in offset order, through the five steps.
+
+    ``rewound`` is how often the partition had been rewound when they were fetched. If it has been again since, they are
+    dropped: they come once more, after others that have to be before them.
 
     Steps 1 to 4 are repeated until they succeed: step 2 claims ids for their sources and step 4 applies once, so that a
     repeated step changes nothing, and what step 3 sends again carries the same ``headrace.source`` and bytes.
@@ -33,6 +38,8 @@ async def process(entity: Entity, partition: int, records: Sequence[Any], acknow
     """
     while True:
         batch = await take(entity, partition, records)
+        if rewound < entity.levels[partition].rewound:
+            return
         if not len(batch):
             break
         # 1. Judge every record: pure, no waiting.
@@ -41,13 +48,18 @@ async def process(entity: Entity, partition: int, records: Sequence[Any], acknow
             # 2. Look up references and keys in one round trip, settle the verdicts, and note what must not change again.
             batch = await settle(entity, batch)
             # 3. Deliver clean, dead-letter and pending records, and wait for every acknowledgement.
-            await entity.retry("deliver", lambda batch=batch: deliver(entity, batch))  # type: ignore[misc]
+            batch, ends = await entity.retry("deliver", lambda batch=batch: deliver(entity, batch))  # type: ignore[misc]
             # 4. Apply the counts and the offset, once, in one atomic script.
-            await apply(entity, batch)
+            await apply(entity, batch, ends)
             break
         except PartitionMoved as moved:
-            log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, moved.applied)
-            entity.services.health.move(entity.topics.raw, partition, moved.applied)
+            applied = moved.position.applied
+            log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, applied)
+            entity.forget({partition})
+        except StoreChanged as changed:
+            # What was delivered is found again in its topics, once the store is level with the log.
+            await entity.services.store_changed(changed.reason)
+            entity.forget({partition})
     # 5. Acknowledge the records to Faust, which commits them.
     acknowledge()
 
@@ -55,19 +67,17 @@ async def process(entity: Entity, partition: int, records: Sequence[Any], acknow
 async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     """Return the batch of those records that are not applied yet: the others were delivered and counted before."""
     topic, field = entity.topics.raw, entity.applied_field(partition)
-    position = entity.services.health.position(topic, partition)
-    if position is None:
-        applied = await entity.retry("read the applied offset", lambda: entity.services.store.applied(field))
-        entity.services.health.move(topic, partition, applied)
-    else:
-        applied = position.applied
+    level = entity.levels.get(partition) or await entity.services.level(entity, partition)
+    applied = level.position.applied
     if records and records[0].offset <= applied:
         records = [record for record in records if record.offset > applied]
+    if level.counted is not None:
+        records = [record for record in records if record.offset not in level.counted]
     offsets = [record.offset for record in records]
     prefix = b"%b:%d:" % (topic.encode().replace(b"%", b"%%"), partition)
     sources = list(map((prefix + b"%d").__mod__, offsets))
     as_of, dated = read_as_of(records)
-    return Batch(partition, field, applied, records, offsets, sources, as_of, dated)
+    return Batch(partition, field, level.position, records, offsets, sources, as_of, dated, topic_id=entity.topic_id)
 
 
 def judge(entity: Entity, batch: Batch) -> Batch:
@@ -87,21 +97,37 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
 
     Raises:
         PartitionMoved: another worker has applied or noted records of the partition meanwhile.
+        StoreChanged: the store is not the one that was verified.
     """
-    look_ups, at = entity.look_ups, (batch.applied_field, batch.applied)
+    look_ups, at = entity.look_ups, (batch.applied_field, batch.position)
     request = look_ups.plan(batch)
-    settled = look_ups.settle(batch, request, await entity.look_up("look up references and keys", request, at))
+    found = await entity.look_up("look up references and keys", request, at)
+    settled = look_ups.settle(batch, request, found)
+    batch = batch.with_answer(request, found)
     if (note := settled.note) is not None:
         store = entity.services.store
         await entity.retry("note what was found", lambda: store.note(at, note.seen, note.upto, note.content))
-    return batch.with_settled(settled)
+    delivered = entity.level_of(batch.partition).delivered
+    if not delivered:
+        return batch.with_settled(settled)
+    known = known_verdicts(entity, batch, delivered)
+    return batch.with_settled(look_ups.resettle(batch, request, found, settled, known), frozenset(known))
 
 
-async def apply(entity: Entity, batch: Batch) -> None:
-    """Step 4: count the batch, register who waits, and move the applied offset.
+def known_verdicts(entity: Entity, batch: Batch, delivered: Mapping[int, Outcome]) -> dict[int, Verdict | None]:
+    """Return index → verdict of the records that were delivered before; None for one that was delivered to wait."""
+    indexes = [index for index, offset in enumerate(batch.offsets) if offset in delivered]
+    verdicts = verdicts_of(entity, [delivered[batch.offsets[index]] for index in indexes])
+    waits = [delivered[batch.offsets[index]].kind == "pending" for index in indexes]
+    return {index: None if wait else verdict for index, verdict, wait in zip(indexes, verdicts, waits, strict=True)}
+
+
+async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
+    """Step 4: count the batch, register who waits, and move the position. ``ends``: topic → offset after what was delivered.
 
     Raises:
         PartitionMoved: another worker has applied records of the partition meanwhile.
+        StoreChanged: the store is not the one that was verified.
     """
     verdicts, sources, pending, last = batch.judged, batch.sources, batch.pending, batch.offsets[-1]
     settled = batch.settled or Settled(verdicts)
@@ -109,14 +135,18 @@ async def apply(entity: Entity, batch: Batch) -> None:
     now = int(time.time() * 1000)
     tally = Tally(entity.contract, baseline.learned if baseline is not None else 0)
     tally.add_all(verdicts, pending, lambda index: sources[index].decode(), settled.segments)
-    changes = Changes(tally, now, applied=(batch.applied_field, batch.applied, last), references=dict(settled.references))
+    level = entity.level_of(batch.partition)
+    after = level.after(last, ends, entity.topics)
+    changes = Changes(tally, now, applied=(batch.applied_field, batch.position, after), references=dict(settled.references))
     for index in sorted(pending):
-        waiting = {"since": now, "decision": None, "rules": lookup_rule_ids(verdicts[index])}
-        changes.wait.append((entity.waiting_field(batch.partition, batch.offsets[index]), json.dumps(waiting)))
+        waiting = registration(now, verdicts[index], batch.position.pending)
+        changes.wait.append((entity.waiting_field(batch.partition, batch.offsets[index]), waiting))
     changes.learned = tally.learned()
     changes.release = list(settled.releases)
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
+    level.applied(after)
+    entity.reached[batch.partition] = last
     health = entity.services.health
     health.move(entity.topics.raw, batch.partition, last, tally.stream_ms)
     health.counted(len(batch), time.time() * 1000 - batch.records[0].timestamp)

@@ -13,12 +13,13 @@ from stream_app.contract.model import Reference
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled, Verdicts
-from stream_app.kafka.headers import as_of, header
+from stream_app.kafka.headers import as_of, header, original
 from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
+from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.writer import SettledAlready, WaitingState
-from stream_app.worker.delivery import send
+from stream_app.worker.delivery import Delivered, send
 from stream_app.worker.entity import Entity
 
 log = logging.getLogger("headrace.worker")
@@ -51,6 +52,7 @@ class Waiting:
         partition, offset: of the raw record.
         field: the name under which the store registers it.
         applied_field: the name under which the store keeps the applied offset of the raw partition.
+        topic_id: of the raw topic that it came from; empty where the broker gives none.
     """
 
     record: Any
@@ -61,6 +63,7 @@ class Waiting:
     field: str
     applied_field: str
     fetched: Fetched
+    topic_id: str = ""
 
     def with_findings(self, rules: Sequence[Any]) -> Waiting:
         """Return the record with further findings."""
@@ -83,7 +86,7 @@ class WaitingRecords:
         """Take over a fetched batch of the pending topic."""
         fetched = Fetched(event)
         for record in event.message.value:
-            waiting = self._read(record, fetched)
+            waiting = self._read(original(record), fetched)
             if waiting is None:
                 log.warning("%s: a record without a valid %s header; skipped", self.entity.topics.pending, SOURCE)
                 fetched.settled()
@@ -109,6 +112,7 @@ class WaitingRecords:
             entity.waiting_field(int(partition), int(offset), topic_id),
             entity.applied_field(int(partition), topic_id),
             fetched,
+            topic_id,
         )
 
     def forget(self, partitions: set[int]) -> None:
@@ -121,7 +125,8 @@ class WaitingRecords:
         ``closed``: no reference data will be sent any more, so that no grace is given. ``caught_up``: the reference topics
         have no backlog, so that a reference that is not known does not exist; nothing is rejected before.
         """
-        records = self._records
+        is_level = self.entity.services.guardian.is_level
+        records = [one for one in self._records if is_level(self.entity, one.fetched.partition)]
         for begin in range(0, len(records), _DECIDED_AT_ONCE):
             await self._settle_some(records[begin : begin + _DECIDED_AT_ONCE], closed=closed, caught_up=caught_up)
         settled, self._settled = self._settled, {}
@@ -147,7 +152,7 @@ class WaitingRecords:
         decisions = await entity.retry(
             "decide about waiting records", lambda: entity.services.store.decide(entity.name, rows, before)
         )
-        by_partition: dict[int, list[Waiting]] = {}
+        by_partition: dict[tuple[int, str], list[Waiting]] = {}
         gone: list[Waiting] = []
         for one, (state, missing, rule_ids) in zip(some, decisions, strict=True):
             if state is WaitingState.GONE:
@@ -156,9 +161,9 @@ class WaitingRecords:
                 found = self._known_rules(one, rule_ids)
                 if state is WaitingState.REJECTED and not one.with_findings(found).verdict.rejected:
                     found += [self._references(one)[index].rule for index in missing]
-                by_partition.setdefault(one.partition, []).append(one.with_findings(found))
+                by_partition.setdefault((one.partition, one.topic_id), []).append(one.with_findings(found))
         self._release(gone)
-        for partition, group in by_partition.items():
+        for (partition, _), group in by_partition.items():
             await self._finish(partition, group)
 
     def _references(self, one: Waiting) -> list[Reference]:
@@ -212,8 +217,7 @@ class WaitingRecords:
         entity, services = self.entity, self.entity.services
         batch = self._batch(partition, records)
         if services.transactions is None:
-            await services.producer.using(lambda producer: send(producer, entity, batch))
-            return records
+            return _as_delivered(records, await services.producer.using(lambda producer: send(producer, entity, batch)))
         target = await services.transactions.producer_of(entity.topics.pending, partition)
         note = target.note
         before = await services.store.delivered(entity.name, note.text) if note.text else frozenset()
@@ -224,10 +228,10 @@ class WaitingRecords:
             return []  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
         await services.store.note_delivery(entity.name, token, [one.field for one in records])
-        await services.transactions.deliver(
-            target, lambda producer: send(producer, entity, batch), Note(note.offset + 1, token)
+        note = Note(note.offset + 1, token)
+        return _as_delivered(
+            records, await services.transactions.deliver(target, lambda producer: send(producer, entity, batch), note)
         )
-        return records
 
     async def _count(self, records: list[Waiting], segments: Mapping[str, Mapping[str, Any]]) -> None:
         """Count delivered records, and take away their registrations.
@@ -256,17 +260,24 @@ class WaitingRecords:
         return Batch(
             partition,
             self.entity.applied_field(partition),
-            -1,
+            Position(),
             [one.record for one in records],
             [one.offset for one in records],
             [one.source.encode() for one in records],
             verdicts.as_of,
-            [True] * len(records),
+            [False] * len(records),
             verdicts,
             Settled(verdicts),
+            topic_id=records[0].topic_id if records else "",
         )
 
     def _release(self, records: Sequence[Waiting]) -> None:
         for one in records:
             self._settled[id(one.record)] = one.record
             one.fetched.settled()
+
+
+def _as_delivered(records: Sequence[Waiting], delivered: Delivered) -> list[Waiting]:
+    """The records with the verdicts that they were delivered with: their topic may not have taken some."""
+    verdicts = delivered.batch.judged
+    return [one if index not in verdicts.marked else replace(one, verdict=verdicts[index]) for index, one in enumerate(records)]

@@ -22,11 +22,13 @@ from collections.abc import Callable
 from aiokafka.errors import KafkaError
 
 from stream_app.contract.model import Shop
+from stream_app.failures import classify, name_of
 from stream_app.kafka.producer import Producer
 from stream_app.monitor import Change, Monitor, Tuning
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
+from stream_app.retries import Report
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.incidents import Checkpoint, open_incident_store
@@ -161,12 +163,16 @@ def _level(changes: list[Change]) -> Level:
 
 
 class Monitoring:
-    """The background task of a worker. A failing round is logged once and tried again: the stream goes on."""
+    """The background task of a worker. A failing round is logged once and tried again: the stream goes on.
 
-    def __init__(self, shop: Shop, settings: Settings, owner: str) -> None:
+    ``report`` gets what does not work, by step: a topic that refuses incidents does not keep them from people.
+    """
+
+    def __init__(self, shop: Shop, settings: Settings, owner: str, report: Report | None = None) -> None:
         self.watch = Watch(shop, settings, owner)
         self.topic = anomalies_topic(settings.topic_prefix)
-        self._problem = ""
+        self._report = report
+        self._problems: dict[str, str] = {}
 
     async def run(self, producer: Producer, stopping: Callable[[], bool]) -> None:
         """Run rounds until ``stopping``."""
@@ -176,11 +182,12 @@ class Monitoring:
             try:
                 if await asyncio.to_thread(self.watch.lead) and await self._round(producer):
                     pause = _REST * (time.monotonic() - began)
-                self._problem = ""
-            except (*UNAVAILABLE, KafkaError) as error:
-                self._report(f"the monitor waits: Kafka or Redis is unavailable ({type(error).__name__})", None)
+                self._works("round")
+            except UNAVAILABLE as error:
+                self._fails("round", f"the monitor waits ({name_of(error)}: {classify(error).text})")
+                pause = AFTER_ERROR if classify(error).permanent else EVERY
             except Exception as error:  # noqa: BLE001 - the stream goes on without the monitor
-                self._report(f"the monitor failed and tries again ({type(error).__name__})", error)
+                self._fails("round", f"the monitor failed and tries again ({type(error).__name__})", error)
                 pause = AFTER_ERROR
             await asyncio.sleep(pause)
 
@@ -189,7 +196,11 @@ class Monitoring:
         # 1. to 3. Read progress, step the monitor, commit.
         more = await asyncio.to_thread(self.watch.round)
         # 4. Publish.
-        await self._publish(producer)
+        try:
+            await self._publish(producer)
+            self._works("topic")
+        except (KafkaError, OSError) as error:
+            self._fails("topic", f"incidents wait for topic {self.topic} ({name_of(error)}: {classify(error).text})")
         # 5. Notify people.
         await asyncio.to_thread(self.watch.notify)
         return more
@@ -206,7 +217,15 @@ class Monitoring:
                 await producer.using(lambda current, message=message: current.send_and_wait(**message))  # type: ignore[misc]
             await asyncio.to_thread(store.remove_sent, "topic", unsent)
 
-    def _report(self, problem: str, error: BaseException | None) -> None:
-        if problem != self._problem:
+    def _fails(self, step: str, problem: str, error: BaseException | None = None) -> None:
+        if problem != self._problems.get(step):
             log.warning("%s", problem, exc_info=error)
-            self._problem = problem
+            self._problems[step] = problem
+        if self._report is not None:
+            self._report.trouble((self, step), "monitor", problem)
+
+    def _works(self, step: str) -> None:
+        if self._problems.pop(step, None) is not None:
+            log.warning("the monitor goes on")
+        if self._report is not None:
+            self._report.recovered((self, step))

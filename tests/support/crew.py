@@ -10,14 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import redis
-
-from headrace.embedded import Child
-from headrace.embedded.child import free_port
-from headrace.embedded.readiness import redis_answers, wait_until
-from headrace.embedded.redis_server import binary
 from stream_app.settings import Settings, load_settings
+from tests.support.redis_servers import RedisServer as OwnRedis
 from tests.support.stream import Raw, Worker, await_workers, customer, make_topics, order, produce, product, workers
+
+__all__ = ["REFERENCES", "OwnRedis", "bursts", "changed", "crew_at_work", "in_the_background", "orders"]
 
 #: What the orders of ``orders`` refer to.
 REFERENCES = [*(customer(n) for n in range(1, 51)), product(1)]
@@ -58,26 +55,3 @@ def bursts(chance: random.Random, seconds: float, records: int, pauses: int) -> 
     """Waits that spread ``records`` over some ``seconds``, a burst at a time."""
     for number in itertools.count(1):
         yield seconds / pauses * chance.uniform(0, 2) if number % (records // pauses) == 0 else 0.0
-
-
-class OwnRedis:
-    """A Redis with its data in a folder, to be stopped and started again on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.child: Child | None = None
-
-    def start(self) -> None:
-        """Start it with what it saved."""
-        command = [str(binary()), "-", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
-        self.child = child = Child.start("Redis", command, self.folder / "redis.log")
-        wait_until(child, lambda: redis_answers(self.port, child.pid))
-
-    def stop(self) -> None:
-        """Save everything and end."""
-        if self.child is not None:
-            with redis.Redis.from_url(self.url) as client:
-                client.shutdown(save=True)
-            self.child.wait(10)
-            self.child = None

@@ -6,8 +6,8 @@ invalid bytes become surrogates (PEP 383) when the name is read, and bytes again
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import aiokafka.producer.message_accumulator as accumulator
@@ -115,28 +115,33 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
         headers = [(_LenientName(name), content) for name, content in headers]
         return super().append(timestamp=timestamp, key=key, value=value, headers=headers)
 
-    def extend(self, rows: Iterator[tuple[Any, Any, int, list[Any]]]) -> tuple[Any, Any, int, list[Any]] | None:
-        """Add (key, value, timestamp, headers) until the batch is full; return the one that did not fit, ``None`` if all did.
+    def extend(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
+        """Add (key, value, timestamp, headers) from index ``begin`` on; return the index of the first that did not fit.
 
-        Equal to ``append`` for each row, without three Python calls per record. Rows may be made as they are taken.
+        Equal to ``append`` for each row, without three Python calls per record.
         """
-        if not (self._in_python or self._closed):
-            append, offset, row = self._builder.append, self._relative_offset, None
-            try:
-                for row in rows:
-                    key, value, timestamp, headers = row
-                    if append(offset, timestamp, key, value, headers) is None:
-                        self._relative_offset = offset
-                        self.close()
-                        return row
-                    offset += 1
-            except UnicodeEncodeError:
-                rows = chain((row,), rows)  # type: ignore[arg-type]  # a row has raised it
+        if self._in_python or self._closed:
+            return self._append_each(rows, begin)
+        append, index, offset = self._builder.append, begin, self._relative_offset
+        try:
+            for key, value, timestamp, headers in islice(rows, begin, None):
+                if append(offset, timestamp, key, value, headers) is None:
+                    self._relative_offset = offset
+                    self.close()
+                    return index
+                offset += 1
+                index += 1
+        except UnicodeEncodeError:
             self._relative_offset = offset
-        for key, value, timestamp, headers in rows:
+            return self._append_each(rows, index)
+        self._relative_offset = offset
+        return index
+
+    def _append_each(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
+        for index, (key, value, timestamp, headers) in enumerate(islice(rows, begin, None), begin):
             if self.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-                return key, value, timestamp, headers
-        return None
+                return index
+        return len(rows)
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self._builder.set_producer_state(producer_id, producer_epoch, base_sequence)

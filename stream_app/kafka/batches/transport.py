@@ -71,6 +71,9 @@ class BatchConsumer(driver.Consumer):
         self._next: dict[TP, int] = {}
         self._positions: dict[TP, int] = {}
         self._rebalance = 0
+        #: Partition → how often it was rewound; and → where to, until the next fetch.
+        self._rewound: dict[TP, int] = {}
+        self._rewinds: dict[TP, int] = {}
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Fetch the next records, except those of deferred topics: they would delay the topics that they wait for."""
@@ -164,7 +167,31 @@ class BatchConsumer(driver.Consumer):
 
         Its partition may have gone back to an earlier offset, and the records in between would be committed with it.
         """
-        return message.generation_id == self.app.consumer_generation_id and bool(super().ack(message))
+        if message.generation_id != self.app.consumer_generation_id or rewound(message) != self._rewound.get(message.tp, 0):
+            return False
+        return bool(super().ack(message))
+
+    def rewind(self, tp: TP, offset: int) -> int:
+        """Read a partition again from an offset; return the number that ``rewound`` gives for what is fetched from there on.
+
+        What was fetched before, and is not acknowledged, never will be.
+        """
+        self._rewinds[tp] = min(offset, self._rewinds.get(tp, offset))
+        self._rewound[tp] = self._rewound.get(tp, 0) + 1
+        return self._rewound[tp]
+
+    async def _perform_rewinds(self) -> None:
+        for tp, offset in list(self._rewinds.items()):
+            del self._rewinds[tp]
+            if tp not in self.assignment():
+                continue
+            await self.seek(tp, offset)
+            self._forget([tp])
+            self._acked[tp].clear()
+            self._acked_index[tp].clear()
+            committed = self._committed_offset[tp]
+            if committed is not None and committed > offset:
+                self._committed_offset[tp] = offset
 
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
@@ -199,6 +226,7 @@ class BatchConsumer(driver.Consumer):
         """Yield one message per partition that has records; its value is the list of records."""
         generation = self.app.consumer_generation_id
         if self.flow_active:
+            await self._perform_rewinds()
             self._positions = self._thread.positions()  # type: ignore[attr-defined]
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
@@ -213,7 +241,7 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
             tp = TP(partition.topic, partition.partition)
-            if active is not None and tp not in active:
+            if (active is not None and tp not in active) or tp in self._rewinds:
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             first, last = batch[0], batch[-1]
@@ -227,9 +255,14 @@ class BatchConsumer(driver.Consumer):
                 tp,
                 ConsumerMessage(
                     tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, batch,  # type: ignore[arg-type]
-                    None, -1, -1, tp, generation_id=generation,
+                    None, self._rewound.get(tp, 0), -1, tp, generation_id=generation,
                 ),
             )  # fmt: skip
+
+
+def rewound(message: Any) -> int:
+    """Return how often the partition of a message had been rewound when it was fetched."""
+    return int(message.serialized_key_size)
 
 
 class BatchTransport(driver.Transport):

@@ -24,6 +24,11 @@ def load(client: redis.Redis | redis.asyncio.Redis, name: str) -> Script | Async
     return client.register_script(_source(name))
 
 
+def load_guarded(client: redis.asyncio.Redis, name: str) -> AsyncScript:
+    """Register a script that begins with ``guard.lua``: its last KEYS and ARGV are those of the guard."""
+    return client.register_script(_source("guard") + _source(name))
+
+
 def pack(value: Any) -> bytes:
     """Return MessagePack as Redis' own decoder reads it: without bin types."""
     packed: bytes = msgpack.packb(value, use_bin_type=False)

@@ -11,26 +11,20 @@
 -- KEYS[9]      stem of the owners of unique ids, to be completed with the rule
 -- KEYS[10]     stem of the values of a segment, to be completed with the segment field
 -- KEYS[11…12]  distinct customers and orders
--- KEYS[13…24]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
+-- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
+-- KEYS[14…25]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
--- KEYS[25…]    per row of `learned`: its histogram and the weeks of its rule
+-- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
--- Returns      {0, applied offset} when another worker has moved the partition on, {0, [waiting field…]} when some of
---              `settle` have been settled before, both without any change; else {1}.
+-- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
+--              been settled before, both without any change; else {1, serial}.
 local applied, notes, waiting, totals, references, findings, clean, baseline = unpack(KEYS, 1, 8)
-local unique_stem, segments_stem, grain_keys, learned_keys = KEYS[9], KEYS[10], 12, 24
+local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 13, 25
 local p = cmsgpack.unpack(ARGV[1])
 
 if p.applied then
-  local field, expected, last = unpack(p.applied)
-  local now = redis.call('HGET', applied, field)
-  if (now or '-1') ~= tostring(expected) then return {0, now or '-1'} end
-  redis.call('HSET', applied, field, last)
-  for _, note in ipairs(redis.call('HKEYS', notes)) do
-    local offset = string.match(note, '(%d+)$')
-    if not offset then offset = redis.call('HGET', notes, 'upto') or '-1' end
-    if tonumber(offset) <= last then redis.call('HDEL', notes, note) end
-  end
+  local now = redis.call('HGET', applied, p.applied[1]) or ''
+  if now ~= p.applied[2] then return {0, now} end
 end
 if p.settle then
   local gone = {}
@@ -38,8 +32,20 @@ if p.settle then
     if redis.call('HEXISTS', waiting, field) == 0 then gone[#gone + 1] = field end
   end
   if #gone > 0 then return {0, gone} end
-  for _, field in ipairs(p.settle) do redis.call('HDEL', waiting, field) end
 end
+
+if p.applied then
+  redis.call('HSET', applied, p.applied[1], p.applied[3])
+  local last = tonumber(string.match(p.applied[3], '^-?%d+'))
+  for _, note in ipairs(redis.call('HKEYS', notes)) do
+    local offset = string.match(note, '(%d+)$')
+    if not offset then offset = redis.call('HGET', notes, 'upto') or '-1' end
+    if tonumber(offset) <= last then redis.call('HDEL', notes, note) end
+  end
+end
+for _, row in ipairs(p.counted) do redis.call('SETRANGE', counted, row[1], row[2]) end
+if p.settled_at then redis.call('HSET', applied, p.settled_at[1], p.settled_at[2]) end
+for _, field in ipairs(p.settle or {}) do redis.call('HDEL', waiting, field) end
 for _, w in ipairs(p.wait) do redis.call('HSET', waiting, w[1], w[2]) end
 
 for field, n in pairs(p.totals) do redis.call('HINCRBY', totals, field, n) end
@@ -86,6 +92,11 @@ for g, grain in ipairs(p.grains) do
 end
 for what, ids in ipairs(p.distinct) do each('SADD', KEYS[10 + what], ids) end
 
+-- What is known to have been delivered clean owns its keys, whoever has claimed them since.
+for _, c in ipairs(p.claims) do
+  local key, pairs_of = unique_stem .. c[1], c[2]
+  for i = 1, #pairs_of, 1000 do redis.call('HSET', key, unpack(pairs_of, i, math.min(i + 999, #pairs_of))) end
+end
 for i = 1, #p.refs, 1000 do
   redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))
 end
@@ -116,4 +127,4 @@ local field, event_time = unpack(p.event_time)
 local newest = tonumber(redis.call('HGET', totals, field) or '0')
 if event_time > newest then redis.call('HSET', totals, field, string.format('%.0f', event_time)) end
 redis.call('HSET', totals, p.applied_at[1], string.format('%.0f', p.applied_at[2]))
-return {1}
+return {1, redis.call('HINCRBY', KEYS[#KEYS], 'serial', 1)}

@@ -5,7 +5,7 @@
 -- KEYS[2]  applied offsets
 -- KEYS[3]  stem of the references, to be completed with the entity
 -- ARGV[1]  {before (ms), records: [[waiting field, applied field, offset, [[entity, id]…]]…]}
--- Returns  per record {state, [index of a missing reference…], [rule found before it waited…]}; state: 0 gone, 1 still waits
+-- Returns  {1, rows}, per record {state, [index of a missing reference…], [rule found before it waited…]}; state: 0 gone, 1 still waits
 --          (or is not counted as waiting yet), 2 all references known, 3 rejected.
 local waiting, applied, references_stem = KEYS[1], KEYS[2], KEYS[3]
 local p, out = cmsgpack.unpack(ARGV[1]), {}
@@ -13,7 +13,7 @@ for i, r in ipairs(p.records) do
   local field, applied_field, offset, refs = unpack(r)
   local text = redis.call('HGET', waiting, field)
   if not text then
-    local last = tonumber(redis.call('HGET', applied, applied_field) or '-1')
+    local last = tonumber(string.match(redis.call('HGET', applied, applied_field) or '', '^-?%d+') or '-1')
     out[i] = {last >= offset and 0 or 1, {}, {}}
   else
     local state = cjson.decode(text)
@@ -33,4 +33,4 @@ for i, r in ipairs(p.records) do
     if not out[i] then out[i] = {3, state.missing, rules} end
   end
 end
-return out
+return {1, out}

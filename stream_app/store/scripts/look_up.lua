@@ -3,11 +3,11 @@
 -- KEYS[1]  applied offsets
 -- KEYS[2]  look-up notes of the partition (unused without `applied`)
 -- KEYS[3…] the references of each row of `refs`, then the owners of the ids of each row of `claims`
--- ARGV[1]  {applied: [field, expected offset] or nothing,
+-- ARGV[1]  {applied: [field, expected position] or nothing,
 --           refs: [[[id…], values wanted: 0|1]…],
 --           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1]…]}
 --          An owner is `source` or `source fingerprint`; `distinct` says that no id occurs twice.
--- Returns  {0, applied offset} when another worker has moved the partition on, else
+-- Returns  {0, position} when another worker has moved the partition on, else
 --          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes}.
 --
 -- What is found out about an id is noted until the batch is applied (field `rule|source`: 0 unique, 1 repeat, 2
@@ -17,7 +17,7 @@ local applied, notes = KEYS[1], KEYS[2]
 local p = cmsgpack.unpack(ARGV[1])
 if p.applied then
   local now = redis.call('HGET', applied, p.applied[1])
-  if (now or '-1') ~= tostring(p.applied[2]) then return {0, now or '-1'} end
+  if (now or '') ~= p.applied[2] then return {0, now or ''} end
 end
 
 local missing, values = {}, {}

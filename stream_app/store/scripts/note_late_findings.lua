@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  waiting records
 -- ARGV[1]  [[waiting field, [rule…]]…]
--- Returns  per record the rules that count: those of the first time.
+-- Returns  {1, rows}, per record the rules that count: those of the first time.
 local waiting = KEYS[1]
 local out = {}
 for i, r in ipairs(cmsgpack.unpack(ARGV[1])) do
@@ -17,4 +17,4 @@ for i, r in ipairs(cmsgpack.unpack(ARGV[1])) do
     out[i] = rules
   end
 end
-return out
+return {1, out}

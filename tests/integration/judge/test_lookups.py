@@ -14,6 +14,7 @@ from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
 from stream_app.judge.lookups import LookUps
 from stream_app.judge.request import Found, Request
+from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.memory import MemoryStore
 from stream_app.store.writer import Store
@@ -33,7 +34,7 @@ class Room:
     def look_ups(self, entity: str) -> LookUps:
         return LookUps(SHOP, entity, self.known)
 
-    def look_up(self, entity: str, request: Request, applied: tuple[str, int] | None = None) -> Found:
+    def look_up(self, entity: str, request: Request, applied: tuple[str, Position] | None = None) -> Found:
         if not request:
             return Found()
         if isinstance(self.store, MemoryStore):
@@ -55,7 +56,7 @@ class Room:
         verdicts = judge.judge_all([json.dumps(record).encode() for record in records], [as_of] * len(records))
         offsets = list(range(first, first + len(records)))
         sources = [b"%b:0:%d" % (entity.encode(), offset) for offset in offsets]
-        at = (f"{entity}//0", self.applied[entity])
+        at = (f"{entity}//0", Position(self.applied[entity]))
         look_ups = self.look_ups(entity)
         look_ups.baseline = baseline
         batch = Batch(0, *at, records, offsets, sources, [as_of] * len(records), [True] * len(records), verdicts)
@@ -71,7 +72,9 @@ class Room:
         if settled.note is not None:
             self.run(self.store.note(at, settled.note.seen, settled.note.upto, settled.note.content))
         if apply:
-            changes = Changes(Tally(SHOP.contracts[entity]), 1, applied=(*at, offsets[-1]), references=dict(settled.references))
+            changes = Changes(
+                Tally(SHOP.contracts[entity]), 1, applied=(*at, Position(offsets[-1])), references=dict(settled.references)
+            )
             changes.release = list(settled.releases)
             self.run(self.store.apply(changes))
             self.applied[entity] = offsets[-1]

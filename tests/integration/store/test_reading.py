@@ -9,6 +9,7 @@ import redis
 from stream_app.contract import load_shop
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
+from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
@@ -34,7 +35,7 @@ def written(redis_url: str, entity: str, records: list[tuple[bytes | None, Outco
         store = Store(redis_url, "headrace")
         try:
             await store.describe(SHOP.contracts.values())
-            await store.apply(Changes(tally, NOW, applied=(f"{entity}/x/0", -1, 9), references=known))
+            await store.apply(Changes(tally, NOW, applied=(f"{entity}/x/0", Position(), Position(9)), references=known))
             await store.beat(Heartbeat(id="w-1", at=NOW, lag={"orders": 0}))
         finally:
             await store.close()

@@ -16,6 +16,7 @@ from stream_app.counts import fields
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
 from stream_app.judge.request import Claim, Found, Wanted
+from stream_app.position import Position
 from stream_app.store import changes as module
 from stream_app.store import keys
 from stream_app.store.changes import Changes
@@ -66,34 +67,48 @@ def contents(client: Any, key: str) -> object:
     return client.zrange(key, 0, -1) if kind == "zset" else readers[kind](key)
 
 
+def applied(run: Any, field: str) -> int:
+    """The offset up to which a partition is applied."""
+    (position,) = run(lambda store: store.positions([field]))
+    return int(position.applied)
+
+
 def test_applying_a_batch_again_changes_nothing(client: Any, run: Any) -> None:
-    batch = changes([(order(1), "clean"), (order(2, quantity=-1), "rejected")], applied=(FIELD, -1, 1))
+    batch = changes([(order(1), "clean"), (order(2, quantity=-1), "rejected")], applied=(FIELD, Position(-1), Position(1)))
     run(lambda store: store.apply(batch))
     before = everything(client)
     with pytest.raises(PartitionMoved) as moved:
         run(lambda store: store.apply(batch))
-    assert moved.value.applied == 1
+    assert moved.value.position.applied == 1
     assert everything(client) == before
     assert client.hget(KEYS.total("orders"), "in") == "2"
 
 
 def test_a_batch_that_begins_where_another_worker_has_gone_on_is_refused(client: Any, run: Any) -> None:
-    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, -1, 7))))
+    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, Position(-1), Position(7)))))
     with pytest.raises(PartitionMoved) as moved:
-        run(lambda store: store.look_up("orders", (FIELD, -1), [], []))
-    assert moved.value.applied == 7
-    assert run(lambda store: store.applied(FIELD)) == 7
+        run(lambda store: store.look_up("orders", (FIELD, Position(-1)), [], []))
+    assert moved.value.position.applied == 7
+    assert applied(run, FIELD) == 7
 
 
 def test_a_topic_created_anew_starts_from_nothing(run: Any) -> None:
-    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(applied_field("orders", "first", 0), -1, 7))))
-    assert run(lambda store: store.applied(applied_field("orders", "second", 0))) == -1
-    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(applied_field("orders", "second", 0), -1, 0))))
+    run(
+        lambda store: store.apply(
+            changes([(order(1), "clean")], applied=(applied_field("orders", "first", 0), Position(-1), Position(7)))
+        )
+    )
+    assert applied(run, applied_field("orders", "second", 0)) == -1
+    run(
+        lambda store: store.apply(
+            changes([(order(1), "clean")], applied=(applied_field("orders", "second", 0), Position(-1), Position(0)))
+        )
+    )
 
 
 def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
     records: list[tuple[Raw, Outcome]] = [(order(n * 500), "clean") for n in range(1, 400)]
-    run(lambda store: store.apply(changes(records, applied=(FIELD, -1, 399))))
+    run(lambda store: store.apply(changes(records, applied=(FIELD, Position(-1), Position(399)))))
     total = {k: v for k, v in client.hgetall(KEYS.total("orders")).items() if k not in ("et", "at")}
     for grain in Grain:
         starts = client.zrange(KEYS.windows("orders", grain), 0, -1)
@@ -110,7 +125,7 @@ def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
 
 def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
     claims = [Claim(UNIQUE, claim, ids, [holder.encode() for holder in holders])]
-    found: Found = run(lambda store: store.look_up("orders", (FIELD, applied), [], claims))
+    found: Found = run(lambda store: store.look_up("orders", (FIELD, Position(applied)), [], claims))
     return found
 
 
@@ -147,40 +162,44 @@ def test_many_keys_are_claimed_at_once(client: Any, run: Any) -> None:
 def test_a_look_up_returns_what_is_known_of_references(run: Any) -> None:
     run(lambda store: store.apply(changes([], entity="customers", references={"1": "one", "3": "three"})))
     asked = [Wanted("customers", ["1", "2", "3"], True), Wanted("customers", ["2", "3"])]
-    found = run(lambda store: store.look_up("orders", (FIELD, -1), asked, []))
+    found = run(lambda store: store.look_up("orders", (FIELD, Position(-1)), asked, []))
     assert found.missing == [[1], [0]]
     assert found.values == [[b"one", b"", b"three"], []]
 
 
 def test_notes_stay_until_their_records_are_applied(client: Any, run: Any) -> None:
-    run(lambda store: store.note((FIELD, -1), -1, 9, b"found"))
+    run(lambda store: store.note((FIELD, Position(-1)), -1, 9, b"found"))
     found = find(run, ["1"], ["orders:0:0"])
     assert (found.upto, found.notes) == (9, b"found")
-    run(lambda store: store.apply(changes([], applied=(FIELD, -1, 5))))
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(-1), Position(5)))))
     assert find(run, ["2"], ["orders:0:6"], applied=5).upto == 9, "records 6 to 9 may have been sent"
-    run(lambda store: store.apply(changes([], applied=(FIELD, 5, 9))))
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(5), Position(9)))))
     assert find(run, ["3"], ["orders:0:10"], applied=9).upto == -1
     assert not client.exists(KEYS.lookup_notes(FIELD))
 
 
 def test_what_another_worker_noted_meanwhile_stands(run: Any) -> None:
-    run(lambda store: store.note((FIELD, -1), -1, 9, b"first"))
+    run(lambda store: store.note((FIELD, Position(-1)), -1, 9, b"first"))
     with pytest.raises(PartitionMoved):
-        run(lambda store: store.note((FIELD, -1), -1, 12, b"of one who looked before"))
+        run(lambda store: store.note((FIELD, Position(-1)), -1, 12, b"of one who looked before"))
     assert find(run, ["1"], ["orders:0:0"]).notes == b"first"
-    run(lambda store: store.note((FIELD, -1), 9, 12, b"more"))
+    run(lambda store: store.note((FIELD, Position(-1)), 9, 12, b"more"))
     assert find(run, ["1"], ["orders:0:0"]).notes == b"more"
 
 
 def test_nothing_is_noted_of_a_batch_that_another_worker_has_applied(run: Any) -> None:
-    run(lambda store: store.apply(changes([], applied=(FIELD, -1, 5))))
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(-1), Position(5)))))
     with pytest.raises(PartitionMoved):
-        run(lambda store: store.note((FIELD, -1), -1, 5, b"late"))
+        run(lambda store: store.note((FIELD, Position(-1)), -1, 5, b"late"))
 
 
 def test_what_is_learned_adds_up(client: Any, run: Any) -> None:
     for number in range(2):
-        more = changes([], applied=(FIELD, number - 1, number), learned=[("quantity_outlier", 7, {"4|11": 2, "5|0": 1})])
+        more = changes(
+            [],
+            applied=(FIELD, Position(number - 1), Position(number)),
+            learned=[("quantity_outlier", 7, {"4|11": 2, "5|0": 1})],
+        )
         run(lambda store, more=more: store.apply(more))
     assert client.hgetall(KEYS.learned("orders", "quantity_outlier", 7)) == {"4|11": "4", "5|0": "2"}
     assert client.hgetall(KEYS.learned_weeks("orders", "quantity_outlier")) == {"7": "1"}
@@ -194,7 +213,11 @@ def test_a_record_that_only_looks_claims_nothing(run: Any) -> None:
 
 def release(run: Any, source: str, field: str = applied_field("orders", "", 1)) -> None:
     """Apply a batch of another partition whose rejected record gives its key back."""
-    run(lambda store: store.apply(changes([], applied=(field, -1, 0), release=[(UNIQUE, "1", source.encode())])))
+    run(
+        lambda store: store.apply(
+            changes([], applied=(field, Position(-1), Position(0)), release=[(UNIQUE, "1", source.encode())])
+        )
+    )
 
 
 def test_a_key_is_given_back_by_its_holder_only(client: Any, run: Any) -> None:
@@ -210,7 +233,7 @@ def test_a_duplicate_stays_one_until_it_is_applied_even_when_the_key_is_given_ba
     assert look(run, ["1"], ["orders:0:3"]) == [0]
     release(run, "orders:1:0")
     assert look(run, ["1"], ["orders:0:3"]) == [0], "it may be dead-lettered already"
-    run(lambda store: store.apply(changes([], applied=(FIELD, -1, 3))))
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(-1), Position(3)))))
     assert look(run, ["1"], ["orders:0:4"], applied=3) == []
 
 
@@ -218,13 +241,13 @@ def test_what_a_rejected_record_found_out_about_its_key_stays_until_it_is_applie
     assert look(run, ["1"], ["orders:0:0"], claim=False) == []
     look(run, ["1"], ["orders:0:9"])
     assert look(run, ["1"], ["orders:0:0"], claim=False) == [], "its findings are on the dead-letter topic already"
-    run(lambda store: store.apply(changes([], applied=(FIELD, -1, 9))))
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(-1), Position(9)))))
     assert not client.exists(KEYS.lookup_notes(FIELD))
 
 
 def test_a_shorter_batch_keeps_what_is_noted_of_the_records_after_it(client: Any, run: Any) -> None:
     assert look(run, ["1", "1", "1"], ["orders:0:0", "orders:0:1", "orders:0:2"]) == [1, 2]
-    run(lambda store: store.apply(changes([], applied=(FIELD, -1, 1))))
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(-1), Position(1)))))
     assert client.hgetall(KEYS.lookup_notes(FIELD)) == {f"{UNIQUE}|orders:0:2": "1"}
 
 
@@ -234,7 +257,7 @@ def test_a_shorter_batch_keeps_what_is_noted_of_the_records_after_it(client: Any
 def wait_for(run: Any, offset: int = 0) -> None:
     """An order becomes pending at this offset."""
     state = f'{{"since":{BEGIN * 1000},"decision":null,"rules":["{UNIQUE}"]}}'
-    batch = changes([(order(1), "pending")], applied=(FIELD, -1, offset), wait=[(f"0:{offset}", state)])
+    batch = changes([(order(1), "pending")], applied=(FIELD, Position(-1), Position(offset)), wait=[(f"0:{offset}", state)])
     run(lambda store: store.apply(batch))
 
 
@@ -295,7 +318,7 @@ def test_a_record_that_is_sent_but_not_counted_yet_is_not_taken_for_settled(run:
 
 
 def test_a_record_whose_batch_is_counted_and_that_does_not_wait_is_settled(run: Any) -> None:
-    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, -1, 5))))
+    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, Position(-1), Position(5)))))
     assert decide(run, over=False, offset=5) == (WaitingState.GONE, [])
     assert decide(run, over=False, offset=6) == (WaitingState.WAITS, [])
 
@@ -342,14 +365,14 @@ def kept(client: Any) -> tuple[int, int]:
 def test_the_oldest_windows_are_trimmed(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Grain, "kept", 3)
     for number in range(5):
-        batch = changes([(order(60 * number), "clean")], applied=(FIELD, number - 1, number))
+        batch = changes([(order(60 * number), "clean")], applied=(FIELD, Position(number - 1), Position(number)))
         run(lambda store, batch=batch: store.apply(batch))
     starts = [int(start) for start in client.zrange(KEYS.windows("orders", Grain.MINUTE), 0, -1)]
     first = Grain.MINUTE.start(BEGIN)
     assert starts == [first + 120, first + 180, first + 240]
     assert kept(client) == (3, 3)
     # A record too late for any window that is kept counts in the totals, and leaves no window behind.
-    run(lambda store: store.apply(changes([(order(0), "clean")], applied=(FIELD, 4, 5))))
+    run(lambda store: store.apply(changes([(order(0), "clean")], applied=(FIELD, Position(4), Position(5)))))
     assert [int(start) for start in client.zrange(KEYS.windows("orders", Grain.MINUTE), 0, -1)] == starts
     assert kept(client) == (3, 3)
     assert client.hget(KEYS.total("orders"), "in") == "6"
@@ -360,7 +383,7 @@ def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: An
     countries = ["France", "Spain", "Italy", "Norway", "France"]
     records: list[tuple[Raw, Outcome]] = [(customer(n, country=name), "clean") for n, name in enumerate(countries, 1)]
     for offset, record in enumerate(records):
-        batch = changes([record], entity="customers", applied=(FIELD, offset - 1, offset))
+        batch = changes([record], entity="customers", applied=(FIELD, Position(offset - 1), Position(offset)))
         run(lambda store, batch=batch: store.apply(batch))
     window = client.hgetall(KEYS.window("customers", Grain.DAY, Grain.DAY.start(BEGIN)))
     segments = {name: int(value) for name, value in window.items() if name.startswith("s|")}
@@ -375,7 +398,7 @@ def test_recent_findings_and_records_are_cut_and_mask_personal_data(client: Any,
     bad: list[tuple[Raw, Outcome]] = [(customer(n, country="Atlantis"), "rejected") for n in range(1, 300)]
     good: list[tuple[Raw, Outcome]] = [(customer(n), "clean") for n in range(300, 600)]
     for number in range(6):
-        batch = changes([*bad, *good], entity="customers", applied=(FIELD, number - 1, number))
+        batch = changes([*bad, *good], entity="customers", applied=(FIELD, Position(number - 1), Position(number)))
         run(lambda store, batch=batch: store.apply(batch))
     assert 0 < client.llen(KEYS.findings()) <= keys.FINDINGS_KEPT
     assert 0 < client.llen(KEYS.clean("customers")) <= keys.CLEAN_KEPT

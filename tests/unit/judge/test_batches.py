@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_app.judge import Judge
 from stream_app.judge.batch import Batch, Settled, Verdicts
+from stream_app.position import Position
 from tests.support.examples import examples
 from tests.support.near import ENTITIES, FULL, as_ofs, every_type_judge, many, records, said
 from tests.support.records import AS_OF, GOOD, judge_of
@@ -108,7 +109,7 @@ def test_values_at_the_edge_of_what_two_serialisers_agree_on(every_type: Judge, 
 
 def test_each_step_returns_the_batch_with_what_it_found() -> None:
     judge = judge_of("built-in", "orders")
-    fetched = Batch(0, "orders//0", -1, [None], [5], [b"orders:0:5"], [AS_OF], [True])
+    fetched = Batch(0, "orders//0", Position(), [None], [5], [b"orders:0:5"], [AS_OF], [True])
     with pytest.raises(ValueError, match="has not been judged"):
         _ = fetched.judged
     assert (len(fetched), fetched.pending) == (1, frozenset())

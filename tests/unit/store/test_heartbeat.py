@@ -22,6 +22,7 @@ def test_the_stored_names_stay() -> None:
     stored = json.loads(Heartbeat(at=NOW, id="w", assigned=3).to_json())
     assert set(stored) == {
         "id", "at", "started", "pid", "host", "rate", "lag", "behind", "held", "partitions", "error", "state", "latency_ms",
+        "problems", "notes",
     }  # fmt: skip
     assert stored["held"] == 3
 

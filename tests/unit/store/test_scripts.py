@@ -18,7 +18,7 @@ NAMES = sorted(name.removesuffix(".lua") for name in LUA)
 
 def test_every_script_is_loaded_somewhere_and_every_loaded_script_is_there() -> None:
     code = "\n".join(path.read_text("utf-8") for path in (ROOT / "stream_app" / "store").glob("*.py"))
-    assert sorted(re.findall(r'load\(\S+, "(\w+)"\)', code)) == NAMES
+    assert sorted([*re.findall(r'load(?:_guarded)?\(\S+, "(\w+)"\)', code), "guard"]) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -26,7 +26,7 @@ def test_a_script_says_what_its_keys_its_arguments_and_its_reply_are(name: str) 
     load(redis.Redis(), name)
     text = files("stream_app.store.scripts").joinpath(f"{name}.lua").read_text("utf-8")
     header = "\n".join(line for line in text.split("\n") if line.startswith("--"))
-    assert re.search(r"^-- KEYS\[1[]…]", header, re.MULTILINE)
+    assert re.search(r"^-- KEYS\[(1[]…]|#KEYS\])", header, re.MULTILINE)
     assert re.search(r"^-- ARGV", header, re.MULTILINE)
     assert re.search(r"^-- Returns ", header, re.MULTILINE)
     assert "KEYS" in text.removeprefix(header)

@@ -13,10 +13,11 @@ from stream_app.worker.lanes import Lanes
 
 
 class Event:
-    """A fetched batch with these offsets."""
+    """A fetched batch with these offsets, of a partition that had been rewound so often."""
 
-    def __init__(self, offsets: Iterable[int]) -> None:
-        self.message = SimpleNamespace(partition=0, value=[SimpleNamespace(offset=offset) for offset in offsets])
+    def __init__(self, offsets: Iterable[int], rewound: int = 0) -> None:
+        records = [SimpleNamespace(offset=offset) for offset in offsets]
+        self.message = SimpleNamespace(partition=0, value=records, serialized_key_size=rewound)
         self.acked = False
 
     def ack(self) -> None:
@@ -30,7 +31,7 @@ def handed_on(*events: Event) -> list[list[int]]:
     async def run() -> None:
         begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def process(partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
+        async def process(partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]) -> None:
             passes.append([record.offset for record in records])
             begun.set()
             await go_on.wait()
@@ -53,6 +54,10 @@ def handed_on(*events: Event) -> list[list[int]]:
 
     asyncio.run(asyncio.wait_for(run(), 10))
     return passes
+
+
+def test_what_was_fetched_before_and_after_a_rewind_is_not_taken_together() -> None:
+    assert handed_on(Event([1]), Event([5, 6]), Event([2, 3, 5], rewound=1), Event([6], rewound=1))[:2] == [[1], [5, 6]]
 
 
 def test_batches_that_piled_up_are_taken_together_and_acknowledged() -> None:

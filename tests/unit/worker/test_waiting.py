@@ -24,7 +24,8 @@ class Entity:
     def __init__(self, states: dict[int, WaitingState], meanwhile: Any) -> None:
         self._states, self._meanwhile = states, meanwhile
         settings = SimpleNamespace(grace=60.0)
-        self.services = SimpleNamespace(settings=settings, store=SimpleNamespace(decide=self.decide))
+        guardian = SimpleNamespace(is_level=lambda _entity, _partition: True)
+        self.services = SimpleNamespace(settings=settings, store=SimpleNamespace(decide=self.decide), guardian=guardian)
 
     async def retry(self, what: str, action: Any) -> Any:
         return await action()

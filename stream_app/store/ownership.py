@@ -1,0 +1,209 @@
+"""Whose store this is, in which epoch, and how far a restore of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+import redis.asyncio
+
+from stream_app.store.keys import Keys, lasts
+from stream_app.store.scripts import load
+
+#: States of a store: complete; being emptied before it is rebuilt; being restored.
+READY, EMPTYING, RESTORING = "ready", "emptying", "restoring"
+#: Keys that one round of emptying unlinks.
+_UNLINKED = 1_000
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Who counts into a store.
+
+    Attributes:
+        group: the workers' consumer group.
+        topics: the prefix of the topics' names.
+        cluster: the id of the Kafka cluster; empty where the broker gives none.
+        entities: of the shop, sorted.
+    """
+
+    group: str = ""
+    topics: str = ""
+    cluster: str = ""
+    entities: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the stored document."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Owner:
+        """Read the stored document; an owner without names where it is not one."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError:
+            return cls()
+
+
+class StoreState(NamedTuple):
+    """The store as a whole. ``epoch`` is 0 where there is no store."""
+
+    epoch: int = 0
+    state: str = ""
+    server: str = ""
+    serial: int = 0
+    owner: Owner = Owner()
+    reason: str = ""
+    since: int = 0
+
+    @classmethod
+    def read(cls, raw: Mapping[Any, Any]) -> StoreState:
+        """Read the hash under ``Keys.store``, decoded or not."""
+        found = {_text(name): _text(value) for name, value in raw.items()}
+        return cls(
+            _number(found.get("epoch")),
+            found.get("state", ""),
+            found.get("server", ""),
+            _number(found.get("serial")),
+            Owner.from_json(found.get("owner", "{}")),
+            found.get("reason", ""),
+            _number(found.get("since")),
+        )
+
+
+class RestoreProgress(msgspec.Struct, frozen=True):
+    """How far the restore of a partition is: records counted anew, and offsets of its topics read and to be read."""
+
+    records: int = 0
+    read: int = 0
+    total: int = 0
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Raw offsets whose outcome no topic has any more; ``since``: when the oldest kept outcome was (ms), 0 where none is."""
+
+    records: int = 0
+    since: int = 0
+
+
+class OwnershipStore:
+    """The store as a whole, for workers. Methods raise ``connection.UNAVAILABLE`` when Redis is away.
+
+    Attributes:
+        epoch: the one that this worker has verified; 0 before. Scripts refuse to work in another one.
+        serial: the highest number of an applied batch that this worker has seen.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
+        self._redis, self._keys = client, Keys(prefix)
+        self._begin, self._end = load(client, "begin_restore"), load(client, "end_restore")
+        self._epoch, self.serial = 0, 0
+
+    @property
+    def epoch(self) -> str:
+        """The verified epoch as scripts compare it."""
+        return str(self._epoch) if self._epoch else ""
+
+    def verified(self, state: StoreState) -> None:
+        """Work in the epoch of this state from now on."""
+        self._epoch, self.serial = state.epoch, state.serial
+
+    async def server(self) -> str:
+        """Return the id of the server's process."""
+        return str((await self._redis.info("server")).get("run_id", ""))
+
+    async def read(self) -> StoreState:
+        """Return the state of the store."""
+        return StoreState.read(await self._redis.hgetall(self._keys.store()))
+
+    async def begin(
+        self, expected: int, epoch: int, *, state: str, server: str, owner: Owner, reason: str, now_ms: int
+    ) -> bool:
+        """Open a new epoch; False when another worker was first."""
+        keys = [self._keys.store(), self._keys.restored(), self._keys.restoring()]
+        rows: list[Any] = [str(expected) if expected else "", epoch, state, server, owner.to_json(), reason, now_ms]
+        return bool(await self._begin(keys=keys, args=rows))
+
+    async def empty(self) -> None:
+        """Take away everything but the state itself, what people were sent, and reports. It can be repeated."""
+        keep = {self._keys.store(), self._keys.workers(), self._keys.contracts(), self._keys.input()}
+        batch: list[str] = []
+        async for raw in self._redis.scan_iter(match=f"{_literal(self._keys.prefix)}:*", count=_UNLINKED):
+            key = raw.decode()
+            if key in keep or lasts(self._keys, key):
+                continue
+            batch.append(key)
+            if len(batch) >= _UNLINKED:
+                await self._redis.unlink(*batch)
+                batch = []
+        if batch:
+            await self._redis.unlink(*batch)
+
+    async def emptied(self, epoch: int) -> None:
+        """Go on from EMPTYING to RESTORING."""
+        if (await self.read()).epoch == epoch:
+            await self._redis.hset(self._keys.store(), "state", RESTORING)
+
+    async def level(self, fields: Collection[str], partitions: int) -> str:
+        """Note that partitions are level; return the state of the store, empty where its epoch is not this one.
+
+        ``partitions``: the number of all partitions of the shop.
+        """
+        keys = [self._keys.store(), self._keys.restored(), self._keys.restoring()]
+        reply: bytes = await self._end(keys=keys, args=[self.epoch, partitions, *fields])
+        return reply.decode()
+
+    async def progress(self, field: str, progress: RestoreProgress) -> None:
+        """Say how far the restore of a partition is."""
+        await self._redis.hset(self._keys.restoring(), field, msgspec.json.encode(progress))
+
+    # --- what is counted ahead of the applied offset -----------------------------------------------------------------
+
+    async def counted(self, field: str) -> tuple[int, bytes]:
+        """Return the raw offset of the first bit, and the bits; -1 where there are none."""
+        base = await self._redis.hget(self._keys.counted_from(), field)
+        if base is None:
+            return -1, b""
+        bits: Any = await self._redis.get(self._keys.counted(field))
+        return int(base), bits or b""
+
+    async def begin_counted(self, field: str, base: int) -> None:
+        """Begin bits, the first for the raw offset ``base``."""
+        await self._redis.delete(self._keys.counted(field))
+        await self._redis.hset(self._keys.counted_from(), field, base)
+
+    async def end_counted(self, field: str) -> None:
+        """Take the bits away."""
+        await self._redis.hdel(self._keys.counted_from(), field)
+        await self._redis.delete(self._keys.counted(field))
+
+    async def missing(self, field: str, missing: Missing) -> None:
+        """Note what no topic has any more."""
+        await self._redis.hset(self._keys.missing(), field, msgspec.json.encode(missing))
+
+    async def settled_at(self, fields: Collection[str]) -> list[tuple[int, int]]:
+        """Return what ``keys.settled_field`` says of pending partitions: the next offsets of clean and dead-letter topic."""
+        found: list[Any] = await self._redis.hmget(self._keys.applied(), list(fields)) if fields else []
+        return [_pair(raw) for raw in found]
+
+    async def set_settled_at(self, field: str, at: str) -> None:
+        """Note up to where what was delivered of settled records is counted."""
+        await self._redis.hset(self._keys.applied(), field, at)
+
+
+def _pair(raw: bytes | None) -> tuple[int, int]:
+    parts = (raw or b"").split(b" ")
+    return (int(parts[0]), int(parts[1])) if len(parts) == 2 and all(part.isdigit() for part in parts) else (0, 0)
+
+
+def _literal(text: str) -> str:
+    """The text as a pattern of Redis that matches only it."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)
+
+
+def _text(raw: Any) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else 0

@@ -1,0 +1,320 @@
+"""Restore partitions of the store from what was delivered: clean, dead-letter and pending topics say how each record ended.
+
+The log is the truth, the store is made of it. Of a raw partition, let ``applied`` be the offset up to which the store has
+it, and ``known`` the offset before which every record was delivered and counted once (it was committed, or this worker has
+applied it). A delivered record with a raw offset
+
+- up to ``applied`` is counted already, unless it is registered as waiting: then it is settled now;
+- between the two was counted, and the store has lost it: it is counted anew, from its headers;
+- from ``known`` on was delivered by a worker that has died, perhaps, before it was counted: the pipeline, which reads the raw
+  record again, gives it the same verdict, and does not deliver it again.
+
+Raw offsets between the two without any outcome are read again from the raw topic, and judged. What no topic has any more is
+noted as missing. Every chunk is applied together with the offsets that it was read from, so that a restore goes on where it
+was when its worker died.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from stream_app.counts.tally import Outcome as Ending
+from stream_app.counts.tally import Tally
+from stream_app.judge.keys import claims_of
+from stream_app.position import Position
+from stream_app.store.changes import Changes
+from stream_app.store.ownership import RestoreProgress
+from stream_app.store.writer import SettledAlready
+from stream_app.worker.entity import Entity, Level
+from stream_app.worker.outcomes import Kind, Outcome, read_outcomes, source_prefix, verdicts_of
+from stream_app.worker.registration import registration
+
+#: Delivered records that one script applies.
+_CHUNK = 4_000
+#: Records after which the progress is said again.
+_SAID = 20_000
+
+
+@dataclass(slots=True)
+class Bits(Container[int]):
+    """Raw offsets that are counted ahead of the applied offset: a bit each, from ``base`` on."""
+
+    base: int
+    bits: bytearray = field(default_factory=bytearray)
+    _changed: set[int] = field(default_factory=set)
+
+    def __contains__(self, offset: Any) -> bool:
+        byte, bit = divmod(offset - self.base, 8)
+        return 0 <= byte < len(self.bits) and bool(self.bits[byte] >> bit & 1)
+
+    def add(self, offset: int) -> None:
+        """Set the bit of an offset."""
+        byte, bit = divmod(offset - self.base, 8)
+        if byte >= len(self.bits):
+            self.bits.extend(bytes(max(byte + 1 - len(self.bits), len(self.bits))))
+        self.bits[byte] |= 1 << bit
+        self._changed.add(byte)
+
+    def changes(self) -> list[tuple[int, bytes]]:
+        """Return (first byte, bytes) of what has changed since the last call."""
+        changed, self._changed = sorted(self._changed), set()
+        runs: list[list[int]] = []
+        for byte in changed:
+            if runs and byte <= runs[-1][1] + 16:
+                runs[-1][1] = byte
+            else:
+                runs.append([byte, byte])
+        return [(begin, bytes(self.bits[begin : end + 1])) for begin, end in runs]
+
+    def first_missing(self, begin: int, end: int) -> int:
+        """Return the first offset from ``begin`` on that is not set; ``end`` where all before it are."""
+        offset = begin
+        while offset < end:
+            byte, bit = divmod(offset - self.base, 8)
+            if bit == 0 and byte < len(self.bits) and self.bits[byte] == 0xFF:
+                offset += 8
+            elif offset in self:
+                offset += 1
+            else:
+                return offset
+        return end
+
+    def count(self, begin: int, end: int) -> int:
+        """Return the number of offsets from ``begin`` to before ``end`` that are set."""
+        return sum(offset in self for offset in range(begin, end)) if end - begin < 64 else self._count(begin, end)
+
+    def _count(self, begin: int, end: int) -> int:
+        low, high = -(-(begin - self.base) // 8), (end - self.base) // 8
+        edges = [*range(begin, low * 8 + self.base), *range(high * 8 + self.base, end)]
+        whole = int.from_bytes(self.bits[low:high], "little").bit_count() if high > low else 0
+        return whole + sum(offset in self for offset in edges)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store has of a partition.
+
+    Attributes:
+        position: of the raw partition.
+        waiting: raw offsets of the records that are registered as waiting → where they wait.
+        settled_at: next offsets of clean and dead-letter topic; what settled before them is counted.
+        bits: what is counted ahead of the applied offset; None where the store has lost nothing.
+    """
+
+    position: Position
+    waiting: Mapping[int, int]
+    settled_at: tuple[int, int] = (0, 0)
+    bits: Bits | None = None
+
+
+class PartitionRestore:
+    """The restore of one raw partition, or, with ``settles_only``, of what waited in one pending partition.
+
+    Attributes:
+        begin: topic partition → offset to read from.
+    """
+
+    def __init__(
+        self,
+        entity: Entity,
+        partition: int,
+        stored: Stored,
+        known: int,
+        *,
+        settles_only: bool = False,
+        topic_id: str | None = None,
+    ) -> None:
+        """``known``: see above.
+
+        ``topic_id``: of an earlier raw topic of the same name; all that was delivered of it is known.
+        """
+        position, settled_at = stored.position, stored.settled_at
+        self.entity, self.partition, self.stored, self.known = entity, partition, position, max(known, position.applied + 1)
+        self.waiting, self.bits, self.settles_only = dict(stored.waiting), stored.bits, settles_only
+        self.topic_id = entity.topic_id if topic_id is None else topic_id
+        self.former = topic_id is not None
+        self.field = entity.applied_field(partition, self.topic_id)
+        self.tail: dict[int, Outcome] = {}
+        self.records = 0
+        clean, dead = position.clean, position.dead_letter
+        if settles_only:
+            clean, dead = settled_at
+        elif self.waiting:
+            # What settled when the store was older is perhaps before what was applied then.
+            clean, dead = min(clean, settled_at[0]), min(dead, settled_at[1])
+        topics = entity.topics
+        self._kinds: dict[TopicPartition, Kind] = {
+            TopicPartition(topics.clean, partition): "clean",
+            TopicPartition(topics.dead_letter, partition): "rejected",
+        }
+        self.begin = dict(zip(self._kinds, (clean, dead), strict=True))
+        if not settles_only:
+            pending = TopicPartition(topics.pending, partition)
+            self._kinds[pending] = "pending"
+            self.begin[pending] = position.pending
+        self.next = {self._kinds[one]: offset for one, offset in self.begin.items()}
+        self._prefix = source_prefix(entity, partition)
+        self._first_kept = 0
+        self._said = 0
+
+    @property
+    def lost(self) -> bool:
+        """True if the store lacks what was counted once."""
+        return not self.settles_only and not self.former and self.known > self.stored.applied + 1
+
+    async def take(self, topic: TopicPartition, records: Sequence[Any], next_offset: int) -> None:
+        """Take the next records of a topic of the partition."""
+        kind = self._kinds[topic]
+        if records and not self._first_kept and self.begin[topic] == 0 and records[0].offset > 0:
+            self._first_kept = records[0].timestamp
+        outcomes = read_outcomes(self.entity, kind, self._prefix, self.topic_id, records)
+        for begin in range(0, len(outcomes), _CHUNK):
+            chunk = outcomes[begin : begin + _CHUNK]
+            self.next[kind] = max(self.next[kind], chunk[-1].record.offset + 1)
+            await self._take(kind, chunk)
+        self.next[kind] = max(self.next[kind], next_offset)
+        if self.records - self._said >= _SAID:
+            self._said = self.records
+            await self.entity.services.store.ownership.progress(self.field, RestoreProgress(self.records, *self._read()))
+
+    def _read(self) -> tuple[int, int]:
+        done = self.bits.count(self.stored.applied + 1, self.known) if self.bits is not None else 0
+        return done, self.known - self.stored.applied - 1
+
+    async def _take(self, kind: Kind, outcomes: Sequence[Outcome]) -> None:
+        fresh: list[Outcome] = []
+        settled: dict[int, Outcome] = {}
+        for outcome in outcomes:
+            offset = outcome.offset
+            counted = offset <= self.stored.applied or (self.bits is not None and offset in self.bits)
+            if offset in self.waiting:
+                if kind != "pending":
+                    settled[offset] = outcome
+                    self._set(offset)
+            elif counted or self.settles_only:
+                continue
+            elif offset >= self.known:
+                if kind != "pending" or offset not in self.tail:
+                    self.tail[offset] = outcome
+            else:
+                fresh.append(outcome)
+                if kind == "pending":
+                    self.waiting[offset] = outcome.record.offset
+                else:
+                    self._set(offset)
+        for offset in settled:
+            del self.waiting[offset]
+        if fresh or settled:
+            await self._apply(kind, fresh, list(settled.values()))
+            self.records += len(fresh) + len(settled)
+
+    def _set(self, offset: int) -> None:
+        if self.bits is not None and self.stored.applied < offset < self.known:
+            self.bits.add(offset)
+
+    async def _apply(self, kind: Kind, fresh: Sequence[Outcome], settled: list[Outcome]) -> None:
+        store = self.entity.services.store
+        changes = await self._changes(kind, fresh, settled)
+        while True:
+            try:
+                await self.entity.retry("restore counts", lambda changes=changes: store.apply(changes, restores=True))  # type: ignore[misc]
+                if changes.applied is not None:
+                    self.stored = changes.applied[2]
+                break
+            except SettledAlready as already:
+                # Whoever has the pending partition was first.
+                settled = [one for one in settled if self._waiting_field(one.offset) not in already.fields]
+                if not fresh and not settled:
+                    break
+                bits = changes.counted
+                changes = await self._changes(kind, fresh, settled)
+                changes.counted = bits
+
+    def _waiting_field(self, offset: int) -> str:
+        return self.entity.waiting_field(self.partition, offset, self.topic_id)
+
+    async def _changes(self, kind: Kind, fresh: Sequence[Outcome], settled: Sequence[Outcome]) -> Changes:
+        entity, look_ups = self.entity, self.entity.look_ups
+        outcomes = [*fresh, *settled]
+        verdicts = verdicts_of(entity, outcomes)
+        sources = [self._prefix + b"%d" % outcome.offset for outcome in outcomes]
+        waits = kind == "pending"
+        segments: dict[str, list[Any]] = {}
+        references: dict[str, str] = {}
+        if not waits:
+            late = look_ups.plan_late(verdicts)
+            _, segments = look_ups.settle_late(verdicts, late, await entity.look_up("look up references", late))
+            own = look_ups.plan_own(verdicts)
+            references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own))
+        tally = Tally(entity.contract)
+        first = len(fresh)
+        new = verdicts if not settled else verdicts_of(entity, fresh)
+        if fresh:
+            columns = {name: column[:first] for name, column in segments.items()}
+            tally.add_all(new, range(first) if waits else (), lambda index: sources[index].decode(), columns)
+        for index in range(first, len(outcomes)):
+            ending: Ending = "rejected" if verdicts[index].rejected else "clean"
+            row = {name: column[index] for name, column in segments.items()}
+            tally.add(verdicts[index], ending, sources[index].decode(), waited=True, segments=row)
+        now = int(time.time() * 1000)
+        changes = Changes(tally, now, settle=[self._waiting_field(one.offset) for one in settled] or None)
+        if not self.settles_only:
+            after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
+            changes.applied = (self.field, self.stored, after)
+        changes.references = references
+        changes.learned = tally.learned()
+        _, claims = claims_of(entity.contract, verdicts, sources)
+        changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+        if waits:
+            changes.wait = [
+                (self._waiting_field(one.offset), registration(now, verdicts[index], one.record.offset))
+                for index, one in enumerate(fresh)
+            ]
+        changes.counted = self.bits.changes() if self.bits is not None else []
+        return changes
+
+    async def finish(self, raw_begin: int) -> Level:
+        """Note that the partition is restored; return what the pipeline needs to know. ``raw_begin``: first raw offset."""
+        after = self._reached(self.stored)
+        hole = self.known
+        if self.lost and self.bits is not None:
+            for offset in self.waiting:
+                self._set(offset)
+            hole = self.bits.first_missing(max(raw_begin, self.stored.applied + 1), self.known)
+            after = after._replace(applied=hole - 1)
+        await self._write(after)
+        missing = 0
+        if self.lost and self.bits is not None and (taken := min(raw_begin, self.known)) > self.stored.applied + 1:
+            missing = taken - self.stored.applied - 1 - self.bits.count(self.stored.applied + 1, taken)
+        ahead = self.bits if self.bits is not None and hole < self.known else None
+        return Level(
+            after, self.tail, ahead, rewind=hole if hole < self.known else None, missing=missing, since=self._first_kept
+        )
+
+    def _reached(self, position: Position) -> Position:
+        """The position with the offsets up to which the topics are read; what is to be counted by the pipeline stays behind."""
+        at = dict(self.next)
+        for one in self.tail.values():
+            at[one.kind] = min(at[one.kind], one.record.offset)
+        if self.settles_only:
+            return position
+        return position._replace(clean=at["clean"], dead_letter=at["rejected"], pending=at["pending"])
+
+    async def _write(self, after: Position) -> None:
+        """Store the position, together with the keys of what was delivered and is to be counted by the pipeline."""
+        clean = [one for one in self.tail.values() if one.kind == "clean"]
+        if after == self.stored and not clean:
+            return
+        changes = Changes(Tally(self.entity.contract), int(time.time() * 1000), applied=(self.field, self.stored, after))
+        if clean:
+            sources = [self._prefix + b"%d" % one.offset for one in clean]
+            _, claims = claims_of(self.entity.contract, verdicts_of(self.entity, clean), sources)
+            changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+        changes.counted = self.bits.changes() if self.bits is not None else []
+        store = self.entity.services.store
+        await self.entity.retry("restore the position", lambda: store.apply(changes, restores=True))
