@@ -27,7 +27,6 @@ from stream_app.judge.lookups import KnownIds
 from stream_app.judge.related import Known
 from stream_app.kafka.batches.header_names import BatchBuilder, Records
 from stream_app.names import AS_OF
-from stream_app.position import Position
 from stream_app.process import collect_garbage_rarely
 from stream_app.settings import load_settings
 from stream_app.store.writer import Store
@@ -67,11 +66,12 @@ class Producer:
 
 
 class Guardian:
-    """Takes every partition as level with the log."""
+    """Takes every partition as level with the log, where the store has it."""
 
     async def level(self, entity: Entity, partition: int) -> Level:
-        """Return an empty level."""
-        return entity.levels.setdefault(partition, Level(Position()))
+        """Return the partition's position."""
+        [position] = await entity.services.store.positions([entity.applied_field(partition)])
+        return entity.levels.setdefault(partition, Level(position))
 
     async def changed(self, reason: str) -> None:
         """Fail: nobody else works with the store."""

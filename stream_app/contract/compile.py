@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from stream_app.contract.document import Document, Path_
@@ -9,7 +10,7 @@ from stream_app.contract.draft import NAME, Draft
 from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
-from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, unknown_fields
+from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, unknown_fields, within
 
 #: Rules on a record as a whole, before its fields are read: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
@@ -57,7 +58,7 @@ def compile_contract(document: Document) -> Contract:
         costs = impact if severity is Severity.ERROR else None
         draft.add(Rule(rule_id, dimension, severity, "$", message, "record", impact=costs), draft.at)
     properties = compile_fields(draft)
-    roles = compile_roles(draft, custom)
+    roles, counts_for = compile_roles(draft, custom), within(draft, custom)
     draft.key = roles.key
     for at, declared in properties:
         for index, quality in enumerate(declared.get("quality") or []):
@@ -74,7 +75,7 @@ def compile_contract(document: Document) -> Contract:
         fields=tuple(draft.fields),
         rules=draft.rules,
         references=tuple(draft.references),
-        uniques=tuple(draft.uniques),
+        uniques=tuple(replace(unique, within_ms=counts_for) for unique in draft.uniques),
         values=tuple(draft.values),
         conditions=tuple(draft.conditions),
         required=tuple(draft.required),

@@ -107,6 +107,21 @@ class Verdicts(Sequence[Verdict]):
                 changed.put_clean(index, verdict.values, verdict.body)
         return changed
 
+    def span(self) -> tuple[int, int]:
+        """The least and the largest moment of a record, in ms; also those of event times that are a finding."""
+        name = self.contract.event_time
+        column = self.column(name) if name is not None else ()
+        dated = column if None not in column else [moment for moment in column if moment is not None]
+        moments = [milliseconds(min(dated)), milliseconds(max(dated))] if dated else []
+        if len(dated) < len(self.bodies):
+            moments += [min(self.as_of), max(self.as_of)]
+        return min(moments), max(moments)
+
+    def moment(self, index: int) -> int:
+        """The event time of a record, in ms; its as-of time where it has none, or that is a finding."""
+        verdict = self.marked.get(index)
+        return self.event_ms(index) if verdict is None else verdict.event_ms
+
     def event_ms(self, index: int) -> int:
         """The event time of an unmarked record; its as-of time where it has none."""
         name = self.contract.event_time
@@ -122,6 +137,10 @@ class Verdicts(Sequence[Verdict]):
     def __getitem__(self, index: Any) -> Any:
         verdict = self.marked.get(index)
         return Verdict(self.bodies[index], self.values(index), self.event_ms(index)) if verdict is None else verdict
+
+
+#: A key that is given back: (rule id, id, the owner that its record is).
+Release = tuple[str, Any, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +166,7 @@ class Settled:
         verdicts: with the findings that only a look-up can tell.
         pending: indexes of the records that wait for their reference data.
         references: id → what is known of it from now on, for others to refer to.
-        releases: (rule id, id, source) of keys that rejected records claimed and give back.
+        releases: keys that rejected records claimed and give back.
         segments: segment → value by record, of segments that are fields of a referenced record.
         note: to be stored before anything is delivered; None where nothing has to be.
     """
@@ -155,7 +174,7 @@ class Settled:
     verdicts: Verdicts
     pending: frozenset[int] = frozenset()
     references: Mapping[str, str] = field(default_factory=dict)
-    releases: Sequence[tuple[str, str, bytes]] = ()
+    releases: Sequence[Release] = ()
     segments: Mapping[str, list[Any]] = field(default_factory=dict)
     note: Note | None = None
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import msgspec
 
-from stream_app.contract.model import Contract, Rule, Shop
+from stream_app.contract.model import Contract, Rule, Shop, Unique
 from stream_app.judge.baseline import Baseline
-from stream_app.judge.batch import Batch, Note, Settled, Verdicts
-from stream_app.judge.keys import claims_of, duplicates, unique_id
+from stream_app.judge.batch import Batch, Note, Release, Settled, Verdicts
+from stream_app.judge.keys import claims_of, duplicates, is_integer, unique_id
+from stream_app.judge.owners import owner_of
 from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
 from stream_app.judge.request import Found, Remembered, Request, Wanted
 from stream_app.judge.verdict import Verdict
@@ -81,7 +82,7 @@ class LookUps:
         """Return what to ask of a judged batch: references, keys, and what is known of its own ids."""
         verdicts = batch.judged
         references = self._references(verdicts)
-        compared, claims = claims_of(self.contract, verdicts, batch.sources)
+        compared, claims = claims_of(self.contract, verdicts, batch.partition, batch.offsets)
         own = self._own(verdicts)
         return Request([*self._wanted(references), Wanted(self.entity, own, values=True)], claims, references, compared, own)
 
@@ -264,16 +265,18 @@ class LookUps:
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[tuple[str, str, bytes]]:
-        """Return (rule id, id, source) of the keys that rejected ones of (verdict, source) rows hold and give back."""
+    def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[Release]:
+        """Return the keys that rejected ones of (verdict, source) rows own and give back."""
         return [
-            (unique.rule.id, identity, source)
+            (unique.rule.id, identity, owner_of(source))
             for verdict, source in rows
             if verdict.rejected and verdict.values is not None
             for unique in self.contract.uniques
-            if unique.among == "kept"
-            and (identity := unique_id([verdict.values[name] for name in unique.fields], seen=False)) is not None
+            if unique.among == "kept" and (identity := self._identity(unique, verdict.values)) is not None
         ]
+
+    def _identity(self, unique: Unique, values: Mapping[str, Any]) -> Any:
+        return unique_id([values[name] for name in unique.fields], seen=False, integer=is_integer(unique, self.contract))
 
     # --- rules over other records -----------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
+from stream_app.judge.batch import Release
+from stream_app.judge.request import Claim
 from stream_app.position import Position
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
 from stream_app.windows.grain import Grain
@@ -24,11 +25,11 @@ class Changes:
 
     ``applied`` is (field of the partition, position expected there, new position); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
-    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back. ``settled_at`` is
+    ``group|bucket`` → count), ``release`` is (rule, id, owner) of ids that rejected records give back. ``settled_at`` is
     (``settled_field``, its new value).
 
     Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
-    offset, and ``claims``, (rule, ids, holders) of keys whose records are known to have been delivered clean.
+    offset, and ``claims`` of keys whose records are known to have been delivered clean.
     """
 
     tally: Tally
@@ -38,10 +39,10 @@ class Changes:
     wait: list[tuple[str, str]] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
-    release: list[tuple[str, str, bytes]] = field(default_factory=list)
+    release: list[Release] = field(default_factory=list)
     settled_at: tuple[str, str] | None = None
     counted: list[tuple[int, bytes]] = field(default_factory=list)
-    claims: list[tuple[str, Sequence[str], Sequence[bytes]]] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
 
     def keys(self, keys: Keys) -> list[str]:
         """Return the KEYS of ``apply.lua``."""
@@ -94,9 +95,7 @@ class Changes:
             "applied": (self.applied[0], stored(self.applied[1]), self.applied[2].text) if self.applied is not None else None,
             "counted": self.counted,
             "settled_at": self.settled_at,
-            "claims": [
-                (rule, [part for row in zip(ids, holders, strict=True) for part in row]) for rule, ids, holders in self.claims
-            ],
+            "claims": [(one.rule, one.ids, one.holders, one.periods) for one in self.claims],
             "settle": self.settle,
             "wait": self.wait,
             "totals": tally.totals(),

@@ -129,7 +129,7 @@ class Keys:
     def lookup_notes(self, applied_field: str) -> str:
         """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
 
-        ``rule|source`` → 0 unique, 1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up
+        ``rule|offset`` → 0 unique, 1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up
         to an offset.
         """
         return f"{self.prefix}:lookup-notes:{applied_field}"
@@ -147,7 +147,11 @@ class Keys:
         return f"{self.prefix}:uniq:{entity}:"
 
     def unique(self, entity: str, rule: str) -> str:
-        """Hash: id → the source that owns it, where it matters followed by a fingerprint of the record's contents."""
+        """Hash: period → how its keys are stored.
+
+        The hashes ``<this>/<period>`` and ``<this>/<period>/<bucket>``, which scripts/unique.lua alone names, have the owners
+        (``judge.owners``).
+        """
         return f"{self.unique_stem(entity)}{rule}"
 
     def waiting(self, entity: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
-from stream_app.judge.batch import Verdicts
+from stream_app.judge.batch import Release, Verdicts
+from stream_app.judge.owners import NEIGHBOURS, RECORD_BYTES
 from stream_app.judge.related import Known
 from stream_app.judge.request import Found, Request
 
@@ -18,7 +19,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.known: dict[str, dict[str, bytes]] = {}
-        self._holders: dict[tuple[str, str], dict[str, bytes]] = {}
+        #: (entity, rule) → id → period → owner.
+        self._owners: dict[tuple[str, str], dict[Any, dict[int, bytes]]] = {}
 
     def look_up(self, entity: str, request: Request) -> Found:
         """Answer a request and claim its keys. Nothing is ever repeated here, so that there are no notes."""
@@ -29,24 +31,29 @@ class MemoryStore:
             values.append([known.get(identity, b"") for identity in wanted.ids] if wanted.values else [])
         repeats, contradictions = [], []
         for claim in request.claims:
-            holders = self._holders.setdefault((entity, claim.rule), {})
+            owners = self._owners.setdefault((entity, claim.rule), {})
             same: list[int] = []
             other: list[int] = []
             for index, (identity, own) in enumerate(zip(claim.ids, claim.holders, strict=True)):
-                holder = holders.setdefault(identity, own) if claim.claim else holders.get(identity, own)
-                if holder != own and _source(holder) != _source(own):
-                    (same if holder.partition(b" ")[2] == own.partition(b" ")[2] else other).append(index)
+                period = claim.periods if isinstance(claim.periods, int) else claim.periods[index]
+                near = [one for one in owners.get(identity, ()) if abs(one - period) <= NEIGHBOURS]
+                owner = owners[identity][min(near)] if near else None
+                if owner is None:
+                    if claim.claim:
+                        owners.setdefault(identity, {})[period] = own
+                elif owner[:RECORD_BYTES] != own[:RECORD_BYTES]:
+                    (same if owner[RECORD_BYTES:] == own[RECORD_BYTES:] else other).append(index)
             repeats.append(same)
             contradictions.append(other)
         return Found(missing, repeats, contradictions, values)
 
-    def apply(self, entity: str, references: Mapping[str, str], releases: Iterable[tuple[str, str, bytes]] = ()) -> None:
+    def apply(self, entity: str, references: Mapping[str, str], releases: Iterable[Release] = ()) -> None:
         """Make records known, and give back the keys that rejected records claimed."""
         self.known.setdefault(entity, {}).update((identity, text.encode()) for identity, text in references.items())
-        for rule, identity, source in releases:
-            holders = self._holders.get((entity, rule), {})
-            if _source(holders.get(identity, b"")) == source:
-                del holders[identity]
+        for rule, identity, own in releases:
+            owners = self._owners.get((entity, rule), {}).get(identity, {})
+            for period in [period for period, owner in owners.items() if owner[:RECORD_BYTES] == own]:
+                del owners[period]
 
 
 class MemoryBaseline:
@@ -88,7 +95,3 @@ class MemoryBaseline:
         version = self.baseline.version + 1 if self.baseline is not None else 1
         self.baseline = build(version, self.contract.outliers, histograms, parents, self._learned)
         self._made_of = self._learned
-
-
-def _source(holder: bytes) -> bytes:
-    return holder.partition(b" ")[0]

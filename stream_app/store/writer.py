@@ -135,7 +135,7 @@ class Store:
         keys = self._keys
         payload: dict[str, Any] = {
             "refs": [(one.ids, int(one.values)) for one in wanted],
-            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct)) for one in claims],
+            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct), one.periods) for one in claims],
         }
         if applied is not None:
             payload["applied"] = applied[0], stored(applied[1])

@@ -268,8 +268,8 @@ class PartitionRestore:
             changes.applied = (self.field, self.stored, after)
         changes.references = references
         changes.learned = tally.learned()
-        _, claims = claims_of(entity.contract, verdicts, sources)
-        changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+        _, claims = claims_of(entity.contract, verdicts, self.partition, [one.offset for one in outcomes])
+        changes.claims = [claim for claim in claims if claim.claim]
         if waits:
             changes.wait = [
                 (self._waiting_field(one.offset), registration(now, verdicts[index], one.record.offset))
@@ -312,9 +312,9 @@ class PartitionRestore:
             return
         changes = Changes(Tally(self.entity.contract), int(time.time() * 1000), applied=(self.field, self.stored, after))
         if clean:
-            sources = [self._prefix + b"%d" % one.offset for one in clean]
-            _, claims = claims_of(self.entity.contract, verdicts_of(self.entity, clean), sources)
-            changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+            verdicts, offsets = verdicts_of(self.entity, clean), [one.offset for one in clean]
+            _, claims = claims_of(self.entity.contract, verdicts, self.partition, offsets)
+            changes.claims = [claim for claim in claims if claim.claim]
         changes.counted = self.bits.changes() if self.bits is not None else []
         store = self.entity.services.store
         await self.entity.retry("restore the position", lambda: store.apply(changes, restores=True))

@@ -8,7 +8,7 @@
 -- KEYS[6]      recent findings
 -- KEYS[7]      recent clean records
 -- KEYS[8]      baseline
--- KEYS[9]      stem of the owners of unique ids, to be completed with the rule
+-- KEYS[9]      stem of the periods of unique keys (unique.lua), to be completed with the rule
 -- KEYS[10]     stem of the values of a segment, to be completed with the segment field
 -- KEYS[11…12]  distinct customers and orders
 -- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
@@ -94,17 +94,14 @@ for what, ids in ipairs(p.distinct) do each('SADD', KEYS[10 + what], ids) end
 
 -- What is known to have been delivered clean owns its keys, whoever has claimed them since.
 for _, c in ipairs(p.claims) do
-  local key, pairs_of = unique_stem .. c[1], c[2]
-  for i = 1, #pairs_of, 1000 do redis.call('HSET', key, unpack(pairs_of, i, math.min(i + 999, #pairs_of))) end
+  local key, ids, owners, periods, rows = unique_stem .. c[1], c[2], c[3], c[4], {}
+  for j = 1, #ids do rows[j] = j end
+  set_all(key, (periods_of(key)), ids, rows, owners, periods)
 end
 for i = 1, #p.refs, 1000 do
   redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))
 end
-for _, r in ipairs(p.release) do
-  local key, id, source = unique_stem .. r[1], r[2], r[3]
-  local owner = redis.call('HGET', key, id)
-  if owner and string.match(owner, '^[^ ]+') == source then redis.call('HDEL', key, id) end
-end
+for _, r in ipairs(p.release) do give_back(unique_stem .. r[1], r[2], r[3]) end
 local learned = 0
 for i, l in ipairs(p.learned) do
   local histogram, weeks = unpack(KEYS, learned_keys + 2 * i - 1, learned_keys + 2 * i)

@@ -77,7 +77,7 @@ def test_a_lane_with_many_records_is_full() -> None:
     async def waits(*events: Event) -> bool:
         begun = asyncio.Event()
 
-        async def process(partition: int, records: Sequence[Any], acknowledge: Callable[[], None]) -> None:
+        async def process(partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]) -> None:
             begun.set()
             await asyncio.Event().wait()
 
