@@ -11,7 +11,7 @@ import asyncio
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,9 +132,10 @@ def parsed(rows: list[tuple[bytes, bytes]], begin: int = 0, *, dated: bool = Tru
 
 
 @asynccontextmanager
-async def _entities(url: str, shop: Shop, known: KnownIds) -> Any:
+async def entities_of(url: str, shop: Shop, known: KnownIds, prefix: str = "") -> AsyncIterator[dict[str, Entity]]:
+    """Yield the entities of a worker, by name, whose store is under ``prefix``."""
     settings = load_settings(redis=url)
-    store = Store(url, f"bench-{uuid.uuid4().hex[:8]}")
+    store = Store(url, prefix or f"bench-{uuid.uuid4().hex[:8]}")
     services = Services(settings, store, Producer(), None, Health(), Guardian())  # type: ignore[arg-type]
     try:
         yield {name: Entity(shop, name, services, known, {}) for name in shop.contracts}
@@ -146,7 +147,7 @@ async def measure(url: str, redis: psutil.Process, count: int, size: int, small:
     """Measure and print."""
     shop, known, steps = load_shop(), KnownIds(), Steps()
     records = list(parsed(orders(count)))
-    async with _entities(url, shop, known) as entities:
+    async with entities_of(url, shop, known) as entities:
         for entity, rows in (("products", products()), ("customers", customers())):
             await Steps().take(entities[entity], list(parsed(rows, dated=False)))
         collect_garbage_rarely()
