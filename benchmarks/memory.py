@@ -27,7 +27,7 @@ from stream_app.judge.request import Claim
 from stream_app.store.keys import Keys
 from stream_app.store.writer import Store
 
-PARTITIONS, BATCH, PROBES, PROBE = 4, 4_000, 200, 1_000
+PARTITIONS, BATCH, PROBES, PROBE = 4, 4_000, 400, 1_000
 
 
 def number(index: int) -> int:
@@ -68,37 +68,42 @@ async def fill(store: Store, make: Callable[[int], Any], begin: int, end: int) -
         )
 
 
-async def probe(store: Store, client: Any, make: Callable[[int], Any], begin: int) -> tuple[float, float]:
-    """Return the median milliseconds of look-ups of new orders, and the CPU time of Redis (µs) for each of these."""
-    times, before = [], redis_cpu(client)
+async def probe(stores: dict[int, Store], client: Any, make: Callable[[int], Any]) -> dict[int, tuple[float, float]]:
+    """Return, by the number of keys of a store, what a look-up of new orders takes there: median ms, and µs of Redis each.
+
+    The stores are asked in turn, because the speed of a machine drifts.
+    """
+    times: dict[int, list[float]] = {count: [] for count in stores}
+    spent = dict.fromkeys(stores, 0.0)
     for turn in range(PROBES):
-        claim = claims(make, begin + turn // PARTITIONS * PROBE * PARTITIONS, PROBE, turn % PARTITIONS)
-        started = time.perf_counter()
-        await store.look_up("orders", None, [], [claim])
-        times.append((time.perf_counter() - started) * 1e3)
-    return statistics.median(times), (redis_cpu(client) - before) / PROBES / PROBE * 1e6
+        for count, store in stores.items():
+            claim = claims(make, count + turn // PARTITIONS * PROBE * PARTITIONS, PROBE, turn % PARTITIONS)
+            before, started = redis_cpu(client), time.perf_counter()
+            await store.look_up("orders", None, [], [claim])
+            times[count].append((time.perf_counter() - started) * 1e3)
+            spent[count] += redis_cpu(client) - before
+    return {count: (statistics.median(times[count]), spent[count] / PROBES / PROBE * 1e6) for count in stores}
 
 
 async def measure_keys(url: str, client: Any, counts: Sequence[int]) -> None:
     """Print bytes per key and the time of a look-up, for each kind of key."""
     kinds: dict[str, Callable[[int], Any]] = {"integers": number, "text of 18": text, "text of 36": long_text}
     for kind, make in kinds.items():
-        store = Store(url, f"bench-{uuid.uuid4().hex[:8]}")
-        empty, reached = client.info("memory")["used_memory"], 0
+        stores, each, filled = {}, {}, {}
         for count in counts if kind == "integers" else counts[:1]:
-            started = time.perf_counter()
-            await fill(store, make, reached, count)
-            took = (time.perf_counter() - started) / (count - reached) * 1e6
-            bytes_each = (client.info("memory")["used_memory"] - empty) / count
-            look_up, cpu = await probe(store, client, make, count)
-            reached = count + PROBES * PROBE
+            store = stores[count] = Store(url, f"bench-{uuid.uuid4().hex[:8]}")
+            empty, started = client.info("memory")["used_memory"], time.perf_counter()
+            await fill(store, make, 0, count)
+            filled[count] = (time.perf_counter() - started) / count * 1e6
+            each[count] = (client.info("memory")["used_memory"] - empty) / count
+        for count, (took, cpu) in (await probe(stores, client, make)).items():
             print(
-                f"{kind:12} {count:>11,} keys: {bytes_each:6.1f} bytes each, look-up of {PROBE:,} new ones "
-                f"{look_up:5.2f} ms, Redis {cpu:.2f} µs each, "
-                f"filled at {took:.2f} µs each",
+                f"{kind:12} {count:>11,} keys: {each[count]:5.1f} bytes each, filled at {filled[count]:.2f} µs each; a look-up "
+                f"of {PROBE:,} new ones {took:.2f} ms, Redis {cpu:.2f} µs each",
                 flush=True,
             )
-        await store.close()
+        for store in stores.values():
+            await store.close()
         client.flushdb()
 
 

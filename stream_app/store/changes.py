@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
+from stream_app.counts.fields import APPLIED_AT, DISTINCT_EXACT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
 from stream_app.judge.batch import Release
@@ -61,6 +61,8 @@ class Changes:
             keys.distinct(entity, "customers"),
             keys.distinct(entity, "orders"),
             keys.counted(self.applied[0] if self.applied is not None else ""),
+            keys.distinct_sketch(entity, "customers"),
+            keys.distinct_sketch(entity, "orders"),
         ]
         for grain in Grain:
             found += [
@@ -103,6 +105,7 @@ class Changes:
             "segments": segments,
             "segment_values": SEGMENT_VALUES,
             "distinct": [_distinct(tally.customers), _distinct(tally.orders)],
+            "distinct_exact": DISTINCT_EXACT,
             "refs": [part for row in self.references.items() for part in row],
             "learned": [(week, histogram) for _, week, histogram in self.learned],
             "release": self.release,

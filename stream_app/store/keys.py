@@ -105,8 +105,12 @@ class Keys:
         return f"{self.sketch_stem(entity, what, grain)}{start}"
 
     def distinct(self, entity: str, what: Distinct) -> str:
-        """Set of all distinct customers or orders ever."""
+        """Set of all distinct customers or orders ever, while there are at most ``DISTINCT_EXACT``."""
         return f"{self.prefix}:set:{entity}:{what}"
+
+    def distinct_sketch(self, entity: str, what: Distinct) -> str:
+        """HyperLogLog of all distinct customers or orders ever, once there are more."""
+        return f"{self.prefix}:hll-ever:{entity}:{what}"
 
     def segments_stem(self, entity: str) -> str:
         """Stem of a set, to be completed with a segment field: the values that are counted; others count as OTHER."""
@@ -153,6 +157,14 @@ class Keys:
         (``judge.owners``).
         """
         return f"{self.unique_stem(entity)}{rule}"
+
+    def expired_keys(self) -> str:
+        """Set of ``<unique>/<period>`` whose keys do not count any more and are being removed."""
+        return f"{self.prefix}:uniq-expired"
+
+    def memory_seen(self) -> str:
+        """Hash: hour since the epoch → bytes that Redis used then."""
+        return f"{self.prefix}:memory-seen"
 
     def waiting(self, entity: str) -> str:
         """Hash: ``waiting_field`` of a record that waits for its reference data → JSON."""

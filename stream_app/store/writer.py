@@ -18,6 +18,7 @@ from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes, stored
 from stream_app.store.connection import connect_worker, connect_writer
+from stream_app.store.expiry import Expiry
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
 from stream_app.store.ownership import OwnershipStore
@@ -85,6 +86,7 @@ class Store:
         self._verifier = connect_worker(url)
         self._keys = Keys(prefix)
         self.baselines = BaselineStore(self._redis, prefix)
+        self.expiry = Expiry(self._redis, prefix)
         self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
         self._note = load_guarded(self._redis, "note")

@@ -28,7 +28,7 @@ from stream_app.kafka.producer import Producer
 from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
-from stream_app.process import cancel_all, collect_young_garbage
+from stream_app.process import cancel_all
 from stream_app.retries import PART, GaveUp
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
@@ -39,6 +39,7 @@ from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.ownership import Ownership
 from stream_app.worker.pipeline import process
+from stream_app.worker.upkeep import keep_small
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
 
@@ -107,9 +108,9 @@ class HeadraceApp:
             self._agents(app, entity)
         app.task(self._settle_waiting)
         app.task(self._learn)
+        app.task(self._keep_small)
         app.task(self._monitor)
         app.timer(1.0)(self._report)
-        app.timer(60.0)(self._collect_garbage)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
         return app
@@ -319,6 +320,10 @@ class HeadraceApp:
         await self._ready()
         await keep_current(self.baselines, lambda: self.app.should_stop)
 
+    async def _keep_small(self, _app: Any) -> None:
+        await self._ready()
+        await keep_small(self._running.store, self.entities.values(), lambda: self.app.should_stop)
+
     async def _monitor(self, _app: Any) -> None:
         await self._ready()
         if self.monitoring is not None:
@@ -340,9 +345,6 @@ class HeadraceApp:
         if not await asyncio.wait_for(client.force_metadata_update(), _ANSWER):
             # The client only logs why; another connection says it.
             raise await diagnose(self.settings) or KafkaConnectionError()
-
-    async def _collect_garbage(self, _app: Any) -> None:
-        collect_young_garbage()
 
     async def _report(self, _app: Any) -> None:
         if self.entities:

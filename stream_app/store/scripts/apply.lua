@@ -12,14 +12,15 @@
 -- KEYS[10]     stem of the values of a segment, to be completed with the segment field
 -- KEYS[11…12]  distinct customers and orders
 -- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
--- KEYS[14…25]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
+-- KEYS[14…15]  sketches of distinct customers and orders, in the stead of the sets if these had too many members
+-- KEYS[16…27]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
--- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; the last: the store as a whole
+-- KEYS[28…]    per row of `learned`: its histogram and the weeks of its rule; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
 local applied, notes, waiting, totals, references, findings, clean, baseline = unpack(KEYS, 1, 8)
-local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 13, 25
+local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 15, 27
 local p = cmsgpack.unpack(ARGV[1])
 
 if p.applied then
@@ -90,7 +91,20 @@ for g, grain in ipairs(p.grains) do
     end
   end
 end
-for what, ids in ipairs(p.distinct) do each('SADD', KEYS[10 + what], ids) end
+for what, ids in ipairs(p.distinct) do
+  local members, sketch = KEYS[10 + what], KEYS[13 + what]
+  if #ids > 0 then
+    if redis.call('EXISTS', sketch) == 1 then
+      each('PFADD', sketch, ids)
+    else
+      each('SADD', members, ids)
+      if redis.call('SCARD', members) > p.distinct_exact then
+        each('PFADD', sketch, redis.call('SMEMBERS', members))
+        redis.call('UNLINK', members)
+      end
+    end
+  end
+end
 
 -- What is known to have been delivered clean owns its keys, whoever has claimed them since.
 for _, c in ipairs(p.claims) do

@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 import redis
 
+from stream_app.counts.tally import Outcome
 from stream_app.judge.owners import Owner, owners_of
 from stream_app.judge.request import Claim, Request
 from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.keys import Keys, applied_field
 from stream_app.store.memory import MemoryStore
-from tests.integration.store.test_scripts import changes
+from stream_app.store.queries import Queries
+from tests.integration.store.test_scripts import SHOP, changes
 from tests.support.stores import with_store
+from tests.support.stream import Raw, order
 
 FIELD = applied_field("orders", "", 0)
 RULE = "order_id.unique"
+CONTRACT = SHOP.contracts["orders"]
 KEY = Keys("headrace").unique("orders", RULE)
 
 
@@ -137,3 +141,43 @@ def test_bytes_of_a_key(client: Any, run: Any, kind: str, limit: int) -> None:
         look(run, asked, first=at)
     used = sum(client.memory_usage(key, samples=0) for key in client.scan_iter(f"{KEY}*", count=10_000))
     assert used / count <= limit
+
+
+def test_keys_that_are_too_old_are_removed_a_period_at_a_time(client: Any, run: Any) -> None:
+    [unique] = CONTRACT.uniques
+    assert unique.within_ms == 400 * 86_400_000, "the default"
+    period_ms = unique.within_ms // 2
+    for period in (1, 4, 6):
+        for at in range(0, 3_000, 1_500):
+            look(run, list(range(period * 10_000 + at, period * 10_000 + at + 1_500)), first=at, periods=period)
+    assert run(lambda store: store.expiry.sweep(CONTRACT, 4 * period_ms)) == 0, "three periods before are kept"
+    assert run(lambda store: store.expiry.sweep(CONTRACT, 7 * period_ms)) == 1
+    assert {key.split("/")[1] for key in client.scan_iter(f"{KEY}/*")} == {"4", "6"}
+    assert set(client.hgetall(KEY)) == {"4", "6"}
+    assert not client.exists("headrace:uniq-expired")
+    assert look(run, [40_000, 60_000], first=9_000, periods=6) == [0, 1]
+
+
+def test_an_interrupted_removal_is_finished_by_the_next_one(client: Any, run: Any) -> None:
+    look(run, [1], periods=1)
+    client.hdel(KEY, "1")
+    client.sadd("headrace:uniq-expired", f"{KEY}/1")
+    assert run(lambda store: store.expiry.sweep(CONTRACT, 0)) == 0
+    assert not list(client.scan_iter(f"{KEY}*"))
+
+
+def test_many_distinct_customers_are_estimated(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_app.store.changes.DISTINCT_EXACT", 50)
+    queries = Queries(client, "headrace")
+    run(lambda store: store.describe([CONTRACT]))
+
+    def batch(number: int) -> Changes:
+        records: list[tuple[Raw, Outcome]] = [(order(number * 30 + n, customer_id=number * 30 + n), "clean") for n in range(30)]
+        return changes(records, applied=(applied_field("orders", "", number), Position(), Position(0)))
+
+    run(lambda store: store.apply(batch(0)))
+    assert queries.totals()["orders"].active_customers == 30
+    for number in (1, 2):
+        run(lambda store, number=number: store.apply(batch(number)))
+    assert not client.exists(Keys("headrace").distinct("orders", "customers"))
+    assert abs(queries.totals()["orders"].active_customers - 90) <= 3
