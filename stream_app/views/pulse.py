@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import DISTINCT_EXACT
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
@@ -96,12 +97,14 @@ def pulse_of(stream: Stream) -> Pulse:
 def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, not zero.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``estimates`` names key figures that are counted
+    by a sketch.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     stream = read_stream(queries)
+    memory = queries.memory()
     return {
         **summarise(stream.contracts, stream.totals),
         "freshness": {
@@ -113,7 +116,17 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
+        "estimates": [
+            what for what in ("active_customers", "orders") if any(_is_estimate(one, what) for one in stream.totals.values())
+        ],
+        "memory": memory.to_json() if memory is not None else None,
     }
+
+
+def _is_estimate(total: EntityTotals, what: str) -> bool:
+    """True if a number of distinct values is one of a sketch; that of orders only where they are not the clean records."""
+    number: int = getattr(total, what)
+    return number > DISTINCT_EXACT and not (what == "orders" and number == total.clean)
 
 
 def _iso(ms: int | None) -> str | None:
