@@ -124,7 +124,7 @@ async def measure_rest(url: str, client: Any) -> None:
             if sizes:
                 print(f"a {name}: {statistics.mean(sizes):,.0f} bytes (at most {max(sizes):,})")
         size = client.memory_usage(keys.findings(), samples=0)
-        print(f"a finding: {size / client.llen(keys.findings()):.0f} bytes, of which 1,000 are kept")
+        print(f"a finding: {size / client.llen(keys.findings()):.0f} bytes; 1,000 are kept")
 
 
 def main() -> None:

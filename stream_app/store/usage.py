@@ -1,4 +1,4 @@
-"""What Redis' memory is used for, by kind, and when it is full: an estimate at a bounded cost."""
+"""Memory of Redis by kind, and when it is full: an estimate at a bounded cost."""
 
 from __future__ import annotations
 

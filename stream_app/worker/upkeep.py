@@ -1,4 +1,4 @@
-"""What keeps the store and the process small: expired keys are removed, garbage is collected, memory is noted."""
+"""Keep the store and the process small: remove expired keys, collect garbage, note the memory."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_memory_by_kind(redis_url: str, looked_through: int, monkeypatch: pytest
     for at in (0, 10_000, 20_000):
         ids = list(range(at, at + 10_000))
         claims = [Claim("order_id.unique", claim=True, ids=ids, holders=owners_of(0, ids))]
-        with_store(redis_url, lambda store, claims=claims: store.look_up("orders", None, [], claims))
+        with_store(redis_url, lambda store, claims=claims: store.look_up("orders", None, [], claims))  # type: ignore[misc]
     records = [(order(number, customer_id=number), "clean") for number in range(100)]
     with_store(redis_url, lambda store: store.apply(changes(records, applied=(field, Position(), Position(99)))))  # type: ignore[arg-type]
     more = changes([], entity="customers", references={str(number): "1" for number in range(5_000)})
@@ -41,7 +41,7 @@ def test_memory_by_kind(redis_url: str, looked_through: int, monkeypatch: pytest
 
 def test_memory_is_noted_once_an_hour(redis_url: str) -> None:
     for hour in (10, 10, 11, 70):
-        with_store(redis_url, lambda store, hour=hour: store.expiry.note_memory(hour * 3_600 + 60))
+        with_store(redis_url, lambda store, hour=hour: store.expiry.note_memory(hour * 3_600 + 60))  # type: ignore[misc]
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         assert set(client.hgetall(Keys("headrace").memory_seen())) == {"70"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_app.contract import load_shop
-from stream_app.errors import ContractError
+from stream_app.errors import DocumentError
 
 ORDERS = Path(load_shop(None).contracts["orders"].file)
 
@@ -32,5 +32,5 @@ def test_keys_count_for_the_stated_time(tmp_path: Path, value: str | None, days:
 
 @pytest.mark.parametrize("value", ["30", "0d", "30 days", "10m", "true"])
 def test_another_value_is_refused_with_what_to_write(tmp_path: Path, value: str) -> None:
-    with pytest.raises(ContractError, match=r"within is .*400d or 36h, or forever"):
+    with pytest.raises(DocumentError, match=r"within is .*400d or 36h, or forever"):
         load_shop(shop(tmp_path, value))
