@@ -10,6 +10,8 @@ JOBS ?= 3
 # Mutants per package that `make mutants` draws, and the seed.
 SAMPLE ?= 100
 SEED ?= 1
+# `make chaos` takes a seed only if one is given.
+CHAOS_SEED := $(if $(filter file,$(origin SEED)),,$(SEED))
 # The longest files start first: tests/conftest.py sorts them, so xdist must not.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -48,8 +50,10 @@ coverage: install ## Run `make test` with branch coverage, print a report, and f
 mutants: install ## Run mutation tests on SAMPLE mutants each of judge, counts and monitor (0: all)
 	$(BIN)/python scripts/mutants.py --sample $(SAMPLE) --seed $(SEED)
 
-chaos: install ## Run the long crash tests
-	$(BIN)/python -m pytest tests/chaos
+chaos: install ## Run the long crash tests; SEED=n, FAULTS=redis-flush,zombie or SCALE=0.5: only those of a cluster, as named
+	HEADRACE_TEST_SEED=$(CHAOS_SEED) HEADRACE_TEST_FAULTS=$(FAULTS) HEADRACE_TEST_SCALE=$(SCALE) \
+		$(BIN)/python -m pytest -s $(if $(CHAOS_SEED)$(FAULTS)$(SCALE),tests/chaos/worker/test_faults.py,tests/chaos)
+	$(BIN)/python scripts/faults_table.py $(if $(CHAOS_SEED)$(FAULTS)$(SCALE),,--page)
 
 bench: install ## Run the benchmarks; OLD=DIR compares with an older checkout instead
 	$(BIN)/python -m $(if $(OLD),benchmarks.compare $(OLD),benchmarks)

@@ -23,6 +23,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings, load_settings
 from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import StoredReport
+from stream_app.store.server import ServerFacts
 from stream_app.views import overview as overview_view
 from stream_app.views.overview import Overview
 from stream_app.views.pace import Sample, sample_of
@@ -37,6 +38,8 @@ SHARED_FOR = 2.5
 #: Seconds for which one answer of Kafka serves all viewers: brokers and topics rarely change, and records never.
 BROKER_SHARED_FOR = 60
 RECORD_SHARED_FOR = 300
+#: Seconds for which the facts of the Redis server serve all viewers.
+SERVER_SHARED_FOR = 10
 #: Seconds after which a record that was not found is searched again.
 RECORD_RETRIED_AFTER = 10
 #: Samples of the pipeline's pace: an hour of refreshes.
@@ -122,6 +125,12 @@ def pulse() -> Pulse | Down:
     if isinstance(read, Pulse) and read.contracts:
         _samples().append(sample_of(read))
     return read
+
+
+@st.cache_resource(ttl=SERVER_SHARED_FOR, show_spinner=False)
+def server() -> ServerFacts | Down:
+    """Read the facts of the Redis server."""
+    return _read(lambda queries: queries.server())
 
 
 @st.cache_resource(ttl=BROKER_SHARED_FOR, show_spinner=False)

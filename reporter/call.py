@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from reporter.answer import Failure, Reply, estimate
 from reporter.prompt import MOST_TOKENS, SHAPES, Messages
+from stream_app.failures import Kind, http_failure
+from stream_app.failures.table import MODEL
 from stream_app.retries import POLICIES
 
 #: Maximum length of a reply, in bytes of the response.
@@ -161,22 +163,14 @@ def _wait(state: tenacity.RetryCallState) -> float:
 def _is_temporary(error: BaseException) -> bool:
     """True if another attempt may succeed."""
     if isinstance(error, openai.APIStatusError):
-        return error.status_code in {408, 409, 425, 429} or error.status_code >= 500
+        return http_failure(MODEL, error.status_code).kind is Kind.PASSING
     return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, TooLarge)
-
-
-#: Status → cause and cure.
-_CURES = {
-    401: "the endpoint refuses the key; set HEADRACE_LLM_KEY",
-    403: "the key may not use this model; set HEADRACE_LLM_KEY or HEADRACE_LLM_MODEL",
-    404: "model or address not found; set HEADRACE_LLM_MODEL or HEADRACE_LLM_BASE_URL",
-    429: "too many requests, or no credit left",
-}
 
 
 def _failure(error: openai.OpenAIError) -> Failure:
     if isinstance(error, openai.APIStatusError):
-        return Failure(f"status-{error.status_code}", _CURES.get(error.status_code, "the endpoint refuses the request"))
+        found = http_failure(MODEL, error.status_code)
+        return Failure(f"status-{error.status_code}", found.text if found.permanent else found.meaning)
     if isinstance(error, openai.APITimeoutError):
         return Failure("timeout", "the endpoint does not answer in time")
     if isinstance(error, openai.APIConnectionError):

@@ -104,6 +104,8 @@ def incident_name(entity: str, contract: ContractSummary | None, metric: str, te
     rules = set(contract.rules) if contract else set()
     if kind in {"finding", "threshold"} and rest in rules:
         return texts("metrics", kind, name=rest, entity=entity)
+    if kind == "lost":
+        return texts("metrics", kind, entity=entity)
     if kind in {"null", "mix"} and rest in fields:
         return texts("metrics", kind, name=rest, entity=entity)
     if kind == "drift" and rest and contract:

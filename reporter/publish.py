@@ -11,8 +11,10 @@ from kafka.admin import NewTopic
 from reporter.render import markdown_text
 from reporter.report import Report, SectionKey
 from stream_app.errors import DeliveryError
+from stream_app.failures import Kind, classify
 from stream_app.kafka.admin import admin_client
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_producer_options
+from stream_app.kafka.diagnosis import connection_problem
+from stream_app.kafka.options import CONNECT_SECONDS, sync_producer_options
 from stream_app.names import reports_topic
 from stream_app.notify import Notifier
 from stream_app.settings import Settings
@@ -70,9 +72,11 @@ class ReportsTopic:
         try:
             producer.send(self._topic, report.to_json().encode(), report.id.encode()).get(timeout=SEND_SECONDS)
         except errors.KafkaError as error:
+            found = classify(error)
+            cure = f": {found.text}" if found.kind is not Kind.PASSING else ""
             raise DeliveryError(
-                f"report {report.id} was not acknowledged by topic {self._topic} at {settings.kafka} ({type(error).__name__}); "
-                "it stays in Redis and is sent with the next report"
+                f"report {report.id} was not acknowledged by topic {self._topic} at {settings.kafka} "
+                f"({type(error).__name__}{cure}); it stays in Redis and is sent with the next report"
             ) from None
         finally:
             producer.close(timeout=2)

@@ -26,6 +26,7 @@ from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import ReportStore, StoredReport
 from stream_app.views.period import COMPARABLE, is_comparable
 from stream_app.views.pulse import Pulse, read_pulse
+from stream_app.views.server import problems_of
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,14 @@ class Reporter:
     def pulse(self) -> Pulse:
         """Read the pipeline's state."""
         return read_pulse(self._queries)
+
+    def doubts(self, severity: str | None = None) -> list[str]:
+        """Return why figures from this Redis may be wrong or get lost; ``severity``: only such problems.
+
+        Raises:
+            StoreError: Redis is unavailable.
+        """
+        return [one.text for one in problems_of(self._queries.server()) if severity in {None, one.severity}]
 
     def suggested(self) -> Period:
         """Return the longest usual period up to now, at most a day, whose previous period is comparable.

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 PAUSE = 60.0
 #: Maximum number of closed incidents that wait for their report; beyond it, the oldest get none.
 MOST_WAITING = 5
+#: Seconds of wall time between two checks of the Redis server.
+SERVER_EVERY = 30.0
 #: Suffix of the id of a report on closed incidents, which may be about the same period as a regular one.
 CLOSED = "-closed"
 
@@ -47,6 +49,7 @@ class Watch:
         self._last_period: Period | None = None
         self._reported_lengths: set[int] = set()
         self._logged: set[str] = set()
+        self._doubted: tuple[float, set[str]] | None = None
         self._closed: set[str] | None = None
         self._waiting: deque[Period] = deque(maxlen=MOST_WAITING)
         #: Wall time (ms) and stream time of an earlier pulse, and the event time up to which everything is known to be read.
@@ -58,14 +61,22 @@ class Watch:
         try:
             outcome: Outcome | None = self._step()
             problems: list[HeadraceError] = self._reporter.announce()
+            doubts = self._doubts()
         except HeadraceError as error:
-            problems, outcome = [error], None
-        messages = {str(problem) for problem in problems}
+            problems, outcome, doubts = [error], None, set()
+        messages = {str(problem) for problem in problems} | doubts
         for problem in messages - self._logged:
             log.warning("%s", problem)
         # A problem that persists is logged once.
         self._logged = messages
         return outcome
+
+    def _doubts(self) -> set[str]:
+        """Why figures from this Redis may be wrong; asked now and then."""
+        now = self._clock()
+        if self._doubted is None or now - self._doubted[0] >= SERVER_EVERY:
+            self._doubted = now, set(self._reporter.doubts("refuse"))
+        return self._doubted[1]
 
     def _step(self) -> Outcome | None:
         if self._last_report is not None and self._clock() - self._last_report < self._pause:

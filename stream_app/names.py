@@ -18,6 +18,8 @@ REPAIRS = "headrace.repairs"
 UNKNOWN = "headrace.unknown"
 #: Number of times that the record has been judged: 1 at first, more after a redrive.
 ATTEMPTS = "headrace.attempts"
+#: On a record that was sent again: ``topic:partition:offset`` of the raw record that was rejected before.
+REDRIVE = "headrace.redrive"
 #: On the anomalies topic: ``open`` or ``closed``.
 INCIDENT_STATE = "headrace.incident.state"
 #: On a pending record: the id (KIP-516) of its raw topic, if the broker gives topics ids.

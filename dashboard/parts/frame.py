@@ -14,7 +14,9 @@ from dashboard.text import markup
 from dashboard.text.formats import clock
 from dashboard.text.health import Health, facts, health
 from dashboard.text.words import plain, sentence
+from stream_app.store.server import refusal
 from stream_app.views.ranges import Chosen, Custom, TimeRange
+from stream_app.views.server import problems_of
 
 #: The option of the range control that opens a choice of two moments.
 CUSTOM = "custom"
@@ -166,3 +168,7 @@ def _badge(*, paused: bool) -> None:
             )
         elif state is not None and state.advice and not paused:
             st.warning(state.advice, icon=":material/info:")
+    with st.container(key="server"):
+        server = None if isinstance(read, data.Down) else data.server()
+        if server is not None and not isinstance(server, data.Down) and (text := refusal(problems_of(server))) is not None:
+            st.error(f"**Figures may be wrong.** {plain(sentence(text))}", icon=":material/database_off:")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dashboard.text import formats, markup
 from dashboard.text.words import sentence
 from stream_app.kafka.broker import Broker
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.losses import lost_records
+from stream_app.store.server import Problem as ServerProblem
+from stream_app.views.pulse import Pulse
+
+#: Severity → word and tone.
+_TONES = {"refuse": ("no", "error"), "warn": ("note", "warning")}
 
 
 def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
@@ -16,7 +22,7 @@ def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
 
 
 def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
-    tone = "warning" if worker.error or worker.state != "running" else "good"
+    tone = "error" if worker.state == "stopped" else "warning" if worker.error or worker.state != "running" else "good"
     facts: dict[str, markup.Part] = {
         "Pace": f"{worker.rate:,.0f} records/s",
         "Unread": formats.count(sum(worker.lag.values())),
@@ -25,11 +31,21 @@ def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
         "Process": markup.data(f"{worker.pid} on {worker.host}"),
         "Latency": None if worker.latency_ms is None else formats.duration(worker.latency_ms),
     }
-    error = (
-        markup.tag("p", markup.tag("strong", "Last error "), markup.data(worker.error), cls="problem") if worker.error else None
-    )
+    problems = [_problem(one, now_ms) for one in worker.problems]
+    if worker.error and not problems:  # of a worker of an earlier version
+        problems = [markup.tag("p", markup.tag("strong", "Last error "), markup.data(worker.error), cls="problem")]
+    notes = [
+        markup.tag("p", markup.tag("strong", markup.data(subject), " "), markup.data(text))
+        for subject, text in worker.notes.items()
+    ]
     head = markup.tag("h4", markup.code(worker.id), " ", markup.pill(worker.state, tone))
-    return markup.tag("section", head, markup.facts(facts), error)
+    return markup.tag("section", head, markup.facts(facts), *notes, *problems)
+
+
+def _problem(one: Problem, now_ms: int) -> markup.Html:
+    state = "stopped" if one.stopped else "retries"
+    begin = markup.tag("strong", markup.data(f"{one.subject} {state} ".lstrip()))
+    return markup.tag("p", begin, markup.data(f"{one.text} (for {formats.elapsed(one.since, now_ms)})"), cls="problem")
 
 
 def guarantees(broker: Broker) -> None:
@@ -39,6 +55,22 @@ def guarantees(broker: Broker) -> None:
         for holds, text in broker.promises
     ]
     markup.show(markup.tag("ul", *promises, cls="promises"))
+
+
+def server(facts: Mapping[str, str], problems: Sequence[ServerProblem]) -> None:
+    """Draw the facts of the Redis server, and the checks that it does not pass."""
+    lines = [markup.tag("li", markup.pill(*_TONES[one.severity]), " ", markup.data(sentence(one.text))) for one in problems]
+    shown = {name: markup.data(value) for name, value in facts.items()}
+    markup.show(markup.join(markup.facts(shown), markup.tag("ul", *lines, cls="promises") if lines else None))
+
+
+def losses(pulse: Pulse) -> None:
+    """Draw lost records; nothing if there are none."""
+    for entity, records in lost_records(pulse.losses).items():
+        problem(
+            f"{entity}: up to {records:,} records are lost: they were deleted from the topic before a worker read them. "
+            "The page Anomalies says when. Lengthen the topic's retention, or add workers; ask the source to send them again."
+        )
 
 
 def problem(message: str) -> None:

@@ -12,6 +12,7 @@ from dashboard.parts.tiles import number
 from dashboard.text import formats
 from stream_app.views.pace import paces
 from stream_app.views.pulse import Pulse
+from stream_app.views.server import described, problems_of
 
 
 def page() -> None:
@@ -23,6 +24,7 @@ def _draw(pulse: Pulse) -> None:
     if not pulse.contracts:
         waiting_for_records(workers=bool(pulse.workers))
         return
+    pipeline_cards.losses(pulse)
     with st.container(key="tiles"):
         _tiles(pulse)
     left, right = st.columns(2, gap="small")
@@ -34,6 +36,8 @@ def _draw(pulse: Pulse) -> None:
         _entities(pulse)
     with st.container(key="card-workers"):
         _workers(pulse)
+    with st.container(key="card-redis"):
+        _redis()
     with st.container(key="card-broker"):
         _broker(pulse)
 
@@ -95,6 +99,16 @@ def _workers(pulse: Pulse) -> None:
         return
     st.caption("Workers share the partitions of one consumer group; if one stops, the others take over its partitions")
     pipeline_cards.worker_cards(pulse.workers, data.now_ms())
+
+
+def _redis() -> None:
+    st.subheader("Redis", anchor=False)
+    st.caption("Counts, references and order keys are here; what a server must be like is in the guide “Which Redis”")
+    server = data.server()
+    if isinstance(server, data.Down):
+        pipeline_cards.problem(server.reason)
+        return
+    pipeline_cards.server(described(server), problems_of(server))
 
 
 def _broker(pulse: Pulse) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.text.formats import ago, count, elapsed, moment
-from stream_app.views.pulse import Pulse
+from dashboard.text.words import sentence
+from stream_app.views.pulse import Pulse, entity_of, open_problems
 
 Level = Literal["live", "idle", "quiet", "behind", "trouble", "stopped", "empty"]
 
@@ -35,6 +36,8 @@ def health(pulse: Pulse, now_ms: int) -> Health:
         return Health("empty", "No records yet")
     silent = now_ms - pulse.processed_at_ms if pulse.processed_at_ms is not None else None
     unread = pulse.known_lag
+    if not pulse.workers and pulse.refusal is not None:
+        return Health("trouble", "Redis refuses writes", sentence(pulse.refusal))
     if not pulse.workers:
         return Health(
             "stopped",
@@ -42,11 +45,19 @@ def health(pulse: Pulse, now_ms: int) -> Health:
             f"The figures do not change: the last records were processed {ago(pulse.processed_at_ms, now_ms)}. "
             "Start a worker with `headrace worker`.",
         )
+    problems = open_problems(pulse.workers)
+    if problems and problems[0].stopped:
+        return Health(
+            "trouble",
+            f"{entity_of(problems[0])} is stopped",
+            f"{sentence(problems[0].text)} Its records stay in Kafka; the other entities go on.",
+        )
     if any(worker.state == "retrying" for worker in pulse.workers):
+        cause = sentence(problems[0].text) if problems else "Its log names the cause."
         return Health(
             "trouble",
             "Worker is retrying",
-            "A worker cannot reach Kafka or Redis and retries; no record is lost. Its log names the cause.",
+            f"A worker cannot reach Kafka or Redis and retries; no record is lost. {cause}",
         )
     if unread and (silent is None or silent > STUCK_MS):
         return Health(

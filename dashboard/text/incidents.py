@@ -28,6 +28,7 @@ _ADVICE = {
     "null": "Ask the source whether the field is still filled where the record is created.",
     "mix": "Check which value has more or less than usual: a source may be missing, or send twice.",
     "threshold": "The contract promises this for every period. Ask the source, or change the promise.",
+    "lost": "Retention deleted them before a worker read them: lengthen it, or add workers. Ask the source to send them again.",
     "drift": "The source has changed its records. Change the contract, or ask the source to change back.",
 }
 _GRAINS = {"m": "minute", "h": "hour", "d": "day"}
@@ -47,6 +48,8 @@ def what(incident: Incident) -> str:
         return f"Mix of {rest}"
     if kind == "threshold":
         return f"Promise {rest}"
+    if kind == "lost":
+        return f"Lost records of partition {rest}"
     if kind == "drift":
         field, _, change = rest.rpartition(":")
         return _DRIFT.get(change, "{field} has changed").format(field=field)
@@ -62,6 +65,8 @@ def reading(incident: Incident, currency: str | None) -> str:
     so then the expectation is named instead.
     """
     observed = amount(incident.observed, incident.unit, currency)
+    if incident.metric.startswith("lost:"):
+        return f"at most {observed} records"
     if incident.metric.startswith("drift:") and incident.unit == "share":
         before = "" if incident.expected is None else f", {formats.percent(incident.expected, 0)} before"
         return f"{formats.percent(incident.observed, 0)} of {visible(incident.entity)}{before}"

@@ -9,7 +9,7 @@ import click
 
 from stream_app.contract import load_shop
 from stream_app.settings import Settings, load_settings
-from stream_app.store.connection import UNAVAILABLE
+from stream_app.store.connection import UNAVAILABLE, reading_problem
 from stream_app.store.writer import Store
 
 
@@ -24,9 +24,7 @@ def command() -> None:
     try:
         found = asyncio.run(_read(settings))
     except UNAVAILABLE as error:
-        raise click.ClickException(
-            f"Redis cannot be read ({type(error).__name__}); check that it runs and that HEADRACE_REDIS names it"
-        ) from None
+        raise reading_problem(f"Redis at {settings.redis_address}", settings.redis_prefix, error) from None
     if not found:
         raise click.ClickException("no baseline has been learned yet; let workers judge some thousand clean records first")
     click.echo(json.dumps(found, ensure_ascii=False, indent=1))

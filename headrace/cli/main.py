@@ -22,6 +22,7 @@ COMMANDS = {
     "simulate": "Send the events of a seeded shop to the raw topics.",
     "evaluate": "Measure precision, recall, delay and false alarms on simulated streams.",
     "worker": "Judge the raw topics until stopped.",
+    "rejudge": "Judge rejected records again.",
     "status": "Show totals, key figures, freshness and lag.",
     "baseline": "Print the learned baselines, to pin them.",
     "notify": "List the addresses that incidents are sent to, or send a test message.",

@@ -108,6 +108,8 @@ def _once(
         shown = facts_for_model(facts) if show == "facts" else question(facts, settings.llm_model or "")
         _print(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", output)
         return
+    for doubt in reporter.doubts():
+        click.echo(f"headrace: {doubt}", err=True)
     outcome = reporter.report(period, anew=anew)
     for problem in reporter.announce():
         click.echo(f"headrace: {problem}", err=True)

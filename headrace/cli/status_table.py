@@ -19,16 +19,31 @@ TOP_RULES = 8
 
 def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
     """Return the status as tables; ``now`` is needed for the time since records were processed."""
+    problems = _problems(status)
     if not status["entities"]:
-        return Text(
-            "No worker has announced a contract yet.\nStart one with `headrace worker`, or run everything with `headrace demo`."
+        return Group(
+            *problems,
+            Text(
+                "No worker has announced a contract yet.\n"
+                "Start one with `headrace worker`, or run everything with `headrace demo`."
+            ),
         )
-    parts: list[RenderableType] = [_headline(status), _entities(status), _progress(status, now)]
+    parts: list[RenderableType] = [*problems, _headline(status), *_losses(status), _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
+    if trouble := _trouble(status, now):
+        parts.insert(1, trouble)
     if status["memory"] is not None:
         parts.append(_memory(status["memory"]))
     return Group(*parts)
+
+
+def _problems(status: Mapping[str, Any]) -> list[RenderableType]:
+    """The checks that the Redis server does not pass, a line each."""
+    return [
+        Text(problem["text"], style="bold red" if problem["severity"] == "refuse" else "yellow")
+        for problem in status.get("redis", {}).get("problems", ())
+    ]
 
 
 def _headline(status: Mapping[str, Any]) -> Text:
@@ -76,6 +91,31 @@ def size(number: float) -> str:
             return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:,.1f} {unit}"
         number /= 1000
     return f"{number:,.1f} TB"
+
+
+def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
+    """Open problems, and notes of the workers; None if there are none."""
+    lines = Text()
+    for one in status.get("trouble", ()):
+        subject = f"{one['subject']} {'stopped' if one['stopped'] else 'retries'}".strip()
+        lines.append(f"{subject} ", style="bold red" if one["stopped"] else "bold yellow")
+        since = f" (for {_ago(one['since'], now).removesuffix(' ago')})" if one["since"] else ""
+        lines.append(f"{one['text']}{since}\n")
+    for subject, text in status.get("notes", {}).items():
+        lines.append(f"{subject} ", style="bold").append(f"{text}\n")
+    return lines or None
+
+
+def _losses(status: Mapping[str, Any]) -> list[Text]:
+    """A line for each partition that lost records; nothing if none did."""
+    lines = []
+    for loss in status.get("losses", ()):
+        first, last = loss["last_offsets"]
+        lines.append(
+            f"{loss['entity']}: up to {loss['records']:,} records of {loss['topic']}[{loss['partition']}] are lost: they were "
+            f"deleted before a worker read them, the last ones (offsets {first} to {last}) at {_moment(loss['at'])} UTC"
+        )
+    return [Text(line, style="bold red") for line in lines] + ([Text("")] if lines else [])
 
 
 def _entities(status: Mapping[str, Any]) -> Table:

@@ -23,18 +23,21 @@ NAME = "the embedded broker"
 class EmbeddedBroker:
     """A Kafka broker for one machine."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the broker, with its log in ``folder``; ``wait`` returns when it is ready."""
+    def __init__(self, folder: Path, advertised: int | None = None) -> None:
+        """Start the broker, with its log in ``folder``; ``wait`` returns when it is ready.
+
+        ``advertised``: port of a proxy to which the broker sends its clients; default: its own.
+        """
         self._cluster_id = f"headrace-{uuid.uuid4()}"
         self.port = free_port()
-        url = f"tcp://127.0.0.1:{self.port}"
+        host = "tcp://127.0.0.1"
         self.child = Child.start(
             NAME,
             [
                 binary(folder), "broker",
                 "--storage-engine", "memory://tansu/",
-                "--listener-url", url,
-                "--advertised-listener-url", url,
+                "--listener-url", f"{host}:{self.port}",
+                "--advertised-listener-url", f"{host}:{advertised or self.port}",
                 "--cluster-id", self._cluster_id,
             ],
             folder / "kafka.log",

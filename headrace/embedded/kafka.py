@@ -87,7 +87,7 @@ class ApacheKafka:
         self.port = port or free_port()
         self.child: Child | None = None
         self._log = folder / "kafka.log"
-        self._cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._cluster_id = new_cluster_id()
         self._properties = folder / "server.properties"
         self._properties.write_text(PROPERTIES.format(port=self.port, controller=free_port(), folder=folder))
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
@@ -135,6 +135,11 @@ def apache_kafka(cache: Path, *, port: int | None = None) -> Iterator[str]:
             kafka.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_cluster_id() -> str:
+    """Return a random cluster id in Kafka's form."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def assemble(cache: Path, version: str = VERSION) -> Path:

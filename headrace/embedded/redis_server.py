@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.embedded.child import Child, bundled, free_port
 from headrace.embedded.readiness import redis_answers, wait_until
 from stream_app.errors import EmbeddedError
+from stream_app.store.server_info import EMBEDDED_CONFIG
 
 NAME = "the embedded Redis"
 
@@ -18,10 +19,13 @@ class EmbeddedRedis:
     def __init__(self, folder: Path) -> None:
         """Start Redis, with its log in ``folder``; ``wait`` returns when it is ready."""
         self.port = free_port()
+        # Not a system file; by its name a client can tell the embedded Redis.
+        config = folder / EMBEDDED_CONFIG
+        config.write_text("", "utf-8")
         self.child = Child.start(
             NAME,
             [
-                binary(), "-",  # read the configuration from the empty standard input, not from a system file
+                binary(), config,
                 "--bind", "127.0.0.1",
                 "--port", str(self.port),
                 "--dir", folder,

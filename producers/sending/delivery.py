@@ -14,7 +14,9 @@ from kafka.partitioner.default import murmur2
 
 from producers.record import RawRecord, memoised
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import connection_problem, sync_producer_options
+from stream_app.failures import Kind, classify
+from stream_app.kafka.diagnosis import connection_problem
+from stream_app.kafka.options import sync_producer_options
 from stream_app.names import AS_OF, Topics
 from stream_app.settings import Settings
 
@@ -108,7 +110,7 @@ class Sender:
             future, size, tag = unsettled.popleft()
             self._unsettled_bytes -= size
             error = future.exception
-            if error is not None and not isinstance(error, errors.MessageSizeTooLargeError | errors.InvalidRecordError):
+            if error is not None and classify(error).kind is not Kind.RECORD:
                 unsettled.appendleft((future, size, tag))
                 self._unsettled_bytes += size
                 raise self._fatal(error)
@@ -145,7 +147,8 @@ class Sender:
         if self.failed:
             raise DeliveryError(
                 f"{self.failed} of {self.sent} records were not delivered: {self._settings.kafka} refuses them "
-                f"({type(self._last_failure).__name__}); raise message.max.bytes, or remove the records"
+                f"({type(self._last_failure).__name__}: {_meaning(self._last_failure)}); "
+                "change the configuration of the topic, or remove the records"
             )
 
     def close(self) -> None:
@@ -178,10 +181,20 @@ class Sender:
 
     def _fatal(self, error: BaseException) -> DeliveryError:
         missing = self.sent - self.settled + self.failed
+        found = classify(error)
+        if found.permanent:
+            return DeliveryError(
+                f"{missing} of {self.sent} records were not delivered: {self._settings.kafka} refuses them "
+                f"({type(error).__name__}): {found.text}"
+            )
         return DeliveryError(
             f"{missing} of {self.sent} records were not delivered: {self._settings.kafka} did not acknowledge them "
             f"({type(error).__name__}); check the broker (HEADRACE_KAFKA), then start again"
         )
+
+
+def _meaning(error: BaseException | None) -> str:
+    return classify(error).meaning if error is not None else ""
 
 
 class _Refused:

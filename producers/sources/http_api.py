@@ -18,6 +18,8 @@ from producers.record import json_value, to_bytes
 from producers.sources.rows import MISSING, Rows, parsed_rows, point
 from producers.sources.specs import SourceSpec
 from stream_app.errors import SourceError
+from stream_app.failures import Kind, http_failure
+from stream_app.failures.table import SOURCE
 from stream_app.retries import POLICIES
 
 #: Seconds that the API may take to connect, and between two parts of an answer.
@@ -213,7 +215,7 @@ class HttpReader:
 
     def _check(self, response: httpx2.Response, url: str) -> None:
         status = response.status_code
-        if status == 429 or status >= 500:
+        if status >= 300 and http_failure(SOURCE, status).kind is Kind.PASSING:
             raise _Retry(f"answers {status}", _retry_after(response.headers.get("Retry-After")))
         if status in (401, 403):
             cure = "the token is not accepted" if self._token else "set HEADRACE_SOURCE_TOKEN"

@@ -18,7 +18,14 @@ _UNKNOWN = Failure("", Kind.PASSING, "an unexpected error", "if it lasts, see th
 #: The first word of replies that have none of their own.
 _PLAIN_REPLY = "ERR"
 #: Errors whose arguments are names of topics, a group or a transactional id.
-_NAMING = frozenset({"TopicAuthorizationFailedError", "GroupAuthorizationFailedError", "TransactionalIdAuthorizationFailed"})
+_NAMING = frozenset(
+    {
+        "TopicAuthorizationFailedError",
+        "GroupAuthorizationFailedError",
+        "TransactionalIdAuthorizationFailed",
+        "UnknownTopicOrPartitionError",
+    }
+)
 #: Permanent causes of a failed connection, by class or ``ssl.SSLError.reason``.
 _TLS = frozenset({"SSLCertVerificationError", "CertificateError", "WRONG_VERSION_NUMBER"})
 _MOST_CAUSES = 8
@@ -28,10 +35,12 @@ def classify(error: BaseException) -> Failure:
     """Return the row of an error; a passing one where no row knows it.
 
     A ``HeadraceError`` is permanent, and so is any error with a true attribute ``permanent``: their text says what to do, and
-    their attribute ``scope``, if any, what stops.
+    their attribute ``scope``, if any, what stops. An error with a true attribute ``passing`` passes; its text says when.
     """
+    if getattr(error, "passing", False):
+        return Failure("", Kind.PASSING, str(error), "")
     if isinstance(error, HeadraceError) or getattr(error, "permanent", False):
-        return Failure("", Kind.PERMANENT, str(error), "", scope=getattr(error, "scope", Scope.PROCESS))
+        return Failure("", Kind.PERMANENT, str(error), "", scope=Scope(getattr(error, "scope", Scope.PROCESS)))
     service = _service(error)
     if service == REDIS and (found := _refusal(error)) is not None:
         return found
@@ -52,6 +61,11 @@ def passes(error: BaseException) -> bool:
 def name_of(error: BaseException) -> str:
     """Return how messages call an error: by the first word of Redis' reply, else by its class."""
     return (_service(error) == REDIS and _first_word(error)) or type(error).__name__
+
+
+def reply(word: str) -> Failure:
+    """Return the row of a reply of Redis, by its first word."""
+    return _BY_NAME[REDIS, word]
 
 
 def http_failure(service: str, status: int) -> Failure:

@@ -283,6 +283,7 @@ FAILURES: tuple[Failure, ...] = (
         "name a Redis without cluster mode in HEADRACE_REDIS",
         "MOVED MovedError ASK AskError CLUSTERDOWN ClusterDownError CROSSSLOT ClusterCrossSlotError ClusterError",
         "not allowed in cluster mode",
+        "non local key in a cluster",
     ),
     _redis(
         _PERMANENT,
@@ -329,12 +330,13 @@ FAILURES: tuple[Failure, ...] = (
     ),
     _http(SOURCE, _PERMANENT, "the API refuses the token", "set HEADRACE_SOURCE_TOKEN", "401 403"),
     _http(SOURCE, _PERMANENT, "there is no such page", "check the address", "3xx 4xx InvalidURL UnsupportedProtocol"),
+    _http(MODEL, _PASSING, "too many requests, or no credit left", "wait: until then a template writes the report", "429"),
     _http(
         MODEL,
         _PASSING,
         "the endpoint is busy, fails or cannot be reached",
         "wait: until then a template writes the report",
-        "408 409 425 429 5xx APIConnectionError APITimeoutError",
+        "408 409 425 5xx APIConnectionError APITimeoutError",
     ),
     _http(MODEL, _PERMANENT, "the endpoint refuses the key", "set HEADRACE_LLM_KEY", "401"),
     _http(MODEL, _PERMANENT, "the key may not use this model", "set HEADRACE_LLM_KEY or HEADRACE_LLM_MODEL", "403"),

@@ -172,12 +172,17 @@ class LookUps:
         own = self._own(verdicts)
         return Request([Wanted(self.entity, own, values=True)], [], own=own)
 
-    def settle_own(self, verdicts: Verdicts, request: Request, found: Found) -> dict[str, str]:
-        """Return what records that waited, and are settled now, make known: id → what is kept of it."""
+    def settle_own(
+        self, verdicts: Verdicts, request: Request, found: Found, dated: Sequence[bool] | None = None
+    ) -> dict[str, str]:
+        """Return what records that waited, and are settled now, make known: id → what is kept of it.
+
+        ``dated``: see ``Batch``; None: all are.
+        """
         if self._kept is None or self.contract.key is None:
             return dict.fromkeys(self._reference_ids(verdicts, ()), PLAIN)
         before = self._read_all(request.own, found.values[0])
-        latest, _ = updates(self.contract, self._kept, verdicts, (), before, [True] * len(verdicts))
+        latest, _ = updates(self.contract, self._kept, verdicts, (), before, [True] * len(verdicts) if dated is None else dated)
         return {identity: record.to_json() for identity, record in latest.items()}
 
     # --- references -------------------------------------------------------------------------------------------------

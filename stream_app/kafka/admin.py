@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition, errors
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from stream_app.errors import DeliveryError
-from stream_app.kafka.options import CONNECT_SECONDS, connection_problem, sync_options
+from stream_app.kafka.diagnosis import connection_problem
+from stream_app.kafka.options import CONNECT_SECONDS, sync_options
 from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 
@@ -47,10 +48,11 @@ def admin_client(
 def ensure_topics(settings: Settings, entities: Collection[str]) -> None:
     """Create the raw, clean, dead-letter and pending topic of each entity, and the anomalies topic, if missing.
 
-    Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has.
+    Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has, also when
+    they exist and have fewer.
 
     Raises:
-        DeliveryError: no broker answers, it refuses, or an entity's topics differ in their number of partitions.
+        DeliveryError: no broker answers, or it refuses.
     """
     with admin_client(settings) as admin:
         try:
@@ -85,7 +87,11 @@ def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[st
         except errors.TopicAlreadyExistsError:
             continue
     existing = _wait_for(admin, settings, {topic.name for topic in missing})
-    _check_partitions(existing, settings, entities)
+    for entity in entities:
+        topics = Topics(entity, settings.topic_prefix)
+        for name in topics.all:
+            if existing[name] < existing[topics.raw]:
+                _grow(admin, name, existing[topics.raw])
 
 
 def _partitions(admin: KafkaAdminClient) -> dict[str, int]:
@@ -108,16 +114,103 @@ def _wait_for(admin: KafkaAdminClient, settings: Settings, created: set[str]) ->
         time.sleep(0.05)
 
 
-def _check_partitions(existing: dict[str, int], settings: Settings, entities: Collection[str]) -> None:
-    """Refuse an entity whose topics differ in their number of partitions: a record keeps its partition."""
-    for entity in entities:
-        topics = Topics(entity, settings.topic_prefix)
-        for name in topics.all:
-            if existing[name] != existing[topics.raw]:
-                raise DeliveryError(
-                    f"topic {name} has {existing[name]} partitions, but {topics.raw} has {existing[topics.raw]}; "
-                    f"delete {name}, or give both topics the same number of partitions"
-                )
+def _grow(admin: KafkaAdminClient, topic: str, count: int) -> None:
+    """Give a topic partitions up to ``count``: a record keeps its partition."""
+    try:
+        admin.create_partitions({topic: count})
+    except errors.InvalidPartitionsError:
+        return  # another process was first
+    except errors.AuthorizationError:
+        raise DeliveryError(few_partitions(topic, count)) from None
+
+
+def few_partitions(topic: str, count: int) -> str:
+    """Return what is wrong with a topic that has fewer partitions than its raw topic, and what to do."""
+    return (
+        f"topic {topic} has fewer partitions than its raw topic, and this user must not add any: give it {count} partitions, "
+        f"or grant ALTER on {topic}"
+    )
+
+
+def no_topic(topic: str, count: int) -> str:
+    """Return what is wrong where a topic does not exist, and what to do."""
+    return f"topic {topic} does not exist, and this user must not create it: create it with {count} partitions, or grant CREATE"
+
+
+class TopicState(NamedTuple):
+    """A topic as the broker describes it: its id (KIP-516; empty where there are none), and its partitions; 0 if missing."""
+
+    id: str
+    partitions: int
+
+
+class TopicAdmin:
+    """A client that stays open to ask for the same topics again and again, and to mend them. For one thread.
+
+    Every method raises KafkaError when no broker answers, or it refuses; the next call connects anew.
+    """
+
+    def __init__(self, settings: Settings, seconds: float = 5.0) -> None:
+        """``seconds`` that the broker may take to answer."""
+        self._settings, self._seconds = settings, seconds
+        self._client: KafkaAdminClient | None = None
+
+    def describe(self, names: Collection[str]) -> dict[str, TopicState]:
+        """Return the state of each topic; one that the broker cannot describe at the moment is left out."""
+        with self._connected() as admin:
+            described = admin.describe_topics(list(names))
+        found = {}
+        for topic in described:
+            if topic.get("error_code") == errors.UnknownTopicOrPartitionError.errno:
+                found[str(topic["name"])] = TopicState("", 0)
+            elif not topic.get("error_code") and topic["partitions"]:
+                found[str(topic["name"])] = TopicState(str(topic.get("topic_id") or ""), len(topic["partitions"]))
+        return found
+
+    def create(self, name: str, partitions: int) -> None:
+        """Create a topic, unless it exists.
+
+        Raises:
+            DeliveryError: this user must not create it.
+        """
+        try:
+            with self._connected() as admin:
+                admin.create_topics([NewTopic(name, partitions, self._settings.replication)])
+        except errors.TopicAlreadyExistsError:
+            return
+        except errors.AuthorizationError:
+            raise DeliveryError(no_topic(name, partitions)) from None
+
+    def grow(self, name: str, count: int) -> None:
+        """Give a topic partitions up to ``count``.
+
+        Raises:
+            DeliveryError: this user must not add any.
+        """
+        with self._connected() as admin:
+            _grow(admin, name, count)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    @contextmanager
+    def _connected(self) -> Iterator[KafkaAdminClient]:
+        if self._client is None:
+            self._client = KafkaAdminClient(
+                **sync_options(self._settings),
+                bootstrap_timeout_ms=int(self._seconds * 1000),
+                request_timeout_ms=int(self._seconds * 1000),
+            )
+        try:
+            yield self._client
+        except (errors.AuthorizationError, errors.TopicAlreadyExistsError):
+            raise
+        except errors.KafkaError:
+            self.close()
+            raise
 
 
 def topic_ids(settings: Settings, entities: Collection[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import admin_client
-from stream_app.kafka.options import connection_problem
+from stream_app.kafka.diagnosis import connection_problem
 from stream_app.names import Topics
 from stream_app.settings import Settings
 

@@ -19,6 +19,8 @@ from stream_app.settings import Settings
 
 #: The group is named after the workers' consumer group, with this suffix.
 EPOCHS = ".store"
+#: Metadata of the offsets that workers commit: an offset without it was set by somebody else.
+COMMITTED = "headrace"
 #: Seconds that the broker may take for each request.
 _TIMEOUT = 20.0
 
@@ -69,15 +71,21 @@ class EpochLog:
                 await consumer.stop()
 
 
-async def committed(settings: Settings, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return partition → committed offset, of those that have one.
+async def committed(
+    settings: Settings, group: str, partitions: list[TopicPartition], *, by_workers: bool = False
+) -> dict[TopicPartition, int]:
+    """Return partition → committed offset, of those that have one. ``by_workers``: that a worker has committed.
 
     Raises:
         KafkaError: the broker cannot be reached.
         TimeoutError: the broker does not answer in time.
     """
     found = await _offsets(settings, group, partitions)
-    return {partition: row.offset for partition, row in found.items() if row.offset >= 0}
+    return {
+        partition: row.offset
+        for partition, row in found.items()
+        if row.offset >= 0 and (not by_workers or row.metadata == COMMITTED)
+    }
 
 
 async def cluster_id(settings: Settings) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from kafka import errors
-
-from stream_app.errors import DeliveryError, SettingsError
+from stream_app.errors import SettingsError
 from stream_app.settings import Settings
 
 #: Seconds to wait at the start for a broker that does not answer.
@@ -97,14 +95,3 @@ def sync_producer_options(settings: Settings, seconds: float, connect_seconds: f
         "bootstrap_timeout_ms": int(connect_seconds * 1000),
         "metrics_enabled": False,
     }
-
-
-def connection_problem(settings: Settings, error: BaseException) -> DeliveryError:
-    """Return the error that says what a client's failure to connect means, and what to do."""
-    if isinstance(error, errors.SaslAuthenticationFailedError | errors.AuthorizationError):
-        cure = "Kafka refuses the user; check HEADRACE_KAFKA_USERNAME, HEADRACE_KAFKA_PASSWORD and the user's rights"
-    elif settings.kafka_security_protocol == "PLAINTEXT":
-        cure = "start it, or set HEADRACE_KAFKA to its address"
-    else:
-        cure = "check HEADRACE_KAFKA and HEADRACE_KAFKA_SECURITY_PROTOCOL"
-    return DeliveryError(f"no Kafka broker answers at {settings.kafka} ({type(error).__name__}): {cure}")

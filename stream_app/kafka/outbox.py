@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NotLeaderForPartitionError, UnknownTopicOrPartitionError
 
 from stream_app.errors import RecordRefused
 from stream_app.failures import Kind, classify, name_of
@@ -198,6 +198,8 @@ class Outbox:
         except KafkaError as error:
             if may_be_refusal(error) or classify(error).kind is not Kind.PASSING:
                 self._take_back(target, count)
+            if isinstance(error, NotLeaderForPartitionError) and not self._producer.client.cluster.partitions_for_topic(topic):
+                raise UnknownTopicOrPartitionError(topic) from None  # aiokafka looks for the leader of a topic that is gone
             raise
         offset = getattr(metadata, "offset", None)
         return Sent(topic, partition, offset if offset is not None and offset >= 0 else NO_OFFSET, count)

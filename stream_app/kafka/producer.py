@@ -16,6 +16,7 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     UnknownError,
     UnknownProducerId,
+    UnknownTopicOrPartitionError,
 )
 
 from stream_app.kafka.diagnosis import diagnose
@@ -64,6 +65,8 @@ class Producer:
         except BROKEN:
             await self._replace(producer)
             raise
+        except AssertionError as error:
+            raise await unknown_partition(producer) from error
 
     async def _replace(self, broken: AIOKafkaProducer) -> None:
         async with self._replacing:
@@ -101,6 +104,16 @@ class Producer:
                 await close(producer)
                 raise
         return producer
+
+
+async def unknown_partition(producer: AIOKafkaProducer) -> UnknownTopicOrPartitionError:
+    """Return the error that aiokafka's assertion "Unrecognized partition" stands for, after asking for the topics anew.
+
+    The topic has fewer partitions than its raw topic, or the producer does not know of the new ones yet.
+    """
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(producer.client.force_metadata_update(), _CLOSE_SECONDS)
+    return UnknownTopicOrPartitionError()
 
 
 @contextlib.contextmanager

@@ -18,9 +18,11 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_app.errors import DeliveryError
+from stream_app.failures import classify
 from stream_app.kafka.broker import check
+from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.headers import header
-from stream_app.kafka.options import connection_problem, sync_options
+from stream_app.kafka.options import sync_options
 from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 
@@ -81,7 +83,7 @@ def find(settings: Settings, entity: str, source: str) -> FoundRecord:
         raise DeliveryError(
             f"this finding is from topic {topic}, but {entity} is read from {topics.raw}; check HEADRACE_TOPIC_PREFIX"
         )
-    with _consumer(settings) as consumer:
+    with reading(settings) as consumer:
         raw = _at(consumer, TopicPartition(topic, partition), offset)
         timestamp = None if raw is None else int(raw.timestamp)
         deadline = time.monotonic() + MOST_SECONDS
@@ -97,7 +99,12 @@ def find(settings: Settings, entity: str, source: str) -> FoundRecord:
 
 
 @contextmanager
-def _consumer(settings: Settings) -> Iterator[Any]:
+def reading(settings: Settings, *, committed: bool = False) -> Iterator[Any]:
+    """Open a consumer without a group, and close it at the end. ``committed``: leave out records of aborted transactions.
+
+    Raises:
+        DeliveryError: no broker answers, or reading fails.
+    """
     check(settings)
     try:
         consumer = KafkaConsumer(
@@ -107,15 +114,16 @@ def _consumer(settings: Settings) -> Iterator[Any]:
             enable_auto_commit=False,
             fetch_max_wait_ms=50,
             max_poll_records=2_000,
+            isolation_level="read_committed" if committed else "read_uncommitted",
         )
     except KafkaError as error:
         raise connection_problem(settings, error) from None
     try:
         yield consumer
     except KafkaError as error:
-        raise DeliveryError(
-            f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); see the broker's log"
-        ) from None
+        found = classify(error)
+        cure = found.text if found.permanent else "see the broker's log"
+        raise DeliveryError(f"Kafka at {settings.kafka} failed to read the record ({type(error).__name__}); {cure}") from None
     finally:
         consumer.close()
 

@@ -19,7 +19,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.errors import SettingsError
 from stream_app.kafka.options import async_options, async_producer_options
-from stream_app.kafka.producer import close, sender_silent
+from stream_app.kafka.producer import close, sender_silent, unknown_partition
 from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -92,6 +92,14 @@ class Transactions:
             found = self._producers[key] = PartitionProducer(key, producer, note)
         return found
 
+    async def note_of(self, topic: str, partition: int) -> Note:
+        """Return the note of a partition's last delivery, without fencing who delivers there.
+
+        Raises:
+            KafkaError: the broker cannot be reached.
+        """
+        return await self._read_note(TopicPartition(topic, partition))
+
     async def deliver(self, target: PartitionProducer, fill: Callable[[AIOKafkaProducer], Awaitable[T]], note: Note) -> T:
         """Send what ``fill`` sends and commit ``note``: both or neither. Returns what ``fill`` returns.
 
@@ -111,6 +119,10 @@ class Transactions:
             # Another worker took the partition over between two of these steps, which ended the transaction.
             self._drop(target)
             raise ProducerFenced from error
+        except AssertionError as error:
+            unknown = await unknown_partition(producer)
+            self._drop(target)
+            raise unknown from error
         except BaseException:
             # The next call of producer_of, here or elsewhere, aborts the open transaction.
             self._drop(target)
@@ -149,6 +161,7 @@ class Transactions:
     def _drop(self, target: PartitionProducer) -> None:
         if self._producers.get(target.partition) is target:
             del self._producers[target.partition]
+        _retrieve(target.producer)
         task = asyncio.ensure_future(close(target.producer))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -182,3 +195,11 @@ class Transactions:
             await admin.close()
         committed: OffsetAndMetadata | None = offsets.get(partition)
         return Note(committed.offset, committed.metadata) if committed is not None and committed.offset > 0 else Note()
+
+
+def _retrieve(producer: AIOKafkaProducer) -> None:
+    """Look at the error of a transaction that a right was missing for: asyncio logs errors that nobody looks at."""
+    manager = producer._txn_manager  # noqa: SLF001 - aiokafka gives no access to it
+    waiter = None if manager is None else manager._transaction_waiter  # noqa: SLF001
+    if waiter is not None and waiter.done() and not waiter.cancelled():
+        waiter.exception()

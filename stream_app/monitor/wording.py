@@ -31,6 +31,11 @@ def title(change: Change) -> str:
 def body(change: Change) -> str:
     """Return when, how much and where: two to four sentences, each on its line."""
     incident = change.incident
+    if incident.metric.startswith("lost:"):
+        return (
+            f"At most {figure(incident.observed, incident.unit)} records were deleted before a worker read them.\n"
+            "Lengthen its retention, or add workers; send the records again if their source has them."
+        )
     lines = [f"{_moment(incident.start)} to {_moment(incident.end)} UTC, {incident.windows} {_windows(incident)}."]
     expected = _expected(incident)
     lines.append(f"Worst: {figure(incident.observed, incident.unit)}{expected}.")
@@ -53,7 +58,10 @@ def subject(incident: Incident) -> str:
         "null": f"share of empty {rest}",
         "mix": f"mix over {rest}",
         "threshold": f"promise {rest}",
+        "lost": f"records of partition {rest}",
     }.get(kind, _WHAT.get(kind, incident.metric))
+    if kind == "lost":
+        return f"{what} are lost"
     if kind == "threshold":
         return f"{what} is broken"
     return f"{what} has changed" if incident.direction == "changed" else f"{what} is {incident.direction}"

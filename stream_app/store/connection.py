@@ -10,26 +10,34 @@ from typing import Any
 import redis
 import redis.asyncio
 import redis.exceptions
+import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from stream_app.counts.fields import Counts, parse
 from stream_app.errors import StoreError
-from stream_app.redis_url import SentinelUrl, read_sentinel_url
+from stream_app.failures import classify, name_of
+from stream_app.redis_url import read_sentinel_url
 from stream_app.settings import Settings
-from stream_app.store import packing
-from stream_app.store.server import ServerFacts, facts_of, parse_info
+from stream_app.store import packing, sentinels
+from stream_app.store.server import OLDEST, ServerFacts
+from stream_app.store.server_info import facts_of, parse_info
 
 #: What Redis raises when it is away, not ready, or refuses for now; worth a retry. The refusals (OOM, READONLY, MISCONF,
 #: NOREPLICAS, BUSY, NOSCRIPT …) have no class in common but the last: Redis 6 gives a script's as a plain ResponseError.
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, OSError, redis.ResponseError)
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """True if a user or a managed service may not run a command at all."""
+    return isinstance(error, redis.exceptions.NoPermissionError) or "unknown command" in str(error)
+
+
 class ServerUnverified(redis.ConnectionError):
     """Another server process answers than the one that was verified; the command was not sent."""
+
+    passing = True
 
 
 def connect(settings: Settings) -> redis.Redis:
@@ -59,39 +67,33 @@ def connect_writer(url: str) -> redis.Redis:
     return _client(url, socket_timeout=10, socket_connect_timeout=5)
 
 
-def connect_worker(url: str, on_server: Callable[[ServerFacts], None] | None = None) -> redis.asyncio.Redis:
+def connect_worker(url: str, on_server: Callable[[ServerFacts], None] | None = None, **more: Any) -> redis.asyncio.Redis:
     """Return the client of a worker's stream; the caller retries (``UNAVAILABLE``).
 
     ``on_server`` is called on each new connection, before the first command is sent on it, with what the server says of
     itself (INFO; nothing but the address where the user may not ask). It may raise a ``redis.ConnectionError``: then the
-    connection is closed, and the command fails with that error.
+    connection is closed, and the command fails with that error. ``more``: further options of redis-py.
 
     Raises:
         StoreError: HEADRACE_REDIS is not a Redis URL.
     """
     packing.install()
-    options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 5, "retry": AsyncRetry(NoBackoff(), 1)}
+    options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 5, "retry": AsyncRetry(NoBackoff(), 1), **more}
     if on_server is not None:
         options["redis_connect_func"] = partial(_greet, on_server)
     with _url_errors():
-        sentinel = read_sentinel_url(url)
-        if sentinel is None:
-            return redis.asyncio.from_url(url, **options)
-        master = _options(sentinel.master)
-        asks = _node_options(sentinel, master) | {"retry": AsyncRetry(NoBackoff(), 0)}
-        # redis-py's own code is untyped here.
-        manager: Any = redis.asyncio.Sentinel(sentinel.nodes, sentinel_kwargs=asks, **master | options)  # type: ignore[no-untyped-call]
-        client: redis.asyncio.Redis = manager.master_for(sentinel.service, redis_class=_SentinelClient)
-        return client
+        by_sentinels = read_sentinel_url(url)
+        if by_sentinels is None:
+            return _WorkerClient.from_url(url, **options)
+        return sentinels.worker(by_sentinels, options, _WorkerClient)
 
 
-class _SentinelClient(redis.asyncio.Redis):
-    """The client of a master; it closes the clients of the Sentinels with its own connections."""
+class _WorkerClient(redis.asyncio.Redis):
+    """The client of a worker; the clients of its Sentinels are closed with it."""
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         await super().aclose(close_connection_pool)
-        pool: Any = self.connection_pool
-        await pool.sentinel_manager.aclose()
+        await sentinels.close(self)
 
 
 async def _greet(on_server: Callable[[ServerFacts], None], connection: Any) -> None:
@@ -100,7 +102,9 @@ async def _greet(on_server: Callable[[ServerFacts], None], connection: Any) -> N
     await connection.send_command("INFO", check_health=False)
     try:
         info = parse_info(await connection.read_response())
-    except redis.ResponseError:
+    except redis.ResponseError as error:
+        if not is_forbidden(error):
+            raise
         info = {}
     try:
         on_server(facts_of(info, _address(vars(connection))))
@@ -114,35 +118,10 @@ async def _greet(on_server: Callable[[ServerFacts], None], connection: Any) -> N
 def _client(url: str, *, reads: bool = False, **options: Any) -> redis.Redis:
     options["retry"] = Retry(NoBackoff(), 1)
     with _url_errors():
-        sentinel = read_sentinel_url(url)
-        if sentinel is None:
+        by_sentinels = read_sentinel_url(url)
+        if by_sentinels is None:
             return redis.Redis.from_url(url, **options)
-        master = _options(sentinel.master)
-        asks = _node_options(sentinel, master) | {"retry": Retry(NoBackoff(), 0)}
-        manager: Any = Sentinel(sentinel.nodes, sentinel_kwargs=asks, **master | options)  # type: ignore[no-untyped-call]
-        choose = manager.slave_for if reads and sentinel.replicas else manager.master_for
-        client: redis.Redis = choose(sentinel.service)
-        return client
-
-
-def _options(url: str) -> dict[str, Any]:
-    """The options that a URL of a master without a host gives, for a pool of Sentinel's connections."""
-    options = dict(parse_url(url))  # type: ignore[no-untyped-call]
-    if options.pop("connection_class", None) is not None:
-        options["ssl"] = True
-    return options
-
-
-def _node_options(sentinel: SentinelUrl, master: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a connection to a Sentinel: TLS as the master's, a user and password of its own."""
-    tls = {name: value for name, value in master.items() if name.startswith("ssl")}
-    return {
-        "username": sentinel.username,
-        "password": sentinel.password,
-        "socket_connect_timeout": 1.0,
-        "socket_timeout": 2.0,
-        **tls,
-    }
+        return sentinels.reader_or_writer(by_sentinels, options, reads=reads)
 
 
 @contextmanager
@@ -168,13 +147,12 @@ def execute(client: redis.Redis, prefix: str, pipe: Any) -> list[Any]:
         return answers
 
 
-def address(client: redis.Redis) -> str:
+def address(client: redis.Redis | redis.asyncio.Redis) -> str:
     """Return the ``host:port`` (or the socket's path) that a client talks to; never its user or password."""
-    pool = client.connection_pool
-    if isinstance(pool, SentinelConnectionPool):
-        master = pool.master_address
-        return f"{_host_port(*master)} (Sentinel service {pool.service_name})" if master else f"service {pool.service_name}"
-    return _address(pool.connection_kwargs)
+    if (of_sentinels := sentinels.service_of(client)) is not None:
+        service, master = of_sentinels
+        return f"{_host_port(*master)} (Sentinel service {service})" if master else f"service {service}"
+    return _address(client.connection_pool.connection_kwargs)
 
 
 def _address(options: Mapping[str, Any]) -> str:
@@ -190,30 +168,35 @@ def _host_port(host: str, port: int) -> str:
 @contextmanager
 def reading(client: redis.Redis, prefix: str) -> Iterator[None]:
     """Turn what redis-py raises into a StoreError that says where, what, and what to do."""
-    where = f"Redis at {address(client)}"
     try:
         yield
-    except redis.AuthenticationError:
-        raise StoreError(f"{where} refused the user or password; correct them in HEADRACE_REDIS") from None
-    except redis.BusyLoadingError:
-        raise StoreError(f"{where} is still loading its data; try again in a moment") from None
-    except redis.TimeoutError:
-        raise StoreError(
-            f"{where} did not answer in time; check whether it is overloaded or a firewall is in between"
-        ) from None
-    except (redis.ConnectionError, OSError):
-        raise StoreError(f"{where} cannot be reached; start it, or correct the address in HEADRACE_REDIS") from None
-    except redis.exceptions.NoPermissionError:
-        raise StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*") from None
-    except redis.ResponseError as error:
-        if str(error).startswith("NOAUTH"):
-            raise StoreError(f"{where} requires a password; add it to HEADRACE_REDIS") from None
-        raise StoreError(
-            f"{where} cannot answer from the keys under {prefix}: ({type(error).__name__}); another program may write "
+    except (redis.RedisError, OSError) as error:
+        raise reading_problem(f"Redis at {address(client)}", prefix, error) from None
+
+
+def reading_problem(where: str, prefix: str, error: BaseException) -> StoreError:
+    """Return the error that says what a reader's failure means, by the table of ``failures``, and what to do.
+
+    ``where``: ``Redis at host:port``.
+    """
+    found = classify(error)
+    if isinstance(error, redis.sentinel.MasterNotFoundError):
+        return StoreError(
+            f"{where}: no Sentinel names a master; a failover takes some seconds. Otherwise start the Sentinels, or correct "
+            "their addresses and the service in HEADRACE_REDIS"
+        )
+    if "HELLO" in str(error):
+        return StoreError(f"{where} is older than Redis {OLDEST[0]}.{OLDEST[1]}, which Headrace needs; upgrade it")
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return StoreError(f"{where}: this user may not read {prefix}:*; grant it +@read ~{prefix}:*")
+    if name_of(error) == "WRONGTYPE" or (type(error) is redis.ResponseError and not found.permanent):
+        return StoreError(
+            f"{where} cannot answer from the keys under {prefix}: ({name_of(error)}); another program may write "
             "there. Give Headrace a prefix of its own with HEADRACE_REDIS_PREFIX"
-        ) from None
-    except redis.RedisError as error:
-        raise StoreError(f"{where} failed ({type(error).__name__}); look into its log") from None
+        )
+    if found.meaning.startswith("Redis "):
+        return StoreError(f"{where} {found.meaning.removeprefix('Redis ')}; {found.advice}")
+    return StoreError(f"{where} failed ({name_of(error)}): {found.text}")
 
 
 def not_ours(key: str, problem: str) -> StoreError:

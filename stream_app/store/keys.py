@@ -130,6 +130,10 @@ class Keys:
         """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
+    def lost(self) -> str:
+        """Hash: ``applied_field`` of a partition of a raw or pending topic → JSON of what it lost (``losses.Loss``)."""
+        return f"{self.prefix}:lost"
+
     def lookup_notes(self, applied_field: str) -> str:
         """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
 
@@ -204,6 +208,10 @@ class Keys:
     def input(self) -> str:
         """String: INPUT_CLOSED when the producers are done for good."""
         return f"{self.prefix}:input"
+
+    def evictions(self) -> str:
+        """Hash: ``run_id`` of the server and its ``evicted`` keys when the store was last known to be complete, and ``at``."""
+        return f"{self.prefix}:evictions"
 
     # --- incidents --------------------------------------------------------------------------------------------------
 

@@ -14,12 +14,16 @@ from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records,
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
 from stream_app.settings import Settings
-from stream_app.store.connection import connect, execute
+from stream_app.store.connection import connect, execute, reading
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.losses import Loss, losses_of
 from stream_app.store.period import PeriodCounts, read_period
+from stream_app.store.refusal import refuses_writes
 from stream_app.store.reports import ReportStore, StoredReport
+from stream_app.store.server import ServerFacts
+from stream_app.store.server_check import read_facts_of
 from stream_app.store.spans import Starts, Windows, personal_fields, read_starts, read_windows
 from stream_app.store.states import EntityState, read_first, read_states
 from stream_app.store.usage import Memory, MemoryReader
@@ -27,11 +31,12 @@ from stream_app.windows.grain import Span
 
 
 class Announced(NamedTuple):
-    """Contracts by entity (the sales entity first), workers that are alive, and the newest findings."""
+    """Contracts by entity (the sales entity first), workers that are alive, the newest findings, and lost records."""
 
     contracts: dict[str, ContractSummary]
     workers: tuple[Heartbeat, ...]
     findings: tuple[RecentFinding, ...]
+    losses: tuple[Loss, ...] = ()
 
 
 def _now_ms() -> int:
@@ -49,6 +54,7 @@ class Queries:
         self._client = client
         self._keys = Keys(prefix)
         self.now = now
+        self._asks_options = True
         self._memory = MemoryReader(client, prefix, self.contracts)
 
     def memory(self) -> Memory | None:
@@ -75,18 +81,28 @@ class Queries:
     # --- a range, in the order of its round trips ---------------------------------------------------------------------
 
     def announced(self, findings: int = 0) -> Announced:
-        """Return what workers have announced, and up to ``findings`` of the newest findings; in one round trip."""
+        """Return what workers have announced and lost, and up to ``findings`` of the newest findings; in one round trip."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hgetall(self._keys.contracts())
         pipe.hgetall(self._keys.workers())
+        pipe.hvals(self._keys.lost())
         if findings:
             pipe.lrange(self._keys.findings(), 0, findings - 1)
-        raw_contracts, raw_workers, *raw_findings = self._execute(pipe)
+        raw_contracts, raw_workers, raw_losses, *raw_findings = self._execute(pipe)
         return Announced(
             self._contracts(raw_contracts),
             alive(raw_workers, self.now()),
             recent_findings(raw_findings[0]) if raw_findings else (),
+            losses_of(raw_losses),
         )
+
+    def refusal(self) -> str | None:
+        """Return why Redis refuses writes, and what to do; None if it takes them, or this user may not ask (INFO)."""
+        try:
+            info: dict[str, Any] = self._client.info()
+        except (redis.RedisError, OSError):
+            return None
+        return refuses_writes(info)
 
     def states(self, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
         """Return entity → state, all as of one moment, in one round trip."""
@@ -118,6 +134,13 @@ class Queries:
         as one.
         """
         return read_windows(self._client, self._keys, contracts, span, starts, sales=sales, segments=segments, cuts=cuts)
+
+    def server(self) -> ServerFacts:
+        """Return the facts of the Redis server, in one round trip."""
+        with reading(self._client, self._keys.prefix):
+            facts = read_facts_of(self._client, self._keys.prefix, options=self._asks_options)
+        self._asks_options = facts.fsync is not None
+        return facts
 
     # --- newest first -------------------------------------------------------------------------------------------------
 

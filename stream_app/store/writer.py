@@ -21,9 +21,11 @@ from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.expiry import Expiry
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
+from stream_app.store.losses import LossStore
 from stream_app.store.ownership import OwnershipStore
 from stream_app.store.scripts import load_guarded, pack
 from stream_app.store.server import ServerFacts
+from stream_app.store.server_check import EvictionStore
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -81,12 +83,17 @@ class Store:
     """The workers' store. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
 
     def __init__(self, url: str, prefix: str, on_server: Callable[[ServerFacts], None] | None = None) -> None:
-        """``on_server``: see ``connect_worker``; the connections by which ownership is verified are without it."""
+        """``on_server``: see ``connect_worker``.
+
+        The connections by which ownership is verified, and by which heartbeats say why the worker waits, are without it.
+        """
         self._redis = connect_worker(url, on_server)
         self._verifier = connect_worker(url)
         self._keys = Keys(prefix)
+        self.evictions = EvictionStore(self._verifier, prefix)
         self.baselines = BaselineStore(self._redis, prefix)
         self.expiry = Expiry(self._redis, prefix)
+        self.losses = LossStore(self._redis, prefix)
         self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
         self._note = load_guarded(self._redis, "note")
@@ -98,6 +105,13 @@ class Store:
         """Close the connections."""
         await self._redis.aclose()
         await self._verifier.aclose()
+
+    async def reconnect(self) -> None:
+        """Use no connection again that is open now; a command that is on its way ends first."""
+        for client in (self._redis, self._verifier):
+            pool: Any = client.connection_pool  # redis-py's own code is untyped here
+            await pool.update_active_connections_for_reconnect()
+            await pool.disconnect(inuse_connections=False)
 
     async def describe(self, contracts: Iterable[Contract]) -> None:
         """Publish what readers need to know of the contracts in force."""
@@ -244,11 +258,11 @@ class Store:
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """Report a worker's state."""
-        await self._redis.hset(self._keys.workers(), heartbeat.id, heartbeat.to_json())
+        await self._verifier.hset(self._keys.workers(), heartbeat.id, heartbeat.to_json())
 
     async def leave(self, worker: str) -> None:
         """Remove a worker's report."""
-        await self._redis.hdel(self._keys.workers(), worker)
+        await self._verifier.hdel(self._keys.workers(), worker)
 
     async def lags(self, since_ms: int | None = None) -> dict[str, int] | None:
         """Return entity → records not yet applied, over the workers that are alive.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import DISTINCT_EXACT
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
@@ -22,6 +23,8 @@ class Pulse:
 
     Attributes:
         lag: unread records; an entity that no worker reports is missing.
+        refusal: why Redis refuses writes, looked up while no worker reports; None if it takes them.
+        losses: what partitions lost before a worker read it.
     """
 
     read_at: int
@@ -33,6 +36,8 @@ class Pulse:
     waiting: Mapping[str, int]
     workers: tuple[Heartbeat, ...]
     lag: Mapping[str, int]
+    refusal: str | None = None
+    losses: tuple[Loss, ...] = ()
 
     @property
     def received(self) -> int:
@@ -91,20 +96,25 @@ def pulse_of(stream: Stream) -> Pulse:
         waiting=stream.waiting,
         workers=stream.workers,
         lag=stream.lag,
+        refusal=stream.refusal,
+        losses=stream.losses,
     )
 
 
 def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``estimates`` names key figures that are counted
-    by a sketch.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``trouble`` is what does not work in the
+    workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before they were
+    applied, at most as many records. ``estimates`` names key figures that are counted by a sketch.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     stream = read_stream(queries)
     memory = queries.memory()
+    refusal = stream.refusal if stream.refusal is not None else queries.refusal()
+    redis_refuses = [{"subject": "Redis", "text": refusal, "since": None, "stopped": True}] if refusal is not None else []
     return {
         **summarise(stream.contracts, stream.totals),
         "freshness": {
@@ -120,6 +130,14 @@ def read_status(queries: Queries) -> dict[str, Any]:
             what for what in ("active_customers", "orders") if any(_is_estimate(one, what) for one in stream.totals.values())
         ],
         "memory": memory.to_json() if memory is not None else None,
+        "trouble": redis_refuses
+        + [
+            {"subject": one.subject, "text": one.text, "since": _iso(one.since), "stopped": one.stopped}
+            for one in open_problems(stream.workers)
+        ],
+        "notes": {subject: text for worker in stream.workers for subject, text in worker.notes.items()},
+        "lost": {**dict.fromkeys(stream.contracts, 0), **lost_records(stream.losses)},
+        "losses": [_loss(one) for one in stream.losses],
     }
 
 
@@ -127,6 +145,32 @@ def _is_estimate(total: EntityTotals, what: str) -> bool:
     """True if a number of distinct values is one of a sketch; that of orders only where they are not the clean records."""
     number: int = getattr(total, what)
     return number > DISTINCT_EXACT and not (what == "orders" and number == total.clean)
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "entity": loss.entity,
+        "topic": loss.topic,
+        "partition": loss.partition,
+        "records": loss.records,
+        "last_offsets": [loss.begin, loss.end - 1],
+        "since": _iso(loss.since),
+        "at": _iso(loss.at),
+    }
+
+
+def open_problems(workers: Iterable[Heartbeat]) -> tuple[Problem, ...]:
+    """Return the open problems of workers: stopped entities first, then the oldest; one where several say the same."""
+    found: dict[tuple[str, str], Problem] = {}
+    problems = [problem for worker in workers for problem in worker.problems]
+    for problem in sorted(problems, key=lambda one: (not one.stopped, one.since)):
+        found.setdefault((problem.subject, problem.text), problem)
+    return tuple(found.values())
+
+
+def entity_of(problem: Problem) -> str:
+    """Return the entity that a problem is about, without its partition."""
+    return problem.subject.partition("[")[0].partition(".")[0]
 
 
 def _iso(ms: int | None) -> str | None:

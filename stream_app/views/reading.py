@@ -10,6 +10,7 @@ from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.counts.window import Window
 from stream_app.store.heartbeat import Heartbeat, total_lag
+from stream_app.store.losses import Loss
 from stream_app.store.queries import Queries
 from stream_app.store.spans import Cut
 from stream_app.store.states import EntityState, stream_ms
@@ -24,7 +25,9 @@ class Stream:
     Attributes:
         read_at: wall time in ms since the epoch.
         contracts: entity → contract, the sales entity first.
+        losses: what partitions lost before a worker read it.
         stream_ms: the stream's time; None before the first record.
+        refusal: why Redis refuses writes, looked up while no worker reports; None if it takes them.
     """
 
     read_at: int
@@ -32,7 +35,9 @@ class Stream:
     states: Mapping[str, EntityState] = field(default_factory=dict)
     workers: tuple[Heartbeat, ...] = ()
     findings: tuple[RecentFinding, ...] = ()
+    losses: tuple[Loss, ...] = ()
     stream_ms: int | None = None
+    refusal: str | None = None
 
     @property
     def sales(self) -> str | None:
@@ -111,14 +116,18 @@ class RangeCounts:
 
 
 def read_stream(queries: Queries, *, findings: int = 0) -> Stream:
-    """Read the stream's state in two round trips. ``findings``: number of recent findings to read.
+    """Read the stream's state in two round trips, three while no worker reports.
+
+    ``findings``: number of recent findings to read.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
-    contracts, workers, recent = queries.announced(findings)
+    contracts, workers, recent, losses = queries.announced(findings)
     states = queries.states(contracts)
-    return Stream(queries.now(), contracts, states, workers, recent, stream_ms(contracts, states))
+    # A worker whose heartbeat Redis refuses looks like none.
+    refusal = None if workers or not contracts else queries.refusal()
+    return Stream(queries.now(), contracts, states, workers, recent, losses, stream_ms(contracts, states), refusal)
 
 
 def read_range(

@@ -20,6 +20,7 @@ from faust.types import TP
 
 from stream_app.contract.model import Shop
 from stream_app.errors import HeadraceError, SettingsError
+from stream_app.failures import classify, name_of
 from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
 from stream_app.kafka.diagnosis import diagnose
@@ -29,9 +30,11 @@ from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
 from stream_app.names import Topics
 from stream_app.process import cancel_all
-from stream_app.retries import PART, GaveUp
+from stream_app.retries import PART, GaveUp, Refused
 from stream_app.settings import Settings
 from stream_app.store.pinned import read_pinned
+from stream_app.store.server import ServerFacts
+from stream_app.store.server_check import StoreLost
 from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
@@ -39,6 +42,9 @@ from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.ownership import Ownership
 from stream_app.worker.pipeline import process
+from stream_app.worker.server_watch import ServerWatch
+from stream_app.worker.topics import TopicWatch
+from stream_app.worker.unreadable import UnreadableTopics
 from stream_app.worker.upkeep import keep_small
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
@@ -48,6 +54,9 @@ log = logging.getLogger("headrace.worker")
 _WARM_UP = 5.0
 #: Seconds between two checks that Kafka answers, and that it may take to answer.
 _CHECK, _ANSWER = 1.0, 10.0
+#: Seconds without a fetch after which a member leaves its group for good: a worker without partitions, or whose topics cannot
+#: be read at the moment, fetches nothing, and is to take over when that changes.
+_NEVER = 10 * 365 * 86_400.0
 #: Seconds between two passes over the records that wait.
 _SETTLE = 0.2
 
@@ -58,6 +67,7 @@ class HeadraceApp:
     def __init__(self, shop: Shop, settings: Settings, topic_ids: Mapping[str, str]) -> None:
         self.shop, self.settings, self.topic_ids = shop, settings, topic_ids
         self.health = Health()
+        self.server = ServerWatch(settings, self.health)
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.failure: BaseException | None = None
         self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
@@ -67,16 +77,19 @@ class HeadraceApp:
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
         self.baselines: list[BaselineUpdates] = []
+        self.unreadable = UnreadableTopics(
+            self.health, {topic: name for name in self.topics for topic in self._read_topics(name)}
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._services: Services | None = None
         self._ownership: Ownership | None = None
-        self._following: asyncio.Task[None] | None = None
         self._closed_since: float | None = None
         self._warm_until = 0.0
-        self._kafka_check: asyncio.Task[None] | None = None
+        self._checks: list[asyncio.Task[None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer)
+        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.watch)
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 
@@ -99,11 +112,14 @@ class HeadraceApp:
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
             broker_rebalance_timeout=settings.session_timeout,
+            broker_max_poll_interval=_NEVER,
             stream_buffer_maxsize=1,
             stream_wait_empty=False,
             **_credentials(settings),
         )
-        install(app, self._not_yet)
+        transport = install(app, self._not_yet, self._refused)
+        self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
+        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.sought)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)
@@ -145,7 +161,7 @@ class HeadraceApp:
         A shop that is read from its start would otherwise let every order wait for its customer in the pending topic. Nor are
         the topics of a stopped entity read: its full buffers would stop the other entities.
         """
-        stopped = {topic for name in self.health.stopped() for topic in self._read_topics(name)}
+        stopped = {topic for name in self.health.blocked() for topic in self._read_topics(name)} | self.unreadable.topics()
         if time.monotonic() >= self._warm_until or not self.entities:
             return stopped
         behind = {entity for entity, lag in self.heartbeat.lag().items() if lag}
@@ -159,6 +175,14 @@ class HeadraceApp:
         topics = self.topics.get(entity)
         return () if topics is None else (topics.raw, topics.pending)
 
+    def _refused(self, error: BaseException) -> None:
+        """A topic that may not be read stops its entity; any other permanent error of the consumer ends the worker."""
+        if self._loop is not None and not self.unreadable.refuse(error):
+            text = str(error)
+            if not isinstance(error, GaveUp):
+                text = f"could not read the topics ({name_of(error)}: {classify(error).text})"
+            asyncio.run_coroutine_threadsafe(self._fail(Refused(text)), self._loop)
+
     async def _assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         self._warm_until = time.monotonic() + _WARM_UP
         for entity in self.entities.values():
@@ -168,6 +192,7 @@ class HeadraceApp:
 
     async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         for entity, waiting in self.waiting.items():
+            self.watch.revoked(entity)
             waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
         if self._ownership is not None:
             self._ownership.revoked(revoked)
@@ -178,15 +203,22 @@ class HeadraceApp:
         """Open the store and the producer, and build the entities.
 
         Raises:
-            GaveUp: Kafka or Redis stayed away too long.
+            GaveUp: Kafka or Redis stayed away too long, or Redis is not one that may be used.
         """
+        self._loop = asyncio.get_running_loop()
         producer = Producer(self.settings)
         guardian = Ownership(lambda: self.app.consumer if self.entities else None)
-        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix, guardian.on_server)
+
+        def on_server(facts: ServerFacts) -> None:
+            self.server(facts)
+            guardian.on_server(facts)
+
+        store = Store(self.settings.redis.get_secret_value(), self.settings.redis_prefix, on_server)
         await producer.start()
         services = self._services = Services(
             self.settings, store, producer, await self._transactions(), self.health, guardian, Limits(self.settings)
         )
+        self.server.admit(await services.retry("", "ask Redis about itself", self.server.facts))
         known: KnownIds = {}
         entities = {name: Entity(self.shop, name, services, known, self.topic_ids) for name in self.shop.contracts}
         await guardian.open(services, entities)
@@ -198,8 +230,13 @@ class HeadraceApp:
             self.waiting[name] = WaitingRecords(entity)
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
-        self._kafka_check = asyncio.create_task(self._check_kafka())
-        self._following = asyncio.create_task(self._follow_store())
+        self.watch.begin(self.entities, self.lanes, self.waiting, guardian.assigned)
+        self._checks = [
+            asyncio.create_task(self._check_kafka()),
+            asyncio.create_task(self._check_redis()),
+            asyncio.create_task(self._follow_store()),
+            asyncio.create_task(self._watch_topics()),
+        ]
 
     def _process(self, entity: Entity) -> Process:
         """Return the function that takes the entity's records through the five steps."""
@@ -235,7 +272,8 @@ class HeadraceApp:
 
     async def stop(self) -> None:
         """Close everything, in order."""
-        await cancel_all([task for task in (self._kafka_check, self._following) if task is not None])
+        await cancel_all(self._checks)
+        self.watch.close()
         for lanes in self.lanes.values():
             await lanes.close()
         if self._ownership is not None:
@@ -327,7 +365,20 @@ class HeadraceApp:
     async def _monitor(self, _app: Any) -> None:
         await self._ready()
         if self.monitoring is not None:
-            await self.monitoring.run(self._running.producer, lambda: self.app.should_stop)
+            await self.monitoring.run(self._running.producer, lambda: self.app.should_stop, waits=lambda: self.server.unfit)
+
+    async def _check_redis(self) -> None:
+        """Notice that Redis is not, or no longer, one that may be used: its settings change while it runs."""
+        try:
+            await self.server.run(self._running.store, self._store_lost)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
+            await self._fail(error)
+
+    async def _store_lost(self, _: StoreLost) -> None:
+        """Redis has evicted keys: nothing may be judged or counted against what is left."""
+        await self._guardian.changed("incomplete")
 
     async def _check_kafka(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
@@ -335,6 +386,14 @@ class HeadraceApp:
             while True:
                 await self._running.retry("", "reach Kafka", self._reach_kafka)
                 await asyncio.sleep(_CHECK)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
+            await self._fail(error)
+
+    async def _watch_topics(self) -> None:
+        try:
+            await self.watch.run()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
@@ -350,7 +409,7 @@ class HeadraceApp:
         if self.entities:
             for entity in self.entities.values():
                 entity.look_ups.refresh()
-            await self.heartbeat.publish(self._running.store, self._running.producer)
+            await self.heartbeat.publish(self._running.store)
 
 
 class _NoTables(TableManager):

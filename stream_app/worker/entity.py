@@ -39,6 +39,9 @@ class Guardian(Protocol):
     async def changed(self, reason: str) -> None:
         """Verify the store again, and wait until it is ready."""
 
+    def moved(self, entity: Entity, partition: int) -> None:
+        """Note that a partition of the raw topic does not stand where it was taken to."""
+
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
 

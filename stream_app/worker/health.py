@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
-
-from stream_app.kafka.producer import Producer
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.heartbeat import Heartbeat, Problem
 from stream_app.store.writer import Store
-
-#: Seconds that a broker may take to say how many partitions there are.
-_ANSWER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +22,10 @@ class Position:
 
     applied: int
     reached: int = 0
+
+
+#: The part of an entity in the subject of a problem: a partition, or its waiting records.
+_PART = re.compile(r"[\[.]")
 
 
 class Health:
@@ -91,8 +88,12 @@ class Health:
         return next((f"{one.subject}: {one.text}" if one.subject else one.text for one in self.problems()), None)
 
     def stopped(self) -> set[str]:
-        """Return the entities that a permanent error has stopped."""
-        return {re.split(r"[\[.]", one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+        """Return the entities that a permanent error has stopped, in whole or in part."""
+        return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped} - {""}
+
+    def blocked(self) -> set[str]:
+        """Return the entities whose records cannot be worked on: a permanent error has stopped one of their lanes."""
+        return {_PART.split(one.subject)[0] for one in self._problems.values() if one.stopped and _PART.search(one.subject)}
 
     def note(self, subject: str, text: str | None) -> None:
         """Show what the worker does beside the stream, such as "restoring 37 %"; None: it has ended."""
@@ -114,11 +115,25 @@ class Health:
         return rate, latency
 
 
-class HeartbeatPublisher:
-    """Publishes the health of one worker every second. ``topics``: entity → raw topic; ``consumer`` gives Faust's."""
+class WatchesTopics(Protocol):
+    """Who watches the topics; ``worker.topics.TopicWatch`` does."""
 
-    def __init__(self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any]) -> None:
+    @property
+    def partitions(self) -> Mapping[str, int]:
+        """Raw topic → number of its partitions."""
+
+
+class HeartbeatPublisher:
+    """Publishes the health of one worker every second.
+
+    ``topics``: entity → raw topic; ``consumer`` gives Faust's; ``watch`` knows the topics (``worker.topics.TopicWatch``).
+    """
+
+    def __init__(
+        self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any], watch: WatchesTopics
+    ) -> None:
         self._worker, self._health, self._topics, self._consumer = worker, health, topics, consumer
+        self._watch = watch
         self._started = time.time()
 
     def lag(self) -> dict[str, int]:
@@ -142,7 +157,7 @@ class HeartbeatPublisher:
                     applied = (consumer.committed_offset(tp) or 0) - 1 if position is None else position.applied
                     yield entity, tp.partition, consumer.lag(tp, applied)
 
-    async def publish(self, store: Store, producer: Producer) -> None:
+    async def publish(self, store: Store) -> None:
         """Publish the health; while the store is away, nothing."""
         rate, latency = self._health.rates()
         error = self._health.error
@@ -157,7 +172,7 @@ class HeartbeatPublisher:
             lag=self.lag(),
             behind=self.behind(),
             assigned=sum(1 for _ in self._lags()),
-            partitions=await _partitions(producer, self._topics.values()),
+            partitions=sum(self._watch.partitions.get(topic, 0) for topic in self._topics.values()),
             error=error,
             state="stopped" if stopped else "retrying" if error else "running",
             problems=self._health.problems(),
@@ -166,11 +181,3 @@ class HeartbeatPublisher:
         )
         with contextlib.suppress(*UNAVAILABLE):
             await store.beat(heartbeat)
-
-
-async def _partitions(producer: Producer, topics: Iterable[str]) -> int:
-    """The partitions of all raw topics; 0 while no broker answers."""
-    try:
-        return sum([len(await asyncio.wait_for(producer.current.partitions_for(topic), _ANSWER)) for topic in topics])
-    except (KafkaError, OSError, TimeoutError):
-        return 0

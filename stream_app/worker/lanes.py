@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -28,6 +29,8 @@ class Lanes:
         self.process, self.fail = process, fail
         self._queues: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        #: Batches that were put and are not processed.
+        self._open = 0
 
     async def put(self, event: Any) -> None:
         """Add a fetched batch to the lane of its partition; waits while that is full."""
@@ -36,6 +39,7 @@ class Lanes:
         if queue is None:
             queue = self._queues[partition] = _Waiting(_LANE_BATCHES)
             self._tasks[partition] = asyncio.create_task(self._run(partition, queue))
+        self._open += 1
         await queue.put(event)
 
     async def _run(self, partition: int, queue: asyncio.Queue[Any]) -> None:
@@ -54,10 +58,29 @@ class Lanes:
                     events.append(event)
                     records += _later(records[-1].offset, event.message.value)
                 await self.process(partition, records, turn, partial(_acknowledge, events))
+                self._open -= len(events)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever ends the lane ends the worker
             await self.fail(error)
+
+    def partitions(self) -> set[int]:
+        """Return the partitions that have a lane."""
+        return set(self._queues)
+
+    async def idle(self, seconds: float) -> bool:
+        """Wait until all that was put is processed; false if that takes longer than ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while self._open:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    async def drop(self) -> None:
+        """End all lanes with what is in them; the next batches get new ones."""
+        tasks, self._tasks, self._queues, self._open = list(self._tasks.values()), {}, {}, 0
+        await cancel_all(tasks)
 
     async def close(self) -> None:
         """End all lanes; what they have not acknowledged is done again by whoever has the partitions next."""

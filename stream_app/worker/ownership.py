@@ -66,6 +66,7 @@ class Ownership:
         self._levels: dict[TP, asyncio.Task[Level]] = {}
         self._restores: set[asyncio.Task[None]] = set()
         self._epoch, self._server = 0, ""
+        self._tells_offsets_apart = False
         #: True while another server answers than the one that was verified.
         self._strange = False
 
@@ -112,6 +113,8 @@ class Ownership:
         """Adopt the epoch of the store, or open a new one; False when another worker was first."""
         state, server = await self._store.read(), await self._store.server()
         logged, note = await self._log.read()
+        # An offset that somebody else has set says nothing of what the store had. Some brokers cannot tell: they keep no notes.
+        self._tells_offsets_apart = bool(note.store)
         self._note = LogNote(self._services.settings.redis_prefix, note.topics)
         if state.epoch and (problem := self._refusal(state.owner)):
             raise GaveUp(problem)
@@ -119,6 +122,8 @@ class Ownership:
             if not state.epoch and not logged and await self._is_first():
                 return await self._begin(state, _new_store(), READY, server, "created")
             return await self._rebuild(state, server, "empty" if not state.epoch else "foreign")
+        if reason == "incomplete" and state.epoch == self._epoch and state.state == READY:
+            return await self._rebuild(state, server, reason)
         if logged > state.epoch:
             return await self._begin(state, logged + 1, state.state and RESTORING, server, "behind")
         if reason in ("serial", "behind") or state.server != server:
@@ -215,6 +220,10 @@ class Ownership:
             entity.levels[partition] = found
             entity.services.health.move(entity.topics.raw, partition, found.position.applied)
             return found
+
+    def moved(self, entity: Entity, partition: int) -> None:
+        """Note that a partition of the raw topic does not stand where it was taken to."""
+        self._drop([TP(entity.topics.raw, partition)])
 
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
@@ -338,7 +347,8 @@ class Ownership:
             BehindLog: the store is taken to be level, and lacks what is committed.
         """
         settings, store, consumer = self._services.settings, self._services.store, self._consumer()
-        ends = await committed(settings, settings.group, [TopicPartition(*tp) for tp in partitions])
+        wanted = [TopicPartition(*tp) for tp in partitions]
+        ends = await committed(settings, settings.group, wanted, by_workers=self._tells_offsets_apart)
         plans: dict[TP, PartitionRestore] = {}
         waiting = {name: await store.waiting(name) for name in {self._name_of(tp) for tp in partitions}}
         for tp in partitions:
@@ -483,6 +493,7 @@ def _said(reason: str, prefix: str) -> str:
     said = {
         "empty": "is empty, and the topics are not: it is rebuilt from them",
         "foreign": "is not the one that this log knows: it is rebuilt from the topics",
+        "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
         "server": "is answered by another server process: it is compared with the log",
     }
     text = said.get(reason, "has lost its last writes: they are restored from the log")

@@ -55,6 +55,7 @@ async def process(
         except PartitionMoved as moved:
             applied = moved.position.applied
             log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, applied)
+            entity.services.guardian.moved(entity, partition)
             entity.forget({partition})
         except StoreChanged as changed:
             # What was delivered is found again in its topics, once the store is level with the log.

@@ -25,7 +25,10 @@ from aiokafka import TopicPartition
 
 from stream_app.counts.tally import Outcome as Ending
 from stream_app.counts.tally import Tally
+from stream_app.judge.batch import Verdicts
 from stream_app.judge.keys import claims_of
+from stream_app.kafka.headers import header
+from stream_app.names import AS_OF
 from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.ownership import RestoreProgress
@@ -97,7 +100,7 @@ class Bits(Container[int]):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store has of a partition.
+    """A partition as the store has it.
 
     Attributes:
         position: of the raw partition.
@@ -249,8 +252,10 @@ class PartitionRestore:
         if not waits:
             late = look_ups.plan_late(verdicts)
             _, segments = look_ups.settle_late(verdicts, late, await entity.look_up("look up references", late))
+            _forget_unknown(entity, verdicts, segments)
             own = look_ups.plan_own(verdicts)
-            references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own))
+            dated = [header(one.record, AS_OF) is not None for one in fresh] + [True] * len(settled)
+            references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own), dated)
         tally = Tally(entity.contract)
         first = len(fresh)
         new = verdicts if not settled else verdicts_of(entity, fresh)
@@ -270,6 +275,7 @@ class PartitionRestore:
         changes.learned = tally.learned()
         _, claims = claims_of(entity.contract, verdicts, self.partition, [one.offset for one in outcomes])
         changes.claims = [claim for claim in claims if claim.claim]
+        changes.release = look_ups.releases(zip(verdicts, sources, strict=True))
         if waits:
             changes.wait = [
                 (self._waiting_field(one.offset), registration(now, verdicts[index], one.record.offset))
@@ -318,3 +324,13 @@ class PartitionRestore:
         changes.counted = self.bits.changes() if self.bits is not None else []
         store = self.entity.services.store
         await self.entity.retry("restore the position", lambda: store.apply(changes, restores=True))
+
+
+def _forget_unknown(entity: Entity, verdicts: Verdicts, segments: Mapping[str, list[Any]]) -> None:
+    """Take away the segments of records that were rejected because what they refer to was not known then."""
+    rules = {one.field: one.rule for one in entity.contract.references}
+    for name, column in segments.items():
+        rule = rules.get(name.partition(".")[0])
+        for index, verdict in verdicts.marked.items():
+            if rule in verdict.findings:
+                column[index] = None

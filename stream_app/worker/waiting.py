@@ -115,6 +115,10 @@ class WaitingRecords:
             topic_id,
         )
 
+    def copies(self) -> list[tuple[int, Any]]:
+        """Return the records as they stand in the pending topic, each with its partition there."""
+        return [(one.fetched.partition, one.record) for one in self._records]
+
     def forget(self, partitions: set[int]) -> None:
         """Drop what came from partitions that are not ours any more; their new owner reads it again."""
         self._records = [one for one in self._records if one.fetched.partition not in partitions]
@@ -265,7 +269,7 @@ class WaitingRecords:
             [one.offset for one in records],
             [one.source.encode() for one in records],
             verdicts.as_of,
-            [False] * len(records),
+            [True] * len(records),
             verdicts,
             Settled(verdicts),
             topic_id=records[0].topic_id if records else "",

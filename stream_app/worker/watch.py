@@ -174,13 +174,13 @@ class Monitoring:
         self._report = report
         self._problems: dict[str, str] = {}
 
-    async def run(self, producer: Producer, stopping: Callable[[], bool]) -> None:
-        """Run rounds until ``stopping``."""
+    async def run(self, producer: Producer, stopping: Callable[[], bool], *, waits: Callable[[], bool] = lambda: False) -> None:
+        """Run rounds until ``stopping``, except while the stream ``waits``."""
         while not stopping():
             began = time.monotonic()
             pause = EVERY
             try:
-                if await asyncio.to_thread(self.watch.lead) and await self._round(producer):
+                if not waits() and await asyncio.to_thread(self.watch.lead) and await self._round(producer):
                     pause = _REST * (time.monotonic() - began)
                 self._works("round")
             except UNAVAILABLE as error:

@@ -20,7 +20,7 @@ from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
 from stream_app.settings import load_settings
-from stream_app.store.heartbeat import Heartbeat
+from stream_app.store.heartbeat import Heartbeat, Problem
 from stream_app.store.incidents import Incident
 from stream_app.store.keys import Keys, waiting_field
 from stream_app.store.reports import StoredReport
@@ -109,6 +109,7 @@ class Shop:
         at: int | None = None,
         latency_ms: float | None = 38.4,
         behind: int | None = None,
+        problems: tuple[Problem, ...] = (),
     ) -> None:
         """A worker's heartbeat."""
         beat = Heartbeat(
@@ -122,6 +123,7 @@ class Shop:
             error=error,
             latency_ms=latency_ms,
             behind=behind,
+            problems=problems,
         )
         self.client.hset(self.keys.workers(), worker, beat.to_json())
 

@@ -27,6 +27,8 @@ from tests.support.waiting import eventually
 
 #: The user by which replicas log in: switched off, replication is cut while clients and Sentinels still reach both sides.
 REPLICA, SECRET = "replica", "copies"
+#: Nodes of a cluster talk to each other on a port that is 10,000 higher.
+_HIGHEST_OF_CLUSTER = 55_535
 #: Name of the service that the Sentinels watch.
 SERVICE = "headrace"
 
@@ -41,6 +43,8 @@ class RedisServer:
     def __init__(self, folder: Path, *options: str, aof: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.options, self.aof, self.port = folder, options, aof, free_port()
+        while "--cluster-enabled" in options and self.port > _HIGHEST_OF_CLUSTER:
+            self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.child: Child | None = None
         self.frozen = False
@@ -118,7 +122,8 @@ class RedisServer:
 
     def info(self, section: str = "all") -> dict[str, Any]:
         """Return INFO."""
-        with self.client() as client:
+        # A server that becomes a replica closes its connections.
+        with self.client(retry=Retry(NoBackoff(), 3)) as client:
             answer: dict[str, Any] = client.info(section)
             return answer
 
@@ -189,14 +194,14 @@ class RedisServer:
 
 
 class Sentinel:
-    """One ``redis-sentinel`` that watches a master.
+    """One ``redis-sentinel`` that watches the master on a port.
 
     A master that does not answer for ``down_after`` seconds is down; ``lines`` are added to the configuration, ``password`` is
     what they require.
     """
 
     def __init__(
-        self, folder: Path, master: RedisServer, quorum: int, down_after: float, lines: Sequence[str], password: str | None
+        self, folder: Path, master: int, quorum: int, down_after: float, lines: Sequence[str], password: str | None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.port, self.password = folder, free_port(), password
@@ -205,7 +210,7 @@ class Sentinel:
             "bind 127.0.0.1",
             f"port {self.port}",
             f"dir {folder}",
-            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {quorum}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {int(down_after * 1000)}",
             f"sentinel failover-timeout {SERVICE} 4000",
             *lines,
@@ -238,6 +243,11 @@ class Sentinel:
         with redis.Redis(port=self.port, password=self.password, **options) as client:
             return client.execute_command(*command)
 
+    def state(self) -> dict[str, str]:
+        """Return how it sees the master."""
+        answer = self.ask("SENTINEL", "MASTER", SERVICE)
+        return answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+
 
 class Replicated:
     """A master with replicas, and three Sentinels unless there are to be none; a context manager.
@@ -260,7 +270,12 @@ class Replicated:
         self.servers = [RedisServer(folder / f"redis-{n}", *options, aof=aof) for n in range(1 + replicas)]
         self.sentinels = [
             Sentinel(
-                folder / f"sentinel-{n}", self.servers[0], sentinels // 2 + 1, down_after, sentinel_lines, sentinel_password
+                folder / f"sentinel-{n}",
+                self.servers[0].port,
+                sentinels // 2 + 1,
+                down_after,
+                sentinel_lines,
+                sentinel_password,
             )
             for n in range(sentinels)
         ]
@@ -309,8 +324,7 @@ class Replicated:
             server.kill()
 
     def _sees_all(self, sentinel: Sentinel) -> bool:
-        answer = sentinel.ask("SENTINEL", "MASTER", SERVICE)
-        state = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+        state = sentinel.state()
         others, replicas = int(state["num-other-sentinels"]), int(state["num-slaves"])
         return (others, replicas) == (len(self.sentinels) - 1, len(self.servers) - 1)
 
@@ -336,7 +350,14 @@ class Replicated:
         if not self.sentinels:
             candidates[0].promote()
         eventually(lambda: any(one.role == "master" for one in candidates), "a replica is promoted", timeout=30)
+        ports = {str(one.port) for one in candidates}
+        for sentinel in self.sentinels:
+            eventually(lambda: self._leads_to(sentinel, ports), "the Sentinels know the new master", timeout=30)  # noqa: B023
         return old
+
+    def _leads_to(self, sentinel: Sentinel, ports: set[str]) -> bool:
+        state = sentinel.state()
+        return state["port"] in ports and state["flags"] == "master"
 
 
 @pytest.fixture

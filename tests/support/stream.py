@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,14 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import redis
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from headrace.embedded.child import GUARD
 from stream_app.contract import load_shop
 from stream_app.contract.model import Shop
 from stream_app.kafka.admin import ensure_topics
 from stream_app.names import SOURCE, Topics
 from stream_app.settings import Settings
+from stream_app.store.connection import connect
 from stream_app.store.keys import Keys
 from stream_app.windows.grain import Grain
 from tests.support.processes import as_environment, clean_environment, headrace_command
@@ -234,6 +236,7 @@ class Worker:
         command = headrace_command("worker") if script is None else [sys.executable, str(script)]
         if fragile is not None:
             command = [sys.executable, str(FRAGILE), fragile[0], str(fragile[1])]
+        command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *command]  # ends with us, even if we are killed
         self.log = log
         root = str(FRAGILE.parent.parent.parent)
         environment = clean_environment(**as_environment(settings)) | {"PYTHONPATH": root}
@@ -305,7 +308,7 @@ class Books:
     """Counts in Redis."""
 
     def __init__(self, settings: Settings) -> None:
-        self.client: Any = redis.Redis.from_url(settings.redis.get_secret_value(), decode_responses=True)
+        self.client: Any = connect(settings)
         self.keys = Keys(settings.redis_prefix)
 
     def total(self, entity: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 import redis.exceptions
 from redis._parsers.base import BaseParser
 
-from stream_app.errors import SettingsError
+from stream_app.errors import RecordRefused, SettingsError
 from stream_app.failures import FAILURES, Kind, Scope, classify, http_failure, name_of, passes
 from stream_app.failures.table import MODEL, SOURCE
 
@@ -104,6 +104,12 @@ def test_a_server_without_tls_is_permanent(library: type[Exception]) -> None:
 
 def test_an_error_for_people_is_permanent_and_says_itself_what_to_do() -> None:
     assert classify(SettingsError("HEADRACE_X: correct it")).text == "HEADRACE_X: correct it"
+
+
+def test_a_record_that_a_topic_takes_in_no_form_stops_its_entity() -> None:
+    found = classify(RecordRefused("topic orders.dlq takes the record orders:0:1 in no form"))
+    assert (found.permanent, found.scope) == (True, Scope.ENTITY)
+    assert found.scope is Scope.ENTITY
 
 
 class Marked(redis.exceptions.ConnectionError):

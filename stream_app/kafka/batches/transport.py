@@ -11,20 +11,33 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, cast
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import faust
+from aiokafka import TopicPartition, client
 from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from stream_app.failures import classify
 from stream_app.kafka.batches import fetch, header_names
-from stream_app.retries import retrying
+from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.kafka.epochs import COMMITTED
+from stream_app.retries import Refused, retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
+#: Seconds that the broker may take to commit offsets, and to say where logs begin.
+_ANSWER_SECONDS = 5.0
+
+log = logging.getLogger("headrace.worker")
+T = TypeVar("T")
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -34,12 +47,16 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = 20  # Faust sets 1,500
         consumer._isolation_level = "read_committed"  # an aborted transaction has no records
+        transport.alarms.watch(consumer._client)
         return consumer
 
     async def on_start(self) -> None:
         """Join the consumer group, however long it takes: the worker watches the broker itself, and gives up in time."""
         retry = retrying("group", on=(KafkaError,), give_up_after=math.inf, level=logging.INFO)
-        await retry("join the consumer group", self._join)
+        try:
+            await retry("join the consumer group", self._join)
+        except Refused as error:
+            cast("BatchTransport", self.transport).refused(error)
 
     async def _join(self) -> None:
         if self.should_stop:
@@ -49,6 +66,54 @@ class _Thread(driver.AIOKafkaConsumerThread):
         except KafkaError:
             await self._ensure_consumer().stop()
             raise
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit offsets; false where that is not possible now.
+
+        Faust crashes on every error but one. Here none is fatal: the group rebalances, the broker does not know the member
+        any more, or a topic does not exist. What is not committed is read again, or committed with the next offsets. (aiokafka
+        repeats a commit for a topic that does not exist, for ever, and with it those of all others.)
+        """
+        consumer = self._ensure_consumer()
+        known = consumer._client.cluster.partitions_for_topic
+        missed = cast("BatchConsumer", self.consumer).missed
+        rows = {
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, COMMITTED)
+            for tp, offset in offsets.items()
+            if tp in self.assignment() and tp.partition in (known(tp.topic) or ())
+        }
+        if not rows:
+            return False
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await consumer.commit(rows)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            if isinstance(error, KafkaError) and classify(error).permanent:
+                cast("BatchTransport", self.transport).refused(error)
+            log.info("offsets were not committed (%s); they are with the next ones", type(error).__name__)
+            missed.update({TP(tp.topic, tp.partition): row.offset for tp, row in rows.items()})
+            return False
+        for tp in offsets:
+            missed.pop(tp, None)
+        return True
+
+    async def run(self, action: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        """Return what ``action`` returns of aiokafka's consumer, in the consumer's thread, beside a fetch that waits."""
+        consumer = self._ensure_consumer()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(action(consumer), self.thread_loop))
+
+    def known_partitions(self) -> dict[str, int]:
+        """Return topic → number of partitions that the client knows of, for all topics that it reads; 0 for a missing one."""
+        consumer = self._consumer
+        if consumer is None:
+            return {}
+        cluster = consumer._client.cluster
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in consumer.subscription() or ()}
+
+    def still_here(self) -> None:
+        """Let the client know that the worker lives, although it does not fetch: it would leave its group after a while."""
+        if self._consumer is not None:
+            self._consumer._subscription._last_fetch_ended = time.monotonic()
 
     def positions(self) -> dict[TP, int]:
         """Return partition → offset of the next fetch. Call it while no fetch is under way."""
@@ -74,16 +139,39 @@ class BatchConsumer(driver.Consumer):
         #: Partition → how often it was rewound; and → where to, until the next fetch.
         self._rewound: dict[TP, int] = {}
         self._rewinds: dict[TP, int] = {}
+        #: Partition → first offset that was fetched while its topic was in doubt, and not handed on.
+        self._put_back: dict[TP, int] = {}
+        #: Topics that were created again since partitions were sought.
+        self._renewed: set[str] = set()
+        #: Partition → offset that could not be committed when it was time. (Faust takes it for committed.)
+        self.missed: dict[TP, int] = {}
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Return what to commit, with what could not be committed before."""
+        offsets = super()._filter_committable_offsets(tps)
+        return {**self.missed, **offsets} if self.missed else offsets
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Fetch the next records, except those of deferred topics: they would delay the topics that they wait for."""
-        deferred = cast("BatchTransport", self.transport).deferred()
-        if deferred and active_partitions:
-            active_partitions, timeout = {tp for tp in active_partitions if tp.topic not in deferred}, _DEFERRED_SECONDS
+        transport = cast("BatchTransport", self.transport)
+        deferred, stopped = transport.deferred() | transport.alarms.doubted(), transport.stopped()
+        if self._put_back:
+            await self._seek_back(deferred)
+        if (deferred or stopped) and active_partitions:
+            timeout = _DEFERRED_SECONDS
+            active_partitions = {tp for tp in active_partitions if tp.topic not in deferred and tp not in stopped}
             if not active_partitions:
+                cast("_Thread", self._thread).still_here()
                 await asyncio.sleep(_DEFERRED_SECONDS)
                 return {}
-        return await super()._getmany(active_partitions, timeout)
+        try:
+            return await super()._getmany(active_partitions, timeout)
+        except KafkaError as error:
+            if not classify(error).permanent:
+                raise
+            cast("BatchTransport", self.transport).refused(error)
+            await asyncio.sleep(_DEFERRED_SECONDS)
+            return {}
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -151,16 +239,113 @@ class BatchConsumer(driver.Consumer):
                 of reading on in the middle of it.)
         """
         try:
+            self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
+            self._forget(list(self._committed_offset))
+            self._positions = {}
+            assignment = self.assignment()
+            self._committed_offset.update(dict.fromkeys((tp for tp in assignment if tp.topic in self._renewed), None))
+            await self._read_from_the_start([tp for tp in assignment if self._committed_offset.get(tp) is None])
+            for tp, offset in (await cast("BatchTransport", self.transport).sought()).items():
+                await self.seek(tp, offset)
+                self._committed_offset[tp] = offset or None
         except AssertionError as error:  # the client has no partitions any more
             raise IllegalStateError(str(error)) from error
-        self._forget(list(self._committed_offset))
-        self._positions = {}
-        fresh = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
-        for tp, offset in (await self.earliest_offsets(*fresh)).items() if fresh else ():
-            await self.seek(tp, offset)
+        except (KafkaError, TimeoutError) as error:
+            # A topic was deleted meanwhile, or no broker answers: once the group has joined again, this is called again.
+            if not isinstance(error, IllegalStateError):
+                log.info("could not seek (%s); the worker joins its group again", type(error).__name__)
+                await self.rejoin()
+            raise IllegalStateError(str(error)) from error
         if self.app.rebalancing_count != self._rebalance:
             raise IllegalStateError("another rebalance has begun")
+        self._renewed = set()
+
+    async def begin_anew(self, partitions: set[TP]) -> None:
+        """Commit that nothing is read of topics that were created again; else it is committed with the first batch."""
+        if partitions:
+            await self._thread.commit(dict.fromkeys(partitions, 0))
+
+    async def _read_from_the_start(self, partitions: list[TP]) -> None:
+        """Seek to the beginning of these partitions.
+
+        Raises:
+            TimeoutError: the broker does not say where that is; a topic does not exist any more.
+        """
+        if partitions:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                begins = await self.earliest_offsets(*partitions)
+            for tp, offset in begins.items():
+                await self.seek(tp, offset)
+
+    async def _seek_back(self, deferred: set[str]) -> None:
+        """Seek to what was not handed on, now that it is known to be of the topic that it was taken for."""
+        for tp in [tp for tp in self._put_back if tp.topic not in deferred]:
+            offset = self._put_back.pop(tp)
+            if tp in self.assignment():
+                await self._seek(tp, offset)
+
+    async def in_thread(self, action: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        """Return what ``action`` returns of aiokafka's consumer, in that consumer's thread."""
+        return await cast("_Thread", self._thread).run(action)
+
+    async def rejoin(self) -> None:
+        """Ask the broker for the topics as they are now, and join the consumer group again: ``perform_seek`` follows."""
+
+        async def ask(consumer: Any) -> None:
+            await consumer._client.force_metadata_update()
+            consumer._coordinator.request_rejoin()
+
+        await self.in_thread(ask)
+
+    async def refresh(self) -> None:
+        """Ask the broker for the topics as they are now; the group's leader joins it again where their partitions changed."""
+
+        async def ask(consumer: Any) -> None:
+            await consumer._client.force_metadata_update()
+
+        await self.in_thread(ask)
+
+    @property
+    def joined(self) -> bool:
+        """True once the client reads topics."""
+        return bool(cast("_Thread", self._thread).known_partitions())
+
+    def knows_other(self, partitions: Mapping[str, int]) -> bool:
+        """Return true if the client has another number of partitions than this for one of the topics that it reads."""
+        known = cast("_Thread", self._thread).known_partitions()
+        return any(known[topic] != count for topic, count in partitions.items() if topic in known)
+
+    async def committed_offsets(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, bool]]:
+        """Return the committed offset of each partition that has one, and true if a worker committed it.
+
+        Raises:
+            KafkaError: the broker does not answer.
+            TimeoutError: it does not do so in time.
+        """
+        rows = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+
+        async def ask(consumer: Any) -> dict[TP, tuple[int, bool]]:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                found = await consumer._coordinator.fetch_committed_offsets(rows)
+            return {TP(tp.topic, tp.partition): (one.offset, one.metadata == COMMITTED) for tp, one in found.items()}
+
+        return await self.in_thread(ask)
+
+    async def bounds(self, partitions: Iterable[TP], seconds: float) -> dict[TP, tuple[int, int]]:
+        """Return the first offset of the log of each partition, and its end.
+
+        Raises:
+            KafkaError: the broker does not answer within ``seconds``.
+        """
+        rows = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+
+        async def ask(consumer: Any) -> dict[TP, tuple[int, int]]:
+            begins = await consumer._fetcher.beginning_offsets(rows, seconds * 1000)
+            ends = await consumer._fetcher.end_offsets(rows, seconds * 1000)
+            return {TP(row.topic, row.partition): (begins[row], ends[row]) for row in rows}
+
+        return await self.in_thread(ask)
 
     def ack(self, message: Any) -> bool:
         """Acknowledge a batch, unless it was fetched before the last rebalance.
@@ -197,6 +382,8 @@ class BatchConsumer(driver.Consumer):
         for tp in partitions:
             self._first.pop(tp, None)
             self._next.pop(tp, None)
+            self._put_back.pop(tp, None)
+            self.missed.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: the intervals include gaps."""
@@ -237,6 +424,7 @@ class BatchConsumer(driver.Consumer):
             with contextlib.suppress(IllegalStateError):
                 await self.perform_seek()
             return
+        doubted = cast("BatchTransport", self.transport).alarms.doubted()
         for partition, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
@@ -245,6 +433,9 @@ class BatchConsumer(driver.Consumer):
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             first, last = batch[0], batch[-1]
+            if tp.topic in doubted:
+                self._put_back.setdefault(tp, first.offset)
+                continue
             start = self._next.get(tp, first.offset)
             committed = self._committed_offset[tp]
             if tp not in self._next and committed is not None and committed < first.offset:
@@ -266,16 +457,65 @@ def rewound(message: Any) -> int:
 
 
 class BatchTransport(driver.Transport):
-    """Faust's aiokafka transport with the batch consumer; ``deferred`` returns the topics not to fetch at the moment."""
+    """Faust's aiokafka transport with the batch consumer.
+
+    Attributes:
+        deferred: returns the topics not to fetch at the moment.
+        refused: is called, in any thread, with a permanent error: the user may not use the group, or read a topic.
+        stopped: returns the partitions not to fetch at the moment.
+        prepare: called before partitions are sought; returns the topics that were created again, to be read from their start.
+        sought: called after it; returns the partitions to be read from another offset than the committed one.
+        alarms: which topics are in doubt, and not handed on.
+    """
 
     Consumer = BatchConsumer
     deferred: Callable[[], set[str]]
+    refused: Callable[[BaseException], None]
+    stopped: Callable[[], set[TP]]
+    prepare: Callable[[], Awaitable[set[str]]]
+    sought: Callable[[], Awaitable[dict[TP, int]]]
+    alarms: FetchAlarms
+
+    def watched(
+        self,
+        stopped: Callable[[], set[TP]],
+        prepare: Callable[[], Awaitable[set[str]]],
+        sought: Callable[[], Awaitable[dict[TP, int]]],
+    ) -> None:
+        """Set who watches the topics."""
+        self.stopped, self.prepare, self.sought = stopped, prepare, sought
 
 
-def install(app: faust.App, deferred: Callable[[], set[str]] = set) -> None:
-    """Make ``app`` consume batches; ``deferred`` returns the topics not to fetch at the moment."""
+def _ignore(_error: BaseException) -> None:
+    """Do nothing."""
+
+
+async def _nothing_new() -> set[str]:
+    return set()
+
+
+async def _nothing_else() -> dict[TP, int]:
+    return {}
+
+
+def install(
+    app: faust.App, deferred: Callable[[], set[str]] = set, refused: Callable[[BaseException], None] = _ignore
+) -> BatchTransport:
+    """Make ``app`` consume batches; ``deferred`` and ``refused`` as in ``BatchTransport``."""
     header_names.install()
     fetch.install()
+    _never_create_topics()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
-    transport.deferred = deferred
+    transport.deferred, transport.refused, transport.alarms = deferred, refused, FetchAlarms()
+    transport.watched(set, _nothing_new, _nothing_else)
     app.transport = transport
+    return transport
+
+
+def _never_create_topics() -> None:
+    """Make aiokafka's clients ask for topics without creating them.
+
+    They ask for all their topics every few minutes; a broker with ``auto.create.topics.enable`` would give a topic that was
+    deleted on purpose back to them, with the broker's number of partitions.
+    """
+    client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.text.health import health
+from stream_app.store.heartbeat import Problem
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import read_pulse
 from stream_app.views.selection import gravest_first
@@ -53,6 +54,13 @@ class TestHealth:
     def test_a_retrying_worker_is_said(self, shop: Shop) -> None:
         shop.beat(state="retrying", error="ConnectionError")
         assert self.state(shop)[0] == "trouble"
+
+    def test_a_stopped_entity_is_named_with_what_to_do(self, shop: Shop) -> None:
+        problem = Problem(subject="orders[3]", text="could not deliver: no right; grant WRITE", since=NOW, stopped=True)
+        shop.beat(state="stopped", problems=(problem,))
+        found = health(read_pulse(Queries(shop.client, "t", now=lambda: NOW)), NOW)
+        assert (found.level, found.label) == ("trouble", "orders is stopped")
+        assert "Could not deliver: no right; grant WRITE." in found.advice
 
     def test_no_worker_is_said(self, shop: Shop) -> None:
         assert self.state(shop) == ("stopped", "No worker running")

@@ -8,7 +8,9 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 import redis
@@ -25,11 +27,14 @@ from reporter.compute import compute
 from reporter.material import Health, Material
 from reporter.texts import texts
 from stream_app.counts.summary import quality
+from stream_app.store.keys import Keys
+from stream_app.store.losses import Loss
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import read_pulse
 from stream_app.views.quality import read_quality
 from stream_app.views.ranges import Custom, TimeRange
 from tests.support.fill import Shop, a_live_shop
+from tests.support.redis_servers import RedisServer
 
 PAGES = ("quality", "anomalies", "clean_orders", "report", "pipeline")
 NOW = time.time_ns() // 1_000_000
@@ -365,6 +370,15 @@ def test_a_workers_last_error_is_shown_as_text(redis_url: str) -> None:
     assert "<b>" not in shown
 
 
+def test_lost_records_are_on_the_pipeline_page(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        shop = Shop(client, "headrace", until=NOW // 1_000, now_ms=time.time_ns() // 1_000_000)
+        shop.announce()
+        loss = Loss("orders", "orders", 1, records=1_234, since=NOW, at=NOW, begin=20, end=60)
+        client.hset(Keys("headrace").lost(), "orders/id/1", msgspec.json.encode(loss))
+    assert "up to 1,234 records are lost" in words(open_page("pipeline"))
+
+
 def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|' /C calc'!A0", "＝1", "plain", 'a "quoted", one', "–1"]
     frame = pd.DataFrame({"Text": texts, "Number": range(len(texts)), "At": pd.Timestamp(0, tz="UTC"), "=Head": None})
@@ -374,3 +388,20 @@ def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:
     assert [row[0] for row in read[1:]] == [f"'{text}" for text in texts[:4]] + ["'\t=1", f"'{texts[5]}", "'＝1", *texts[7:]]
     assert [int(row[1]) for row in read[1:]] == list(range(len(texts)))
     assert read[1][2] == datetime.fromtimestamp(0, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_a_redis_that_evicts_is_said_on_every_page_and_in_full_on_the_pipeline_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RedisServer(tmp_path) as server, server.client() as client:
+        Shop(client, "headrace", until=NOW // 1000, now_ms=NOW).announce()
+        monkeypatch.setenv("HEADRACE_REDIS", server.url)
+        server.configure(maxmemory_policy="allkeys-lfu", maxmemory="1gb")
+
+        assert "maxmemory-policy is allkeys-lfu" in words(open_page("quality"))
+        said = words(open_page("pipeline"))
+        for text in ("Figures may be wrong", "maxmemory-policy is allkeys-lfu", "of 1,074 MB", "appendonly", "none", "master"):
+            assert text in said
+        server.configure(maxmemory_policy="noeviction")
+        st.cache_resource.clear()
+        assert "Figures may be wrong" not in words(open_page("quality"))

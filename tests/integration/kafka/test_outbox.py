@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import UnknownError
+from aiokafka.errors import UnknownError, UnknownTopicOrPartitionError
 from aiokafka.producer import message_accumulator as accumulator
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream_app.errors import RecordRefused
+from stream_app.failures import classify
 from stream_app.kafka.batches.header_names import BatchBuilder
 from stream_app.kafka.outbox import NO_OFFSET, Outbox, Receipt, Row
 from stream_app.kafka.producer import close, sender_silent
@@ -144,6 +145,31 @@ def test_the_first_error_is_raised_when_all_have_ended(broker: Broker) -> None:
     with pytest.raises(AssertionError, match="Unrecognized partition"):
         sent_by(broker, fill)
     assert [one.value for one in broker.read(topic, 1)] == [b"1"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_topic_that_was_deleted_is_named(kafka: str) -> None:
+    broker = Broker("kafka", kafka)
+    topic = broker.create_topic()
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, request_timeout_ms=2_000)
+        await producer.start()
+        try:
+            outbox = Outbox(producer)
+            outbox.add(topic, 0, row(b"1"))
+            await outbox.send()
+            with closing(broker.admin()) as admin:
+                admin.delete_topics([topic])
+            outbox.add(topic, 0, row(b"2"))
+            await outbox.send()
+        finally:
+            await producer.stop()
+
+    with pytest.raises(UnknownTopicOrPartitionError) as raised:
+        asyncio.run(run())
+    assert f"a topic does not exist: it is being created, or was deleted ({topic})" in classify(raised.value).text
 
 
 # --- topics that refuse records ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import redis
 from stream_app.errors import StoreError
 from stream_app.settings import load_settings
 from stream_app.store.connection import UNAVAILABLE, address, connect, connect_worker, connect_writer
+from stream_app.store.queries import Queries
 from stream_app.store.server import ServerFacts
 from tests.support.redis_servers import RedisServer, Replicated, redis_server, replicated
 
@@ -42,6 +43,13 @@ async def until_it_works(command: Callable[[], Awaitable[T]], seconds: float = 2
             with contextlib.suppress(*UNAVAILABLE):
                 return await command()
             await asyncio.sleep(0.1)
+
+
+@contextlib.contextmanager
+def reading(url: str) -> Iterator[Queries]:
+    """The queries of a reader."""
+    with connect(load_settings(redis=url)) as client:
+        yield Queries(client, "headrace")
 
 
 def test_a_worker_learns_who_answers_once_per_connection(redis_server: RedisServer) -> None:
@@ -161,3 +169,26 @@ def test_a_unix_socket_still_works(tmp_path: Path) -> None:
         assert seen[0].address == str(path)
         with connect(load_settings(redis=f"unix://{path}")) as reader:
             assert reader.ping()
+
+
+def test_a_reader_names_redis_cluster_and_the_reason(tmp_path: Path) -> None:
+    said = r"this is a Redis Cluster, .* one script counts a batch under many keys"
+    with (
+        RedisServer(tmp_path, "--cluster-enabled", "yes") as server,  # it has no slots
+        reading(server.url) as queries,
+        pytest.raises(StoreError, match=said),
+    ):
+        queries.contracts()
+
+
+def test_sentinels_that_do_not_help_are_named(tmp_path: Path) -> None:
+    lines = ["requirepass guard"]
+    with Replicated(tmp_path, sentinels=1, replicas=0, sentinel_lines=lines, sentinel_password="guard") as servers:
+        for url, said in (
+            (servers.url, "refused the user or password"),
+            (f"{servers.url}?sentinel_password=s3cret", "refused the user or password"),
+            (servers.url.replace("/headrace/", "/other/") + "?sentinel_password=guard", "no Sentinel names a master"),
+        ):
+            with reading(url) as queries, pytest.raises(StoreError, match=said) as caught:
+                queries.contracts()
+            assert "s3cret" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,16 @@ def busy(client: Any) -> Callable[[], None]:
     other = redis.Redis(host=address["host"], port=address["port"], socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
     with other, pytest.raises(redis.TimeoutError):
         other.eval("while true do end", 0)
-    end: Callable[[], None] = client.script_kill
+
+    def ended() -> bool:
+        with suppress(redis.ResponseError):
+            return bool(client.config_set("lua-time-limit", "5000"))  # a script of ours may take longer than one millisecond
+        return False
+
+    def end() -> None:
+        client.script_kill()
+        eventually(ended, "the script has ended")
+
     return end
 
 

@@ -23,8 +23,8 @@ DISTRIBUTIONS = packages_distributions()
 OURS = {"headrace", "producers", "stream_app", "dashboard", "reporter"}
 #: Extra → modules whose imports it has to cover, with those of the base.
 PARTS = {
-    "": [f"headrace.cli.{command}" for command in COMMANDS if command not in {"notify", "report", "worker"}],
-    "worker": ["headrace.cli.worker", "headrace.cli.notify"],
+    "": [f"headrace.cli.{command}" for command in COMMANDS if command not in {"notify", "rejudge", "report", "worker"}],
+    "worker": ["headrace.cli.worker", "headrace.cli.notify", "headrace.cli.rejudge"],
     "dashboard": ["headrace.cli.dashboard", "dashboard.app"],
     "report": ["headrace.cli.report"],
     "embedded": ["headrace.cli.demo", "headrace.embedded.kafka"],

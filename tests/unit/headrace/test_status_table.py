@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 
 from headrace.cli.formats import money, percent
-from headrace.cli.status_table import table
+from headrace.cli.status_table import _trouble, table
 
 
 def test_a_share_below_all_is_never_shown_as_all() -> None:
@@ -25,3 +26,44 @@ def test_the_table_takes_a_status_of_nothing() -> None:
     console.print(table({"entities": {}}, datetime.now(UTC)))
 
     assert "headrace demo" in console.export_text()
+
+
+def test_what_does_not_work_is_said_with_its_beginning() -> None:
+    console = Console(record=True, width=200)
+    status = {
+        "entities": {},
+        "trouble": [
+            {"subject": "orders[3]", "text": "no right on orders.clean", "since": "2026-01-01T00:00:00.000Z", "stopped": True},
+            {"subject": "", "text": "could not reach Kafka", "since": "2026-01-01T00:02:00.000Z", "stopped": False},
+        ],
+        "notes": {"customers": "restoring 37 %"},
+    }
+    console.print(_trouble(status, datetime(2026, 1, 1, 0, 3, tzinfo=UTC)))
+    text = console.export_text()
+    assert "orders[3] stopped no right on orders.clean (for 3 min)" in text
+    assert "retries could not reach Kafka (for 60 s)" in text
+    assert "customers restoring 37 %" in text
+    assert _trouble({}, datetime.now(UTC)) is None
+
+
+def test_lost_records_come_first() -> None:
+    loss = {
+        "entity": "orders", "topic": "orders", "partition": 1, "records": 1_234, "last_offsets": [20, 59],
+        "since": "2026-11-29T10:00:00.000Z", "at": "2026-11-29T10:05:00.000Z",
+    }  # fmt: skip
+    status = read_status_of_nothing() | {"losses": [loss]}
+    console = Console(record=True, width=400)
+    console.print(table(status, datetime.now(UTC)))
+    text = console.export_text()
+    assert "orders: up to 1,234 records of orders[1] are lost" in text
+    assert "offsets 20 to 59) at 2026-11-29 10:05:00 UTC" in text
+
+
+def read_status_of_nothing() -> dict[str, Any]:
+    """A status of one entity without a record."""
+    row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0, "repaired": 0, "conformity": None, "quality": {"score": None}}
+    kpis = {
+        "active_customers": 0, "orders": 0, "revenue": 0.0, "currency": None, "conversion_rate": None, "quality_score": None,
+        "conformity": None,
+    }  # fmt: skip
+    return {"entities": {"orders": {**row, "findings": {}}}, "kpis": kpis, "workers": 1, "freshness": {}, "lag": {}}

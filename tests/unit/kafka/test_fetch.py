@@ -156,6 +156,16 @@ def test_a_broken_batch_is_refused_and_the_position_stays() -> None:
     assert state.position == 0
 
 
+async def nothing_new() -> set[str]:
+    """No topic was created again."""
+    return set()
+
+
+async def nothing_else() -> dict[TP_, int]:
+    """All partitions are read from their committed offsets."""
+    return {}
+
+
 class Reading(BatchConsumer):
     """A worker's consumer without a client: of one partition an offset is committed, of the other none."""
 
@@ -167,6 +177,8 @@ class Reading(BatchConsumer):
         self._assigned, self.log = assigned, CompositeLogger(logging.getLogger())
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
+        self._renewed, self._put_back, self.missed = set(), {}, {}
+        self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread
 

@@ -11,10 +11,10 @@ import pytest
 from kafka import errors
 
 from stream_app.errors import SettingsError
+from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.options import (
     async_options,
     async_producer_options,
-    connection_problem,
     sync_options,
     sync_producer_options,
 )
@@ -79,7 +79,8 @@ def test_every_producer_waits_for_all_replicas() -> None:
     [
         ({}, errors.KafkaConnectionError(), "set HEADRACE_KAFKA to its address"),
         ({"kafka_security_protocol": "SSL"}, errors.KafkaConnectionError(), "HEADRACE_KAFKA_SECURITY_PROTOCOL"),
-        ({}, errors.TopicAuthorizationFailedError(), "HEADRACE_KAFKA_PASSWORD"),
+        ({}, errors.TopicAuthorizationFailedError(), "grant READ"),
+        ({}, errors.SaslAuthenticationFailedError(), "HEADRACE_KAFKA_PASSWORD"),
     ],
 )
 def test_a_connection_problem_names_the_address_and_the_cure(changes: dict[str, Any], error: Exception, cure: str) -> None:

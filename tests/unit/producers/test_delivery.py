@@ -53,3 +53,13 @@ def test_a_record_that_was_not_taken_in_time_ends_the_delivery(monkeypatch: pyte
     with pytest.raises(DeliveryError, match=r"7 of 10 records were not delivered.*KafkaTimeoutError"):
         sender.finish()
     assert sender.settled == 3, "the first that is missing bounds what counts as delivered"
+
+
+def test_a_missing_right_says_what_to_grant(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = refusing(monkeypatch, {b"3": errors.TopicAuthorizationFailedError()})
+    for number in range(10):
+        sender.send(RawRecord("orders", None, b"%d" % number, None))
+    with pytest.raises(
+        DeliveryError, match=r"7 of 10 records were not delivered: .* refuses them .*no right on a topic; grant"
+    ):
+        sender.finish()

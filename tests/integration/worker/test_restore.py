@@ -1,0 +1,208 @@
+"""The store is made of the log: what it loses is restored, what is not its own is refused, and nothing is judged before."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stream_app.names import FINDINGS
+from stream_app.settings import Settings
+from stream_app.store.keys import Keys
+from stream_app.store.ownership import READY, StoreState
+from stream_app.store.writer import close_input, open_input
+from tests.support.crew import REFERENCES, changed, crew_at_work, orders
+from tests.support.recount import assert_exact, recount, rules_of
+from tests.support.redis_servers import RedisServer, redis_server
+from tests.support.stream import (
+    Books,
+    Shopping,
+    Worker,
+    await_settled,
+    customer,
+    make_topics,
+    order,
+    produce,
+    workers,
+)  # fmt: skip
+from tests.support.waiting import eventually
+
+__all__ = ["redis_server"]
+#: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, and what is learned.
+_PASSING = (
+    "workers",
+    "findings",
+    "clean:",
+    "monitor",
+    "unsent",
+    "store",
+    "restor",
+    "baseline",
+    "learned",
+    "counted",
+    "applied",
+    "lookup",
+)
+
+
+@pytest.fixture
+def own(settings: Settings, redis_server: RedisServer) -> Settings:
+    """Settings with a Redis of the test's own."""
+    return changed(settings, redis=redis_server.url, give_up_after=60.0, grace=30.0)
+
+
+def contents(settings: Settings) -> dict[str, object]:
+    """The store, but for what passes."""
+    client = Books(settings).client
+    found: dict[str, object] = {}
+    for key in client.scan_iter(match=f"{settings.redis_prefix}:*"):
+        name = key.removeprefix(f"{settings.redis_prefix}:")
+        if name.startswith(_PASSING):
+            continue
+        kind = client.type(key)
+        if kind == "hash":
+            found |= {
+                f"{name}/{field}": value for field, value in client.hgetall(key).items() if value != "0" and field != "at"
+            }
+        elif kind == "set":
+            found[name] = client.smembers(key)
+        elif kind == "zset":
+            found[name] = client.zrange(key, 0, -1)
+        else:
+            found[name] = client.pfcount(key) if name.startswith("hll:") else client.get(key)
+    return found
+
+
+def state(settings: Settings) -> StoreState:
+    client = Books(settings).client
+    return StoreState.read(client.hgetall(Keys(settings.redis_prefix).store()))
+
+
+def restored(settings: Settings, before: StoreState) -> Callable[[], bool]:
+    """True once the store is ready in another epoch than before."""
+    return lambda: (now := state(settings)).state == READY and now.epoch != before.epoch
+
+
+def settled(settings: Settings) -> int:
+    total = Books(settings).total("orders")
+    return total.get("clean", 0) + total.get("rejected", 0)
+
+
+#: Records of every kind: repaired, unknown fields, rejected, repeated, waiting for a customer who comes, or does not.
+ODD = [
+    order(5001, note="unknown field"),
+    order(5002, quantity=" 3 "),
+    order(5003, quantity=-1),
+    replace(order(5004), value=b"{broken"),
+    order(5005),
+    order(5005),
+    order(5006, customer_id=900),
+    order(5007, customer_id=901),
+]
+
+
+@pytest.fixture
+def at_work(own: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
+    with crew_at_work(own, tmp_path, records=REFERENCES) as crew:
+        await_settled(own, {"customers": 50, "products": 1}, crew)
+        produce(own, [*orders(1, 1001), *ODD])
+        # One waits for a customer who comes, the other until nothing can come any more.
+        eventually(lambda: settled(own) == 1006, "orders are settled")
+        produce(own, [customer(900)])
+        eventually(lambda: settled(own) == 1007, "the customer has come")
+        close_input(own.redis.get_secret_value(), own.redis_prefix)
+        await_settled(own, {"orders": 1008, "customers": 51}, crew)
+        open_input(own.redis.get_secret_value(), own.redis_prefix)
+        yield crew
+
+
+def test_a_store_that_was_emptied_is_rebuilt_as_it_was(own: Settings, at_work: list[Worker]) -> None:
+    before, kept = state(own), contents(own)
+    Books(own).client.flushall()
+    eventually(restored(own, before), "the store is restored", 30)
+    now = contents(own)
+    assert {k: (kept.get(k), now.get(k)) for k in kept.keys() | now.keys() if kept.get(k) != now.get(k)} == {}
+    # Keys and references are there again before anything new is judged.
+    produce(own, [order(7, 8), order(6001, customer_id=900)])
+    await_settled(own, {"orders": 1010}, at_work)
+    counted = assert_exact(own)["orders"]
+    (repeated,) = [record for source, record in counted.dead.items() if b'"order_id":7,' in (record.value or b"")]
+    assert rules_of(repeated, FINDINGS) == ["order_id.unique"]
+    assert "is empty" in at_work[0].output()
+
+
+def test_a_store_that_comes_back_old_counts_what_it_lost(
+    own: Settings, redis_server: RedisServer, at_work: list[Worker]
+) -> None:
+    old = redis_server.snapshot()
+    produce(own, [*orders(2001, 2501), customer(60), order(3001, customer_id=77)])
+    eventually(lambda: settled(own) == 1508, "orders are settled")
+    eventually(lambda: Books(own).waiting("orders") == 1, "an order waits")
+    delivered = len(recount(own, "orders").clean)
+    before = state(own)
+    redis_server.restore(old)
+    produce(own, [order(4001, customer_id=60), customer(77), order(2002, 2002 % 50 + 1)])
+    eventually(restored(own, before), "the store is restored", 30)
+    await_settled(own, {"orders": 1511, "customers": 53}, at_work)
+    counts = assert_exact(own)
+    assert counts["orders"].repeated == 0
+    assert len(counts["orders"].clean) == delivered + 2
+
+
+def test_a_rebuild_goes_on_after_a_kill(own: Settings, at_work: list[Worker], tmp_path: Path) -> None:
+    kept, before = contents(own), state(own)
+    at_work.pop().kill()
+    Books(own).client.flushall()
+    # The first dies in the middle of the second script that restores, the next ones before any, and after the fourth.
+    for number, (moment, calls) in enumerate((("after.apply", 2), ("before.apply", 1), ("after.apply", 2))):
+        worker = Worker(own, tmp_path / f"dies-{number}.log", (moment, calls))
+        worker.process.wait(30)
+        assert worker.process.returncode == -signal.SIGKILL, worker.output()[-2000:]
+    (tmp_path / "last").mkdir()
+    with workers(own, tmp_path / "last") as crew:
+        at_work += crew
+        eventually(restored(own, before), "the store is restored", 40)
+        assert contents(own) == kept
+        assert_exact(own)
+
+
+def test_two_workers_restore_each_their_partitions(own: Settings, redis_server: RedisServer, tmp_path: Path) -> None:
+    shop = Shopping(seed=9, orders=4_000)
+    with crew_at_work(own, tmp_path, 2) as crew:
+        produce(own, [*shop.early, *shop.stream[:2000]])
+        old = redis_server.snapshot()
+        produce(own, [*shop.stream[2000:], *shop.late])
+        await_settled(own, {"orders": len(shop.stream)}, crew)
+        kept, before = contents(own), state(own)
+        redis_server.restore(old)
+        eventually(restored(own, before), "the store is restored", 40)
+        await_settled(own, {"orders": len(shop.stream)}, crew)
+        assert_exact(own)
+        # A segment that is a field of a referenced record follows what that is now; then it may not have been known yet.
+        joined = re.compile(r"\|\w+\.\w+\|")
+        now = contents(own)
+        assert {k: v for k, v in now.items() if not joined.search(k)} == {k: v for k, v in kept.items() if not joined.search(k)}
+
+
+def test_another_shop_on_the_same_prefix_is_refused_by_name(own: Settings, at_work: list[Worker], tmp_path: Path) -> None:
+    other = changed(own, group="other-group", topic_prefix="other-")
+    make_topics(other)
+    (tmp_path / "other").mkdir()
+    with workers(other, tmp_path / "other") as crew:
+        assert crew[0].process.wait(20) == 1
+        assert f"the Redis prefix {own.redis_prefix} belongs to another shop (group {own.group}" in crew[0].output()
+        assert "HEADRACE_REDIS_PREFIX" in crew[0].output()
+
+
+def test_a_rebuild_that_is_switched_off_ends_the_worker(own: Settings, at_work: list[Worker], tmp_path: Path) -> None:
+    at_work.pop().kill()
+    Books(own).client.flushall()
+    (tmp_path / "off").mkdir()
+    with workers(changed(own, rebuild=False), tmp_path / "off") as crew:
+        assert crew[0].process.wait(20) == 1
+        assert "headrace rebuild" in crew[0].output()
+    assert not Books(own).client.exists(Keys(own.redis_prefix).applied())

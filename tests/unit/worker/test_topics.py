@@ -1,0 +1,169 @@
+"""The watch of topics, with a broker that does not let the worker mend them, or answers with what is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from stream_app.errors import DeliveryError
+from stream_app.kafka.admin import TopicAdmin, TopicState, few_partitions, no_topic
+from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.names import Topics
+from stream_app.settings import Settings
+from stream_app.worker import topics as room
+from stream_app.worker.health import Health
+from stream_app.worker.topics import TopicWatch
+
+OLD, NEW = "id-1", "id-2"
+
+
+class Broker(TopicAdmin):
+    """An admin client whose topics a test sets, and whose user may do what ``allowed`` says."""
+
+    def __init__(self) -> None:
+        self.states = {name: TopicState(f"{name}-{OLD}", 2) for name in Topics("orders").all}
+        self.states["orders"] = TopicState(OLD, 2)
+        self.allowed = True
+
+    def describe(self, names: Any) -> dict[str, TopicState]:
+        return {name: self.states[name] for name in names if name in self.states}
+
+    def grow(self, name: str, count: int) -> None:
+        if not self.allowed:
+            raise DeliveryError(few_partitions(name, count))
+        self.states[name] = TopicState(self.states[name].id, count)
+
+    def create(self, name: str, count: int) -> None:
+        if not self.allowed:
+            raise DeliveryError(no_topic(name, count))
+        self.states[name] = TopicState("new", count)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Consumer:
+    """A consumer that notes that it was asked to join again."""
+
+    joined = True
+
+    def __init__(self) -> None:
+        self.rejoined = 0
+
+    async def rejoin(self) -> None:
+        self.rejoined += 1
+
+    def assignment(self) -> set[TP]:
+        return {TP("orders", 0)}
+
+    async def begin_anew(self, partitions: set[TP]) -> None:
+        assert partitions == {TP("orders", 0)}
+
+    def knows_other(self, _: Any) -> bool:
+        return False
+
+
+class Lanes:
+    """Lanes that are idle."""
+
+    async def idle(self, _: float) -> bool:
+        return True
+
+    def partitions(self) -> set[int]:
+        return {0}
+
+
+class Room:
+    """A watch and what is around it."""
+
+    def __init__(self) -> None:
+        self.alarms, self.consumer, self.broker = FetchAlarms(), Consumer(), Broker()
+        self.watch = TopicWatch(Settings(), self.alarms, lambda: self.consumer, self.broker)
+        self.entity: Any = SimpleNamespace(name="orders", topics=Topics("orders"), topic_id=OLD, forget=lambda _: None)
+        self.entity.reached, self.entity.services = {0: 9}, SimpleNamespace(health=Health())
+
+    def act(self, *steps: Callable[[], Any]) -> None:
+        async def body() -> None:
+            waiting: Any = SimpleNamespace(copies=list)
+            restored: list[Any] = []
+            self.watch.begin({"orders": self.entity}, {"orders": Lanes()}, {"orders": waiting}, restored.append)  # type: ignore[dict-item]
+            for step in steps:
+                result = step()
+                if asyncio.iscoroutine(result):
+                    await result
+
+        asyncio.run(body())
+        self.watch.close()
+
+
+@pytest.fixture
+def one() -> Room:
+    return Room()
+
+
+def test_new_partitions_are_not_read_without_the_right_to_add_those_that_they_need(one: Room) -> None:
+    one.broker.allowed = False
+    one.broker.states["orders"] = TopicState(OLD, 4)
+    one.act(one.watch.check)
+    assert one.watch.stopped() == {TP("orders", 2), TP("orders", 3)}
+    assert "orders.clean has fewer partitions than its raw topic" in one.watch.problems["orders"]
+    assert "give it 4 partitions, or grant ALTER on orders.clean" in one.entity.services.health.error
+
+
+def test_they_are_read_once_the_other_topics_have_as_many(one: Room) -> None:
+    one.broker.states["orders"] = TopicState(OLD, 4)
+    one.act(one.watch.check, one.watch.check)
+    assert (one.watch.stopped(), one.watch.problems) == (set(), {})
+    assert {state.partitions for state in one.broker.states.values()} == {4}
+
+
+def test_a_topic_that_is_missing_is_left_alone_for_a_moment_and_then_created(
+    one: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.broker.states["orders.clean"] = TopicState("", 0)
+    one.act(one.watch.check)
+    assert one.broker.states["orders.clean"].partitions == 0
+    assert one.watch.stopped() == {TP("orders", 0), TP("orders", 1)}
+    monkeypatch.setattr(room, "MISSING", 0.0)
+    again = Room()
+    again.broker.states["orders.clean"] = TopicState("", 0)
+    again.act(again.watch.check, again.watch.check)
+    assert again.broker.states["orders.clean"].partitions == 2
+    assert again.watch.problems == {}
+
+
+def test_a_raw_topic_that_was_created_again_is_in_doubt_until_the_worker_seeks(one: Room) -> None:
+    def create_again() -> None:
+        one.broker.states["orders"] = TopicState(NEW, 2)
+
+    def still_old() -> None:
+        assert (one.alarms.doubted(), one.entity.topic_id, one.consumer.rejoined) == ({"orders"}, OLD, 1)
+
+    async def seek() -> None:
+        assert await one.watch.prepare() == {"orders"}
+        assert (one.alarms.doubted(), one.entity.topic_id, one.entity.reached) == (set(), NEW, {})
+        assert await one.watch.prepare() == set()
+
+    one.act(one.watch.check, create_again, one.watch.check, still_old, seek)
+
+
+def test_a_broker_that_lags_behind_does_not_bring_an_old_topic_back(one: Room) -> None:
+    def answer(topic_id: str) -> Callable[[], None]:
+        def set_id() -> None:
+            one.broker.states["orders"] = TopicState(topic_id, 2)
+
+        return set_id
+
+    one.act(answer(NEW), one.watch.prepare, answer(OLD), one.watch.check)
+    assert (one.entity.topic_id, one.consumer.rejoined, one.alarms.doubted()) == (NEW, 0, set())
+
+
+def test_a_doubt_that_comes_to_nothing_ends_with_the_next_answer(one: Room) -> None:
+    one.alarms.doubt("orders")
+    one.act(one.watch.check)
+    assert one.alarms.doubted() == set()
