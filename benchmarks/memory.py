@@ -13,6 +13,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import redis
@@ -26,6 +27,7 @@ from stream_app.judge.owners import owners_of
 from stream_app.judge.request import Claim
 from stream_app.store.keys import Keys
 from stream_app.store.writer import Store
+from stream_app.windows.grain import Grain
 
 PARTITIONS, BATCH, PROBES, PROBE = 4, 4_000, 400, 1_000
 
@@ -119,10 +121,12 @@ async def measure_rest(url: str, client: Any) -> None:
         for entity in ("customers", "products"):
             size = client.memory_usage(keys.references(entity), samples=0)
             print(f"a {entity[:-1]} as a reference: {size / client.hlen(keys.references(entity)):.0f} bytes")
-        for pattern, name in ((f"{prefix}:win:orders:*", "window of orders"), (f"{prefix}:hll:orders:*", "sketch")):
-            sizes = [client.memory_usage(key, samples=0) for key in client.scan_iter(pattern, count=1000)]
-            if sizes:
-                print(f"a {name}: {statistics.mean(sizes):,.0f} bytes (at most {max(sizes):,})")
+        for stem, name in ((keys.window_stem, "window"), (partial(keys.sketch_stem, what="customers"), "sketch of customers")):
+            for grain in Grain:
+                pattern = f"{stem(entity='orders', grain=grain)}*"
+                sizes = [client.memory_usage(key, samples=0) for key in client.scan_iter(pattern, count=1000)]
+                if sizes:
+                    print(f"a {name} ({grain.name.lower()}): {statistics.mean(sizes):,.0f} bytes (at most {max(sizes):,})")
         size = client.memory_usage(keys.findings(), samples=0)
         print(f"a finding: {size / client.llen(keys.findings()):.0f} bytes; 1,000 are kept")
 

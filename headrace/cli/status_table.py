@@ -33,7 +33,7 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
         parts.append(rules)
     if trouble := _trouble(status, now):
         parts.insert(1, trouble)
-    if status["memory"] is not None:
+    if status.get("memory") is not None:
         parts.append(_memory(status["memory"]))
     return Group(*parts)
 
@@ -65,7 +65,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
 
 
 def _about(status: Mapping[str, Any], what: str) -> str:
-    return "≈ " if what in status["estimates"] else ""
+    return "≈ " if what in status.get("estimates", ()) else ""
 
 
 def _memory(memory: Mapping[str, Any]) -> Text:
