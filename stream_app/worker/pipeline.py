@@ -84,10 +84,11 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
 def judge(entity: Entity, batch: Batch) -> Batch:
     """Step 1: the batch with a verdict on each record."""
     verdicts = entity.judge.judge_all([record.value for record in batch.records], list(batch.as_of))
-    oversized = [
-        index for index, record in enumerate(batch.records) if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED
-    ]
-    for index in oversized:
+    keys = [record.key for record in batch.records]
+    # Mostly one look at the longest key is enough.
+    longest = max(map(len, filter(None, keys)), default=0)
+    oversized = longest > KEPT_OF_OVERSIZED
+    for index in [index for index, key in enumerate(keys) if key and len(key) > KEPT_OF_OVERSIZED] if oversized else ():
         rule = entity.contract.rules["record.oversized"]
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))
     return batch.with_verdicts(verdicts)
