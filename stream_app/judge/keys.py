@@ -23,6 +23,8 @@ def claims_of(
 ) -> tuple[list[Compared], list[Claim]]:
     """Return the claims of records of one partition on their keys, and what each of them is about."""
     bodies = verdicts.bodies
+    if not bodies:
+        return [], []
     compared: list[Compared] = []
     claims: list[Claim] = []
     for unique in contract.uniques:

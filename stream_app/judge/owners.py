@@ -74,4 +74,7 @@ def periods_of(verdicts: Verdicts, within_ms: int | None) -> int | list[int]:
         return 0
     length = max(1, within_ms // NEIGHBOURS)
     first, last = (moment // length for moment in verdicts.span())
-    return first if first == last else [verdicts.moment(index) // length for index in range(len(verdicts))]
+    # An event time that is a finding is not the record's: nearly always all are of one period all the same.
+    if first == last and all(verdict.event_ms // length == first for verdict in verdicts.marked.values()):
+        return first
+    return [verdicts.moment(index) // length for index in range(len(verdicts))]
