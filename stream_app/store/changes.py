@@ -79,7 +79,8 @@ class Changes:
         """Return the ARGV of ``apply.lua``.
 
         A segment value is (segment field, value, field → the field that counts it together with others beyond the cap);
-        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders.
+        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders; the values are ``True`` if they are all of
+        ``distinct``.
         """
         tally = self.tally
         grains, segments = [], []
@@ -88,10 +89,7 @@ class Changes:
             if grain is Grain.DAY:
                 # Every field of a finer window is in one of the days.
                 segments = capped({*chain.from_iterable(windows.values())})
-            sketches = [
-                [(start, list(values)) for start, values in distinct_by_grain(minutes, grain).items()]
-                for minutes in (tally.customers, tally.orders)
-            ]
+            sketches = [_sketches(minutes, grain) for minutes in (tally.customers, tally.orders)]
             grains.append({"kept": grain.kept, "windows": list(windows.items()), "sketches": sketches})
         body = {
             "applied": (self.applied[0], stored(self.applied[1]), self.applied[2].text) if self.applied is not None else None,
@@ -122,6 +120,14 @@ class Changes:
 def stored(position: Position) -> str:
     """Return how the store has a position: the beginning is not stored."""
     return "" if position == Position() else position.text
+
+
+def _sketches(minutes: dict[int, set[str]], grain: Grain) -> list[tuple[int, list[str] | bool]]:
+    """Mostly a batch is of one hour and one day: its distinct values are sent once, not again for each grain."""
+    windows = distinct_by_grain(minutes, grain)
+    if len(windows) == 1:
+        return [(start, True) for start in windows]
+    return [(start, list(values)) for start, values in windows.items()]
 
 
 def _distinct(minutes: dict[int, set[str]]) -> list[str]:

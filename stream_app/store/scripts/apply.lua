@@ -87,7 +87,8 @@ for g, grain in ipairs(p.grains) do
   for what, rows in ipairs(grain.sketches) do
     local stem = what == 1 and customers_stem or orders_stem
     for _, s in ipairs(rows) do
-      if redis.call('ZSCORE', starts, s[1]) then each('PFADD', stem .. s[1], s[2]) end
+      local ids = s[2] == true and p.distinct[what] or s[2]
+      if redis.call('ZSCORE', starts, s[1]) then each('PFADD', stem .. s[1], ids) end
     end
   end
 end
