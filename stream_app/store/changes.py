@@ -79,8 +79,8 @@ class Changes:
         """Return the ARGV of ``apply.lua``.
 
         A segment value is (segment field, value, field → the field that counts it together with others beyond the cap);
-        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders; the values are ``True`` if they are all of
-        ``distinct``.
+        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders; the
+        values are ``True`` if they are all of ``distinct``.
         """
         tally = self.tally
         grains, segments = [], []
