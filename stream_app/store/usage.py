@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import redis
 import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import Distinct, text
 from stream_app.store.connection import reading
 from stream_app.store.keys import Keys
+from stream_app.windows.grain import Grain
 
 #: Kinds, and the second parts of the names of their keys.
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +32,8 @@ _LOOKED_THROUGH, _ASKED, _WEIGHED = 5_000, 60, 20
 _AT_ONCE = 500
 #: Seconds for which an answer is used again.
 _KEPT = 60.0
+#: Windows of a grain that are weighed; and the kinds that consist of them and of their sketches.
+_NEWEST, _BY_WINDOW = 5, ("windows", "sketches")
 _KIND_OF = {part: kind for kind, parts in KINDS.items() for part in parts}
 
 
@@ -105,18 +109,19 @@ class MemoryReader:
     def _by_kind(self) -> dict[str, int]:
         """Weigh some keys of each kind, and take them for all of it.
 
-        A hash or a set is one key, whatever its size; windows, sketches and buckets of keys are many of about one size. A
-        scan that does not reach the end has seen a fair sample of the latter; the former are asked for by name.
+        A hash or a set is one key, whatever its size, and is asked for by name; of windows and sketches, the newest are
+        weighed. The buckets of keys are many of about one size: a scan that does not reach the end has seen a fair sample.
         """
         prefix, found = self._keys.prefix + ":", defaultdict[str, set[str]](set)
-        large = set(self._large())
+        contracts = self._contracts()
+        large = set(self._large(contracts))
         cursor, seen = 0, 0
         while True:
             cursor, names = self._client.scan(cursor, count=_AT_ONCE)
             seen += len(names)
-            for name in names:
-                if name.startswith(prefix) and name not in large:
-                    found[_KIND_OF.get(name[len(prefix) :].split(":", 1)[0], OTHER)].add(name)
+            for name in map(text, names):
+                if name.startswith(prefix) and name not in large and (kind := _kind(name, prefix)) not in _BY_WINDOW:
+                    found[kind].add(name)
             if not cursor or seen >= _LOOKED_THROUGH:
                 break
         # Redis answers a scan in an order that has nothing to do with names.
@@ -126,22 +131,40 @@ class MemoryReader:
             weights = self._weigh(sorted(names)[:: max(1, len(names) // _ASKED)])
             kinds[kind] += round(sum(weights) / max(1, len(weights)) * len(names) * scale)
         for name, weight in zip(sorted(large), self._weigh(sorted(large)), strict=True):
-            kinds[_KIND_OF.get(name[len(prefix) :].split(":", 1)[0], OTHER)] += weight
+            kinds[_kind(name, prefix)] += weight
+        for kind, weight in self._windows(contracts):
+            kinds[kind] += weight
         return kinds
 
-    def _large(self) -> list[str]:
+    def _windows(self, contracts: Mapping[str, ContractSummary]) -> Iterator[tuple[str, int]]:
+        """Yield kind and bytes of the windows and sketches of each entity and grain."""
+        keys, of = self._keys, [(entity, grain) for entity in contracts for grain in Grain]
+        pipe = self._client.pipeline(transaction=False)
+        for entity, grain in of:
+            pipe.zcard(keys.windows(entity, grain))
+            pipe.zrange(keys.windows(entity, grain), -_NEWEST, -1)
+        answers = pipe.execute()
+        for (entity, grain), count, starts in zip(of, answers[::2], answers[1::2], strict=True):
+            for start in map(int, starts):
+                share = count / len(starts)
+                sketches = [keys.sketch(entity, what, grain, start) for what in get_args(Distinct)]
+                window, *rest = self._weigh([keys.window(entity, grain, start), *sketches])
+                yield "windows", round(window * share)
+                yield "sketches", round(sum(rest) * share)
+
+    def _large(self, contracts: Mapping[str, ContractSummary]) -> list[str]:
         """The keys that grow with what they have in them."""
         keys, names = self._keys, list[str]()
-        contracts = self._contracts()
         pipe, rules = self._client.pipeline(transaction=False), list[str]()
         for entity, contract in contracts.items():
             names += [keys.references(entity), keys.waiting(entity)]
-            names += [keys.distinct(entity, "customers"), keys.distinct(entity, "orders")]
+            for what in get_args(Distinct):
+                names += [keys.distinct(entity, what), keys.distinct_sketch(entity, what)]
             rules += [keys.unique(entity, rule) for rule in contract.rules]
         for rule in rules:
             pipe.hkeys(rule)
         for rule, periods in zip(rules, pipe.execute(), strict=True):
-            names += [f"{rule}/{period}" for period in periods]
+            names += [f"{rule}/{text(period)}" for period in periods]
         return names
 
     def _weigh(self, names: list[str]) -> list[int]:
@@ -149,6 +172,10 @@ class MemoryReader:
         for name in names:
             pipe.memory_usage(name, samples=_WEIGHED)
         return [int(weight or 0) for weight in pipe.execute()]
+
+
+def _kind(name: str, prefix: str) -> str:
+    return _KIND_OF.get(name[len(prefix) :].split(":", 1)[0], OTHER)
 
 
 def growth(seen: Mapping[int, int], used: int, hour: float) -> float | None:

@@ -172,7 +172,9 @@ def test_many_distinct_customers_are_estimated(client: Any, run: Any, monkeypatc
     run(lambda store: store.describe([CONTRACT]))
 
     def batch(number: int) -> Changes:
-        records: list[tuple[Raw, Outcome]] = [(order(number * 30 + n, customer_id=number * 30 + n), "clean") for n in range(30)]
+        records: list[tuple[Raw, Outcome]] = [
+            (order(number * 30 + n, customer_id=number * 30 + n), "clean") for n in range(1, 31)
+        ]
         return changes(records, applied=(applied_field("orders", "", number), Position(), Position(0)))
 
     run(lambda store: store.apply(batch(0)))

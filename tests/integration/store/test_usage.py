@@ -36,7 +36,7 @@ def test_memory_by_kind(redis_url: str, looked_through: int, monkeypatch: pytest
     assert memory is not None
     assert memory.kinds["keys"] == pytest.approx(keys, rel=0.25)
     assert memory.kinds["references"] == pytest.approx(references, rel=0.1)
-    assert all(memory.kinds[kind] > 0 for kind in ("windows", "sketches", "other"))
+    assert all(memory.kinds[kind] > 0 for kind in ("windows", "sketches"))
 
 
 def test_memory_is_noted_once_an_hour(redis_url: str) -> None:
