@@ -13,7 +13,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_app.kafka.batches.fetch import FetchResult, PartitionRecords
-from stream_app.kafka.batches.header_names import BatchBuilder, Records
+from stream_app.kafka.batches.header_names import BatchBuilder
+from stream_app.kafka.batches.log import Records
 
 RECORDS, BODY, BATCH_BYTES = 8_000, b"v" * 115, 128 << 10
 PARTITION = TopicPartition("orders", 0)

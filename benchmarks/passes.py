@@ -25,7 +25,8 @@ from stream_app.contract import load_shop
 from stream_app.contract.model import Shop
 from stream_app.judge.lookups import KnownIds
 from stream_app.judge.related import Known
-from stream_app.kafka.batches.header_names import BatchBuilder, Records
+from stream_app.kafka.batches.header_names import BatchBuilder
+from stream_app.kafka.batches.log import Records
 from stream_app.names import AS_OF
 from stream_app.process import collect_garbage_rarely
 from stream_app.settings import load_settings

@@ -18,6 +18,7 @@ from stream_app.contract import Shop
 from stream_app.errors import SourceError
 from stream_app.kafka.admin import topic_ids
 from stream_app.settings import Settings
+from stream_app.windows.clock import RunningClock
 
 
 def total(sources: Sequence[Source]) -> int | None:
@@ -142,19 +143,19 @@ class _Rounds:
         """Send one round from ``position`` on; return the position reached, which is also written if something fails."""
         sender, stop, checkpoint = self._sender, self._stop, self._checkpoint
         skip, base = position.records, sender.settled
-        first: int | None = None
-        last = 0
+        # Without records that are dated far before or after the others.
+        first, last = RunningClock(), RunningClock()
 
         def reached() -> Position:
             records = skip + sender.settled - base
-            span = last - (first or 0) + 1000 if first is not None else position.span_ms
+            span = last.reached + first.reached + 1000 if last.reached else position.span_ms
             return Position(records, position.round, span if not position.round else position.span_ms)
 
         try:
             for number, record in enumerate(self._records(sources)):
                 if record.as_of_ms is not None:
-                    first = record.as_of_ms if first is None else min(first, record.as_of_ms)
-                    last = max(last, record.as_of_ms)
+                    first.take(-record.as_of_ms)
+                    last.take(record.as_of_ms)
                 if number < skip:
                     if stop:
                         break

@@ -58,6 +58,8 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     writer.compare("all.findings", findings, "findings", "difference", better="lower")
     rejected = (now.rejected, before.rejected if before else None)
     writer.compare("all.rejected", rejected, "records", "difference", better="lower")
+    if now.late > 0:
+        writer.add("all.late", now.late, "records")
     if context.currency:
         at_risk = (now.at_risk_minor, before.at_risk_minor if before else None)
         writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower")
@@ -81,11 +83,13 @@ def _add_entity(context: Context, entity: str) -> None:
     rejected = (now.rejected, before.rejected if before else None)
     writer.compare(f"{prefix}.rejected", rejected, "records", "difference", "entity.rejected", "lower", words=words)
     writer.add(f"{prefix}.pending", now.pending, "records", "entity.pending", words=words)
+    if now.deleted:
+        writer.add(f"{prefix}.deleted", now.deleted, "records", "entity.deleted", words=words)
     shares = (conformity(now.clean, now.rejected), conformity(before.clean, before.rejected) if before else None)
     writer.compare(f"{prefix}.conformity", shares, "share", "points", "entity.conformity", "higher", words=words)
     contract = context.contracts[entity]
-    score = quality(contract, now.received, now.findings).score
-    score_before = quality(contract, before.received, before.findings).score if before else None
+    score = quality(contract, now.records, now.findings).score
+    score_before = quality(contract, before.records, before.findings).score if before else None
     writer.compare(f"{prefix}.score", (score, score_before), "share", "points", "entity.score", "higher", words=words)
 
 

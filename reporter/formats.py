@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+import math
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from reporter.texts import Texts
+from stream_app.windows import calendar
 
+#: A number that no page shows; another version or program stored what it is made of.
+OUT_OF_RANGE = "∞"
+#: Digits of the largest float, and of what is shown after the point.
+_EXACT = Context(prec=340, rounding=ROUND_HALF_EVEN)
 #: The sign of a negative number.
 MINUS = "\N{MINUS SIGN}"
 
@@ -38,13 +43,17 @@ def render(value: float | str, unit: str, texts: Texts) -> str:
         return f"{money(value, texts)} {unit.removeprefix('money:')}".rstrip()
     signed = unit.startswith("+")
     noun = texts.all["nouns"][unit.removeprefix("+")]
+    if not math.isfinite(value):
+        return OUT_OF_RANGE
     whole = round(value)
     return f"{_signed(whole, 0, texts) if signed else number_text(whole, 0, texts)} {_noun(abs(whole), noun, texts)}"
 
 
 def number_text(value: float, decimals: int, texts: Texts) -> str:
     """Return ``1,234.5`` in the language's notation, with a real minus sign."""
-    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+    if not math.isfinite(value):
+        return OUT_OF_RANGE
+    exact = _EXACT.quantize(Decimal(str(value)), Decimal(1).scaleb(-decimals))
     plain = f"{abs(exact):,.{decimals}f}"
     whole, _, rest = plain.partition(".")
     whole = whole.replace(",", texts("number", "group"))
@@ -72,7 +81,7 @@ def money(minor: float, texts: Texts) -> str:
 
 def moment(seconds: int, texts: Texts) -> str:
     """Return ``23 Nov 2026, 10:00 UTC``."""
-    at = datetime.fromtimestamp(seconds, UTC)
+    at = calendar.moment(seconds * 1000)
     month = texts.all["months"][at.month - 1]
     return texts("moment", day=at.day, month=month, year=at.year, time=f"{at:%H:%M}")
 

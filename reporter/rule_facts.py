@@ -37,8 +37,8 @@ def _add_rule(context: Context, row: RuleCount, all_findings: int) -> None:
     writer.add(f"{prefix}.dimension", dimension, "name", "rule.dimension", words=words)
     findings = (row.count, row.previous)
     writer.compare(f"{prefix}.findings", findings, "findings", "difference", "rule.findings", "lower", words=words)
-    received = context.counts[row.entity].received
-    shares = (row.share if received else None, row.previous_share)
+    records = context.counts[row.entity].records
+    shares = (row.share if records else None, row.previous_share)
     writer.compare(f"{prefix}.share", shares, "share", "points", "rule.share", "lower", words=words)
     part = row.count / all_findings if all_findings else None
     writer.add(f"{prefix}.part", part, "share", "rule.part", words=words)

@@ -63,6 +63,7 @@ class _Template:
             items += self.say("summary_none")
         items += self.say("summary_score_change", "summary_score")
         items += self.say("summary_sales_change", "summary_sales")
+        items += self.say("summary_restated")
         for prefix in self.facts.doubts[:1]:
             items += self.say("summary_doubt", p=prefix)
         if self.facts.incidents:

@@ -26,10 +26,15 @@ INCIDENT_STATE = "headrace.incident.state"
 TOPIC_ID = "headrace.topic_id"
 #: As-of time, the moment for which the record is judged: milliseconds since the epoch, decimal. A replay sets it to event time.
 AS_OF = "headrace.as_of"
+#: On a record that came after the windows of its time were final: the end of the final windows, in ms since the epoch.
+LATE = "headrace.late"
 #: On a dead-letter record that was cut: the size of its value in bytes, of its key, and the number of headers left out.
 TRUNCATED = "headrace.truncated"
 TRUNCATED_KEY = "headrace.truncated.key"
 TRUNCATED_HEADERS = "headrace.truncated.headers"
+#: On a dead-letter record that holds a batch that cannot be read, or a part of one: JSON with its base and last offset, the
+#: reason, the part's number and the number of parts.
+UNREADABLE = "headrace.unreadable"
 #: On a dead-letter record whose raw record has neither key nor value.
 NULL_VALUE = "headrace.null"
 #: On a record without a key whose topic is compacted: its source is its key, because the topic takes none without.

@@ -57,6 +57,17 @@ class Settings(BaseSettings):
     max_record_bytes: int = Field(
         default=256 * 1024, ge=1024, le=900_000, description="Bytes; a longer record is rejected unread."
     )
+    max_batch_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=1024 * 1024 * 1024,
+        description="Bytes to which a compressed batch of records is decompressed; a larger one is not read.",
+    )
+    unreadable_batches: Literal["stop", "skip"] = Field(
+        default="stop",
+        description="What a worker does at a batch that it cannot read: `stop` stops that partition; `skip` keeps the bytes in "
+        "the dead-letter topic and goes on.",
+    )
     grace: float = Field(
         default=60.0,
         ge=0,

@@ -123,7 +123,7 @@ def _custom() -> Custom:
     if current is None:
         current = _last_day()
     begin, end = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (current.start, current.end))
-    low, high = datetime(1970, 1, 1), datetime(9999, 12, 30)  # noqa: DTZ001 the widget has no time zones; its label says UTC
+    low, high = datetime(1970, 1, 1), datetime(9998, 12, 31)  # noqa: DTZ001 the widget has no time zones; its label says UTC
     with st.popover(f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", width="content"):
         start = st.datetime_input("From (UTC)", begin, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
         until = st.datetime_input("To (UTC)", end, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))

@@ -22,7 +22,8 @@ def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
 
 
 def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
-    tone = "error" if worker.state == "stopped" else "warning" if worker.error or worker.state != "running" else "good"
+    trouble = worker.error or worker.stopped or worker.state != "running"
+    tone = "error" if worker.state == "stopped" else "warning" if trouble else "good"
     facts: dict[str, markup.Part] = {
         "Pace": f"{worker.rate:,.0f} records/s",
         "Unread": formats.count(sum(worker.lag.values())),
@@ -34,12 +35,21 @@ def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
     problems = [_problem(one, now_ms) for one in worker.problems]
     if worker.error and not problems:  # of a worker of an earlier version
         problems = [markup.tag("p", markup.tag("strong", "Last error "), markup.data(worker.error), cls="problem")]
+    stopped = [
+        markup.tag(
+            "p",
+            markup.tag("strong", "Stopped "),
+            markup.data(f"{one.topic}[{one.partition}] at offset {one.base}: {one.reason}"),
+            cls="problem",
+        )
+        for one in worker.stopped
+    ]
     notes = [
         markup.tag("p", markup.tag("strong", markup.data(subject), " "), markup.data(text))
         for subject, text in worker.notes.items()
     ]
     head = markup.tag("h4", markup.code(worker.id), " ", markup.pill(worker.state, tone))
-    return markup.tag("section", head, markup.facts(facts), *notes, *problems)
+    return markup.tag("section", head, markup.facts(facts), *notes, *problems, *stopped)
 
 
 def _problem(one: Problem, now_ms: int) -> markup.Html:

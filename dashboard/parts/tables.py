@@ -72,7 +72,7 @@ def clean(rows: Sequence[CleanRecord], contract: ContractSummary) -> pd.DataFram
     for field in contract.fields:
         values = [row.record.get(field.name) for row in rows]
         if field.type == "timestamp" and not field.personal:
-            frame[field.name] = pd.to_datetime(pd.Series(values), utc=True, errors="coerce")
+            frame[field.name] = pd.to_datetime(pd.Series(values), format="ISO8601", utc=True, errors="coerce")
         elif field.type in {"integer", "number"} and not field.personal:
             frame[field.name] = pd.to_numeric(pd.Series(values), errors="coerce")
         else:
@@ -118,11 +118,19 @@ def entities(pulse: Pulse, now_ms: int) -> pd.DataFrame:
             "Clean": [pulse.totals[entity].clean for entity, _ in rows],
             "Rejected": [pulse.totals[entity].rejected for entity, _ in rows],
             "Waiting": [pulse.totals[entity].pending for entity, _ in rows],
+            **_rare_columns(pulse),
             "Unread": pd.Series([pulse.lag.get(entity) for entity, _ in rows], dtype="Int64"),
             "Stream time": [formats.moment(pulse.freshness[entity].event_time) for entity, _ in rows],
             "Processed": [formats.ago(pulse.freshness[entity].processed_at, now_ms) for entity, _ in rows],
         }
     )
+
+
+def _rare_columns(pulse: Pulse) -> dict[str, list[int]]:
+    """Return the columns that few shops need: they are left out where all is zero."""
+    totals = [pulse.totals[entity] for entity in pulse.contracts]
+    columns = {"Deleted": [one.deleted for one in totals], "Unreadable": [one.unreadable for one in totals]}
+    return {name: numbers for name, numbers in columns.items() if any(numbers)}
 
 
 def topics(rows: Sequence[Topic]) -> pd.DataFrame:

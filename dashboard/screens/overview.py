@@ -113,6 +113,8 @@ def _tiles(overview: Overview) -> None:
 def _notes(overview: Overview) -> None:
     if overview.clipped and overview.span is not None:
         st.caption(f"Totals are of all time; charts show the last {overview.span.windows} days.")
+    if overview.late > 0:
+        st.caption(formats.restated(overview.late))
     if overview.outside:
         note(
             "These records have no event time and are counted when they arrive, which is outside this range: ",

@@ -85,8 +85,8 @@ def _lag() -> None:
 
 def _entities(pulse: Pulse) -> None:
     st.subheader("Entities and their contracts", anchor=False)
-    st.caption("All-time counts. A record that came in is clean, rejected or waiting")
-    numbers = ("In", "Clean", "Rejected", "Waiting", "Unread")
+    st.caption("All-time counts. A record that came in is clean, rejected, waiting or deletes another")
+    numbers = ("In", "Clean", "Rejected", "Waiting", "Deleted", "Unreadable", "Unread")
     columns = {name: st.column_config.NumberColumn(format="localized", width="small") for name in numbers}
     grid.grid(tables.entities(pulse, data.now_ms()), "entities", columns, placeholder="unknown")
 

@@ -36,6 +36,8 @@ def _draw(view: QualityView) -> None:
         _tiles(view, entity)
     if view.clipped and view.span is not None:
         st.caption(f"Totals are of all time; charts and segments show the last {view.span.windows} days.")
+    if view.late > 0:
+        st.caption(formats.restated(view.late))
     left, right = st.columns(2, gap="small")
     with left, st.container(key="card-score"):
         _score(view)

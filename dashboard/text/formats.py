@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from stream_app.windows.as_of import is_shown
+
 NOTHING = "–"
+#: A moment that no calendar shows; another version or program stored it.
+OUT_OF_RANGE = "out of range"
 #: The sign of a negative number.
 MINUS = "\N{MINUS SIGN}"
 _DAY = 86_400
@@ -62,6 +66,8 @@ def moment(ms: int | None) -> str:
     """Return ``23 Nov 2026, 11:41 UTC``."""
     if ms is None:
         return NOTHING
+    if not is_shown(ms):
+        return OUT_OF_RANGE
     at = datetime.fromtimestamp(ms / 1000, UTC)
     return f"{_day(at)}, {at:%H:%M} UTC"
 
@@ -114,6 +120,12 @@ def duration(ms: float) -> str:
 def elapsed(ms: int | None, now_ms: int) -> str:
     """Return the time since ``ms``: ``3 min``."""
     return ago(ms, now_ms).removesuffix(" ago")
+
+
+def restated(late: int) -> str:
+    """Return a note on figures that late records have changed."""
+    records = "1 record" if late == 1 else f"{count(late)} records"
+    return f"Restated: {records} came after the windows of their time were final, and are counted here."
 
 
 def bar_name(seconds: int) -> str:

@@ -32,6 +32,14 @@ class Health:
 
 def health(pulse: Pulse, now_ms: int) -> Health:
     """Return the health of the stream at ``now_ms``, wall time."""
+    if pulse.stopped:
+        first = pulse.stopped[0]
+        return Health(
+            "trouble",
+            "Partition stopped" if len(pulse.stopped) == 1 else f"{len(pulse.stopped)} partitions stopped",
+            f"{first.topic}[{first.partition}] has stopped at offset {first.base}: the batch there cannot be read "
+            f"({first.reason}). The other partitions go on. HEADRACE_UNREADABLE_BATCHES=skip keeps its bytes and goes on.",
+        )
     if not pulse.received:
         return Health("empty", "No records yet")
     silent = now_ms - pulse.processed_at_ms if pulse.processed_at_ms is not None else None

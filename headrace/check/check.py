@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO, Any, Protocol
 
 from headrace.check.results import Results
+from stream_app.contract.compile import LATE_RULE
 from stream_app.contract.model import Contract, Reference, Rule, Shop
 from stream_app.contract.summary import describe, order_is_unique
 from stream_app.counts.fields import parse
@@ -19,9 +20,12 @@ from stream_app.judge import Judge, Verdict
 from stream_app.judge.baseline import WEEK_MS, Baseline
 from stream_app.judge.batch import Batch, Verdicts
 from stream_app.judge.lookups import KnownIds, LookUps
+from stream_app.judge.timing import timing
 from stream_app.position import Position
 from stream_app.store.memory import MemoryBaseline, MemoryStore
 from stream_app.windows.calendar import moment
+from stream_app.windows.clock import PartitionClock
+from stream_app.windows.watermark import Finality
 
 #: Records that are looked up together.
 _BATCH = 2_000
@@ -56,6 +60,7 @@ class _Row:
     raw: bytes
     verdict: Verdict
     segments: Mapping[str, Any] = field(default_factory=dict)
+    late: bool = False
 
 
 class EntityCheck:
@@ -75,6 +80,7 @@ class EntityCheck:
         observer: Observer | None,
         *,
         learns: bool,
+        finality: Finality,
     ) -> None:
         self.contract: Contract = shop.contracts[name]
         self.judge = Judge(self.contract, max_bytes)
@@ -82,6 +88,8 @@ class EntityCheck:
         self.look_ups = LookUps(shop, name, known)
         self.learning = MemoryBaseline(self.contract, baseline, learns=learns)
         self.seen = 0
+        self._finality = finality
+        self._clock = PartitionClock()
         self.waiting: dict[int, _Row] = {}
         self.examples: dict[str, list[int]] = {}
         self._observer = observer
@@ -110,7 +118,13 @@ class EntityCheck:
             as_of=as_of,
             dated=[ms is not None for ms in stated],
         )
-        return batch.with_verdicts(self.judge.judge_all([record.value for record in records], as_of))
+        verdicts = self.judge.judge_all([record.value for record in records], as_of)
+        found = timing(self._clock, verdicts, self._finality)
+        self._clock = found.clock
+        self.tally.stream_ms = found.clock.reached
+        if found.late and self.contract.rejects_late:
+            verdicts = verdicts.with_findings({index: [self.contract.rules[LATE_RULE]] for index in found.late})
+        return batch.with_verdicts(verdicts).with_timing(found)
 
     def references(self, verdict: Verdict) -> Iterator[tuple[Reference, str]]:
         """The references of a record that have a value, each with the id that it names."""
@@ -125,7 +139,8 @@ class EntityCheck:
         if self._observer is not None:
             self._observer(self.contract.entity, row.number, verdict)
         outcome: Outcome = "rejected" if verdict.rejected else "clean"
-        self.tally.add(verdict, outcome, f"{self.contract.entity}:{row.number}", segments=row.segments)
+        source = f"{self.contract.entity}:{row.number}"
+        self.tally.add(verdict, outcome, source, segments=row.segments, late=row.late)
         for rule in verdict.findings:
             examples = self.examples.setdefault(rule.id, [])
             if len(examples) < EXAMPLES:
@@ -160,6 +175,7 @@ class Check:
     ``now_ms`` stands in for the Kafka timestamp of records without a time of their own. ``results`` gets
     ``<entity>.clean.jsonl`` and ``<entity>.rejected.jsonl``. ``baselines`` pins what outliers are compared with, by entity;
     otherwise it is learned on the way. ``observer`` gets every final verdict, in the order in which they become final.
+    ``finality`` says which records are late, as if those of an entity were one partition.
     """
 
     def __init__(
@@ -171,14 +187,18 @@ class Check:
         results: Results | None = None,
         baselines: Mapping[str, Baseline] | None = None,
         observer: Observer | None = None,
+        finality: Finality | None = None,
     ) -> None:
         self.shop, self.now_ms = shop, now_ms
         self._results = results
         self._memory = MemoryStore()
         known: KnownIds = {}
         pinned = baselines or {}
+        final = finality or Finality()
         self.entities = {
-            name: EntityCheck(shop, name, max_bytes, known, pinned.get(name), observer, learns=baselines is None)
+            name: EntityCheck(
+                shop, name, max_bytes, known, pinned.get(name), observer, learns=baselines is None, finality=final
+            )
             for name in shop.contracts
         }
         #: (entity, id) that is not known yet → the records that wait for it: entity and number.
@@ -215,12 +235,12 @@ class Check:
         for index, (record, number) in enumerate(zip(records, batch.offsets, strict=True)):
             verdict = verdicts[index]
             if index in pending:
-                entity.waiting[number] = _Row(number, record.value, verdict)
+                entity.waiting[number] = _Row(number, record.value, verdict, late=index in batch.late)
                 for wanted in self._missing(entity, verdict):
                     self._wanted.setdefault(wanted, []).append((name, number))
             else:
                 segments = {segment: column[index] for segment, column in settled.segments.items()}
-                entity.count(_Row(number, record.value, verdict, segments))
+                entity.count(_Row(number, record.value, verdict, segments, late=index in batch.late))
         usual = [
             index
             for index, body in enumerate(verdicts.bodies)
@@ -247,7 +267,7 @@ class Check:
         broken, columns = look_ups.settle_late(verdicts, request, self._memory.look_up(name, request))
         verdicts = verdicts.with_findings(broken)
         segments = {segment: column[0] for segment, column in columns.items()}
-        entity.count(_Row(row.number, row.raw, verdicts[0], segments))
+        entity.count(replace(row, verdict=verdicts[0], segments=segments))
         request = look_ups.plan_own(verdicts)
         references = look_ups.settle_own(verdicts, request, self._memory.look_up(name, request))
         self._memory.apply(name, references)
@@ -266,7 +286,7 @@ class Check:
         for entity in self.entities.values():
             for row in entity.waiting.values():
                 verdict = row.verdict.with_findings(self._missing(entity, row.verdict).values())
-                entity.count(_Row(row.number, row.raw, verdict))
+                entity.count(replace(row, verdict=verdict))
             entity.waiting = {}
         if self._results is not None:
             self._results.keep()

@@ -17,6 +17,8 @@ from stream_app.contract import load_shop
 from stream_app.contract.model import Severity
 from stream_app.errors import SettingsError
 from stream_app.settings import load_settings
+from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Finality
 
 if TYPE_CHECKING:
     from headrace.check.check import Check
@@ -78,6 +80,7 @@ def command(
             max_bytes=settings.max_record_bytes,
             results=results,
             baselines=baselines,
+            finality=Finality(Grain.of(settings.anomaly_window), settings.window_grace),
         )
         for source in sources:
             run.judge(source)

@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "Measure precision, recall, delay and false alarms on simulated streams.",
     "worker": "Judge the raw topics until stopped.",
     "rejudge": "Judge rejected records again.",
+    "rebuild": "Make the store in Redis anew from the topics.",
     "status": "Show totals, key figures, freshness and lag.",
     "baseline": "Print the learned baselines, to pin them.",
     "notify": "List the addresses that incidents are sent to, or send a test message.",

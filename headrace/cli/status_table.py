@@ -28,7 +28,8 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
                 "Start one with `headrace worker`, or run everything with `headrace demo`."
             ),
         )
-    parts: list[RenderableType] = [*problems, _headline(status), *_losses(status), _entities(status), _progress(status, now)]
+    lines = [*_losses(status), *_stopped(status)]
+    parts: list[RenderableType] = [*problems, _headline(status), *lines, _entities(status), _progress(status, now)]
     if rules := _rules(status):
         parts.append(rules)
     if trouble := _trouble(status, now):
@@ -93,6 +94,18 @@ def size(number: float) -> str:
     return f"{number:,.1f} TB"
 
 
+def _stopped(status: Mapping[str, Any]) -> list[Text]:
+    """Return a line for each partition that has stopped at a batch that cannot be read."""
+    return [
+        Text(
+            f"{one['topic']}[{one['partition']}] has stopped at the batch of offsets {one['base']} to "
+            f"{'?' if one['last'] is None else one['last']}, which cannot be read: {one['reason']}",
+            style="bold red",
+        )
+        for one in status.get("stopped", ())
+    ]
+
+
 def _trouble(status: Mapping[str, Any], now: datetime) -> Text | None:
     """Open problems, and notes of the workers; None if there are none."""
     lines = Text()
@@ -120,11 +133,14 @@ def _losses(status: Mapping[str, Any]) -> list[Text]:
 
 def _entities(status: Mapping[str, Any]) -> Table:
     grid = _grid("records")
-    names = ("in", "clean", "rejected", "pending", "repaired")
+    rows = status["entities"].values()
+    # Few shops have these: a column of zeros would only take room.
+    rare = [name for name in ("deleted", "unreadable", "late") if any(row.get(name) for row in rows)]
+    names = ("in", "clean", "rejected", "pending", *rare, "repaired")
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
     for entity, row in status["entities"].items():
-        grid.add_row(entity, *(f"{row[name]:,}" for name in names))
+        grid.add_row(entity, *(f"{row.get(name, 0):,}" for name in names))
     return grid
 
 

@@ -14,6 +14,7 @@ from stream_app.contract import Shop
 from stream_app.errors import DeliveryError, SourceError
 from stream_app.kafka.admin import TIMEOUT, end_offsets
 from stream_app.kafka.options import sync_options
+from stream_app.kafka.reading import poll
 from stream_app.names import FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 
@@ -70,7 +71,7 @@ def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[st
             consumer.seek_to_beginning(*partitions)
             left = {partition for partition in partitions if consumer.position(partition) < ends[partition]}
             while left:
-                found = consumer.poll(timeout_ms=int(TIMEOUT * 1000), max_records=5_000)
+                found = poll(consumer, int(TIMEOUT * 1000), 5_000)
                 if not found:
                     raise DeliveryError(
                         f"Kafka at {settings.kafka} sent nothing for {TIMEOUT:.0f} s; check the broker, then try again"
@@ -78,6 +79,8 @@ def _settled(settings: Settings, shop: Shop) -> Iterator[tuple[str, str, list[st
                 for partition, records in found.items():
                     entity, outcome = outcomes[partition.topic]
                     for record in records:
+                        if outcome == "clean" and record.value is None:
+                            continue  # a tombstone, which has no verdict
                         yield _row(entity, outcome, dict(record.headers))
                 left = {partition for partition in left if consumer.position(partition) < ends[partition]}
         finally:

@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Callable
 
+from stream_app.windows.clock import RunningClock
+
 #: Seconds of delay that are caught up after a stall; a longer delay is dropped, so that no burst follows.
 CATCH_UP = 1.0
 #: Seconds between two portions of records that are sent to a broker: one log batch per record would cost the broker more
@@ -64,7 +66,7 @@ class Pacer:
         self._now = now
         self._due: float | None = None
         self._origin: tuple[float, int] | None = None
-        self._latest = 0
+        self._clock = RunningClock()
 
     @property
     def idle(self) -> bool:
@@ -80,9 +82,10 @@ class Pacer:
             self._due = due + self._step
         if self._speed is not None and as_of_ms is not None:
             # A record that is late in event time is due at once, and does not move the others.
-            self._latest = max(self._latest, as_of_ms) if self._origin else as_of_ms
+            # Nor does one that is dated far ahead.
+            self._clock.take(as_of_ms)
             start, first = self._origin or (now, as_of_ms)
-            timed = start + (self._latest - first) / 1000 / self._speed
+            timed = start + (self._clock.reached - first) / 1000 / self._speed
             behind = now - timed
             self._origin = (start + behind if behind > CATCH_UP else start, first)
             due = max(due, timed)

@@ -15,7 +15,9 @@ from producers.sources.expression import Expression, ExpressionError, Failed
 from producers.sources.rows import MISSING, Rows
 from producers.sources.specs import FeedSpec, FieldSpec, SourceSpec
 from stream_app.contract.model import Contract, Field
+from stream_app.contract.moments import moment_reader
 from stream_app.errors import SourceError
+from stream_app.windows.as_of import is_shown
 from stream_app.windows.calendar import milliseconds
 
 Keys = Callable[[Rows, Sequence[int] | None], Iterable[bytes | None]]
@@ -84,17 +86,21 @@ class Compiler:
         return lambda rows, chosen: cells.apply(key, rows, chosen)
 
     def times(self) -> Times:
-        """Return the event times (ms) of chosen rows: the source's ``time`` column, else the contract's ``eventTime``."""
-        reading = Reading(self.source.zone)
+        """Return the event times (ms) of chosen rows: the source's ``time`` column, else the contract's ``eventTime``.
+
+        None where there is none that can be shown.
+        """
         if self.source.time is not None:
             return self._column_times(self.source.time)
         name = self.contract.event_time
-        if self.passes and name:
-            return lambda rows, chosen: (_ms(cell, reading, self._shift) for cell in pick(rows.columns[name], chosen))
-        if name not in self._fragments:
+        if name is None or not (self.passes or name in self._fragments):
             return lambda rows, chosen: repeat(None, count(rows, chosen))
+        # As the judge will read what is sent.
+        read = moment_reader(self.contract.field(name).options)
+        if self.passes:
+            return lambda rows, chosen: (_read_ms(cell, read, self._shift) for cell in pick(rows.columns[name], chosen))
         cells, fragment = self._fragments[name]
-        written = cells.memoise(lambda cell: None if cell is MISSING else _ms(_text(fragment(cell)), Reading(), 0))
+        written = cells.memoise(lambda cell: None if cell is MISSING else _read_ms(_text(fragment(cell)), read))
         return lambda rows, chosen: cells.apply(written, rows, chosen)
 
     def _column_times(self, column: str) -> Times:
@@ -196,9 +202,16 @@ def _text(fragment: str) -> Any:
     return json.loads(fragment, strict=False) if fragment.startswith('"') else None
 
 
+def _read_ms(value: Any, read: Callable[[str], datetime | None], shift_ms: int = 0) -> int | None:
+    return _shown(read(value.strip()) if isinstance(value, str) else None, shift_ms)
+
+
 def _ms(value: Any, reading: Reading, shift_ms: int) -> int | None:
     if isinstance(value, datetime):
-        value = value if value.tzinfo else value.replace(tzinfo=reading.zone)
-        return milliseconds(value) + shift_ms
-    moment = instant(value, reading) if isinstance(value, str) else None
-    return milliseconds(moment) + shift_ms if moment else None
+        return _shown(value if value.tzinfo else value.replace(tzinfo=reading.zone), shift_ms)
+    return _shown(instant(value, reading) if isinstance(value, str) else None, shift_ms)
+
+
+def _shown(moment: datetime | None, shift_ms: int) -> int | None:
+    ms = None if moment is None else milliseconds(moment) + shift_ms
+    return ms if ms is not None and is_shown(ms) else None

@@ -14,6 +14,7 @@ from producers.record import RawRecord
 from producers.sources.feeds import Feed
 from producers.sources.files import InputFile
 from producers.sources.rows import Rows
+from stream_app.windows.clock import RunningClock
 
 
 class Reader(Protocol):
@@ -64,19 +65,19 @@ class Source:
         return [f"{self.name}: {what}: {count}" for what, count in counted.items()]
 
     def chunks(self) -> Iterator[list[RawRecord]]:
-        """Yield the records in the order of their rows; a record without a time gets that of the record before it.
+        """Yield the records in the order of their rows; one without a time gets the time that the source has reached.
 
         Raises:
             SourceError: the source is damaged or, over HTTP, refuses the request.
         """
-        latest: int | None = None
+        clock = RunningClock()
         for rows in self._reader.chunks():
             records = self._records(rows)
             for index, record in enumerate(records):
                 if record.as_of_ms is not None:
-                    latest = record.as_of_ms
-                elif latest is not None:
-                    records[index] = record._replace(as_of_ms=latest)
+                    clock.take(record.as_of_ms)
+                elif clock.reached:
+                    records[index] = record._replace(as_of_ms=clock.reached)
             if records:
                 yield records
         self._finished = True
@@ -103,7 +104,10 @@ class Source:
 
 
 def merged(sources: Sequence[Source]) -> Iterator[RawRecord]:
-    """Merge the records of several sources by event time; a record without a time follows the one before it."""
+    """Merge the records of several sources by event time; a record without a time follows the one before it.
+
+    One that is dated far ahead does not send the rest of its source to the end.
+    """
     if len(sources) == 1:
         return iter(sources[0])
     streams = [_timed(number, source) for number, source in enumerate(sources)]
@@ -111,7 +115,8 @@ def merged(sources: Sequence[Source]) -> Iterator[RawRecord]:
 
 
 def _timed(number: int, source: Source) -> Iterator[tuple[int, int, RawRecord]]:
-    latest = 0
+    clock = RunningClock()
     for record in source:
-        latest = max(latest, record.as_of_ms or 0)
-        yield latest, number, record
+        if record.as_of_ms is not None:
+            clock.take(record.as_of_ms)
+        yield clock.reached, number, record

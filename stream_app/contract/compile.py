@@ -10,11 +10,17 @@ from stream_app.contract.draft import NAME, Draft
 from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
-from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, unknown_fields, within
+from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields, within
 
+#: The rule on the header ``headrace.as_of``.
+AS_OF_RULE = "record.asOf"
+#: The rule that rejects late records, of contracts that wish so.
+LATE_RULE = "record.late"
 #: Rules on a record as a whole, before its fields are read: id → (dimension, severity, message).
 RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
     "record.tombstone": (Dimension.COMPLETENESS, Severity.ERROR, "the record has no value (a tombstone)"),
+    "record.deleted": (Dimension.CONSISTENCY, Severity.ERROR, "a tombstone deleted the record while it waited"),
+    "record.unreadable": (Dimension.CONFORMITY, Severity.ERROR, "the batch of records cannot be read"),
     "record.empty": (Dimension.COMPLETENESS, Severity.ERROR, "the value is empty"),
     "record.oversized": (Dimension.CONFORMITY, Severity.ERROR, "the value is longer than allowed"),
     "record.encoding": (Dimension.CONFORMITY, Severity.ERROR, "the value is not UTF-8"),
@@ -32,6 +38,11 @@ RECORD_RULES: dict[str, tuple[Dimension, Severity, str]] = {
         Dimension.CONFORMITY,
         Severity.WARNING,
         "the object has a field that the contract does not declare",
+    ),
+    AS_OF_RULE: (
+        Dimension.CONFORMITY,
+        Severity.WARNING,
+        "the header headrace.as_of is not in milliseconds of the years 1970 to 9998",
     ),
 }
 #: Service levels that say when a contract is in force; Headrace would have to check all others, and does not.
@@ -57,9 +68,15 @@ def compile_contract(document: Document) -> Contract:
         # Only a rejected record costs the business something.
         costs = impact if severity is Severity.ERROR else None
         draft.add(Rule(rule_id, dimension, severity, "$", message, "record", impact=costs), draft.at)
+    late = rejects_late(draft, custom)
+    if late:
+        message = "the record came after the windows of its time were final"
+        draft.add(Rule(LATE_RULE, Dimension.TIMELINESS, Severity.ERROR, "$", message, "record", impact=impact), draft.at)
     properties = compile_fields(draft)
     roles, counts_for = compile_roles(draft, custom), within(draft, custom)
     draft.key = roles.key
+    if roles.event_time is not None:
+        _bound_event_time(draft, roles.event_time)
     for at, declared in properties:
         for index, quality in enumerate(declared.get("quality") or []):
             compile_quality(draft, (*at, "quality", index), quality, declared["name"])
@@ -91,6 +108,8 @@ def compile_contract(document: Document) -> Contract:
         customer=roles.customer,
         order=roles.order,
         unknown_fields=unknown,
+        tombstones=tombstones(draft, custom),
+        rejects_late=late,
     )
 
 
@@ -110,6 +129,13 @@ def _begin(document: Document, data: dict[str, Any]) -> Draft:
             f"the entity's name {entity!r} is not valid; use letters, digits and _, and do not begin with a digit",
         )
     return Draft(document, entity, objects[0], at)
+
+
+def _bound_event_time(draft: Draft, name: str) -> None:
+    """Add the rule that an event time can be shown: windows, pages and reports are made of it."""
+    message = f"{name} is outside of the years 1970 to 9998"
+    draft.structure(f"{name}.range", Dimension.TIMELINESS, message, name, draft.at)
+    draft.fields = [replace(field, event_time=field.name == name) for field in draft.fields]
 
 
 def _refuse_service_levels(draft: Draft, data: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One property of an entity, as ODCS declares it, and its cleaning steps."""
+    """One property of an entity, as ODCS declares it, and its cleaning steps. ``event_time``: it dates the records."""
 
     name: str
     type: LogicalType
@@ -66,6 +66,7 @@ class Field:
     clean: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    event_time: bool = False
 
     @property
     def personal(self) -> bool:
@@ -241,6 +242,8 @@ class Contract:
     customer: str | None = None
     order: str | None = None
     unknown_fields: Severity | None = Severity.WARNING
+    tombstones: Literal["delete", "reject"] = "delete"
+    rejects_late: bool = False
 
     def field(self, name: str) -> Field:
         """Return the field ``name``; KeyError if the contract does not declare it."""

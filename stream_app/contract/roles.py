@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 from stream_app.contract.draft import Draft
 from stream_app.contract.formats import currencies
 from stream_app.contract.model import Revenue, Severity
 
 SCHEMA_PROPERTIES = (
-    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "within", "businessImpact",
+    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "tombstones",
+    "within", "businessImpact",
 )  # fmt: skip
 #: How long keys count where a contract does not say: a year, and time for what comes late.
 WITHIN = "400d"
@@ -55,6 +56,26 @@ def within(draft: Draft, custom: dict[str, Any]) -> int | None:
             f"within is {value!r}; write how long keys count, such as {WITHIN} or 36h, or forever",
         )
     return length
+
+
+def tombstones(draft: Draft, custom: dict[str, Any]) -> Literal["delete", "reject"]:
+    """Return what a record with a key and no value does: ``delete`` the record with this key, or be rejected."""
+    value = custom.get("tombstones", "delete")
+    if value == "delete" or value == "reject":  # noqa: PLR1714 - mypy narrows these
+        return cast('Literal["delete", "reject"]', value)
+    raise draft.error((*draft.at, "customProperties"), f"tombstones is {value!r}; use delete or reject")
+
+
+def rejects_late(draft: Draft, custom: dict[str, Any]) -> bool:
+    """Return True if records that come after their windows are final are rejected; by default they correct the figures."""
+    value = custom.get("late", "accept")
+    if value not in ("accept", "reject"):
+        raise draft.error((*draft.at, "customProperties"), f"late is {value!r}; use accept or reject")
+    if value == "reject" and "eventTime" not in custom:
+        raise draft.error(
+            (*draft.at, "customProperties"), "late is reject, but no record can be late without an eventTime; name one"
+        )
+    return bool(value == "reject")
 
 
 def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:

@@ -17,7 +17,11 @@ import msgspec
 
 #: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
 RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
-#: Not counters, and in the totals only (ms since the epoch): the largest event time of a clean record, and when the last
+#: Tombstones that deleted a record; and the records in batches that could not be read, each batch counted as one rejected.
+DELETED, UNREADABLE = "deleted", "unreadable"
+#: Records that came after their window was final.
+LATE = "late"
+#: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
 
@@ -40,6 +44,9 @@ PLAIN = {
     PENDING: "pending",
     REPAIRED: "repaired",
     REVENUE: "revenue_minor",
+    DELETED: "deleted",
+    UNREADABLE: "unreadable",
+    LATE: "late",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
@@ -107,6 +114,10 @@ class SegmentCounts(msgspec.Struct, frozen=True):
 class Counts:
     """Counts of one entity, all time or in one window. Money in minor units; mappings hold only what occurred.
 
+    Always ``received = clean + rejected + pending + deleted``. ``unreadable``: records in batches that could not be read;
+    such a batch is one rejected record. ``late``: records that came after their window was final; a window that has any was
+    restated.
+
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
     counts. Windows hold segments, totals do not.
@@ -118,12 +129,20 @@ class Counts:
     pending: int = 0
     repaired: int = 0
     revenue_minor: int = 0
+    deleted: int = 0
+    unreadable: int = 0
+    late: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """Received records without the tombstones: what quality and shares are measured by."""
+        return self.received - self.deleted
 
 
 class CounterField(NamedTuple):
@@ -161,17 +180,16 @@ def parse(raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:
     """Read a hash of counters, its fields ``str`` or ``bytes``. Times are left out, and so are segments unless wanted.
 
     Raises:
-        ValueError: a counter does not hold an integer; the message names the field.
+        ValueError: a counter does not hold an integer of 64 bits; the message names the field.
     """
     sums = _Sums()
     for raw_field, raw_number in raw.items():
         attribute, name, of = _split(raw_field)
         if not attribute or (of is not None and not segments):
             continue
-        try:
-            number = int(raw_number)
-        except (TypeError, ValueError):
-            raise ValueError(f"field {text(raw_field)} does not hold an integer") from None
+        number = integer(raw_number)
+        if number is None:
+            raise ValueError(f"field {text(raw_field)} does not hold an integer")
         if not number:
             continue
         if of is not None:
@@ -266,6 +284,19 @@ def capped(names: Iterable[str]) -> list[Capped]:
             if of != NONE:
                 found.setdefault((segment_field, of), {})[name] = segment(segment_field, what, OTHER)
     return [Capped(*of, beyond) for of, beyond in found.items()]
+
+
+#: The integers that Redis counts with.
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+
+def integer(raw: Any) -> int | None:
+    """Return the integer of 64 bits that a value of Redis holds; None if it holds anything else."""
+    try:
+        number = int(raw)
+    except (TypeError, ValueError):
+        return None
+    return number if _LEAST <= number <= _MOST else None
 
 
 def text(raw: Any) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from stream_app.contract.model import Contract, Severity
 from stream_app.counts.fields import segment_value
 from stream_app.judge.verdict import Verdict
+from stream_app.windows.as_of import UNKNOWN, is_shown
 
 #: Shown instead of a personal value.
 MASK = "•••"
@@ -69,14 +70,22 @@ class CleanRecord(msgspec.Struct, frozen=True, kw_only=True):
 _FINDING, _CLEAN_RECORD = msgspec.json.Decoder(RecentFinding), msgspec.json.Decoder(CleanRecord)
 
 
+def _can_be_shown(ms: int | None) -> bool:
+    return ms is None or is_shown(ms)
+
+
 def recent_findings(raw: Iterable[str | bytes]) -> tuple[RecentFinding, ...]:
     """Read stored findings, in their order; an entry that cannot be read is left out."""
     found = []
     for entry in raw:
         try:
-            found.append(RecentFinding.decode(entry))
+            finding = RecentFinding.decode(entry)
         except ValueError:
             continue
+        if not (_can_be_shown(finding.event_time) and _can_be_shown(finding.at)):
+            times = {name: at for name in ("event_time", "at") if not _can_be_shown(at := getattr(finding, name))}
+            finding = msgspec.structs.replace(finding, **dict.fromkeys(times))
+        found.append(finding)
     return tuple(found)
 
 
@@ -92,7 +101,8 @@ def clean_records(raw: Iterable[str | bytes], personal: Collection[str]) -> tupl
         except ValueError:
             continue
         shown = {name: MASK if name in personal and value is not None else value for name, value in clean.record.items()}
-        found.append(msgspec.structs.replace(clean, record=shown))
+        at = clean.event_time if _can_be_shown(clean.event_time) else None
+        found.append(msgspec.structs.replace(clean, record=shown, event_time=at))
     return tuple(found)
 
 
@@ -142,7 +152,7 @@ class Samples:
                     path=rule.path,
                     message=rule.message,
                     source=source,
-                    event_time=verdict.event_ms,
+                    event_time=_shown(verdict.event_ms),
                     segments=named,
                 )
             )
@@ -167,8 +177,12 @@ class Samples:
         record: Any = msgspec.Raw(mask(verdict.body or b"{}", self._personal))
         return CleanRecord(
             source=source,
-            event_time=verdict.event_ms,
+            event_time=_shown(verdict.event_ms),
             record=record,
             repairs=verdict.repairs,
             warnings=tuple(rule.id for rule in verdict.findings),
         )
+
+
+def _shown(event_ms: int) -> int | None:
+    return None if event_ms == UNKNOWN else event_ms

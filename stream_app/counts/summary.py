@@ -19,22 +19,32 @@ MINOR = 100
 
 @dataclass(frozen=True, slots=True)
 class EntityTotals:
-    """All-time counts of one entity. Always ``received = clean + rejected + pending``.
+    """All-time counts of one entity. Always ``received = clean + rejected + pending + deleted``.
 
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
-    among clean records. ``known``: distinct clean records that others may refer to.
+    among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
+    could not be read, each batch counted as one rejected record. ``late``:
+    records that came after their window was final.
     """
 
     received: int = 0
     clean: int = 0
     rejected: int = 0
     pending: int = 0
+    deleted: int = 0
+    unreadable: int = 0
     repaired: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     revenue_minor: int = 0
     active_customers: int = 0
     orders: int = 0
     known: int = 0
+    late: int = 0
+
+    @property
+    def records(self) -> int:
+        """Received records without the tombstones: what quality and shares are measured by."""
+        return self.received - self.deleted
 
     @classmethod
     def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
@@ -44,12 +54,15 @@ class EntityTotals:
             clean=counts.clean,
             rejected=counts.rejected,
             pending=counts.pending,
+            deleted=counts.deleted,
+            unreadable=counts.unreadable,
             repaired=counts.repaired,
             findings=counts.findings,
             revenue_minor=counts.revenue_minor,
             active_customers=active_customers,
             orders=orders,
             known=known,
+            late=counts.late,
         )
 
 
@@ -67,8 +80,8 @@ def conformity(clean: int, rejected: int) -> float | None:
     return clean / judged if judged else None
 
 
-def quality(contract: ContractSummary, received: int, findings: Mapping[str, int]) -> Quality:
-    """Return per dimension 1 − findings ÷ (records × rules), and their weighted mean as the score.
+def quality(contract: ContractSummary, records: int, findings: Mapping[str, int]) -> Quality:
+    """Return per dimension 1 − findings ÷ (records × rules), and their weighted mean as the score. Tombstones do not count.
 
     Only rules of severity ``error`` or ``warning`` count, and only findings of rules that the contract still has.
     """
@@ -78,10 +91,10 @@ def quality(contract: ContractSummary, received: int, findings: Mapping[str, int
         if rule.counts:
             rules[rule.dimension] = rules.get(rule.dimension, 0) + 1
             found[rule.dimension] = found.get(rule.dimension, 0) + findings.get(rule_id, 0)
-    if not received or not rules:
+    if not records or not rules:
         return Quality(None, dict.fromkeys(sorted(rules)))
     # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
-    shares = {name: max(0.0, 1 - found[name] / (received * rules[name])) for name in sorted(rules)}
+    shares = {name: min(1.0, max(0.0, 1 - found[name] / (records * rules[name]))) for name in sorted(rules)}
     weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
     return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
 
@@ -119,14 +132,17 @@ def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, Ent
     parts: list[tuple[int, Quality]] = []
     for entity, contract in contracts.items():
         total = totals.get(entity, EntityTotals())
-        measured = quality(contract, total.received, total.findings)
-        parts.append((total.received, measured))
+        measured = quality(contract, total.records, total.findings)
+        parts.append((total.records, measured))
         entities[entity] = {
             "in": total.received,
             "clean": total.clean,
             "rejected": total.rejected,
             "pending": total.pending,
+            "deleted": total.deleted,
+            "unreadable": total.unreadable,
             "repaired": total.repaired,
+            "late": total.late,
             "findings": {rule: count for rule, count in sorted(total.findings.items()) if count > 0},
             "conformity": conformity(total.clean, total.rejected),
             "quality": {"score": measured.score, "dimensions": dict(measured.dimensions)},

@@ -13,12 +13,24 @@ from typing import Any, Literal
 from stream_app.contract.model import Contract, Severity
 from stream_app.contract.summary import order_is_unique, tells_worth
 from stream_app.counts import fields
-from stream_app.counts.fields import CLEAN, NONE, PENDING, RECEIVED, REPAIRED, REVENUE, segment, segment_value
+from stream_app.counts.fields import (
+    CLEAN,
+    DELETED,
+    LATE,
+    NONE,
+    PENDING,
+    RECEIVED,
+    REPAIRED,
+    REVENUE,
+    UNREADABLE,
+    segment,
+    segment_value,
+)
 from stream_app.counts.samples import CLEAN_RECORDS, Samples
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import Verdict
-from stream_app.windows.calendar import milliseconds
+from stream_app.windows.as_of import UNKNOWN
 
 #: How a record ends, and the field that counts it.
 Outcome = Literal["clean", "rejected", "pending"]
@@ -35,12 +47,16 @@ class Tally:
         minutes: epoch minute → field (``stream_app.counts.fields``) → increment.
         customers, orders: epoch minute → distinct values among clean records, as text.
         samples: the newest findings and clean records.
-        stream_ms: largest event time of a clean record, 0 when there is none.
+        stream_ms: the time that the stream has reached, as its ``windows.clock`` says; the caller sets it.
     """
 
-    def __init__(self, contract: Contract, learned: int = 0) -> None:
-        """``learned``: values that the baseline in force was made of."""
+    def __init__(self, contract: Contract, learned: int = 0, *, applied_ms: int = 0) -> None:
+        """``learned``: values that the baseline in force was made of; ``applied_ms``: when a record without a time counts.
+
+        A batch is applied once, so that the clock may decide there.
+        """
         self.contract = contract
+        self._applied_ms = applied_ms
         self.minutes: dict[int, defaultdict[str, int]] = {}
         self.customers: dict[int, set[str]] = {}
         self.orders: dict[int, set[str]] = {}
@@ -63,18 +79,23 @@ class Tally:
         pending: Collection[int],
         source: Callable[[int], str],
         segments: Mapping[str, Sequence[Any]] | None = None,
+        late: Collection[int] = (),
     ) -> None:
         """Count the records of a batch; those at the indexes in ``pending`` wait for their reference data.
 
         ``source`` gives the ``headrace.source`` of an index, ``segments`` the values of segments that are fields of a
-        referenced record.
+        referenced record, ``late`` the indexes of the records that came after their window was final.
         """
         unknown = [None] * len(verdicts)
         columns = {name: (segments or {}).get(name, unknown) for name in self._of_references}
         marked = verdicts.marked
-        apart = sorted({*marked, *pending})
+        deleted = verdicts.deleted
+        apart = sorted({*marked, *pending, *deleted})
         usual: list[int] = []
         for index in apart:
+            if index in deleted:
+                self._count_deleted(verdicts.as_of[index])
+                continue
             verdict: Verdict = verdicts[index]
             outcome: Outcome = "pending" if index in pending else "rejected" if verdict.body is None else "clean"
             self._count(verdict, outcome, {name: column[index] for name, column in columns.items()})
@@ -84,6 +105,8 @@ class Tally:
         self._learn(verdicts, usual + unmarked.indexes)
         for minute, rows in self._by_minute(unmarked):
             self._count_clean(minute, rows)
+        for index in late:
+            self._window(self._minute(verdicts[index].event_ms))[LATE] += 1
         for index in _sampled(verdicts, pending):
             self.samples.add(verdicts[index], source(index), {name: column[index] for name, column in columns.items()})
 
@@ -104,21 +127,19 @@ class Tally:
             begin = end
 
     def _minutes(self, unmarked: _Unmarked) -> list[int]:
-        """Return the minute of each record's event time, and note the largest event time."""
+        """Return the minute of each record's event time."""
         name, as_of = self.contract.event_time, unmarked.as_of
+        if UNKNOWN in as_of:
+            return [self._minute(unmarked.verdicts.event_ms(index)) for index in unmarked.indexes]
         if name is None:
-            self.stream_ms = max(self.stream_ms, *as_of)
             return [at // _MINUTE_MS for at in as_of]
         moments = unmarked.column(name)
         if None not in moments:
-            newest = max(moments)
-            self.stream_ms = max(self.stream_ms, milliseconds(newest))
-            return _minutes(moments, min(moments), newest)
-        dated = [moment for moment in moments if moment is not None]
-        self.stream_ms = max(self.stream_ms, *(at for at, moment in zip(as_of, moments, strict=True) if moment is None))
-        if dated:
-            self.stream_ms = max(self.stream_ms, milliseconds(max(dated)))
+            return _minutes(moments, min(moments), max(moments))
         return [at // _MINUTE_MS if moment is None else _minute(moment) for at, moment in zip(as_of, moments, strict=True)]
+
+    def _minute(self, event_ms: int) -> int:
+        return (self._applied_ms if event_ms == UNKNOWN else event_ms) // _MINUTE_MS
 
     def _count_clean(self, minute: int, rows: _Rows) -> None:
         """Count clean records of one minute that have neither finding nor repair."""
@@ -156,18 +177,30 @@ class Tally:
         *,
         waited: bool = False,
         segments: Mapping[str, Any] | None = None,
+        late: bool = False,
     ) -> None:
         """Count one record.
 
-        ``waited``: it was counted as pending before and is settled now. ``segments``: the values of segments that are
-        fields of a referenced record.
+        ``late``: it came after its window was final. ``waited``: it was counted as pending before and is settled now.
+        ``segments``: the values of segments that are fields of a referenced record.
         """
         self._count(verdict, outcome, segments or {}, waited=waited)
+        if late:
+            self._window(self._minute(verdict.event_ms))[LATE] += 1
         if outcome != "pending":
             self.samples.add(verdict, source, segments)
 
+    def add_unreadable(self, as_of_ms: int, records: int) -> None:
+        """Count the records of a batch that could not be read; the batch itself is counted as one rejected record."""
+        self._window(self._minute(as_of_ms))[UNREADABLE] += records
+
+    def _count_deleted(self, as_of_ms: int) -> None:
+        window = self._window(self._minute(as_of_ms))
+        window[RECEIVED] += 1
+        window[DELETED] += 1
+
     def _count(self, verdict: Verdict, outcome: Outcome, segments: Mapping[str, Any], *, waited: bool = False) -> None:
-        minute = verdict.event_ms // _MINUTE_MS
+        minute = self._minute(verdict.event_ms)
         window = self._window(minute)
         window[PENDING if waited else RECEIVED] += -1 if waited else 1
         window[outcome] += 1
@@ -183,7 +216,7 @@ class Tally:
         for name in verdict.unknown:
             window[fields.unknown(name)] += 1
         if outcome == "clean" and values is not None:
-            self._count_sale(verdict, values, minute, window)
+            self._count_sale(values, minute, window)
         if verdict.repairs:
             window[REPAIRED] += 1
             for repair in verdict.repairs:
@@ -191,9 +224,7 @@ class Tally:
         if verdict.findings:
             self._count_findings(verdict, window)
 
-    def _count_sale(self, verdict: Verdict, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
-        if verdict.event_ms > self.stream_ms:  # noqa: PLR1730 - max() would be a call for each record
-            self.stream_ms = verdict.event_ms
+    def _count_sale(self, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
         if self._amounts.known:
             window[REVENUE] += self._amounts.of(values)
         for name, distinct in self._distinct:
@@ -273,7 +304,7 @@ class _Unmarked:
     """
 
     def __init__(self, verdicts: Verdicts, apart: list[int], of_references: Mapping[str, Sequence[Any]]) -> None:
-        self._verdicts, self._of_references = verdicts, of_references
+        self.verdicts, self._of_references = verdicts, of_references
         self._kept = bytearray(b"\1") * len(verdicts) if apart else None
         for index in apart:
             self._kept[index] = 0  # type: ignore[index]
@@ -287,7 +318,7 @@ class _Unmarked:
     def column(self, name: str) -> Sequence[Any]:
         column = self._columns.get(name)
         if column is None:
-            whole = self._of_references[name] if "." in name else self._verdicts.column(name)
+            whole = self._of_references[name] if "." in name else self.verdicts.column(name)
             column = self._columns[name] = self._of(whole)
         return column
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule
@@ -11,6 +12,7 @@ from stream_app.judge.rows import rows_of
 from stream_app.judge.verdict import Verdict
 from stream_app.position import Position
 from stream_app.windows.calendar import milliseconds
+from stream_app.windows.clock import PartitionClock, Timing
 
 
 class Verdicts(Sequence[Verdict]):
@@ -18,11 +20,12 @@ class Verdicts(Sequence[Verdict]):
 
     Attributes:
         bodies: canonical JSON by record; ``None`` where it is rejected.
-        as_of: the moment by which each was judged, in ms since the epoch.
-        marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came.
+        as_of: the moment by which each was judged, in ms since the epoch; ``windows.as_of.UNKNOWN`` if nobody states it.
+        marked: index → verdict of each record with a finding or a repair; what is not here is clean as it came, or deletes.
+        deleted: index → id of the record that a tombstone deletes; ``None`` where its key names no id.
     """
 
-    __slots__ = ("_columns", "_distinct", "_rows", "as_of", "bodies", "contract", "kind", "marked")
+    __slots__ = ("_columns", "_distinct", "_rows", "as_of", "bodies", "contract", "deleted", "kind", "marked")
 
     def __init__(self, contract: Contract, as_of: list[int]) -> None:
         self.contract = contract
@@ -30,6 +33,7 @@ class Verdicts(Sequence[Verdict]):
         self.as_of = as_of
         self.bodies: list[bytes | None] = []
         self.marked: dict[int, Verdict] = {}
+        self.deleted: dict[int, str | None] = {}
         self._rows: list[Any] = []
         self._columns: dict[str, list[Any]] = {}
         self._distinct: dict[str, set[Any]] = {}
@@ -55,11 +59,21 @@ class Verdicts(Sequence[Verdict]):
         self._set(index, verdict.values, verdict.body)
         self.marked[index] = verdict
 
+    def put_deleted(self, index: int, identity: str | None) -> None:
+        """Set a tombstone, which is neither clean nor rejected."""
+        self._set(index, None, None)
+        self.marked.pop(index, None)
+        self.deleted[index] = identity
+
     def put_clean(self, index: int, values: dict[str, Any], body: bytes) -> None:
         """Set a record that is clean as it came."""
         self._set(index, values, body)
 
     def _set(self, index: int, values: dict[str, Any] | None, body: bytes | None) -> None:
+        name = self.contract.event_time
+        if values is not None and name is not None and (moment := values[name]) is not None and moment.tzinfo is not UTC:
+            # pydantic's zone is an object of its own: it makes each comparison with the column's others a call of Python.
+            values = values | {name: moment.replace(tzinfo=UTC)}
         self.bodies[index], self._rows[index] = body, self.kind.row(values)
         for name, column in self._columns.items():
             column[index] = None if values is None else values[name]
@@ -88,9 +102,11 @@ class Verdicts(Sequence[Verdict]):
         if not found:
             return self
         changed = Verdicts(self.contract, self.as_of)
-        changed.bodies, changed.marked = self.bodies.copy(), self.marked.copy()
+        changed.bodies, changed.marked, changed.deleted = self.bodies.copy(), self.marked.copy(), self.deleted
         changed._rows, changed._columns, changed._distinct = self._rows, self._columns, self._distinct
         for index, rules in found.items():
+            if index in self.deleted:
+                continue  # a tombstone breaks no rule
             verdict = self[index].with_findings(rules)
             changed.marked[index], changed.bodies[index] = verdict, verdict.body
         return changed
@@ -99,8 +115,12 @@ class Verdicts(Sequence[Verdict]):
         """Return these verdicts with others at some indexes."""
         changed = Verdicts(self.contract, self.as_of)
         changed.marked = {index: verdict for index, verdict in self.marked.items() if index not in found}
+        # A verdict without finding and body is that of a tombstone.
+        changed.deleted = {index: one for index, one in self.deleted.items() if index not in found or not found[index].findings}
         changed.fill(list(self._rows), self.bodies.copy())
         for index, verdict in found.items():
+            if index in changed.deleted:
+                continue
             if verdict.body is None or verdict.values is None or verdict.findings or verdict.repairs:
                 changed.put(index, verdict)
             else:
@@ -123,7 +143,7 @@ class Verdicts(Sequence[Verdict]):
         return self.event_ms(index) if verdict is None else verdict.event_ms
 
     def event_ms(self, index: int) -> int:
-        """The event time of an unmarked record; its as-of time where it has none."""
+        """The event time of an unmarked record; its as-of time, which may be UNKNOWN, where it has none."""
         name = self.contract.event_time
         moment = self.column(name)[index] if name is not None else None
         return self.as_of[index] if moment is None else milliseconds(moment)
@@ -141,6 +161,8 @@ class Verdicts(Sequence[Verdict]):
 
 #: A key that is given back: (rule id, id, the owner that its record is).
 Release = tuple[str, Any, bytes]
+#: A key that goes with a record: (id of the record, rule id, key, the owner that the record is).
+Owned = tuple[str, str, Any, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +190,8 @@ class Settled:
         references: id → what is known of it from now on, for others to refer to.
         releases: keys that rejected records claimed and give back.
         segments: segment → value by record, of segments that are fields of a referenced record.
+        deleted: ids of the records that tombstones delete.
+        owned: each further key that a record of an id has claimed; empty if no rule has one.
         note: to be stored before anything is delivered; None where nothing has to be.
     """
 
@@ -177,6 +201,8 @@ class Settled:
     releases: Sequence[Release] = ()
     segments: Mapping[str, list[Any]] = field(default_factory=dict)
     note: Note | None = None
+    deleted: Sequence[str] = ()
+    owned: Sequence[Owned] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +216,14 @@ class Batch:
         records: as they were fetched: ``offset``, ``key``, ``value``, ``headers``, ``timestamp``.
         offsets: by record.
         sources: ``topic:partition:offset`` by record, the ``headrace.source`` of all that becomes of it.
+        values: the bytes of each record; None in a tombstone, and where a batch could not be read.
         as_of: the moment by which each record is judged, in ms since the epoch.
         dated: True for a record whose producer stated that moment; else it is the Kafka timestamp.
         verdicts: what step 1 said of each record; None before.
         settled: what step 2 made of it; None before.
+        misdated: indexes of the records whose headers state a moment that is not valid.
+        clock: of the partition: before step 1 as it was before these records, then as it is after them.
+        late: index → the end (s) of the windows that were final before a record that is late.
         delivered: indexes of the records that were delivered before, so that they are only counted.
         topic_id: of the raw topic; empty where the broker gives none.
         asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
@@ -209,6 +239,10 @@ class Batch:
     dated: Sequence[bool]
     verdicts: Verdicts | None = None
     settled: Settled | None = None
+    values: Sequence[bytes | None] = ()
+    misdated: Sequence[int] = ()
+    clock: PartitionClock = field(default_factory=PartitionClock)
+    late: Mapping[int, int] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     topic_id: str = ""
     asked: tuple[Any, Any] | None = None
@@ -237,6 +271,10 @@ class Batch:
     def with_verdicts(self, verdicts: Verdicts) -> Batch:
         """Return the batch after step 1."""
         return replace(self, verdicts=verdicts, settled=None)
+
+    def with_timing(self, timing: Timing) -> Batch:
+        """Return the batch with the late ones of its records, and the clock after them."""
+        return replace(self, clock=timing.clock, late=timing.late)
 
     def with_settled(self, settled: Settled, delivered: frozenset[int] = frozenset()) -> Batch:
         """Return the batch after step 2."""

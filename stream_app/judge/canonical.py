@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from stream_app.contract.model import Contract, Field
-from stream_app.judge.models import BOUNDS, spelling_keys, structure
+from stream_app.judge.models import BOUNDS, EVENT_TIMES, spelling_keys, structure
 from stream_app.judge.rows import Rows, slot
 
 _INT64 = 2**63
@@ -118,7 +118,7 @@ def _column_tests(field: Field) -> list[ColumnTest]:
     if field.type == "number" and not _is_small(field):
         tests.append(_huge)
     if field.type in ("timestamp", "date"):
-        if bounded:
+        if bounded or field.event_time:
             tests.append(_unless_between(_broken_structure(field), field))
     elif field.type == "string" or "format" in field.options or (bounded and _bounds(field) is None):
         tests.append(_broken_structure(field))
@@ -166,6 +166,8 @@ def _unless_between(test: ColumnTest, field: Field) -> ColumnTest:
     bounds = {name: of(value) for name, value in field.options.items() if name in BOUNDS}
     low = [bounds[name] for name in ("minimum", "exclusiveMinimum") if name in bounds]
     high = [bounds[name] for name in ("maximum", "exclusiveMaximum") if name in bounds]
+    if field.event_time:
+        low, high = [*low, EVENT_TIMES[0]], [*high, EVENT_TIMES[1]]
 
     def unless(column: list[Any]) -> list[int]:
         moments = [moment for moment in column if moment is not None] if None in column else column

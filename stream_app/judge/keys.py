@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from hashlib import blake2b
@@ -12,6 +13,7 @@ from stream_app.judge.batch import Verdicts
 from stream_app.judge.owners import owners_of, periods_of
 from stream_app.judge.request import Claim, Compared, Found
 
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 #: Integers up to here are exact in Lua.
 EXACT = 2**53
 #: Characters of a text that is stored as it is; of a longer one, its fingerprint.
@@ -91,6 +93,17 @@ def _ids(unique: Unique, verdicts: Verdicts) -> list[Any]:
 def is_integer(unique: Unique, contract: Contract) -> bool:
     """True if the key is one integer field."""
     return len(unique.fields) == 1 and contract.field(unique.fields[0]).type == "integer"
+
+
+def keys_of_id(contract: Contract, identity: str) -> list[tuple[str, Any]]:
+    """Return (rule id, key) of the rules by which the id of a record, as text, is unique."""
+    found: list[tuple[str, Any]] = []
+    for unique in contract.uniques:
+        if unique.among == "kept" and unique.fields == (contract.key,):
+            integer = is_integer(unique, contract)
+            value = int(identity) if integer and _WHOLE.fullmatch(identity) else identity
+            found.append((unique.rule.id, unique_id([value], seen=False, integer=isinstance(value, int))))
+    return found
 
 
 def unique_id(parts: Sequence[Any], *, seen: bool, integer: bool) -> Any:

@@ -4,7 +4,7 @@
 memory of one process) and stores what has to be noted::
 
     request = look_ups.plan(batch)
-    found = store.look_up(request)
+    found = store.look_up(request)    # and once more while look_ups.forget_deleted(request, found)
     settled = look_ups.settle(batch, request, found)
     # settled.note is stored before anything is delivered
 """
@@ -12,19 +12,21 @@ memory of one process) and stores what has to be noted::
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from stream_app.contract.compile import AS_OF_RULE
 from stream_app.contract.model import Contract, Rule, Shop, Unique
 from stream_app.judge.baseline import Baseline
-from stream_app.judge.batch import Batch, Note, Release, Settled, Verdicts
+from stream_app.judge.batch import Batch, Note, Owned, Release, Settled, Verdicts
 from stream_app.judge.keys import claims_of, duplicates, is_integer, unique_id
 from stream_app.judge.owners import owner_of
 from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
-from stream_app.judge.request import Found, Remembered, Request, Wanted
+from stream_app.judge.request import Found, Memory, Remembered, Request, Wanted
 from stream_app.judge.verdict import Verdict
 
 #: Ids of references that are remembered per entity, and records whose fields are read; beyond this the memory starts
@@ -33,10 +35,12 @@ _REMEMBERED = 1_000_000
 _PARSED = 100_000
 #: Kinds of rules that only a look-up can find broken.
 _LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
+#: Rules about the headers of the raw record, which the pending record has not.
+_OF_THE_RAW_RECORD = frozenset({AS_OF_RULE})
 _NOTHING = Known()
 
 #: (entity, True if its fields are kept too) → id → what is known of it.
-KnownIds = dict[tuple[str, bool], dict[Any, Known]]
+KnownIds = dict[tuple[str, bool], Memory]
 
 
 class LookUps:
@@ -58,6 +62,14 @@ class LookUps:
         self._is_reference = any(
             reference.to_entity == entity for other in shop.contracts.values() for reference in other.references
         )
+        key = self.contract.key
+        #: Keys beside the id that are unique, and go with a record that is deleted. What they are costs memory: nothing is
+        #: kept of them where no entity refers to this one.
+        self.further = [
+            unique
+            for unique in self.contract.uniques
+            if self._is_reference and key is not None and unique.among == "kept" and unique.fields != (key,)
+        ]
 
     @property
     def keeps_fields(self) -> bool:
@@ -69,12 +81,12 @@ class LookUps:
         for entity, with_fields in self._known:
             if with_fields:
                 # A batch under way keeps the memory that it began with.
-                self._known[entity, with_fields] = {}
+                self._known[entity, with_fields] = Memory()
 
     def forget(self) -> None:
         """Forget what is remembered of other records: the store has lost them, perhaps."""
         for at in self._known:
-            self._known[at] = {}
+            self._known[at] = Memory()
 
     # --- a batch ----------------------------------------------------------------------------------------------------
 
@@ -111,9 +123,32 @@ class LookUps:
             references = {identity: record.to_json() for identity, record in latest.items()}
         else:
             references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
+        references, deleted = _without_deleted(verdicts, references)
         touched = {*repeated, *broken, *stale}
         releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
-        return Settled(verdicts, frozenset(pending), references, releases, segments, note)
+        owned = self.owned(verdicts, batch.sources) if self.further else []
+        return Settled(verdicts, frozenset(pending), references, releases, segments, note, deleted, owned)
+
+    def forget_deleted(self, request: Request, found: Found) -> bool:
+        """Forget what has been deleted since it was remembered; True if the request is to be planned anew without it."""
+        relied = False
+        for asked, row, deletions in zip(request.references, request.wanted, found.deletions, strict=False):
+            if deletions is None or deletions.number == row.seen:
+                continue
+            memory = asked.memory
+            if row.seen is not None and row.seen < 0:
+                # The memory was empty: everything was asked.
+                memory.seen = deletions.number if memory.seen < 0 else memory.seen
+            elif deletions.ids is None:
+                at = row.entity, asked.with_fields
+                if self._known.get(at) is memory:
+                    self._known[at] = Memory()
+                relied = True
+            else:
+                gone = [memory.pop(one, None) for identity in deletions.ids for one in _spellings(identity)]
+                memory.seen = max(memory.seen, deletions.number)
+                relied = relied or any(one is not None for one in gone)
+        return relied
 
     def resettle(
         self, batch: Batch, request: Request, found: Found, settled: Settled, known: Mapping[int, Verdict | None]
@@ -134,7 +169,17 @@ class LookUps:
         releases = [*settled.releases, *self.releases((verdicts[index], batch.sources[index]) for index in known)]
         kept = {source for index in known if not verdicts[index].rejected for source in (batch.sources[index],)}
         releases = [row for row in releases if row[2] not in kept]
-        return replace(settled, verdicts=verdicts, pending=pending, references=references, releases=releases)
+        references, deleted = _without_deleted(verdicts, references)
+        owned = self.owned(verdicts, batch.sources) if self.further else []
+        return replace(
+            settled,
+            verdicts=verdicts,
+            pending=pending,
+            references=references,
+            releases=releases,
+            deleted=deleted,
+            owned=owned,
+        )
 
     def refuse(self, batch: Batch, indexes: Iterable[int]) -> Settled:
         """Return a settled batch whose records at some indexes are rejected, because their topic does not take them."""
@@ -195,8 +240,8 @@ class LookUps:
             with_fields = name in self._related.reads
             at = reference.to_entity, with_fields
             if len(self._known.get(at, ())) > _REMEMBERED:
-                self._known[at] = {}
-            memory = self._known.setdefault(at, {})
+                self._known[at] = Memory()
+            memory = self._known.setdefault(at, Memory())
             # difference() of the distinct ids and not their difference_update(), which walks the whole memory.
             ids = verdicts.distinct(name).difference(() if name in self._related.reads_values else memory)
             ids.discard(None)
@@ -205,7 +250,7 @@ class LookUps:
 
     def _wanted(self, references: list[Remembered]) -> list[Wanted]:
         return [
-            Wanted(reference.to_entity, [str(value) for value in asked.ids], asked.with_fields)
+            Wanted(reference.to_entity, [str(value) for value in asked.ids], asked.with_fields, asked.memory.seen)
             for reference, asked in zip(self.contract.references, references, strict=True)
         ]
 
@@ -217,6 +262,9 @@ class LookUps:
         pending: set[int] = set()
         for number, (reference, asked) in enumerate(zip(self.contract.references, references, strict=True)):
             ids, memory = asked.ids, asked.memory
+            if found.deletions and (at := found.deletions[number]) is not None and at.number < memory.seen:
+                # Another batch's answer, which came first, is newer: what this one found may have been deleted since.
+                memory = cast("Memory", ChainMap({}, memory))
             missing = {ids[index] for index in found.missing[number]}
             if asked.with_fields:
                 memory.update(
@@ -283,6 +331,19 @@ class LookUps:
     def _identity(self, unique: Unique, values: Mapping[str, Any]) -> Any:
         return unique_id([values[name] for name in unique.fields], seen=False, integer=is_integer(unique, self.contract))
 
+    def owned(self, verdicts: Verdicts, sources: Sequence[bytes]) -> list[Owned]:
+        """Return the keys beside the id that records hold, which go with the record."""
+        key = self.contract.key
+        if not self.further or key is None:
+            return []
+        return [
+            (str(values[key]), unique.rule.id, other, owner_of(source))
+            for index, (body, source) in enumerate(zip(verdicts.bodies, sources, strict=True))
+            if body is not None and (values := verdicts.values(index)) is not None and values[key] is not None
+            for unique in self.further
+            if (other := self._identity(unique, values)) is not None
+        ]
+
     # --- rules over other records -----------------------------------------------------------------------------------
 
     def _relate(
@@ -310,6 +371,27 @@ class LookUps:
             if found and index not in pending and index < len(offsets) and offsets[index] == offset:
                 by_index[index] = found
         return by_index, note
+
+
+def _without_deleted(verdicts: Verdicts, references: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the references that are left, and the ids that tombstones delete: these come after all records of their key."""
+    if not verdicts.deleted:
+        return references, []
+    deleted = sorted({one for one in verdicts.deleted.values() if one is not None})
+    return {identity: known for identity, known in references.items() if identity not in deleted}, deleted
+
+
+def _spellings(identity: str) -> list[Any]:
+    """Return the values whose text is an id: itself, and the number that it spells."""
+    found: list[Any] = [identity]
+    for kind in (int, float):
+        try:
+            value = kind(identity)
+        except ValueError:
+            continue
+        if str(value) == identity:
+            found.append(value)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,5 +431,5 @@ def lookup_rule_ids(verdict: Verdict) -> list[str]:
 
 
 def is_looked_up(rule: Rule) -> bool:
-    """True for a rule that only a look-up can find broken."""
-    return rule.kind in _LOOKED_UP
+    """True for a rule that judging a pending record would not find broken: only a look-up, or the raw record's headers, can."""
+    return rule.kind in _LOOKED_UP or rule.id in _OF_THE_RAW_RECORD

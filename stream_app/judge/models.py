@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
@@ -38,7 +38,10 @@ CHECKS = {
     "multiple_of": "multipleOf",
     "string_too_short": "minLength",
     "string_too_long": "maxLength",
+    "range": "range",
 }
+#: The event times that can be shown (``windows.as_of``).
+EVENT_TIMES = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,13 @@ def structure(field: Field, *, already_clean: bool, parsed: bool = False) -> Cor
         moments: dict[str, Any] = {
             BOUNDS[name]: datetime.fromisoformat(value) for name, value in options.items() if name in BOUNDS
         }
-        moment = core_schema.datetime_schema(**moments)
-        text = core_schema.str_schema(strict=True, pattern=CANONICAL_TIMESTAMP)
-        return moment if parsed else core_schema.chain_schema([text, moment])
+        steps: list[CoreSchema] = [core_schema.datetime_schema(**moments)]
+        if field.event_time:
+            first, end = EVENT_TIMES
+            steps.append(_named("range", core_schema.datetime_schema(ge=first, lt=end)))
+        if not parsed:
+            steps.insert(0, core_schema.str_schema(strict=True, pattern=CANONICAL_TIMESTAMP))
+        return steps[0] if len(steps) == 1 else core_schema.chain_schema(steps)
     if field.type == "date":
         days: dict[str, Any] = {BOUNDS[name]: date.fromisoformat(value) for name, value in options.items() if name in BOUNDS}
         day = core_schema.date_schema(**days)
@@ -138,7 +145,12 @@ def _integer(options: Any) -> CoreSchema:
 
 def _as_format(schema: CoreSchema) -> CoreSchema:
     """Name every error of the schema ``format``."""
-    return core_schema.custom_error_schema(schema, custom_error_type="format", custom_error_message="wrong format")
+    return _named("format", schema)
+
+
+def _named(check: str, schema: CoreSchema) -> CoreSchema:
+    """Name every error of the schema after the check that it is."""
+    return core_schema.custom_error_schema(schema, custom_error_type=check, custom_error_message=f"wrong {check}")
 
 
 def _bounded(options: Any) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from stream_app.contract.model import Contract, Deviation, Rule, Shop
 from stream_app.judge.baseline import Baseline, Bounds, learned_by
 from stream_app.judge.batch import Verdicts
+from stream_app.windows.as_of import UNKNOWN
 from stream_app.windows.calendar import moment
 
 #: Groups whose bounds are remembered per rule; beyond this they are made afresh.
@@ -273,13 +274,20 @@ def updates(
     for index, (value, body) in enumerate(zip(keys, verdicts.bodies, strict=True)):
         if body is None or value is None or index in skip:
             continue
-        identity, at = str(value), verdicts[index].event_ms
+        identity = str(value)
+        # A record is at most as new as its as-of moment: one that is dated ahead must not make all later updates stale.
+        at, as_of = verdicts[index].event_ms, verdicts.as_of[index]
+        at = at if as_of == UNKNOWN else min(at, as_of)
         before = latest.get(identity) or known.get(identity)
         kept = {name: verdicts.column(name)[index] for name in fields}
         if before is None:
             has_time = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
             first = at if has_time or dated[index] else 0
-            latest[identity] = Known(first, at, kept)
+            latest[identity] = Known(first, max(0, at), kept)
+        elif at == UNKNOWN:
+            # The order of offsets decides.
+            earlier = before.earlier if kept == before.values else before.values
+            latest[identity] = Known(before.first, before.latest, kept, earlier)
         elif at < before.latest:
             if stale is not None:
                 found[index] = [stale.rule]

@@ -12,11 +12,15 @@ from stream_app.judge.related import Known
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Ids that records refer to; with ``values``, what is known of each is wanted too."""
+    """Ids that records refer to; with ``values``, what is known of each is wanted too.
+
+    ``seen``: number of the last deletion of the entity that is known here, -1 if none is; ``None``: deletions do not matter.
+    """
 
     entity: str
     ids: list[str]
     values: bool = False
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,17 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletions:
+    """The deletions of an entity since ``Wanted.seen``.
+
+    ``number``: of the last one; ``ids``: those deleted since, ``None`` if there are too many to say.
+    """
+
+    number: int
+    ids: Sequence[str] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The answer to a request.
 
@@ -50,6 +65,7 @@ class Found:
         repeats, contradictions: per ``Claim``, the indexes of ids that another record holds, with the same content or
             with other content.
         values: per ``Wanted`` with values, what is known of each id; empty where nothing is.
+        deletions: per ``Wanted``, what has been deleted since; ``None`` where that does not matter.
         upto, notes: the ``Note`` that was stored for these offsets before; -1 and empty when there was none.
     """
 
@@ -59,6 +75,13 @@ class Found:
     values: Sequence[Sequence[bytes]] = ()
     upto: int = -1
     notes: bytes = b""
+    deletions: Sequence[Deletions | None] = ()
+
+
+class Memory(dict[Any, Known]):
+    """The known records of one entity, by id. ``seen``: number of the last deletion that is considered, -1 before any."""
+
+    seen = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +90,7 @@ class Remembered:
 
     ids: list[Any]
     with_fields: bool
-    memory: dict[Any, Known]
+    memory: Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Verdict:
         values: the cleaned fields, ``None`` for each that breaks its structure; ``None`` when the record is not a JSON object.
         findings: the broken rules, in the order of the contract.
         repairs: the changes that cleaning made, ``field.step``.
-        event_ms: event time in ms since the epoch; the as-of time when the record has no usable event time.
+        event_ms: event time in ms since the epoch; the as-of time, which may be UNKNOWN, if it has no usable event time.
         unknown: names of fields that the contract does not declare, as they are counted.
     """
 

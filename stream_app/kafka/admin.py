@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from stream_app.errors import DeliveryError
 from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.options import CONNECT_SECONDS, sync_options
+from stream_app.kafka.reading import UnreadableRecordsError, poll
 from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 
@@ -247,7 +249,8 @@ def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:
         consumer.seek(partition, listed[partition])
     deadline = time.monotonic() + TIMEOUT
     while (unknown := [one for one in partitions if consumer.highwater(one) is None]) and time.monotonic() < deadline:
-        consumer.poll(timeout_ms=100)
+        with contextlib.suppress(UnreadableRecordsError):  # its fetch gave the high watermark
+            poll(consumer, 100)
     if unknown:
         names = ", ".join(f"{one.topic}[{one.partition}]" for one in unknown)
         raise DeliveryError(f"Kafka did not give the end offset of {names} within {TIMEOUT:.0f} s; see the broker's log")

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from stream_app.kafka.batches.unreadable import UnreadableBatch
 from stream_app.names import (
     AS_OF,
     ATTEMPTS,
     CONTRACT,
     FINDINGS,
+    LATE,
     NULL_KEY,
     REPAIRS,
     SOURCE,
     TIMESTAMP,
     TOPIC_ID,
+    UNREADABLE,
     WARNINGS,
 )  # fmt: skip
 
 Header = tuple[str, bytes | None]
-#: Headers of a raw record that its dead letter does not keep, because the worker writes its own.
-_REPLACED = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, TIMESTAMP, NULL_KEY})
+#: Headers that redrive tools read, as a dead letter has them (Kafka Connect, Spring Kafka).
+_TOPIC, _PARTITION, _OFFSET = "__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset"
+_STAGE, _CONNECTOR = "__connect.errors.stage", "__connect.errors.connector.name"
+_DLT = "kafka_dlt-original-"
+#: Headers of a raw record that neither its dead letter nor its pending record keeps: the worker writes its own, or they are
+#: of the record's last attempt.
+_REPLACED = frozenset(
+    {
+        SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, ATTEMPTS, TOPIC_ID, UNREADABLE,
+        LATE, TIMESTAMP, NULL_KEY,
+        _TOPIC, _PARTITION, _OFFSET, _STAGE, _CONNECTOR,
+        *(_DLT + part for part in ("topic", "partition", "offset", "timestamp")),
+    }
+)  # fmt: skip
+#: Other headers of Headrace and of redrive tools say something of one failure: the last one counts, earlier ones go.
+_SINGLE = ("headrace.", "__connect.errors.", "kafka_dlt-")
+#: Bytes of a batch that cannot be read in one dead-letter record; more are divided among several.
+PART_BYTES = 512 * 1024
 
 
 class Record(Protocol):
@@ -91,77 +111,79 @@ def original(record: Record) -> Record:
     return Original(record.offset, timestamp, key, record.value, headers)
 
 
-def read_as_of(records: Sequence[Record]) -> tuple[list[int], list[bool]]:
-    """Return the as-of moment of each record, in ms, and true for each that its producer dated with a header.
-
-    A record without a valid header is judged as of its Kafka timestamp.
-    """
-    # Mostly every record of a batch has this header alone, with the same moment.
-    every = [record.headers for record in records]
-    if every and len(first := every[0]) == 1 and every.count(first) == len(every):
-        moment = _moment(*first[0])
-        if moment is not None:
-            return [moment] * len(every), [True] * len(every)
-    # Else each distinct header is parsed once.
-    pairs = [headers[0] if len(headers) == 1 else None for headers in every]
-    distinct = set(pairs)
-    known = {pair: moment for pair in distinct if pair is not None and (moment := _moment(*pair)) is not None}
-    if len(known) == len(distinct):
-        return list(map(known.__getitem__, pairs)), [True] * len(pairs)  # type: ignore[arg-type]  # None is not in it
-    found = [
-        known.get(pair) if pair is not None else _first_moment(headers) if (headers := record.headers) else None
-        for pair, record in zip(pairs, records, strict=True)
-    ]
-    moments = [max(0, record.timestamp) if moment is None else moment for moment, record in zip(found, records, strict=True)]
-    return moments, [moment is not None for moment in found]
-
-
-def as_of(record: Record) -> int:
-    """Return the as-of moment of one record, in ms: its header, else its Kafka timestamp."""
-    moment = _first_moment(record.headers)
-    return max(0, record.timestamp) if moment is None else moment
-
-
-def _first_moment(headers: Sequence[Header]) -> int | None:
-    """Return the moment of the first valid as-of header."""
-    for name, value in headers:
-        moment = _moment(name, value)
-        if moment is not None:
-            return moment
-    return None
-
-
-def _moment(name: str, value: bytes | None) -> int | None:
-    """Return the moment in a header if it is a valid as-of header."""
-    return int(value) if name == AS_OF and value and len(value) <= 15 and value.isdigit() else None
-
-
 def dead_letter_headers(record: Record, source: bytes, contract: bytes, findings: bytes, group: str) -> list[Header]:
     """Return the record's own headers, then Headrace's, then those that redrive tools read (Kafka Connect, Spring Kafka).
 
     ``source`` identifies the raw record. The record at hand may come from the pending topic, where its offset is another one.
     """
-    attempts = 1
-    kept: list[Header] = []
-    for name, value in record.headers:
-        if name == ATTEMPTS and value and value.isdigit():
-            attempts = int(value[:6]) + 1
-        elif name not in _REPLACED:
-            kept.append((name, value))
     topic, partition, offset = source.rsplit(b":", 2)
     return [
-        *kept,
+        *_kept(record.headers),
         (SOURCE, source),
         (CONTRACT, contract),
         (FINDINGS, findings),
-        (ATTEMPTS, b"%d" % attempts),
-        ("__connect.errors.topic", topic),
-        ("__connect.errors.partition", partition),
-        ("__connect.errors.offset", offset),
-        ("__connect.errors.stage", b"VALUE_CONVERTER"),
-        ("__connect.errors.connector.name", group.encode()),
-        ("kafka_dlt-original-topic", topic),
-        ("kafka_dlt-original-partition", int(partition).to_bytes(4, "big")),
-        ("kafka_dlt-original-offset", int(offset).to_bytes(8, "big")),
-        ("kafka_dlt-original-timestamp", max(0, record.timestamp).to_bytes(8, "big")),
+        (ATTEMPTS, b"%d" % (_attempts(record) + 1)),
+        (_TOPIC, topic),
+        (_PARTITION, partition),
+        (_OFFSET, offset),
+        (_STAGE, b"VALUE_CONVERTER"),
+        (_CONNECTOR, group.encode()),
+        (_DLT + "topic", topic),
+        (_DLT + "partition", int(partition).to_bytes(4, "big")),
+        (_DLT + "offset", int(offset).to_bytes(8, "big")),
+        (_DLT + "timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
     ]
+
+
+def pending_headers(record: Record, source: bytes, as_of: bytes, topic_id: str) -> list[Header]:
+    """Return the record's own headers, then what settling it needs; ``topic_id``: of the raw topic, empty if it has none."""
+    headers = [(name, value) for name, value in _kept(record.headers) if name != AS_OF]
+    headers += [(SOURCE, source), (AS_OF, as_of)]
+    if attempts := _attempts(record):
+        headers.append((ATTEMPTS, b"%d" % attempts))
+    if topic_id:
+        headers.append((TOPIC_ID, topic_id.encode()))
+    return headers
+
+
+def parts_of(batch: UnreadableBatch) -> Iterator[tuple[bytes, list[Header]]]:
+    """Yield the values of the dead-letter records that keep a batch's bytes, in order, with a header that says which part."""
+    parts = max(1, -(-len(batch.data) // PART_BYTES))
+    for part in range(parts):
+        content = {"base": batch.base, "last": batch.last, "reason": batch.reason, "part": part + 1, "parts": parts}
+        value = batch.data[part * PART_BYTES : (part + 1) * PART_BYTES]
+        yield value, [(UNREADABLE, json.dumps(content, separators=(",", ":")).encode())]
+
+
+class Part(NamedTuple):
+    """A part of a batch that could not be read: its number, from 1 on, and the records that the batch has room for."""
+
+    number: int
+    records: int
+
+
+def unreadable_part(record: HasHeaders) -> Part | None:
+    """Return which part of a batch a dead letter keeps; ``None`` if it keeps a record."""
+    value = header(record, UNREADABLE)
+    if value is None:
+        return None
+    try:
+        about = json.loads(value)
+        return Part(int(about["part"]), int(about["last"]) - int(about["base"]) + 1)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _attempts(record: HasHeaders) -> int:
+    """Return how often a record has been dead-lettered before."""
+    value = header(record, ATTEMPTS)
+    return int(value[:6]) if value and value.isdigit() else 0
+
+
+def _kept(headers: Sequence[Header]) -> list[Header]:
+    """Return the headers that a record keeps: its producer's all, those of redrive tools once each, and none of _REPLACED."""
+    kept = [one for one in headers if one[0] not in _REPLACED]
+    if not any(name.startswith(_SINGLE) for name, _ in kept):
+        return kept
+    last = {name: index for index, (name, _) in enumerate(kept) if name.startswith(_SINGLE)}
+    return [one for index, one in enumerate(kept) if last.get(one[0], index) == index]

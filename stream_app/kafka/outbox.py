@@ -195,8 +195,9 @@ class Outbox:
         topic, partition = target
         count = batch.record_count()
         batch.close()
+        acknowledged = await self._producer.send_batch(batch, topic, partition=partition)
         try:
-            metadata = await (await self._producer.send_batch(batch, topic, partition=partition))
+            metadata = await acknowledged
         except KafkaError as error:
             if may_be_refusal(error) or classify(error).kind is not Kind.PASSING:
                 self._take_back(target, count)

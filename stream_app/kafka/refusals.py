@@ -106,6 +106,8 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._known: dict[str, tuple[TopicLimits, float]] = {}
+        #: Topic → until when not to ask again, because the broker did not say.
+        self._silent: dict[str, float] = {}
 
     def known(self, topic: str) -> TopicLimits | None:
         """Return what a topic takes, if it has refused a record within the last minute."""
@@ -118,7 +120,18 @@ class Limits:
         return found[0]
 
     async def learn(self, topic: str) -> TopicLimits | None:
-        """Ask the broker what a topic takes; None if it does not tell, or the user may not ask."""
+        """Ask the broker what a topic takes; None if it does not say, or the user may not ask."""
+        if self._silent.get(topic, 0.0) > time.monotonic():
+            return None
+        limits = await self._ask(topic)
+        until = time.monotonic() + _BELIEVED
+        if limits is None:
+            self._silent[topic] = until
+        else:
+            self._known[topic] = limits, until
+        return limits
+
+    async def _ask(self, topic: str) -> TopicLimits | None:
         admin = AIOKafkaAdminClient(**async_options(self._settings))
         try:
             await admin.start()
@@ -128,11 +141,7 @@ class Limits:
             return None
         finally:
             await admin.close()
-        if not config:
-            return None
-        limits = TopicLimits.of(config)
-        self._known[topic] = limits, time.monotonic() + _BELIEVED
-        return limits
+        return TopicLimits.of(config) if config else None
 
 
 def _config(answers: list[Any]) -> dict[str, str | None]:

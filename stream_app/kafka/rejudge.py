@@ -24,8 +24,9 @@ from kafka.partitioner.default import murmur2
 
 from stream_app.errors import DeliveryError, SettingsError
 from stream_app.kafka.admin import end_offsets
+from stream_app.kafka.as_of import as_of
 from stream_app.kafka.batches import header_names
-from stream_app.kafka.headers import Header, as_of, header
+from stream_app.kafka.headers import Header, header
 from stream_app.kafka.outbox import Outbox
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.search import reading, split
@@ -46,6 +47,7 @@ from stream_app.names import (
     Topics,
 )  # fmt: skip
 from stream_app.settings import Settings
+from stream_app.windows.as_of import UNKNOWN, to_header
 
 #: Records in one transaction.
 BATCH = 500
@@ -271,8 +273,8 @@ class Rejudging:
 def headers_again(record: Any) -> list[Header]:
     """Return the headers with which a dead letter goes back: its producer's, its as-of time, its attempts, and its source."""
     kept = [(n, v) for n, v in record.headers if n not in _OURS and not n.startswith(_OUR_PREFIXES)]
-    if header(record, AS_OF) is None and record.timestamp > 0:
-        kept.append((AS_OF, b"%d" % as_of(record)))
+    if header(record, AS_OF) is None and (moment := as_of(record)) != UNKNOWN:
+        kept.append((AS_OF, to_header(moment)))
     return [*kept, (REDRIVE, header(record, SOURCE) or b"")]
 
 

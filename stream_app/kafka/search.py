@@ -23,6 +23,7 @@ from stream_app.kafka.broker import check
 from stream_app.kafka.diagnosis import connection_problem
 from stream_app.kafka.headers import header
 from stream_app.kafka.options import sync_options
+from stream_app.kafka.reading import UnreadableRecordsError, poll
 from stream_app.names import FINDINGS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings
 
@@ -84,7 +85,10 @@ def find(settings: Settings, entity: str, source: str) -> FoundRecord:
             f"this finding is from topic {topic}, but {entity} is read from {topics.raw}; check HEADRACE_TOPIC_PREFIX"
         )
     with reading(settings) as consumer:
-        raw = _at(consumer, TopicPartition(topic, partition), offset)
+        try:
+            raw = _at(consumer, TopicPartition(topic, partition), offset)
+        except UnreadableRecordsError:
+            raw = None  # its bytes may be in the dead-letter topic
         timestamp = None if raw is None else int(raw.timestamp)
         deadline = time.monotonic() + MOST_SECONDS
         for outcome, name, findings in (("dead letter", topics.dead_letter, FINDINGS), ("clean", topics.clean, WARNINGS)):
@@ -134,7 +138,7 @@ def _poll(consumer: Any, partition: Any, offset: int, most: int) -> list[Any]:
     consumer.seek(partition, offset)
     deadline = time.monotonic() + FETCH_SECONDS
     while time.monotonic() < deadline:
-        rows = consumer.poll(timeout_ms=100, max_records=most).get(partition, [])
+        rows = poll(consumer, 100, most).get(partition, [])
         if rows:
             return list(rows)
         high = consumer.highwater(partition)

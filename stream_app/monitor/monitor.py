@@ -36,7 +36,7 @@ class Monitor:
             state = State.new(self.contract)
         if state.at is not None and window.start <= state.at:
             raise ValueError(f"the window {window.start} is not later than the window before it, {state.at}")
-        records = window.counts.received
+        records = window.counts.records
         first = state.at is None
         if first and records <= 0:
             return state, []

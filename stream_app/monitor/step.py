@@ -62,7 +62,7 @@ class Step:
         self.at, self.counts = window.start, window.counts
         self.changes: list[Change] = []
         # A record that waited is taken off the window that it was counted in: numbers can be below zero.
-        self.records = max(0, window.counts.received)
+        self.records = max(0, window.counts.records)
         self.judged = max(0, window.counts.clean) + max(0, window.counts.rejected)
 
     def judge(self, metric: str, reading: Reading | None, *, hidden: bool = False) -> Outcome:

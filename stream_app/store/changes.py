@@ -9,10 +9,11 @@ from typing import Any
 from stream_app.counts.fields import APPLIED_AT, DISTINCT_EXACT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
-from stream_app.judge.batch import Release
+from stream_app.judge.batch import Owned, Release
+from stream_app.judge.keys import keys_of_id
 from stream_app.judge.request import Claim
 from stream_app.position import Position
-from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys, waiting_format
 from stream_app.windows.grain import Grain
 
 #: Distinct values that a segment field is counted by; more are counted together.
@@ -25,8 +26,9 @@ class Changes:
 
     ``applied`` is (field of the partition, position expected there, new position); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
-    ``group|bucket`` → count), ``release`` is (rule, id, owner) of ids that rejected records give back. ``settled_at`` is
-    (``settled_field``, its new value).
+    ``group|bucket`` → count), ``release`` is (rule, id, owner) of ids that rejected records give back. ``deleted`` are ids of
+    records that tombstones delete, ``owned`` (id, rule, key, owner) of keys that go with a record. ``settled_at`` is
+    (``settled_field``, its new value), ``clock`` (field of the partition, its clock as text).
 
     Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
     offset, and ``claims`` of keys whose records are known to have been delivered clean.
@@ -40,6 +42,9 @@ class Changes:
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[Release] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    owned: list[Owned] = field(default_factory=list)
+    clock: tuple[str, str] | None = None
     settled_at: tuple[str, str] | None = None
     counted: list[tuple[int, bytes]] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
@@ -73,7 +78,7 @@ class Changes:
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
-        return found
+        return [*found, keys.clocks(entity), keys.owned(entity), keys.deleted(entity)]
 
     def payload(self) -> dict[str, Any]:
         """Return the ARGV of ``apply.lua``.
@@ -82,7 +87,7 @@ class Changes:
         ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders; the
         values are ``True`` if they are all of ``distinct``.
         """
-        tally = self.tally
+        tally, contract = self.tally, self.tally.contract
         grains, segments = [], []
         for grain in Grain:
             windows = by_grain(tally.minutes, grain)
@@ -107,11 +112,18 @@ class Changes:
             "refs": [part for row in self.references.items() for part in row],
             "learned": [(week, histogram) for _, week, histogram in self.learned],
             "release": self.release,
+            "deleted": self.deleted,
+            "deleted_kept": DELETED_KEPT,
+            "deleted_rule": "record.deleted",
+            "waiting_format": waiting_format(self.applied[0]) if self.applied is not None else None,
+            "keys": [keys_of_id(contract, one) for one in self.deleted],
+            "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),
             "findings_kept": FINDINGS_KEPT,
             "clean": tally.samples.encoded_clean(),
             "clean_kept": CLEAN_KEPT,
-            "event_time": (EVENT_TIME, tally.stream_ms),
+            "clock": self.clock,
+            "event_time": EVENT_TIME,
             "applied_at": (APPLIED_AT, self.now_ms),
         }
         return {key: value for key, value in body.items() if value is not None}

@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stream_app.counts.fields import Counts, parse
+from stream_app.counts.fields import Counts, integer, parse
 from stream_app.errors import StoreError
 from stream_app.failures import classify, name_of
 from stream_app.redis_url import read_sentinel_url
@@ -205,6 +205,18 @@ def not_ours(key: str, problem: str) -> StoreError:
         f"Redis key {key}: {problem}; another program may write here. Give Headrace a prefix of its own with "
         "HEADRACE_REDIS_PREFIX"
     )
+
+
+def whole(key: str, what: str, value: Any) -> int:
+    """Return the integer of 64 bits that a value under a key holds.
+
+    Raises:
+        StoreError: it holds anything else; ``what`` names the value.
+    """
+    number = integer(value)
+    if number is None:
+        raise not_ours(key, f"{what} is not an integer")
+    return number
 
 
 def parsed(key: str, raw: Mapping[Any, Any], *, segments: bool = True) -> Counts:

@@ -9,10 +9,32 @@ import msgspec
 
 from stream_app.counts.fields import text
 from stream_app.store.states import Freshness
+from stream_app.windows.as_of import is_shown
 from stream_app.windows.watermark import Progress
 
 #: A worker that has not reported for this long is gone (seconds).
 WORKER_GONE_AFTER = 15.0
+#: Seconds that the clocks of a worker and of a reader may be apart; a heartbeat that is further ahead would never end.
+CLOCKS_APART = 3_600.0
+_MOST_LAG = 2**53
+#: Seconds without a record after which a partition without unread records holds nothing back (Flink's ``withIdleness``).
+IDLE_AFTER = 5.0
+
+
+class StoppedPartition(msgspec.Struct, frozen=True):
+    """A partition that has stopped at a batch that cannot be read.
+
+    Attributes:
+        base: the batch's first offset; ``last``: its last one, None if its end is not known.
+        since: when it stopped, ms since the epoch.
+    """
+
+    topic: str
+    partition: int
+    base: int
+    last: int | None
+    reason: str
+    since: int
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +58,14 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         lag: entity → records in the worker's partitions of the raw topic that are not applied yet.
-        behind: the smallest event time (ms) that one of its partitions with unread records has reached; None if it has read
-            everything.
+        behind: the smallest event time (ms) that one of its partitions has reached, of those that are not idle; None if all
+            are. A partition is idle once it has nothing unread, and has had no record for ``IDLE_AFTER`` seconds.
+        reached: entity → partition → the event time (ms) that it has reached.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
         error: the most important problem in one line; None while all works.
         problems: all of them; ``notes``: subject → what the worker does beside the stream.
         state: ``running``, ``retrying``, or ``stopped`` while a permanent error has stopped an entity.
+        stopped: the worker's partitions that have stopped at a batch that cannot be read.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
     """
 
@@ -53,10 +77,12 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     lag: Mapping[str, int] = {}
     behind: int | None = None
+    reached: Mapping[str, Mapping[int, int]] = {}
     assigned: int = msgspec.field(default=0, name="held")
     partitions: int = 0
     error: str | None = None
     state: str = "running"
+    stopped: tuple[StoppedPartition, ...] = ()
     latency_ms: float | None = None
     problems: tuple[Problem, ...] = ()
     notes: Mapping[str, str] = {}
@@ -84,9 +110,21 @@ def alive(raw: Mapping[Any, Any], now_ms: int) -> tuple[Heartbeat, ...]:
             beat = _DECODER.decode(document)
         except (msgspec.DecodeError, UnicodeError):
             continue
-        if now_ms - beat.at < WORKER_GONE_AFTER * 1000:
-            beats.append(msgspec.structs.replace(beat, id=text(worker), started=beat.started or beat.at))
+        if -CLOCKS_APART * 1000 < now_ms - beat.at < WORKER_GONE_AFTER * 1000:
+            started = beat.started if is_shown(beat.started) and beat.started else beat.at
+            beats.append(msgspec.structs.replace(beat, id=text(worker), started=started, lag=_bounded(beat.lag)))
     return tuple(sorted(beats, key=lambda beat: beat.id))
+
+
+def stopped(beats: Iterable[Heartbeat]) -> list[StoppedPartition]:
+    """Return the partitions that have stopped, over all workers, by topic and partition."""
+    found = {(one.topic, one.partition): one for beat in beats for one in beat.stopped}
+    return [found[at] for at in sorted(found)]
+
+
+def _bounded(lag: Mapping[str, int]) -> Mapping[str, int]:
+    """Return a lag whose sums over workers stay integers of 64 bits."""
+    return {entity: max(0, min(records, _MOST_LAG)) for entity, records in lag.items()}
 
 
 def total_lag(beats: Iterable[Heartbeat]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 import redis
 
 from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, Counts, text
@@ -21,7 +22,8 @@ from stream_app.store.connection import connect_writer, parsed
 from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
 from stream_app.store.scripts import load, pack
-from stream_app.store.states import Freshness
+from stream_app.store.states import Freshness, starts_of
+from stream_app.windows.as_of import END_MS, FIRST_MS
 from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Progress
 
@@ -77,7 +79,7 @@ class IncidentStore:
         pipe.get(self._keys.input())
         *rows, beats, closed = pipe.execute()
         totals = {
-            entity: Freshness(*(None if ms is None else int(ms) for ms in times))
+            entity: Freshness.of(self._keys.total(entity), dict(zip((EVENT_TIME, APPLIED_AT), times, strict=True)))
             for entity, times in zip(entities, rows, strict=True)
         }
         return progress(alive(beats, now_ms), totals, closed=closed is not None and text(closed) == INPUT_CLOSED)
@@ -90,7 +92,7 @@ class IncidentStore:
     def starts(self, entity: str, grain: Grain, since: int, until: int) -> list[int]:
         """Return the starts (s) of the windows with records from ``since`` up to and without ``until``."""
         members = self._redis.zrangebyscore(self._keys.windows(entity, grain), since, f"({until}")
-        return [int(text(member)) for member in members]
+        return starts_of(self._keys.windows(entity, grain), members)
 
     def windows(self, entity: str, grain: Grain, since: int, until: int) -> list[Window]:
         """Return every window from ``since`` up to and without ``until``, in order; those without records are empty.
@@ -165,7 +167,7 @@ def incidents(
 ) -> tuple[Incident, ...]:
     """Return the incidents among JSON ``rows`` that touch the time from ``since`` up to ``until`` (s), newest first.
 
-    A row that cannot be read because another version wrote it is left out.
+    A row that cannot be read because another version wrote it is left out; times that cannot be shown become the nearest.
     """
     found = []
     for row in rows:
@@ -173,6 +175,9 @@ def incidents(
             incident = Incident.from_json(text(row))
         except ValueError:
             continue
+        start, end = (min(max(FIRST_MS, at * 1000), END_MS - 1000) // 1000 for at in (incident.start, incident.end))
+        if (start, end) != (incident.start, incident.end):
+            incident = msgspec.structs.replace(incident, start=start, end=end)
         over = since is not None and incident.end <= since and incident.state == "closed"
         ahead = until is not None and incident.start >= until
         if not over and not ahead and state in {None, incident.state}:

@@ -13,6 +13,8 @@ from stream_app.windows.grain import Grain
 #: Newest-first lists are cut to these lengths.
 FINDINGS_KEPT = 1_000
 CLEAN_KEPT = 500
+#: Deleted ids that are listed for workers that may remember them; one that missed more starts its memory afresh.
+DELETED_KEPT = 10_000
 #: The value of ``Keys.input`` when the producers are done for good.
 INPUT_CLOSED = "closed"
 
@@ -33,6 +35,12 @@ def settled_field(topic: str, partition: int) -> str:
 def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     """The field of ``Keys.waiting`` for the record at an offset of a raw topic; a topic without an id has an empty one."""
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
+
+
+def waiting_format(applied_field: str) -> str:
+    """The ``waiting_field`` of a raw topic's records, with ``%s`` for partition and offset, by an ``applied_field`` of it."""
+    _, topic_id, _ = applied_field.rsplit("/", 2)
+    return f"%s:%s:{topic_id.replace('%', '%%')}" if topic_id else "%s:%s"
 
 
 def read_waiting_field(field: str) -> tuple[int, int, str]:
@@ -130,6 +138,10 @@ class Keys:
         """Hash: ``applied_field`` of a partition → ``Position`` as text; of a pending partition: → see ``settled_field``."""
         return f"{self.prefix}:applied"
 
+    def clocks(self, entity: str) -> str:
+        """Hash: ``applied_field`` of a partition → how far its time is, as ``windows.clock.PartitionClock`` writes it."""
+        return f"{self.prefix}:clocks:{entity}"
+
     def lost(self) -> str:
         """Hash: ``applied_field`` of a partition of a raw or pending topic → JSON of what it lost (``losses.Loss``)."""
         return f"{self.prefix}:lost"
@@ -169,6 +181,14 @@ class Keys:
     def memory_seen(self) -> str:
         """Hash: hour since the epoch → bytes that Redis used then."""
         return f"{self.prefix}:memory-seen"
+
+    def deleted(self, entity: str) -> str:
+        """Sorted set of the ids of an entity that were deleted last, by the number of the deletion."""
+        return f"{self.prefix}:deleted:{entity}"
+
+    def owned(self, entity: str) -> str:
+        """Hash: id of a record → MessagePack of (rule, key, owner) of its unique keys beside the id."""
+        return f"{self.prefix}:owned:{entity}"
 
     def waiting(self, entity: str) -> str:
         """Hash: ``waiting_field`` of a record that waits for its reference data → JSON."""
@@ -283,10 +303,10 @@ class Keys:
 
 
 def lasts(keys: Keys, key: str) -> bool:
-    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, and what was sent."""
+    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, what was sent, and losses."""
     lasting = (
         keys.report(""), keys.reports(), keys.report_claim(""), keys.announcement_claim(""), keys.reports_unannounced(),
         keys.report_counters(), keys.report_spent(""), keys.report_failures(), keys.report_circuit(),
-        keys.messages_sent(0).removesuffix("0"),
+        keys.messages_sent(0).removesuffix("0"), keys.lost(),
     )  # fmt: skip
     return key.startswith(lasting)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
-from stream_app.judge.batch import Release, Verdicts
+from stream_app.judge.batch import Owned, Release, Verdicts
 from stream_app.judge.owners import NEIGHBOURS, RECORD_BYTES
 from stream_app.judge.related import Known
-from stream_app.judge.request import Found, Request
+from stream_app.judge.request import Deletions, Found, Request
 
 
 class MemoryStore:
@@ -21,6 +21,9 @@ class MemoryStore:
         self.known: dict[str, dict[str, bytes]] = {}
         #: (entity, rule) → id → period → owner.
         self._owners: dict[tuple[str, str], dict[Any, dict[int, bytes]]] = {}
+        self._owned: dict[tuple[str, str], list[Release]] = {}
+        #: Entity → its deleted ids, in the order of their deletion.
+        self._deleted: dict[str, list[str]] = {}
 
     def look_up(self, entity: str, request: Request) -> Found:
         """Answer a request and claim its keys. Nothing is ever repeated here, so that there are no notes."""
@@ -45,15 +48,45 @@ class MemoryStore:
                     (same if owner[RECORD_BYTES:] == own[RECORD_BYTES:] else other).append(index)
             repeats.append(same)
             contradictions.append(other)
-        return Found(missing, repeats, contradictions, values)
+        deletions = [
+            None if one.seen is None else Deletions(len(self._deleted.get(one.entity, ())), self._since(one.entity, one.seen))
+            for one in request.wanted
+        ]
+        return Found(missing, repeats, contradictions, values, deletions=deletions)
 
-    def apply(self, entity: str, references: Mapping[str, str], releases: Iterable[Release] = ()) -> None:
-        """Make records known, and give back the keys that rejected records claimed."""
+    def _since(self, entity: str, seen: int) -> list[str]:
+        return self._deleted.get(entity, [])[seen:] if seen >= 0 else []
+
+    def apply(
+        self,
+        entity: str,
+        references: Mapping[str, str],
+        releases: Iterable[Release] = (),
+        deleted: Iterable[str] = (),
+        owned: Iterable[Owned] = (),
+        keys: Callable[[str], Iterable[tuple[str, Any]]] = lambda _: (),
+    ) -> None:
+        """Make records known, give back the keys that rejected records claimed, and forget records that are deleted.
+
+        ``owned``: keys that go with a record; ``keys``: id → (rule, key) of the rules by which it is unique.
+        """
         self.known.setdefault(entity, {}).update((identity, text.encode()) for identity, text in references.items())
-        for rule, identity, own in releases:
-            owners = self._owners.get((entity, rule), {}).get(identity, {})
-            for period in [period for period, owner in owners.items() if owner[:RECORD_BYTES] == own]:
-                del owners[period]
+        for rule, identity, owner in releases:
+            self._give_back(entity, rule, identity, owner)
+        for identity, rule, key, owner in owned:
+            self._owned.setdefault((entity, identity), []).append((rule, key, owner))
+        for identity in deleted:
+            if self.known[entity].pop(identity, None) is not None:
+                self._deleted.setdefault(entity, []).append(identity)
+            for rule, key in keys(identity):
+                self._owners.get((entity, rule), {}).pop(key, None)
+            for rule, key, owner in self._owned.pop((entity, identity), ()):
+                self._give_back(entity, rule, key, owner)
+
+    def _give_back(self, entity: str, rule: str, key: Any, own: bytes) -> None:
+        owners = self._owners.get((entity, rule), {}).get(key, {})
+        for period in [period for period, owner in owners.items() if owner[:RECORD_BYTES] == own]:
+            del owners[period]
 
 
 class MemoryBaseline:

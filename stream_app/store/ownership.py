@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import redis.asyncio
 
+from stream_app.store.connection import connect_writer, reading
 from stream_app.store.keys import Keys, lasts
 from stream_app.store.scripts import load
 
@@ -97,6 +99,7 @@ class OwnershipStore:
     def __init__(self, client: redis.asyncio.Redis, prefix: str) -> None:
         self._redis, self._keys = client, Keys(prefix)
         self._begin, self._end = load(client, "begin_restore"), load(client, "end_restore")
+        self._empty = load(client, "empty")
         self._epoch, self.serial = 0, 0
 
     @property
@@ -124,25 +127,37 @@ class OwnershipStore:
         rows: list[Any] = [str(expected) if expected else "", epoch, state, server, owner.to_json(), reason, now_ms]
         return bool(await self._begin(keys=keys, args=rows))
 
-    async def empty(self) -> None:
-        """Take away everything but the state itself, what people were sent, and reports. It can be repeated."""
+    async def empty(self, epoch: int) -> None:
+        """Take away everything but what ``keys.lasts``, and go on from EMPTYING to RESTORING.
+
+        Several workers may do so at once, and it may be repeated.
+        """
         keep = {self._keys.store(), self._keys.workers(), self._keys.contracts(), self._keys.input()}
         batch: list[str] = []
         async for raw in self._redis.scan_iter(match=f"{_literal(self._keys.prefix)}:*", count=_UNLINKED):
-            key = raw.decode()
-            if key in keep or lasts(self._keys, key):
-                continue
-            batch.append(key)
+            if (key := _text(raw)) not in keep and not lasts(self._keys, key):
+                batch.append(key)
             if len(batch) >= _UNLINKED:
-                await self._redis.unlink(*batch)
+                await self._empty(keys=[self._keys.store(), *batch], args=[epoch])
                 batch = []
         if batch:
-            await self._redis.unlink(*batch)
+            await self._empty(keys=[self._keys.store(), *batch], args=[epoch])
+        await self._end(keys=[self._keys.store(), self._keys.restored(), self._keys.restoring()], args=[epoch, 0])
 
-    async def emptied(self, epoch: int) -> None:
-        """Go on from EMPTYING to RESTORING."""
-        if (await self.read()).epoch == epoch:
-            await self._redis.hset(self._keys.store(), "state", RESTORING)
+    async def claim(self, owner: Owner) -> None:
+        """Write the owner of a store that has none."""
+        await self._redis.hset(self._keys.store(), "owner", owner.to_json())
+
+    async def incomplete(self) -> dict[str, Missing]:
+        """Return ``applied_field`` of a partition → what no topic has any more."""
+        rows = await self._redis.hgetall(self._keys.missing())
+        return {_text(field): msgspec.json.decode(document, type=Missing) for field, document in rows.items()}
+
+    async def restored(self) -> tuple[int, int]:
+        """Return the number of partitions that are level, and of records counted again in those that are not yet."""
+        level = await self._redis.hlen(self._keys.restored())
+        rows: list[Any] = await self._redis.hvals(self._keys.restoring())
+        return level, sum(msgspec.json.decode(row, type=RestoreProgress).records for row in rows)
 
     async def level(self, fields: Collection[str], partitions: int) -> str:
         """Note that partitions are level; return the state of the store, empty where its epoch is not this one.
@@ -189,6 +204,52 @@ class OwnershipStore:
     async def set_settled_at(self, field: str, at: str) -> None:
         """Note up to where what was delivered of settled records is counted."""
         await self._redis.hset(self._keys.applied(), field, at)
+
+
+class Rebuild:
+    """A rebuild that somebody asks for. Methods raise StoreError when Redis is away."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._client, self._prefix, self._keys = connect_writer(url), prefix, Keys(prefix)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def begin(self, now_ms: int) -> int:
+        """Have the store emptied and restored by the workers; return the new epoch. Whose it is, the next worker writes."""
+        keys = self._keys
+        with reading(self._client, self._prefix):
+            while True:
+                before, epoch = StoreState.read(self._client.hgetall(keys.store())), new_store()
+                rows: list[Any] = [before.epoch or "", epoch, EMPTYING, before.server, "{}", "asked", now_ms]
+                if load(self._client, "begin_restore")(keys=[keys.store(), keys.restored(), keys.restoring()], args=rows):
+                    return epoch
+
+    def progress(self) -> tuple[StoreState, int, int]:
+        """Return the state of the store, the partitions that are level, and the records counted again in the others."""
+        keys = self._keys
+        with reading(self._client, self._prefix):
+            rows: Any = self._client.hvals(keys.restoring())
+            level: Any = self._client.hlen(keys.restored())
+            state = StoreState.read(self._client.hgetall(keys.store()))
+        return state, int(level), sum(msgspec.json.decode(row, type=RestoreProgress).records for row in rows)
+
+
+#: Bits of an epoch that count the restores of one store.
+_COUNT_BITS = 24
+
+
+def new_store() -> int:
+    """Return the first epoch of a new store: 31 random bits, and room to count."""
+    return (secrets.randbits(30) | 1 << 30) << _COUNT_BITS
+
+
+def is_same_store(one: int, other: int) -> bool:
+    """True if two epochs are of one store, before and after it was restored."""
+    return one >> _COUNT_BITS == other >> _COUNT_BITS
 
 
 def _pair(raw: bytes | None) -> tuple[int, int]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import redis
 
-from stream_app.counts.fields import Counts, Distinct, add, text
+from stream_app.counts.fields import Counts, Distinct, add
 from stream_app.errors import StoreError
 from stream_app.store.connection import execute, parsed
 from stream_app.store.keys import Keys
+from stream_app.store.states import starts_of
 from stream_app.windows.grain import Grain, tiles
 
 
@@ -34,7 +35,13 @@ def read_period(
         StoreError: Redis is down, its keys are not ours, or the period needs windows that are no longer kept.
         ValueError: the period cannot be tiled (see ``tiles``).
     """
-    names, wanted = list(entities), tiles(start, end)
+    # Nothing was counted before 1970.
+    if start < 0 < end and start % 60 == 0:
+        start = 0
+    names = list(entities)
+    if start < end <= 0:
+        return {entity: PeriodCounts() for entity in names}
+    wanted = tiles(start, end)
     _still_kept(client, keys, names, wanted, called)
     pipe = client.pipeline(transaction=False)
     sketched: tuple[Distinct, ...] = ("customers", "orders")
@@ -63,7 +70,7 @@ def _still_kept(
         pipe.zrange(keys.windows(entity, grain), 0, 0)
     answers = iter(execute(client, keys.prefix, pipe) if asked else ())
     for entity, grain in asked:
-        stored, first = int(next(answers)), [int(text(member)) for member in next(answers)]
+        stored, first = int(next(answers)), starts_of(keys.windows(entity, grain), next(answers))
         if stored >= grain.kept and first and oldest[grain] < first[0]:
             coarser = "hours" if grain is Grain.MINUTE else "days"
             raise StoreError(

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import msgspec
 import redis
 
 from stream_app.counts.fields import text
-from stream_app.store.connection import reading
+from stream_app.store.connection import reading, whole
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import load, pack
+from stream_app.windows.as_of import is_shown
 
 #: The newest reports that are kept.
 REPORTS_KEPT = 200
@@ -55,10 +57,10 @@ class StoredReport:
         Raises:
             ValueError: the text is not a stored report.
         """
-        try:
-            return cls(**json.loads(raw))
-        except TypeError as error:
-            raise ValueError(f"not a stored report: {error}") from None
+        report = msgspec.json.decode(raw, type=cls)
+        if not all(is_shown(at * 1000) for at in (report.start, report.end, report.created)):
+            raise ValueError("not a stored report: a time that cannot be shown")
+        return report
 
 
 class ReportStore:
@@ -152,7 +154,9 @@ class ReportStore:
     def counters(self) -> dict[str, int]:
         """Return what was counted: reports by author, refusals by reason, references, tokens."""
         with reading(self._client, self._prefix):
-            return {text(name): int(number) for name, number in self._client.hgetall(self._keys.report_counters()).items()}
+            found = self._client.hgetall(self._keys.report_counters())
+        key = self._keys.report_counters()
+        return {text(name): whole(key, f"field {text(name)}", number) for name, number in found.items()}
 
     def reserve(self, day: str, tokens: int, cost: int, *, most_tokens: int, most_cost: int | None) -> bool:
         """Reserve tokens and cost (millionths) of a day's budget; False if it does not suffice."""

@@ -59,7 +59,7 @@ def read_starts(
         preview = clean_records(next(answers), personal_fields(contracts[previewed]))
     if span is None:
         return Starts({}, preview)
-    return Starts({entity: starts_of(next(answers)) for entity in contracts}, preview)
+    return Starts({entity: sorted(starts_of(keys.windows(entity, span.grain), next(answers))) for entity in contracts}, preview)
 
 
 def read_windows(

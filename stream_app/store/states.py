@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import APPLIED_AT, CLEAN, EVENT_TIME, Counts, text
 from stream_app.counts.summary import EntityTotals
-from stream_app.store.connection import execute, not_ours, parsed
+from stream_app.store.connection import execute, parsed, reading, whole
 from stream_app.store.keys import Keys
+from stream_app.windows.as_of import is_shown
 from stream_app.windows.grain import MOST_WINDOWS, Grain
 from stream_app.windows.watermark import stream_time
 
@@ -22,9 +24,9 @@ _STRAY = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How fresh an entity's counts are, in ms since the epoch; None before the first record.
+    """How fresh an entity's counts are, in ms since the epoch; None before the first record, and if it cannot be shown.
 
-    ``event_time``: the largest of a clean record; ``processed_at``: the wall time at which the last batch was applied.
+    ``event_time``: what its furthest partition has reached; ``processed_at``: the wall time of the last batch.
     """
 
     event_time: int | None = None
@@ -38,7 +40,7 @@ class Freshness:
             StoreError: a field does not hold an integer.
         """
         fields = {text(name): value for name, value in raw.items()}
-        return cls(*(_integer(key, name, fields.get(name)) for name in (EVENT_TIME, APPLIED_AT)))
+        return cls(*(_moment(key, name, fields.get(name)) for name in (EVENT_TIME, APPLIED_AT)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,13 @@ class EntityState:
 
 def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
     """Return entity → state, all as of one moment, in one round trip."""
-    pipe = client.pipeline(transaction=True)
-    for entity in contracts:
-        pipe.hgetall(keys.total(entity))
-        pipe.hlen(keys.references(entity))
-        pipe.hlen(keys.waiting(entity))
-        for what in ("customers", "orders"):
-            pipe.scard(keys.distinct(entity, what))
-            pipe.pfcount(keys.distinct_sketch(entity, what))
-        pipe.zrange(keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
-        pipe.zrange(keys.windows(entity, Grain.MINUTE), -1, -1)
-    answers = iter(execute(client, keys.prefix, pipe) if contracts else ())
+    with reading(client, keys.prefix):
+        try:
+            found = _ask(client, keys, contracts, transaction=True) if contracts else []
+        except redis.exceptions.OutOfMemoryError:
+            # A full Redis refuses every command of a transaction, also those that only read.
+            found = _ask(client, keys, contracts, transaction=False)
+    answers = iter(found)
     states = {}
     for entity, contract in contracts.items():
         key = keys.total(entity)
@@ -83,10 +81,25 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
             ),
             freshness=Freshness.of(key, raw),
             waiting=waiting,
-            days=tuple(starts_of(next(answers))),
-            last=next(iter(starts_of(next(answers))), None),
+            days=tuple(starts_of(keys.windows(entity, Grain.DAY), next(answers))),
+            last=next(iter(starts_of(keys.windows(entity, Grain.MINUTE), next(answers))), None),
         )
     return states
+
+
+def _ask(client: redis.Redis, keys: Keys, contracts: Mapping[str, ContractSummary], *, transaction: bool) -> list[Any]:
+    pipe = client.pipeline(transaction=transaction)
+    for entity in contracts:
+        pipe.hgetall(keys.total(entity))
+        pipe.hlen(keys.references(entity))
+        pipe.hlen(keys.waiting(entity))
+        for what in ("customers", "orders"):
+            pipe.scard(keys.distinct(entity, what))
+            pipe.pfcount(keys.distinct_sketch(entity, what))
+        pipe.zrange(keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
+        pipe.zrange(keys.windows(entity, Grain.MINUTE), -1, -1)
+    answers: list[Any] = pipe.execute()
+    return answers
 
 
 def read_first(
@@ -102,7 +115,10 @@ def read_first(
     pipe = client.pipeline(transaction=False)
     for entity, day in days:
         pipe.hget(keys.window(entity, Grain.DAY, day), CLEAN)
-    clean = [int(count or 0) for count in (execute(client, keys.prefix, pipe) if days else ())]
+    clean = [
+        whole(keys.window(entity, Grain.DAY, day), f"field {CLEAN}", count or 0)
+        for (entity, day), count in zip(days, execute(client, keys.prefix, pipe) if days else (), strict=True)
+    ]
     least = max(clean, default=0) * _STRAY
     busy = [day for (_, day), count in zip(days, clean, strict=True) if count > 0 and count >= least]
     if not busy:
@@ -112,8 +128,11 @@ def read_first(
     for entity in clocked:
         for grain in (Grain.MINUTE, Grain.HOUR):
             pipe.zrangebyscore(keys.windows(entity, grain), first, first + Grain.DAY.seconds - 1, start=0, num=1)
-    answers = execute(client, keys.prefix, pipe)
-    minutes, hours = ([start for members in fine for start in starts_of(members)] for fine in (answers[0::2], answers[1::2]))
+    answers = iter(execute(client, keys.prefix, pipe))
+    minutes, hours = [], []
+    for entity in clocked:
+        minutes += starts_of(keys.windows(entity, Grain.MINUTE), next(answers))
+        hours += starts_of(keys.windows(entity, Grain.HOUR), next(answers))
     # Minutes are kept for less long than hours, and hours than days: the day's first ones may be gone.
     if hours and (not minutes or min(hours) + Grain.HOUR.seconds <= min(minutes)):
         return min(hours)
@@ -126,9 +145,14 @@ def stream_ms(contracts: Mapping[str, ContractSummary], states: Mapping[str, Ent
     return stream_time(times, [entity for entity, contract in contracts.items() if contract.event_time])
 
 
-def starts_of(members: Iterable[Any]) -> list[int]:
-    """Return the starts (s) of windows from members of their sorted set."""
-    return [int(text(start)) for start in members]
+def starts_of(key: str, members: Iterable[Any]) -> list[int]:
+    """Return the starts (s) of windows from members of their sorted set; those that cannot be shown are left out.
+
+    Raises:
+        StoreError: a member is not an integer.
+    """
+    starts = [whole(key, "a member", text(start)) for start in members]
+    return [start for start in starts if is_shown(start * 1000)]
 
 
 def _newest(state: EntityState) -> int | None:
@@ -143,9 +167,9 @@ def _clocked(contracts: Mapping[str, ContractSummary]) -> list[str]:
     return [entity for entity, contract in contracts.items() if contract.event_time] or list(contracts)
 
 
-def _integer(key: str, name: str, value: Any) -> int | None:
-    """The integer in a hash field; StoreError names the field if it holds anything else."""
-    try:
-        return None if value is None else int(value)
-    except ValueError:
-        raise not_ours(key, f"field {name} does not hold an integer") from None
+def _moment(key: str, name: str, value: Any) -> int | None:
+    """The moment (ms) in a hash field, if it can be shown; StoreError names the field if it does not hold an integer."""
+    if value is None:
+        return None
+    moment = whole(key, f"field {name}", value)
+    return moment if is_shown(moment) else None

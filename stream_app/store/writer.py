@@ -13,7 +13,7 @@ from redis.commands.core import AsyncScript
 from stream_app.contract.model import Contract
 from stream_app.contract.summary import describe
 from stream_app.counts.fields import text
-from stream_app.judge.request import Claim, Found, Wanted
+from stream_app.judge.request import Claim, Deletions, Found, Wanted
 from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes, stored
@@ -26,6 +26,7 @@ from stream_app.store.ownership import OwnershipStore
 from stream_app.store.scripts import load_guarded, pack
 from stream_app.store.server import ServerFacts
 from stream_app.store.server_check import EvictionStore
+from stream_app.windows.clock import PartitionClock
 
 #: Seconds for which the waiting records that a transaction delivers stay written down.
 DELIVERY_KEPT = 30 * 86_400
@@ -137,6 +138,11 @@ class Store:
         """Return where partitions stand (``keys.applied_field``)."""
         return [Position.parse(raw) for raw in await self._redis.hmget(self._keys.applied(), fields)] if fields else []
 
+    async def clock(self, entity: str, field: str) -> PartitionClock:
+        """Return how far the time of a partition is, as of what is applied."""
+        value = await self._redis.hget(self._keys.clocks(entity), field)
+        return PartitionClock() if value is None else PartitionClock.from_text(text(value))
+
     async def look_up(
         self, entity: str, applied: tuple[str, Position] | None, wanted: list[Wanted], claims: list[Claim]
     ) -> Found:
@@ -150,7 +156,7 @@ class Store:
         """
         keys = self._keys
         payload: dict[str, Any] = {
-            "refs": [(one.ids, int(one.values)) for one in wanted],
+            "refs": [(one.ids, int(one.values), *(() if one.seen is None else (one.seen,))) for one in wanted],
             "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct), one.periods) for one in claims],
         }
         if applied is not None:
@@ -162,13 +168,14 @@ class Store:
                 keys.lookup_notes(applied[0] if applied is not None else ""),
                 *(keys.references(one.entity) for one in wanted),
                 *(keys.unique(entity, one.rule) for one in claims),
+                *(keys.deleted(one.entity) for one in wanted),
             ],
             payload,
             restores=applied is None,
         )
         if reply[0] == 0:
             raise PartitionMoved(Position.parse(reply[1]))
-        _, missing, duplicates, values, upto, notes = reply
+        _, missing, duplicates, values, upto, notes, deletions = reply
         return Found(
             missing=missing,
             repeats=[[number - 1 for number in numbers if number > 0] for numbers in duplicates],
@@ -176,6 +183,7 @@ class Store:
             values=values,
             upto=int(upto),
             notes=notes,
+            deletions=[_deletions(row) for row in deletions],
         )
 
     async def note(self, applied: tuple[str, Position], seen: int, upto: int, notes: bytes) -> None:
@@ -242,9 +250,10 @@ class Store:
         """Note which waiting records are about to be delivered in the transaction of this token."""
         await self._redis.set(self._keys.delivery(entity, token), json.dumps(fields), ex=DELIVERY_KEPT)
 
-    async def delivered(self, entity: str, token: str) -> frozenset[str]:
-        """Return the waiting fields that were noted under a token."""
-        return frozenset(json.loads(await self._redis.get(self._keys.delivery(entity, token)) or "[]"))
+    async def delivered(self, entity: str, token: str) -> frozenset[str] | None:
+        """Return the waiting fields that were noted under a token; None where nothing is."""
+        noted = await self._redis.get(self._keys.delivery(entity, token))
+        return None if noted is None else frozenset(json.loads(noted))
 
     async def any_waits(self, entity: str, fields: Iterable[str]) -> bool:
         """True if one of the records is still registered as waiting."""
@@ -273,6 +282,13 @@ class Store:
         if since_ms is not None and any(beat.at < since_ms for beat in beats):
             return None
         return total_lag(beats)
+
+
+def _deletions(row: Any) -> Deletions | None:
+    if not row:
+        return None
+    number, since = row
+    return Deletions(int(number), None if since is None else [identity.decode() for identity in since])
 
 
 def close_input(url: str, prefix: str) -> None:

@@ -112,10 +112,10 @@ def by_rule(
                     impact=rule.impact if rule else None,
                     count=found,
                     previous=previous,
-                    share=found / now.received if now.received else 0.0,
+                    share=found / now.records if now.records else 0.0,
                     at_risk_minor=at_risk(contract, rule_id, now.at_risk_minor),
-                    previous_share=previous / then.received
-                    if then is not None and previous is not None and then.received
+                    previous_share=previous / then.records
+                    if then is not None and previous is not None and then.records
                     else None,
                 )
             )
@@ -147,7 +147,7 @@ def by_repair(counts: Mapping[str, Counts]) -> tuple[Repair, ...]:
     for entity, one in counts.items():
         for name, number in one.repairs.items():
             field, _, step = name.rpartition(".")
-            rows.append(Repair(entity, field, step, number, number / one.received if one.received else 0.0))
+            rows.append(Repair(entity, field, step, number, number / one.records if one.records else 0.0))
     return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.field, row.step)))
 
 

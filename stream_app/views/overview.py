@@ -59,6 +59,11 @@ class Overview:
     clipped: bool
 
     @property
+    def late(self) -> int:
+        """Records of the range that came after their window was final; its figures were restated by them."""
+        return sum(counts.late for counts in self.counts.values())
+
+    @property
     def received(self) -> int:
         """Records received over all time."""
         return sum(total.received for total in self.totals.values())

@@ -81,7 +81,7 @@ def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts
                 continue
             share, elsewhere = min(1.0, findings / received), min(1.0, (total - findings) / (records - received))
             expected = elsewhere * received
-            if share >= TIMES * elsewhere and findings - expected >= DEVIATIONS * math.sqrt(expected + 1):
+            if share >= TIMES * elsewhere and findings - expected >= DEVIATIONS * math.sqrt(max(0.0, expected) + 1):
                 found.append(
                     Concentration(
                         entity, rule_id, field, value, findings, share, elsewhere, findings / total, findings - expected

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import DISTINCT_EXACT
 from stream_app.counts.summary import EntityTotals, summarise
-from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition, stopped
 from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
+from stream_app.windows.as_of import is_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class Pulse:
     def total_waiting(self) -> int:
         """Records that wait for reference data."""
         return sum(self.waiting.values())
+
+    @property
+    def stopped(self) -> list[StoppedPartition]:
+        """The partitions that have stopped at a batch that cannot be read."""
+        return stopped(self.workers)
 
     @property
     def rate(self) -> float | None:
@@ -106,7 +114,9 @@ def read_status(queries: Queries) -> dict[str, Any]:
 
     ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``trouble`` is what does not work in the
     workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before they were
-    applied, at most as many records. ``estimates`` names key figures that are counted by a sketch.
+    applied, at most as many records. ``stopped`` lists the partitions
+    that have stopped at a batch that cannot be read.
+    ``estimates`` names key figures that are counted by a sketch.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -130,6 +140,7 @@ def read_status(queries: Queries) -> dict[str, Any]:
             what for what in ("active_customers", "orders") if any(_is_estimate(one, what) for one in stream.totals.values())
         ],
         "memory": memory.to_json() if memory is not None else None,
+        "stopped": [{**msgspec.structs.asdict(one), "since": _iso(one.since)} for one in stopped(stream.workers)],
         "trouble": redis_refuses
         + [
             {"subject": one.subject, "text": one.text, "since": _iso(one.since), "stopped": one.stopped}
@@ -174,6 +185,6 @@ def entity_of(problem: Problem) -> str:
 
 
 def _iso(ms: int | None) -> str | None:
-    if ms is None:
+    if ms is None or not is_shown(ms):
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -77,6 +77,11 @@ class QualityView:
     clipped: bool
 
     @property
+    def late(self) -> int:
+        """Records of the range that came after their window was final; its figures were restated by them."""
+        return sum(counts.late for counts in self.counts.values())
+
+    @property
     def received(self) -> int:
         """Records received in the range."""
         return sum(counts.received for counts in self.counts.values())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from stream_app.windows.as_of import END_MS, FIRST_MS
 from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
 
 #: Approximate number of bars in a chart, and maximum number of points of a sparkline.
@@ -57,8 +58,8 @@ class Custom:
     end: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start < self.end <= 253_402_300_800:
-            raise ValueError("a range must start before it ends, between 1970 and 9999")
+        if not FIRST_MS // 1000 <= self.start < self.end <= END_MS // 1000:
+            raise ValueError("a range must start before it ends, between 1970 and 9998")
 
     @property
     def seconds(self) -> int:
@@ -104,7 +105,11 @@ def span_before(chosen: TimeRange, stream_seconds: float) -> Span:
 
 
 def span_of_all(first: int, stream_seconds: float) -> Span:
-    """Return the windows from ``first`` on, in the finest grain that fits MOST_WINDOWS; else the last MOST_WINDOWS days."""
+    """Return the windows from ``first`` on, in the finest grain that fits MOST_WINDOWS; else the last MOST_WINDOWS days.
+
+    The first record may be dated ahead of the stream's time.
+    """
+    first = min(first, int(stream_seconds))
     for grain in (Grain.MINUTE, Grain.HOUR):
         start, end = grain.start(first), grain.start(stream_seconds) + grain.seconds
         if (end - start) // grain.seconds <= MOST_WINDOWS:

@@ -18,6 +18,7 @@ class Totals:
         findings: findings of all rules.
         lowering: findings of rules that lower the score, ``info`` rules excluded.
         at_risk_minor: value at risk in minor units, summed over rules; None if no entity has prices.
+        late: records that came after their window was final.
     """
 
     received: int
@@ -27,6 +28,7 @@ class Totals:
     lowering: int
     at_risk_minor: int | None
     quality: Quality
+    late: int = 0
 
     @property
     def judged(self) -> int:
@@ -52,6 +54,7 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
         if priced
         else None,
         quality=quality_of(contracts, counts),
+        late=sum(one.late for one in counts.values()),
     )
 
 
@@ -64,7 +67,7 @@ def _lowering(contract: ContractSummary, counts: Counts) -> int:
 def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:
     """Return the quality over the entities in ``counts``, weighted by their records."""
     return overall_quality(
-        (one.received, quality(contracts[entity], one.received, one.findings)) for entity, one in counts.items()
+        (one.records, quality(contracts[entity], one.records, one.findings)) for entity, one in counts.items()
     )
 
 

@@ -1,7 +1,8 @@
 """How far a stream is: its time, and the watermark up to which windows are final. Pure: the clock is an argument.
 
 Partitions are read side by side, in a replay days of event time apart, by workers that report once a second. So nothing is
-final by the largest event time alone; ``Watermark`` has the rules.
+final by the largest event time alone: the watermark is the minimum over partitions, as in Flink, and each partition's time is
+that of its ``clock``. ``Watermark`` has the rules.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Progress:
     """How far the stream is, as the workers have reported it.
 
     Attributes:
-        event: entity → the largest event time (ms) of its records.
+        event: entity → the event time (ms) that its furthest partition has reached.
         processed: entity → when its last batch was applied (ms of the clock).
         reported: the oldest of the workers' last reports (ms of the clock); None without workers, and while partitions move
             between workers: nobody reports what is unread in a partition that nobody has.
-        behind: the smallest event time (ms) that a partition with unread records has reached; None if nothing is unread.
+        behind: the smallest event time (ms) that a partition has reached that is not idle; None if all are.
         caught_up: there are workers, and none has anything left to read or is retrying.
         closed: the producers are done for good.
     """
@@ -53,6 +54,22 @@ def stream_time(times: Mapping[str, int], clocked: Collection[str]) -> int | Non
         return max(times.values(), default=None)
     stream = max(known)
     return max([stream, *(at for at in times.values() if at <= stream + _DAY_MS)])
+
+
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """Windows of a grain are final ``grace`` seconds after their end."""
+
+    grain: Grain = Grain.HOUR
+    grace: float = 300.0
+
+    def end(self, at_ms: int) -> int:
+        """Return where final windows end (s) at a time of the stream: those that end by then are final."""
+        return self.grain.start(at_ms / 1000 - self.grace)
+
+    def next_ms(self, end: int) -> int:
+        """Return the time of the stream (ms), or one shortly before, from which ``end`` of it is later than ``end``."""
+        return int((end + self.grain.seconds + self.grace) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +102,7 @@ class Watermark:
            close today's windows. A simulation that is further ahead keeps its own time.
         4. A live stream that is idle (nothing unread, and nothing processed for a minute) goes on by the clock: otherwise an
            outage would be seen only when it is over.
-        5. Partitions with unread records hold the watermark back to the least event time that they have reached.
+        5. Partitions that are not idle hold the watermark back to the least event time that they have reached.
         """
         before = self.progress
         if before is None:
@@ -112,4 +129,4 @@ class Watermark:
 
         None while nothing is final.
         """
-        return None if self.at is None else grain.start(self.at / 1000 - grace)
+        return None if self.at is None else Finality(grain, grace).end(self.at)

@@ -23,6 +23,7 @@ from stream_app.errors import HeadraceError, SettingsError
 from stream_app.failures import classify, name_of
 from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.kafka.diagnosis import diagnose
 from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
@@ -73,6 +74,8 @@ class HeadraceApp:
         self.pinned = read_pinned(settings.baseline) if settings.baseline is not None else None
         self.monitoring = Monitoring(shop, settings, self.id, self.health) if settings.monitor else None
         self.topics = {entity: Topics(entity, settings.topic_prefix) for entity in shop.contracts}
+        #: Records of a pending topic are registered as waiting: such a topic stops at a batch that cannot be read.
+        self.stopped = Stopped(settings.unreadable_batches, [topics.raw for topics in self.topics.values()])
         self.entities: dict[str, Entity] = {}
         self.waiting: dict[str, WaitingRecords] = {}
         self.lanes: dict[str, Lanes] = {}
@@ -89,7 +92,10 @@ class HeadraceApp:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-worker-")  # Faust wants one; nothing is kept in it
         self.app = self._build()
         raw = {entity: topics.raw for entity, topics in self.topics.items()}
-        self.heartbeat = HeartbeatPublisher(self.id, self.health, raw, lambda: self.app.consumer, self.watch)
+        clocked = [entity for entity, contract in shop.contracts.items() if contract.event_time]
+        self.heartbeat = HeartbeatPublisher(
+            self.id, self.health, raw, lambda: self.app.consumer, self.watch, clocked, self.stopped
+        )
 
     # --- Faust ------------------------------------------------------------------------------------------------------
 
@@ -117,7 +123,7 @@ class HeadraceApp:
             stream_wait_empty=False,
             **_credentials(settings),
         )
-        transport = install(app, self._not_yet, self._refused)
+        transport = install(app, self._not_yet, self._refused, self.stopped, settings.max_batch_bytes)
         self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
         transport.watched(self.watch.stopped, self.watch.prepare, self.watch.sought)
         for entity in self.shop.contracts:
@@ -230,7 +236,7 @@ class HeadraceApp:
             self.waiting[name] = WaitingRecords(entity)
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
-        self.watch.begin(self.entities, self.lanes, self.waiting, guardian.assigned)
+        self.watch.begin(self.entities, self.lanes, self.waiting, guardian)
         self._checks = [
             asyncio.create_task(self._check_kafka()),
             asyncio.create_task(self._check_redis()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -12,15 +12,15 @@ from aiokafka import AIOKafkaProducer
 from stream_app.judge.batch import Batch
 from stream_app.judge.lookups import is_looked_up
 from stream_app.judge.verdict import Verdict, findings_json, repairs_json
-from stream_app.kafka.headers import Header, dead_letter_headers, header_in
+from stream_app.kafka.batches.unreadable import UnreadableBatch
+from stream_app.kafka.headers import Header, dead_letter_headers, header_in, parts_of, pending_headers
 from stream_app.kafka.outbox import Outbox, Refused, Row
 from stream_app.kafka.transactions import Note
-from stream_app.names import AS_OF, NULL_KEY, REPAIRS, SOURCE, TIMESTAMP, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.names import AS_OF, LATE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.windows.as_of import to_header
 from stream_app.worker.entity import Entity
 
 log = logging.getLogger("headrace.worker")
-#: Headers of a raw record that its pending record does not keep, because the worker writes its own.
-_PENDING_HEADERS = frozenset({SOURCE, AS_OF, TOPIC_ID, TIMESTAMP, NULL_KEY})
 
 
 class Delivered(NamedTuple):
@@ -91,7 +91,8 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
             outbox.add(topics.pending, partition, _pending(entity, batch, index), foreign=True)
         elif marked[index].rejected or row is None:
             clean[index] = None
-            outbox.add(topics.dead_letter, partition, _dead_letter(entity, batch, index), foreign=True)
+            for dead in _dead_letters(entity, batch, index):
+                outbox.add(topics.dead_letter, partition, dead, foreign=True)
         else:
             row[3].extend(_notes(marked[index]))
     if renewed := _renewed(entity, batch):
@@ -101,13 +102,22 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
         # A store that is rebuilt from the clean topic needs to know it.
         for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
             if row is not None and dated:
-                row[3].append((AS_OF, b"%d" % moment))
+                row[3].append((AS_OF, to_header(moment)))
+    for index in batch.late:
+        if (row := clean[index]) is not None:
+            row[3].extend(_late(batch, index))
     outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
 
 
 def _renewed(entity: Entity, batch: Batch) -> list[Header]:
     """The id of the raw topic, where it is not the first of its name: it has the offsets of that one once more."""
     return [(TOPIC_ID, batch.topic_id.encode())] if batch.topic_id != entity.first_topic_id else []
+
+
+def _late(batch: Batch, index: int) -> list[Header]:
+    """The header of a record that is late; of any other, nothing."""
+    end = batch.late.get(index)
+    return [] if end is None else [(LATE, b"%d" % (end * 1000))]
 
 
 def _notes(verdict: Verdict) -> list[Header]:
@@ -123,13 +133,19 @@ def _notes(verdict: Verdict) -> list[Header]:
 def _pending(entity: Entity, batch: Batch, index: int) -> Row:
     """A record that waits."""
     record, verdicts = batch.records[index], batch.judged
-    headers = [*((n, v) for n, v in record.headers if n not in _PENDING_HEADERS), (SOURCE, batch.sources[index])]
-    headers.append((AS_OF, b"%d" % verdicts.as_of[index]))
-    if entity.topic_id:
-        headers.append((TOPIC_ID, entity.topic_id.encode()))
+    headers = pending_headers(record, batch.sources[index], to_header(verdicts.as_of[index]), entity.topic_id)
+    headers += _late(batch, index)
     if looked_up := [rule for rule in verdicts[index].findings if is_looked_up(rule)]:
         headers.append((WARNINGS, findings_json(looked_up)))
     return record.key, record.value, record.timestamp, headers
+
+
+def _dead_letters(entity: Entity, batch: Batch, index: int) -> Iterator[Row]:
+    """The dead letters of a rejected record: one, or the parts of a batch that cannot be read."""
+    record = batch.records[index]
+    key, value, timestamp, headers = _dead_letter(entity, batch, index)
+    for part, more in parts_of(record) if isinstance(record, UnreadableBatch) else ((value, []),):
+        yield key, part, timestamp, [*headers, *more]
 
 
 def _dead_letter(entity: Entity, batch: Batch, index: int) -> Row:
@@ -137,7 +153,7 @@ def _dead_letter(entity: Entity, batch: Batch, index: int) -> Row:
     record, findings = batch.records[index], findings_json(batch.judged[index].findings)
     group = entity.services.settings.group
     headers = dead_letter_headers(record, batch.sources[index], entity.contract_header[1], findings, group)
-    return record.key, record.value, record.timestamp, [*headers, *_renewed(entity, batch)]
+    return record.key, record.value, record.timestamp, [*headers, *_late(batch, index), *_renewed(entity, batch)]
 
 
 def _refuse(entity: Entity, batch: Batch, refused: Sequence[Refused]) -> Batch:

@@ -23,6 +23,9 @@ from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.keys import applied_field, settled_field, waiting_field
 from stream_app.store.writer import Store, StoreChanged
+from stream_app.windows.clock import PartitionClock
+from stream_app.windows.grain import Grain
+from stream_app.windows.watermark import Finality
 from stream_app.worker.health import Health
 
 T = TypeVar("T")
@@ -41,6 +44,9 @@ class Guardian(Protocol):
 
     def moved(self, entity: Entity, partition: int) -> None:
         """Note that a partition of the raw topic does not stand where it was taken to."""
+
+    def unknown_delivery(self, entity: Entity, partition: int) -> None:
+        """Note that only the topics tell what of a pending partition has been delivered."""
 
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
@@ -153,6 +159,9 @@ class Entity:
         #: True if the as-of moment decides more of a clean record than its verdict.
         self.keeps_as_of = self.contract.event_time is None or self.look_ups.keeps_fields
         self.contract_header = (CONTRACT, self.contract.name_and_version.encode())
+        self.finality = Finality(Grain.of(services.settings.anomaly_window), services.settings.window_grace)
+        #: Partition → the offset up to which it is applied, and its clock there.
+        self.clocks: dict[int, tuple[int, PartitionClock]] = {}
         #: Partition of the raw topic → what is known of it; what is not here is to be restored first.
         self.levels: dict[int, Level] = {}
         #: Partition of the raw topic → the largest offset that this worker has seen applied, whatever the store has since.
@@ -163,6 +172,16 @@ class Entity:
     def applied_field(self, partition: int, topic_id: str | None = None) -> str:
         """The name under which the store keeps a partition's applied offset."""
         return applied_field(self.topics.raw, self.topic_id if topic_id is None else topic_id, partition)
+
+    async def clock(self, partition: int, applied: int) -> PartitionClock:
+        """Return the clock of a partition that is applied up to an offset."""
+        offset, clock = self.clocks.get(partition, (None, PartitionClock()))
+        if offset != applied:
+            field, store = self.applied_field(partition), self.services.store
+            clock = await self.retry("read the partition's time", lambda: store.clock(self.name, field))
+            self.clocks[partition] = applied, clock
+            self.services.health.move(self.topics.raw, partition, applied, clock.reached)
+        return clock
 
     def settled_field(self, partition: int) -> str:
         """The name under which the store keeps how far what settled of a pending partition is counted."""
@@ -192,6 +211,7 @@ class Entity:
         """Read the positions of partitions afresh: they may have been elsewhere."""
         self.services.health.forget(self.topics.raw, partitions)
         for partition in partitions:
+            self.clocks.pop(partition, None)
             self.levels.pop(partition, None)
         if self.services.transactions is not None:
             self.services.transactions.forget(self.topics.raw, partitions)

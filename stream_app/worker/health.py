@@ -11,17 +11,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.heartbeat import IDLE_AFTER, Heartbeat, Problem, StoppedPartition
 from stream_app.store.writer import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition stands: the offset up to which it is applied, and the largest event time (ms) up to there."""
+    """Where a partition stands: the offset up to which it is applied, and the event time (ms) that it has reached there.
+
+    ``moved_at``: when a record was last applied (s of ``time.monotonic``); None if none was since the partition was taken over.
+    """
 
     applied: int
     reached: int = 0
+    moved_at: float | None = None
 
 
 #: The part of an entity in the subject of a problem: a partition, or its waiting records.
@@ -43,20 +48,22 @@ class Health:
         return self._positions.get((topic, partition))
 
     def move(self, topic: str, partition: int, applied: int, reached: int = 0) -> None:
-        """Note that a partition is applied up to an offset, its event time to ``reached`` (ms) at least."""
-        before = self._positions.get((topic, partition))
-        self._positions[topic, partition] = Position(applied, max(reached, before.reached if before else 0))
+        """Note that a partition is applied up to an offset, and its event time up to ``reached`` (ms; 0: as before)."""
+        before = self._positions.get((topic, partition)) or Position(applied)
+        moved_at = time.monotonic() if reached else before.moved_at
+        self._positions[topic, partition] = Position(applied, reached or before.reached, moved_at)
 
     def forget(self, topic: str, partitions: Collection[int]) -> None:
         """Note that partitions may have been elsewhere meanwhile."""
         for partition in partitions:
             self._positions.pop((topic, partition), None)
 
-    def counted(self, records: int, waited_ms: float) -> None:
-        """Note that a batch is counted, ``waited_ms`` after its oldest record arrived in Kafka."""
+    def counted(self, records: int, waited_ms: float | None) -> None:
+        """Note that a batch is counted, ``waited_ms`` after its oldest record arrived in Kafka (None: unknown)."""
         self._records += records
-        self._batches += 1
-        self._waited_ms += max(0.0, waited_ms)
+        if waited_ms is not None:
+            self._batches += 1
+            self._waited_ms += max(0.0, waited_ms)
 
     def trouble(self, task: object, subject: str, text: str, *, stopped: bool = False) -> None:
         """Note what does not work at the moment, of one task; it stays until ``recovered`` is called with the same task.
@@ -126,14 +133,23 @@ class WatchesTopics(Protocol):
 class HeartbeatPublisher:
     """Publishes the health of one worker every second.
 
-    ``topics``: entity → raw topic; ``consumer`` gives Faust's; ``watch`` knows the topics (``worker.topics.TopicWatch``).
+    ``topics``: entity → raw topic; ``consumer`` gives Faust's; ``watch`` knows the topics (``worker.topics.TopicWatch``);
+    ``clocked``: the entities whose records carry an event time; ``stopped``: partitions that have stopped.
     """
 
     def __init__(
-        self, worker: str, health: Health, topics: Mapping[str, str], consumer: Callable[[], Any], watch: WatchesTopics
+        self,
+        worker: str,
+        health: Health,
+        topics: Mapping[str, str],
+        consumer: Callable[[], Any],
+        watch: WatchesTopics,
+        clocked: Collection[str] = (),
+        stopped: Stopped | None = None,
     ) -> None:
         self._worker, self._health, self._topics, self._consumer = worker, health, topics, consumer
-        self._watch = watch
+        self._watch, self._clocked = watch, frozenset(clocked)
+        self._stopped = Stopped() if stopped is None else stopped
         self._started = time.time()
 
     def lag(self) -> dict[str, int]:
@@ -144,9 +160,31 @@ class HeartbeatPublisher:
         return lags
 
     def behind(self) -> int | None:
-        """The least event time (ms) that a partition with a lag has reached, 0 before its first batch; None without lag."""
-        positions = (self._health.position(self._topics[entity], partition) for entity, partition, lag in self._lags() if lag)
-        return min((0 if position is None else position.reached for position in positions), default=None)
+        """The least event time (ms) that a partition has reached that is not idle; None if all are.
+
+        A partition with a lag before its first batch has reached 0; one that has stopped holds nothing back. One without a
+        lag counts if its entity is ``clocked``.
+        """
+        idle_since = time.monotonic() - IDLE_AFTER
+        times = []
+        for entity, partition, lag in self._lags():
+            position = self._health.position(self._topics[entity], partition)
+            if (self._topics[entity], partition) in self._stopped:
+                continue
+            if lag:
+                times.append(0 if position is None else position.reached)
+            elif position is not None and entity in self._clocked and (position.moved_at or 0.0) > idle_since:
+                times.append(position.reached)
+        return min(times, default=None)
+
+    def reached(self) -> dict[str, dict[int, int]]:
+        """Entity → partition → the event time (ms) that it has reached; without partitions before their first record."""
+        found: dict[str, dict[int, int]] = {}
+        for entity, partition, _ in self._lags():
+            position = self._health.position(self._topics[entity], partition)
+            if position is not None and position.reached:
+                found.setdefault(entity, {})[partition] = position.reached
+        return found
 
     def _lags(self) -> Iterator[tuple[str, int, int]]:
         consumer = self._consumer()
@@ -171,12 +209,17 @@ class HeartbeatPublisher:
             rate=round(rate, 1),
             lag=self.lag(),
             behind=self.behind(),
+            reached=self.reached(),
             assigned=sum(1 for _ in self._lags()),
             partitions=sum(self._watch.partitions.get(topic, 0) for topic in self._topics.values()),
             error=error,
             state="stopped" if stopped else "retrying" if error else "running",
             problems=self._health.problems(),
             notes=self._health.notes(),
+            stopped=tuple(
+                StoppedPartition(batch.topic, batch.partition, batch.base, batch.last, batch.reason, since)
+                for batch, since in self._stopped.batches
+            ),
             latency_ms=None if latency is None else round(latency, 1),
         )
         with contextlib.suppress(*UNAVAILABLE):

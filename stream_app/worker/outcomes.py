@@ -10,9 +10,13 @@ import msgspec
 
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
+from stream_app.judge.timing import moving_times
+from stream_app.judge.tombstones import deleted_id
 from stream_app.judge.verdict import read_findings
-from stream_app.kafka.headers import header, original, read_as_of
-from stream_app.names import FINDINGS, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.kafka.as_of import as_of_pending, read_as_of
+from stream_app.kafka.headers import header, original, unreadable_part
+from stream_app.names import FINDINGS, LATE, NULL_VALUE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
+from stream_app.windows.as_of import of_header
 from stream_app.worker.entity import Entity
 
 Kind = Literal["clean", "rejected", "pending"]
@@ -49,8 +53,33 @@ def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, topic_id: str, reco
         named = header(record, TOPIC_ID)
         if (entity.first_topic_id if named is None else named.decode("ascii", "replace")) != topic_id:
             continue
+        if (part := unreadable_part(record)) is not None and part.number > 1:
+            continue
         found.append(Outcome(kind, int(digits), original(record) if len(record.headers) > _PLAIN_HEADERS else record))
     return found
+
+
+def late_end(record: Any) -> int | None:
+    """Return the end (s) of the windows that were final before a delivered record; None if it was in time."""
+    end = of_header(header(record, LATE))
+    return None if end is None else end // 1000
+
+
+def times_of(entity: Entity, outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
+    """Return (raw offset, time in ms) of the delivered records that have moved their partition's clock."""
+    records = [outcome.record for outcome in outcomes]
+    as_of = _as_of(outcomes)
+    verdicts = entity.judge.judge_all([record.value for record in records], as_of)
+    times = moving_times(verdicts)
+    return [(outcome.offset, time) for outcome, time in zip(outcomes, times, strict=True) if time is not None]
+
+
+def _as_of(outcomes: Sequence[Outcome]) -> list[int]:
+    moments = read_as_of([outcome.record for outcome in outcomes]).moments
+    for index, outcome in enumerate(outcomes):
+        if outcome.kind == "pending":
+            moments[index] = as_of_pending(outcome.record)
+    return moments
 
 
 def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
@@ -61,10 +90,12 @@ def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
     """
     records = [outcome.record for outcome in outcomes]
     raws = [None if header(record, NULL_VALUE) is not None else record.value for record in records]
-    as_of, _ = read_as_of(records)
-    verdicts = entity.judge.judge_all(raws, list(as_of))
+    as_of = _as_of(outcomes)
+    verdicts = entity.judge.judge_all(raws, as_of)
     for index, (outcome, record) in enumerate(zip(outcomes, records, strict=True)):
-        if outcome.kind == "clean":
+        if outcome.kind == "clean" and record.value is None:
+            verdicts.put_deleted(index, deleted_id(entity.judge, record.key or b""))
+        elif outcome.kind == "clean":
             if len(record.headers) > _PLAIN_HEADERS or verdicts.bodies[index] is None or index in verdicts.marked:
                 verdicts.put(index, _clean(entity, record, verdicts[index]))
         elif outcome.kind == "rejected":

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,7 +34,17 @@ from stream_app.process import cancel_all
 from stream_app.retries import GaveUp
 from stream_app.store.changes import Changes
 from stream_app.store.connection import ServerUnverified
-from stream_app.store.ownership import EMPTYING, READY, RESTORING, Missing, Owner, OwnershipStore, StoreState
+from stream_app.store.ownership import (
+    EMPTYING,
+    READY,
+    RESTORING,
+    Missing,
+    Owner,
+    OwnershipStore,
+    StoreState,
+    is_same_store,
+    new_store,
+)
 from stream_app.store.server import ServerFacts
 from stream_app.store.writer import PartitionMoved, StoreChanged
 from stream_app.worker.entity import Entity, Level, Services
@@ -42,8 +52,6 @@ from stream_app.worker.restore import Bits, PartitionRestore, Stored
 
 log = logging.getLogger("headrace.worker")
 T = TypeVar("T")
-#: Bits of an epoch that count the restores of one store.
-_COUNT_BITS = 24
 #: Seconds between two looks at the state of the store, and while it is being restored.
 _LOOK, _LOOK_RESTORING = 1.0, 0.1
 #: A raw offset beyond every other.
@@ -66,7 +74,7 @@ class Ownership:
         self._levels: dict[TP, asyncio.Task[Level]] = {}
         self._restores: set[asyncio.Task[None]] = set()
         self._epoch, self._server = 0, ""
-        self._tells_offsets_apart = False
+        self.tells_offsets_apart = False
         #: True while another server answers than the one that was verified.
         self._strange = False
 
@@ -94,6 +102,7 @@ class Ownership:
         cluster = await self._retry("ask for the cluster's id", lambda: cluster_id(settings))
         self._owner = Owner(settings.group, settings.topic_prefix, cluster, tuple(sorted(entities)))
         await self._verify("")
+        await self._say_incomplete()
 
     async def changed(self, reason: str) -> None:
         """Verify the store again after a script refused to work, and wait until it is ready."""
@@ -114,21 +123,23 @@ class Ownership:
         state, server = await self._store.read(), await self._store.server()
         logged, note = await self._log.read()
         # An offset that somebody else has set says nothing of what the store had. Some brokers cannot tell: they keep no notes.
-        self._tells_offsets_apart = bool(note.store)
+        self.tells_offsets_apart = bool(note.store)
         self._note = LogNote(self._services.settings.redis_prefix, note.topics)
         if state.epoch and (problem := self._refusal(state.owner)):
             raise GaveUp(problem)
-        if not state.epoch or (logged and not _same_store(state.epoch, logged) and state.state == READY):
+        if not state.epoch or (logged and not is_same_store(state.epoch, logged) and state.state == READY):
             if not state.epoch and not logged and await self._is_first():
-                return await self._begin(state, _new_store(), READY, server, "created")
+                return await self._begin(state, new_store(), READY, server, "created")
             return await self._rebuild(state, server, "empty" if not state.epoch else "foreign")
         if reason == "incomplete" and state.epoch == self._epoch and state.state == READY:
             return await self._rebuild(state, server, reason)
-        if logged > state.epoch:
+        if logged > state.epoch and is_same_store(logged, state.epoch):
             return await self._begin(state, logged + 1, state.state and RESTORING, server, "behind")
         if reason in ("serial", "behind") or state.server != server:
             kept = EMPTYING if state.state == EMPTYING else RESTORING
             return await self._begin(state, state.epoch + 1, kept, server, reason or "server")
+        if state.owner == Owner():
+            await self._store.claim(self._owner)
         await self._adopt(state)
         if logged != state.epoch:
             await self._log.write(state.epoch, self._note)
@@ -167,7 +178,7 @@ class Ownership:
                 f"the store under the Redis prefix {settings.redis_prefix} is {reason}, and the topics are not; run "
                 "`headrace rebuild`, or set HEADRACE_REBUILD=on"
             )
-        return await self._begin(state, _new_store(), EMPTYING, server, reason)
+        return await self._begin(state, new_store(), EMPTYING, server, reason)
 
     async def _begin(self, state: StoreState, epoch: int, stage: str, server: str, reason: str) -> bool:
         now = int(time.time() * 1000)
@@ -184,8 +195,7 @@ class Ownership:
 
     async def _adopt(self, state: StoreState) -> None:
         if state.state == EMPTYING:
-            await self._store.empty()
-            await self._store.emptied(state.epoch)
+            await self._store.empty(state.epoch)
             await self._services.store.describe(entity.contract for entity in self._entities.values())
         self._store.verified(state)
         self._server = state.server
@@ -225,6 +235,10 @@ class Ownership:
         """Note that a partition of the raw topic does not stand where it was taken to."""
         self._drop([TP(entity.topics.raw, partition)])
 
+    def unknown_delivery(self, entity: Entity, partition: int) -> None:
+        """Note that only the topics tell what of a pending partition has been delivered."""
+        self.assigned([TP(entity.topics.pending, partition)])
+
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
         task = self._levels.get(TP(entity.topics.pending, partition))
@@ -255,8 +269,28 @@ class Ownership:
             if state.epoch != self._epoch or state.serial < serial:
                 await self._verify("serial" if state.epoch == self._epoch else "epoch")
             elif state.state == READY and not self._ready.is_set():
-                self._ready.set()
-                log.warning("the store is level with the log again")
+                self._go_on()
+            if not self._ready.is_set():
+                await self._say_progress(state)
+
+    def _go_on(self) -> None:
+        self._ready.set()
+        self._services.health.note("store", None)
+        log.warning("the store is level with the log again")
+
+    async def _say_progress(self, state: StoreState) -> None:
+        level, counted = await self._retry("read how far the store is", self._store.restored)
+        text = f"is restored from the topics ({state.reason}): {level} partitions are level"
+        self._services.health.note("store", f"{text}, {counted:,} records counted again in the others" if counted else text)
+
+    async def _say_incomplete(self) -> None:
+        """Say where no topic has all outcomes any more."""
+        for field, missing in (await self._retry("read what is missing", self._store.incomplete)).items():
+            topic, _, partition = field.split("/")
+            text = f"counts are incomplete: retention has taken the outcomes of at most {missing.records:,} records"
+            if missing.since:
+                text += f" before {datetime.fromtimestamp(missing.since / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            self._services.health.note(f"{topic}[{partition}]", text)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -321,6 +355,7 @@ class Ownership:
         level = await restore.finish(raw_begin)
         if level.missing:
             await self._store.missing(restore.field, Missing(level.missing, level.since))
+            await self._say_incomplete()
             log.warning("%s[%d]: retention has taken the outcomes of at most %d records", tp.topic, tp.partition, level.missing)
         if level.counted is None and restore.bits is not None:
             await self._store.end_counted(restore.field)
@@ -348,7 +383,7 @@ class Ownership:
         """
         settings, store, consumer = self._services.settings, self._services.store, self._consumer()
         wanted = [TopicPartition(*tp) for tp in partitions]
-        ends = await committed(settings, settings.group, wanted, by_workers=self._tells_offsets_apart)
+        ends = await committed(settings, settings.group, wanted, by_workers=self.tells_offsets_apart)
         plans: dict[TP, PartitionRestore] = {}
         waiting = {name: await store.waiting(name) for name in {self._name_of(tp) for tp in partitions}}
         for tp in partitions:
@@ -439,8 +474,7 @@ class Ownership:
         partitions = sum([await self._partitions(entity) for entity in self._entities.values()])
         state = await self._store.level(fields, partitions)
         if state == READY and not self._ready.is_set():
-            self._ready.set()
-            log.warning("the store is level with the log again")
+            self._go_on()
 
     async def _raw_begins(self, partitions: list[TP]) -> dict[TP, int]:
         consumer = self._consumer()
@@ -480,20 +514,12 @@ async def _one_of(result: asyncio.Future[dict[TP, Level]], tp: TP) -> Level:
     return (await asyncio.shield(result))[tp]
 
 
-def _new_store() -> int:
-    """The first epoch of a new store: 31 random bits, and room to count."""
-    return (secrets.randbits(30) | 1 << 30) << _COUNT_BITS
-
-
-def _same_store(one: int, other: int) -> bool:
-    return one >> _COUNT_BITS == other >> _COUNT_BITS
-
-
 def _said(reason: str, prefix: str) -> str:
     said = {
         "empty": "is empty, and the topics are not: it is rebuilt from them",
         "foreign": "is not the one that this log knows: it is rebuilt from the topics",
         "incomplete": "has lost keys that Redis evicted: it is rebuilt from the topics",
+        "asked": "is rebuilt from the topics, as `headrace rebuild` asked",
         "server": "is answered by another server process: it is compared with the log",
     }
     text = said.get(reason, "has lost its last writes: they are restored from the log")

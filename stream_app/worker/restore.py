@@ -27,14 +27,16 @@ from stream_app.counts.tally import Outcome as Ending
 from stream_app.counts.tally import Tally
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.keys import claims_of
-from stream_app.kafka.headers import header
+from stream_app.judge.tombstones import before_reuse
+from stream_app.kafka.headers import header, unreadable_part
 from stream_app.names import AS_OF
 from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.ownership import RestoreProgress
 from stream_app.store.writer import SettledAlready
+from stream_app.windows.clock import LATEST, PartitionClock, RunningClock
 from stream_app.worker.entity import Entity, Level
-from stream_app.worker.outcomes import Kind, Outcome, read_outcomes, source_prefix, verdicts_of
+from stream_app.worker.outcomes import Kind, Outcome, late_end, read_outcomes, source_prefix, times_of, verdicts_of
 from stream_app.worker.registration import registration
 
 #: Delivered records that one script applies.
@@ -161,6 +163,11 @@ class PartitionRestore:
             self._kinds[pending] = "pending"
             self.begin[pending] = position.pending
         self.next = {self._kinds[one]: offset for one, offset in self.begin.items()}
+        #: Read from the store before the first use.
+        self._clock: PartitionClock | None = None
+        self._running: dict[Kind, RunningClock] = {}
+        #: Raw offset → time of the latest records.
+        self._latest: dict[int, int] = {}
         self._prefix = source_prefix(entity, partition)
         self._first_kept = 0
         self._said = 0
@@ -176,8 +183,15 @@ class PartitionRestore:
         if records and not self._first_kept and self.begin[topic] == 0 and records[0].offset > 0:
             self._first_kept = records[0].timestamp
         outcomes = read_outcomes(self.entity, kind, self._prefix, self.topic_id, records)
-        for begin in range(0, len(outcomes), _CHUNK):
+        begin = 0
+        while begin < len(outcomes):
             chunk = outcomes[begin : begin + _CHUNK]
+            if kind == "clean":
+                delivered = [one.record for one in chunk]
+                values = [one.value for one in delivered]
+                if None in values:
+                    chunk = chunk[: before_reuse(delivered, values, any_key=bool(self.entity.look_ups.further))]
+            begin += len(chunk)
             self.next[kind] = max(self.next[kind], chunk[-1].record.offset + 1)
             await self._take(kind, chunk)
         self.next[kind] = max(self.next[kind], next_offset)
@@ -256,22 +270,34 @@ class PartitionRestore:
             own = look_ups.plan_own(verdicts)
             dated = [header(one.record, AS_OF) is not None for one in fresh] + [True] * len(settled)
             references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own), dated)
-        tally = Tally(entity.contract)
+        now = int(time.time() * 1000)
+        tally = Tally(entity.contract, applied_ms=now)
         first = len(fresh)
         new = verdicts if not settled else verdicts_of(entity, fresh)
+        for index, one in enumerate(fresh):
+            if kind == "rejected" and (part := unreadable_part(one.record)) is not None:
+                tally.add_unreadable(verdicts.as_of[index], part.records)
+        clock = await self._clock_after(kind, fresh) if fresh and not self.former else None
         if fresh:
             columns = {name: column[:first] for name, column in segments.items()}
-            tally.add_all(new, range(first) if waits else (), lambda index: sources[index].decode(), columns)
+            belated = [index for index, one in enumerate(fresh) if late_end(one.record) is not None]
+            tally.add_all(new, range(first) if waits else (), lambda index: sources[index].decode(), columns, belated)
+        if clock is not None:
+            tally.stream_ms = clock.reached
         for index in range(first, len(outcomes)):
             ending: Ending = "rejected" if verdicts[index].rejected else "clean"
             row = {name: column[index] for name, column in segments.items()}
             tally.add(verdicts[index], ending, sources[index].decode(), waited=True, segments=row)
-        now = int(time.time() * 1000)
         changes = Changes(tally, now, settle=[self._waiting_field(one.offset) for one in settled] or None)
         if not self.settles_only:
             after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
             changes.applied = (self.field, self.stored, after)
-        changes.references = references
+        deleted = {one for one in verdicts.deleted.values() if one is not None}
+        changes.references = {identity: text for identity, text in references.items() if identity not in deleted}
+        changes.deleted = sorted(deleted)
+        changes.owned = look_ups.owned(verdicts, sources)
+        if clock is not None:
+            changes.clock = (self.field, clock.to_text())
         changes.learned = tally.learned()
         _, claims = claims_of(entity.contract, verdicts, self.partition, [one.offset for one in outcomes])
         changes.claims = [claim for claim in claims if claim.claim]
@@ -283,6 +309,20 @@ class PartitionRestore:
             ]
         changes.counted = self.bits.changes() if self.bits is not None else []
         return changes
+
+    async def _clock_after(self, kind: Kind, outcomes: Sequence[Outcome]) -> PartitionClock:
+        """Return the partition's clock after delivered records, each topic in its own order."""
+        if self._clock is None:
+            entity, field = self.entity, self.field
+            store = entity.services.store
+            self._clock = await entity.retry("read the partition's time", lambda: store.clock(entity.name, field))
+        running = self._running.setdefault(kind, RunningClock(self._clock))
+        for offset, time_ms in times_of(self.entity, outcomes):
+            running.take(time_ms)
+            self._latest[offset] = time_ms
+        self._latest = dict(sorted(self._latest.items())[-LATEST:])
+        latest = (*self._clock.latest, *self._latest.values())[-LATEST:]
+        return PartitionClock(max(one.reached for one in self._running.values()), latest)
 
     async def finish(self, raw_begin: int) -> Level:
         """Note that the partition is restored; return what the pipeline needs to know. ``raw_begin``: first raw offset."""

@@ -13,14 +13,16 @@ from stream_app.contract.model import Reference
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled, Verdicts
-from stream_app.kafka.headers import as_of, header, original
+from stream_app.kafka.as_of import as_of_pending
+from stream_app.kafka.headers import header, original
 from stream_app.kafka.transactions import Note
 from stream_app.names import SOURCE, TOPIC_ID
 from stream_app.position import Position
 from stream_app.store.changes import Changes
-from stream_app.store.writer import SettledAlready, WaitingState
+from stream_app.store.writer import SettledAlready, StoreChanged, WaitingState
 from stream_app.worker.delivery import Delivered, send
 from stream_app.worker.entity import Entity
+from stream_app.worker.outcomes import late_end
 
 log = logging.getLogger("headrace.worker")
 #: Records about which one call of the store decides.
@@ -53,6 +55,7 @@ class Waiting:
         field: the name under which the store registers it.
         applied_field: the name under which the store keeps the applied offset of the raw partition.
         topic_id: of the raw topic that it came from; empty where the broker gives none.
+        late: the end (s) of the windows that were final before it; None if it was in time.
     """
 
     record: Any
@@ -64,6 +67,7 @@ class Waiting:
     applied_field: str
     fetched: Fetched
     topic_id: str = ""
+    late: int | None = None
 
     def with_findings(self, rules: Sequence[Any]) -> Waiting:
         """Return the record with further findings."""
@@ -78,6 +82,8 @@ class WaitingRecords:
         self._records: list[Waiting] = []
         #: Those that a pass has settled, by identity: a record may be read again while its earlier copy is being settled.
         self._settled: dict[int, Any] = {}
+        #: Tokens of the transactions whose deliveries are known.
+        self._tokens: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -105,7 +111,7 @@ class WaitingRecords:
         topic_id = (header(record, TOPIC_ID) or b"").decode("ascii", "replace")
         return Waiting(
             record,
-            entity.judge.judge(record.value, as_of(record)),
+            entity.judge.judge(record.value, as_of_pending(record)),
             source,
             int(partition),
             int(offset),
@@ -113,6 +119,7 @@ class WaitingRecords:
             entity.applied_field(int(partition), topic_id),
             fetched,
             topic_id,
+            late_end(record),
         )
 
     def copies(self) -> list[tuple[int, Any]]:
@@ -224,18 +231,35 @@ class WaitingRecords:
             return _as_delivered(records, await services.producer.using(lambda producer: send(producer, entity, batch)))
         target = await services.transactions.producer_of(entity.topics.pending, partition)
         note = target.note
-        before = await services.store.delivered(entity.name, note.text) if note.text else frozenset()
+        before = await self._delivered_before(partition, note.text)
         counted_only = [one for one in records if one.field in before]
         if counted_only:
             return counted_only
         if before and await services.store.any_waits(entity.name, before):
             return []  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
+        self._tokens.add(token)
         await services.store.note_delivery(entity.name, token, [one.field for one in records])
         note = Note(note.offset + 1, token)
         return _as_delivered(
             records, await services.transactions.deliver(target, lambda producer: send(producer, entity, batch), note)
         )
+
+    async def _delivered_before(self, partition: int, token: str) -> frozenset[str]:
+        """Return the waiting fields that were delivered in the last transaction.
+
+        Raises:
+            StoreChanged: the store has lost the list of them. Only the topics, read again now that nobody else delivers, tell.
+        """
+        entity = self.entity
+        if not token or token in self._tokens:
+            return frozenset()
+        listed = await entity.services.store.delivered(entity.name, token)
+        if listed is None:
+            self._tokens.add(token)
+            entity.services.guardian.unknown_delivery(entity, partition)
+            raise StoreChanged("token")
+        return listed
 
     async def _count(self, records: list[Waiting], segments: Mapping[str, Mapping[str, Any]]) -> None:
         """Count delivered records, and take away their registrations.
@@ -244,11 +268,12 @@ class WaitingRecords:
             SettledAlready: some of them have been counted by another worker; nothing was changed.
         """
         entity = self.entity
-        tally = Tally(entity.contract)
+        now = int(time.time() * 1000)
+        tally = Tally(entity.contract, applied_ms=now)
         for one in records:
             outcome: Outcome = "rejected" if one.verdict.rejected else "clean"
             tally.add(one.verdict, outcome, one.source, waited=True, segments=segments[one.field])
-        changes = Changes(tally, int(time.time() * 1000), settle=[one.field for one in records])
+        changes = Changes(tally, now, settle=[one.field for one in records])
         changes.release = entity.look_ups.releases((one.verdict, one.source.encode()) for one in records)
         verdicts = self._verdicts(records)
         request = entity.look_ups.plan_own(verdicts)
@@ -272,6 +297,7 @@ class WaitingRecords:
             [True] * len(records),
             verdicts,
             Settled(verdicts),
+            late={index: one.late for index, one in enumerate(records) if one.late is not None},
             topic_id=records[0].topic_id if records else "",
         )
 

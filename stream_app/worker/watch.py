@@ -51,6 +51,8 @@ _PUBLISHED, _NOTIFIED = 100, 1_000
 _LINES = 20
 #: Seconds without a record after which the history of an entity begins anew.
 _HOLE = 14 * 86_400
+#: Seconds ahead of stream and clock from which a checkpoint is astray.
+_ASTRAY = 2 * 86_400
 _LEVELS: dict[str, Level] = {"error": "failure", "warning": "warning"}
 
 
@@ -98,7 +100,11 @@ class Watch:
             self._checkpoints[entity] = self.store.checkpoint(entity, self.grain)
         before, state = self._checkpoints[entity]
         seconds = self.grain.seconds
-        since = self._first(entity, until) if before is None else before + seconds
+        if before is not None and self._is_astray(before, until):
+            log.warning("%s: the monitor was at windows of the future; it begins again at the stream's time", entity)
+            since, state = self._first(entity, until), None
+        else:
+            since = self._first(entity, until) if before is None else before + seconds
         if since is None or since + seconds > until:
             return False
         upto = min(until, since + ROUND * seconds)
@@ -115,6 +121,15 @@ class Watch:
         if self.store.commit(entity, self.grain, before, after, changes, self.is_for_people):
             self._checkpoints[entity] = after
         return upto < until
+
+    def _is_astray(self, window: int, until: int) -> bool:
+        """True if a checkpoint is ahead of the stream and of the clock for good.
+
+        Versions whose stream's time was the largest event time left one there after a single record of another year.
+        """
+        progress = self._watermark.progress
+        read = progress is not None and progress.caught_up and progress.behind is None
+        return read and window > until + _ASTRAY and window > self._clock() / 1000 + _ASTRAY
 
     def _first(self, entity: str, until: int) -> int | None:
         """The start of an entity's history: its first window after the last long hole."""

@@ -20,7 +20,7 @@ from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
 from stream_app.settings import load_settings
-from stream_app.store.heartbeat import Heartbeat, Problem
+from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition
 from stream_app.store.incidents import Incident
 from stream_app.store.keys import Keys, waiting_field
 from stream_app.store.reports import StoredReport
@@ -99,7 +99,7 @@ class Shop:
         rows: dict[Any, Any] = {entity: summary.to_json() for entity, summary in self.summaries.items()}
         self.client.hset(self.keys.contracts(), mapping=rows)
 
-    def beat(
+    def beat(  # noqa: PLR0913 - an argument for each field of a heartbeat
         self,
         lag: Mapping[str, int] | None = None,
         *,
@@ -109,10 +109,12 @@ class Shop:
         at: int | None = None,
         latency_ms: float | None = 38.4,
         behind: int | None = None,
+        stopped: tuple[StoppedPartition, ...] = (),
         problems: tuple[Problem, ...] = (),
     ) -> None:
         """A worker's heartbeat."""
         beat = Heartbeat(
+            stopped=stopped,
             at=at or self.now_ms,
             started=self.now_ms - 3_600_000,
             pid=4711,

@@ -15,6 +15,7 @@ from stream_app.contract.cel import MOMENTS, compile_cel
 from stream_app.contract.model import Condition, Contract
 from stream_app.errors import DocumentError
 from stream_app.judge.cel.translator import AS_OF, FIELD, Translation, translate
+from stream_app.windows.as_of import UNKNOWN
 from stream_app.windows.calendar import moment, shifted
 
 #: (cleaned values, as-of ms) → true if the record breaks the rule.
@@ -24,17 +25,23 @@ ColumnCheck = Callable[[Sequence[list[Any]], list[int]], list[int]]
 
 
 def record_check(condition: Condition, contract: Contract) -> RecordCheck:
-    """Compile a condition to a check of one record."""
-    return translated_check(condition, contract) or library_check(condition, contract)
+    """Compile a condition to a check of one record. What the as-of moment has to tell is not broken while it is unknown."""
+    broken = translated_check(condition, contract) or library_check(condition, contract)
+    if not condition.uses_as_of:
+        return broken
+    return lambda values, as_of: as_of != UNKNOWN and broken(values, as_of)
 
 
 def applies(condition: Condition, contract: Contract) -> RecordCheck:
-    """Compile a condition to a function that is true where the condition is; false where a null leaves it open."""
-    broken = translated_check(condition, contract)
+    """Compile a condition to a function that is true where the condition is.
+
+    It is false where a null, or an unknown as-of moment, leaves it open.
+    """
+    broken, needs = translated_check(condition, contract), condition.uses_as_of
     if broken is not None:
-        return lambda values, as_of: not broken(values, as_of)
+        return lambda values, as_of: not (needs and as_of == UNKNOWN) and not broken(values, as_of)
     evaluate = _library(condition, contract)
-    return lambda values, as_of: evaluate(values, as_of) is True
+    return lambda values, as_of: not (needs and as_of == UNKNOWN) and evaluate(values, as_of) is True
 
 
 def library_check(condition: Condition, contract: Contract) -> RecordCheck:
@@ -103,7 +110,7 @@ def column_check(condition: Condition, contract: Contract) -> ColumnCheck | None
     translation = _translation(condition, contract)
     if translation is None or not condition.fields:
         return None
-    uses_as_of = AS_OF in translation.row
+    uses_as_of, needs = AS_OF in translation.row, condition.uses_as_of
     extra = [*([AS_OF] if uses_as_of else []), *(f"shift_{index}" for index in range(len(translation.shifts)))]
     row = ", ".join([*(f"{FIELD}{name}" for name in condition.fields), *extra])
     source = f"def check(rows):\n return [index for index, ({row},) in enumerate(rows) if not {translation.row}]\n"
@@ -114,7 +121,8 @@ def column_check(condition: Condition, contract: Contract) -> ColumnCheck | None
         try:
             moments = [_by_value(as_of, moment)] if uses_as_of else []
             shifts = [_by_value(as_of, partial(shifted, seconds=seconds)) for seconds in translation.shifts]
-            return vectorised(zip(*columns, *moments, *shifts, strict=True))
+            found = vectorised(zip(*columns, *moments, *shifts, strict=True))
+            return [index for index in found if as_of[index] != UNKNOWN] if needs and found else found
         except OverflowError:
             rows = (dict(zip(condition.fields, row, strict=True)) for row in zip(*columns, strict=True))
             return [index for index, values in enumerate(rows) if one_by_one(values, as_of[index])]

@@ -6,17 +6,12 @@ invalid bytes become surrogates (PEP 383) when the name is read, and bytes again
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 import aiokafka.producer.message_accumulator as accumulator
-from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
-from aiokafka.record.memory_records import MemoryRecords
-
-#: Bytes of a log batch before and including its length field, which counts the bytes after it.
-_HEAD = 12
 
 
 class _LenientBytes(bytes):
@@ -41,46 +36,9 @@ class _PythonBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
             self._buffer = _LenientBytes(self._buffer)
 
 
-class _LenientBatch:
-    """A log batch as aiokafka's compiled parser reads it; if a name is not UTF-8, as the parser in Python does."""
-
-    def __init__(self, batch: Any, data: memoryview) -> None:
-        self._batch, self._data = batch, data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def __next__(self) -> Any:
-        return next(self._batch)
-
-    def __iter__(self) -> Iterator[Any]:
-        try:
-            return iter(list(self._batch))
-        except UnicodeDecodeError:
-            return iter(list(_PythonBatch(_LenientBytes(self._data))))
-
-
-class Records:
-    """The bytes of one fetch of one partition, as log batches; replaces aiokafka's ``MemoryRecords``."""
-
-    def __init__(self, data: bytes) -> None:
-        self._records = MemoryRecords(data)
-        self._data = memoryview(data)
-        self._position = 0
-
-    def size_in_bytes(self) -> int:
-        """Return the size of all batches."""
-        return int(self._records.size_in_bytes())
-
-    def has_next(self) -> bool:
-        """True if there is another complete batch."""
-        return bool(self._records.has_next())
-
-    def next_batch(self) -> _LenientBatch:
-        """Return the next batch."""
-        begin = self._position
-        self._position += _HEAD + int.from_bytes(self._data[begin + 8 : begin + _HEAD], "big")
-        return _LenientBatch(self._records.next_batch(), self._data[begin : self._position])
+def read_leniently(data: bytes) -> list[Any]:
+    """Return the records of an uncompressed batch with header names of any bytes."""
+    return list(_PythonBatch(_LenientBytes(data)))
 
 
 class _LenientName(str):
@@ -148,6 +106,5 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Make every aiokafka client of this process read and write header names of any bytes."""
-    fetcher.MemoryRecords = Records
+    """Make every aiokafka client of this process write header names of any bytes (``fetch.install``: and read them)."""
     accumulator.BatchBuilder = BatchBuilder

@@ -28,6 +28,8 @@ from faust.types.tuples import ConsumerMessage
 from stream_app.failures import classify
 from stream_app.kafka.batches import fetch, header_names
 from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.kafka.batches.log import MAX_BATCH_BYTES
+from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.kafka.epochs import COMMITTED
 from stream_app.retries import Refused, retrying
 
@@ -223,6 +225,7 @@ class BatchConsumer(driver.Consumer):
         """Forget what was read of the partitions."""
         await super().on_partitions_revoked(revoked)
         self._forget(revoked)
+        fetch.PartitionRecords.stopped.forget(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Note the rebalance that the assignment belongs to."""
@@ -415,6 +418,9 @@ class BatchConsumer(driver.Consumer):
         if self.flow_active:
             await self._perform_rewinds()
             self._positions = self._thread.positions()  # type: ignore[attr-defined]
+            if stopped := fetch.PartitionRecords.stopped:
+                for tp, position in self._positions.items():
+                    stopped.resume(tp.topic, tp.partition, position - 1)
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
@@ -499,11 +505,20 @@ async def _nothing_else() -> dict[TP, int]:
 
 
 def install(
-    app: faust.App, deferred: Callable[[], set[str]] = set, refused: Callable[[BaseException], None] = _ignore
+    app: faust.App,
+    deferred: Callable[[], set[str]] = set,
+    refused: Callable[[BaseException], None] = _ignore,
+    unreadable: Stopped | None = None,
+    max_batch_bytes: int = MAX_BATCH_BYTES,
 ) -> BatchTransport:
-    """Make ``app`` consume batches; ``deferred`` and ``refused`` as in ``BatchTransport``."""
+    """Make ``app`` consume batches; ``deferred`` and ``refused`` as in ``BatchTransport``.
+
+    Args:
+        unreadable: where partitions are noted that stop at a batch that cannot be read.
+        max_batch_bytes: the most bytes that a batch is decompressed to.
+    """
     header_names.install()
-    fetch.install()
+    fetch.install(unreadable, max_batch_bytes)
     _never_create_topics()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
     transport.deferred, transport.refused, transport.alarms = deferred, refused, FetchAlarms()

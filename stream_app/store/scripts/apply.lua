@@ -15,7 +15,8 @@
 -- KEYS[14…15]  sketches of distinct customers and orders, in the stead of the sets if these had too many members
 -- KEYS[16…27]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
--- KEYS[28…]    per row of `learned`: its histogram and the weeks of its rule; the last: the store as a whole
+-- KEYS[28…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
+--              the id of their record; deleted ids, by the number of the deletion; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
@@ -117,6 +118,41 @@ for i = 1, #p.refs, 1000 do
   redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))
 end
 for _, r in ipairs(p.release) do give_back(unique_stem .. r[1], r[2], r[3]) end
+local owned_key, deleted_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1]
+for _, o in ipairs(p.owned) do
+  local before = redis.call('HGET', owned_key, o[1])
+  local list = before and cmsgpack.unpack(before) or {}
+  list[#list + 1] = {o[2], o[3], o[4]}
+  redis.call('HSET', owned_key, o[1], cmsgpack.pack(list))
+end
+-- A record that is deleted while it waits must not come after its tombstone.
+local function reject_waiting(owner)
+  if not p.waiting_format then return end
+  local partition, offset = struct.unpack('>HI8', owner)
+  local waiting_field = string.format(p.waiting_format, string.format('%d', partition), string.format('%.0f', offset))
+  local text = redis.call('HGET', waiting, waiting_field)
+  local state = text and cjson.decode(text)
+  if not state or (state.decision and state.decision ~= cjson.null) then return end
+  state.decision, state.missing, state.rules = 'rejected', {}, state.rules or {}
+  state.rules[#state.rules + 1] = p.deleted_rule
+  redis.call('HSET', waiting, waiting_field, cjson.encode(state))
+end
+if #p.deleted > 0 then
+  local number = tonumber(redis.call('ZREVRANGE', deleted_key, 0, 0, 'WITHSCORES')[2] or '0')
+  for i, id in ipairs(p.deleted) do
+    if redis.call('HDEL', references, id) == 1 then
+      number = number + 1
+      redis.call('ZADD', deleted_key, number, id)
+    end
+    for _, key in ipairs(p.keys[i]) do
+      for _, owner in ipairs(forget(unique_stem .. key[1], key[2])) do reject_waiting(owner) end
+    end
+    local owned = redis.call('HGET', owned_key, id)
+    for _, o in ipairs(owned and cmsgpack.unpack(owned) or {}) do give_back(unique_stem .. o[1], o[2], o[3]) end
+    if owned then redis.call('HDEL', owned_key, id) end
+  end
+  redis.call('ZREMRANGEBYRANK', deleted_key, 0, -p.deleted_kept - 1)
+end
 local learned = 0
 for i, l in ipairs(p.learned) do
   local histogram, weeks = unpack(KEYS, learned_keys + 2 * i - 1, learned_keys + 2 * i)
@@ -135,8 +171,14 @@ if #p.clean > 0 then
   each('LPUSH', clean, p.clean)
   redis.call('LTRIM', clean, 0, p.clean_kept - 1)
 end
-local field, event_time = unpack(p.event_time)
-local newest = tonumber(redis.call('HGET', totals, field) or '0')
-if event_time > newest then redis.call('HSET', totals, field, string.format('%.0f', event_time)) end
+if p.clock then
+  -- The entity's time is that of the partition that is furthest: it can go back while a partition has few records.
+  local clocks, newest = KEYS[learned_keys + 2 * #p.learned + 1], 0
+  redis.call('HSET', clocks, p.clock[1], p.clock[2])
+  for _, clock in ipairs(redis.call('HVALS', clocks)) do
+    newest = math.max(newest, tonumber(string.match(clock, '^%d+') or '0'))
+  end
+  if newest > 0 then redis.call('HSET', totals, p.event_time, string.format('%.0f', newest)) end
+end
 redis.call('HSET', totals, p.applied_at[1], string.format('%.0f', p.applied_at[2]))
 return {1, redis.call('HINCRBY', KEYS[#KEYS], 'serial', 1)}

@@ -23,7 +23,13 @@ for i, r in ipairs(p.records) do
       for j, ref in ipairs(refs) do
         if redis.call('HEXISTS', references_stem .. ref[1], ref[2]) == 0 then missing[#missing + 1] = j - 1 end
       end
-      if #missing == 0 then out[i] = {2, {}, rules}
+      if state.decision == 'known' or #missing == 0 then
+        -- It may be delivered from here on, whatever is deleted meanwhile.
+        if not state.decision or state.decision == cjson.null then
+          state.decision = 'known'
+          redis.call('HSET', waiting, field, cjson.encode(state))
+        end
+        out[i] = {2, {}, rules}
       elseif state.since > p.before then out[i] = {1, {}, {}}
       else
         state.decision, state.missing = 'rejected', missing

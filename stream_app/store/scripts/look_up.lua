@@ -2,13 +2,17 @@
 --
 -- KEYS[1]  applied offsets
 -- KEYS[2]  look-up notes of the partition (unused without `applied`)
--- KEYS[3…] the references of each row of `refs`, then the periods of the keys of each row of `claims` (unique.lua)
+-- KEYS[3…] the references of each row of `refs`, then the periods of the keys of each row of `claims`
+--          (unique.lua),
+--          then the deleted ids of the entity of each row of `refs`
 -- ARGV[1]  {applied: [field, expected position] or nothing,
---           refs: [[[id…], values wanted: 0|1]…],
+--           refs: [[[id…], values wanted: 0|1, number of the last deletion that is known, or nothing]…],
 --           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1, period of all or [period…]]…]}
 --          An id is a number or a text, an owner as in judge/owners.py; `distinct` says that no id occurs twice.
 -- Returns  {0, position} when another worker has moved the partition on, else
---          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes}.
+--          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes,
+--          [deletions…]}, deletions: per row of `refs` nothing, or {number of the last one that counts, [id deleted since…] or
+--          nothing: too many}.
 --
 -- What is found out about an id is noted until the batch is applied (field `rule|offset`: 0 unique, 1 repeat, 2
 -- contradiction): whoever judges the record again comes to the same verdict, even if the id has been claimed or given back
@@ -20,15 +24,36 @@ if p.applied then
   if (now or '') ~= p.applied[2] then return {0, now or ''} end
 end
 
-local missing, values = {}, {}
+local again = p.applied and redis.call('EXISTS', notes) == 1
+local missing, values, deletions = {}, {}, {}
 for i, ref in ipairs(p.refs) do
-  local key, ids, wanted = KEYS[2 + i], ref[1], ref[2] == 1
+  local key, ids, wanted, seen = KEYS[2 + i], ref[1], ref[2] == 1, ref[3]
+  local deleted, before = KEYS[2 + #p.refs + #p.claims + i], false
+  deletions[i] = false
+  if seen then
+    local newest = redis.call('ZREVRANGE', deleted, 0, 0, 'WITHSCORES')[2] or '0'
+    local number, since = tonumber(newest), {}
+    -- A record that was judged before is judged as of then: what it refers to may have been deleted since.
+    if p.applied and number > 0 then
+      local name = 'deletions|' .. i .. '|'
+      local noted = again and redis.call('HGET', notes, name)
+      if not noted then redis.call('HSET', notes, name, newest)
+      elseif tonumber(noted) < number then before = tonumber(noted) end
+    end
+    if seen >= 0 and number ~= seen then
+      local oldest = redis.call('ZRANGE', deleted, 0, 0, 'WITHSCORES')[2]
+      if number < seen or tonumber(oldest) > seen + 1 then since = false
+      else since = redis.call('ZRANGEBYSCORE', deleted, '(' .. seen, before or '+inf') end
+    end
+    deletions[i] = {before or number, since}
+  end
   local absent, known = {}, {}
   for first = 1, #ids, 1000 do
     local last = math.min(first + 999, #ids)
     local got = redis.call('HMGET', key, unpack(ids, first, last))
     for j = first, last do
       local value = got[j - first + 1]
+      if not value and before and tonumber(redis.call('ZSCORE', deleted, ids[j]) or '0') > before then value = '1' end
       if not value then absent[#absent + 1] = j - 1 end
       if wanted then known[j] = value or '' end
     end
@@ -36,7 +61,6 @@ for i, ref in ipairs(p.refs) do
   missing[i], values[i] = absent, known
 end
 
-local again = p.applied and redis.call('EXISTS', notes) == 1
 local function record(owner) return string.sub(owner, 1, RECORD_BYTES) end
 local function note_of(rule, owner) return rule .. '|' .. string.format('%.0f', struct.unpack('>I8', string.sub(owner, 3, 10))) end
 local duplicates = {}
@@ -91,4 +115,4 @@ if again then
   upto = redis.call('HGET', notes, 'upto') or '-1'
   if upto ~= '-1' then noted = redis.call('HGET', notes, 'notes') or '' end
 end
-return {1, missing, duplicates, values, upto, noted}
+return {1, missing, duplicates, values, upto, noted, deletions}

@@ -173,8 +173,9 @@ local function set_all(key, layouts, ids, rows, owners, periods)
   for period, group in pairs(by_period) do set_owners(key, period, layouts, ids, group, owners) end
 end
 
--- Removes an id in every period in which `record` is its owner.
-local function give_back(key, id, record)
+-- Removes an id in every period, those with another owner than `record` excepted; returns the owners. `record`: nil for any.
+local function forget(key, id, record)
+  local owners = {}
   local layouts, sorted = periods_of(key)
   for _, period in ipairs(sorted) do
     local hashes, width = {{flat_key(key, period), id}}, layouts[period][1]
@@ -184,8 +185,13 @@ local function give_back(key, id, record)
     end
     for _, hash in ipairs(hashes) do
       local owner = redis.call('HGET', hash[1], hash[2])
-      if owner and string.sub(owner, 1, RECORD_BYTES) == record then redis.call('HDEL', hash[1], hash[2]) end
+      if owner and (not record or string.sub(owner, 1, RECORD_BYTES) == record) then
+        redis.call('HDEL', hash[1], hash[2])
+        owners[#owners + 1] = owner
+      end
     end
   end
+  return owners
 end
+local function give_back(key, id, record) forget(key, id, record) end
 

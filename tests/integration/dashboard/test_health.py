@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.text.health import health
-from stream_app.store.heartbeat import Problem
+from stream_app.store.heartbeat import Problem, StoppedPartition
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import read_pulse
 from stream_app.views.selection import gravest_first
@@ -32,6 +32,10 @@ class TestHealth:
     def test_records_flowing_are_live(self, shop: Shop) -> None:
         shop.beat()
         assert self.state(shop) == ("live", "Live")
+
+    def test_a_partition_that_stopped_is_trouble_although_records_flow(self, shop: Shop) -> None:
+        shop.beat(stopped=(StoppedPartition("orders", 1, 5, 9, "its checksum does not match", NOW),))
+        assert self.state(shop) == ("trouble", "Partition stopped")
 
     def test_nothing_new_and_nothing_to_read_is_caught_up(self, shop: Shop) -> None:
         shop.beat()

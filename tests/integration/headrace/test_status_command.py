@@ -33,7 +33,7 @@ def test_json_is_the_status(shop: Shop) -> None:
     result = CliRunner().invoke(command, ["--json"], catch_exceptions=False)
 
     status = json.loads(result.output)
-    assert set(status) == {"entities", "kpis", "freshness", "lag", "workers", "trouble", "notes", "redis"}
+    assert set(status) == {"entities", "kpis", "freshness", "lag", "workers", "trouble", "notes", "redis", "stopped"}
     assert status["entities"]["orders"]["clean"] == shop.recounts["orders"].total()["clean"]
     assert status["lag"]["orders"] == 4
 

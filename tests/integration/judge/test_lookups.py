@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
+from stream_app.judge.keys import keys_of_id
 from stream_app.judge.lookups import LookUps
 from stream_app.judge.request import Found, Request
 from stream_app.position import Position
@@ -45,7 +47,7 @@ class Room:
     def settle(
         self,
         entity: str,
-        records: list[dict[str, Any]],
+        records: Sequence[dict[str, Any] | str],
         baseline: Baseline | None = None,
         apply: bool = True,
         as_of: int = AS_OF,
@@ -53,7 +55,11 @@ class Room:
     ) -> tuple[Verdicts, Settled]:
         first = self.applied[entity] + 1
         judge = judge_of("built-in", entity)
-        verdicts = judge.judge_all([json.dumps(record).encode() for record in records], [as_of] * len(records))
+        values = [None if isinstance(record, str) else json.dumps(record).encode() for record in records]
+        verdicts = judge.judge_all(values, [as_of] * len(records))
+        for index, record in enumerate(records):
+            if isinstance(record, str):  # the id that a tombstone deletes
+                verdicts.put_deleted(index, record)
         offsets = list(range(first, first + len(records)))
         sources = [b"%b:0:%d" % (entity.encode(), offset) for offset in offsets]
         at = (f"{entity}//0", Position(self.applied[entity]))
@@ -62,11 +68,15 @@ class Room:
         batch = Batch(0, *at, records, offsets, sources, [as_of] * len(records), [True] * len(records), verdicts)
         request = look_ups.plan(batch)
         found = self.look_up(entity, request, at)
+        while look_ups.forget_deleted(request, found):
+            request = look_ups.plan(batch)
+            found = self.look_up(entity, request, at)
         if meanwhile is not None:
             meanwhile()
         settled = look_ups.settle(batch, request, found)
         if isinstance(self.store, MemoryStore):
-            self.store.apply(entity, settled.references, settled.releases)
+            keys = partial(keys_of_id, SHOP.contracts[entity])
+            self.store.apply(entity, settled.references, settled.releases, settled.deleted, settled.owned, keys)
             self.applied[entity] = offsets[-1]
             return settled.verdicts, settled
         if settled.note is not None:
@@ -76,6 +86,7 @@ class Room:
                 Tally(SHOP.contracts[entity]), 1, applied=(*at, Position(offsets[-1])), references=dict(settled.references)
             )
             changes.release = list(settled.releases)
+            changes.deleted, changes.owned = list(settled.deleted), list(settled.owned)
             self.run(self.store.apply(changes))
             self.applied[entity] = offsets[-1]
         return settled.verdicts, settled
@@ -238,3 +249,48 @@ def test_a_segment_follows_the_referenced_record_when_the_memory_is_renewed(room
     room.settle("customers", [customer(1, country="Spain")], as_of=AS_OF + 1)
     room.look_ups("orders").refresh()
     assert room.settle("orders", [sale(2)])[1].segments["customer_id.country"] == ["Spain"]
+
+
+# --- tombstones ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_of_a_deleted_customer_waits_also_where_the_customer_is_remembered(room: Room) -> None:
+    stock(room)
+    assert room.settle("orders", [sale(1)])[1].pending == set()
+    room.settle("customers", ["1"])
+    assert room.settle("orders", [sale(2), sale(3, customer_id=2)])[1].pending == {0, 1}
+    room.settle("customers", [customer(1)])
+    assert room.settle("orders", [sale(4)])[1].pending == set()
+
+
+def test_a_worker_forgets_what_another_one_deleted(room: Room) -> None:
+    stock(room)
+    room.settle("customers", [customer(number) for number in range(2, 6)])
+    room.settle("orders", [sale(number, customer_id=number) for number in range(1, 6)])
+    other, room.known = room.known, {}
+    room.settle("customers", ["2"])
+    room.settle("customers", ["3", "3", "999"])
+    room.known = other
+    some = [sale(10 + number, customer_id=number) for number in range(1, 6)]
+    assert room.settle("orders", some)[1].pending == {1, 2}
+    assert room.settle("orders", [sale(20, customer_id=2), sale(21, customer_id=4)])[1].pending == {0}
+
+
+def test_a_batch_that_updates_and_deletes_leaves_nothing(room: Room) -> None:
+    stock(room)
+    _, settled = room.settle("customers", [customer(8), customer(1, country="Spain"), "8", "1"])
+    assert (set(settled.references), list(settled.deleted)) == (set(), ["1", "8"])
+    assert room.settle("orders", [sale(1), sale(2, customer_id=8)])[1].pending == {0, 1}
+
+
+def test_a_batch_that_is_repeated_is_judged_as_before_the_customer_was_deleted(room: Room) -> None:
+    if isinstance(room.store, MemoryStore):
+        pytest.skip("nothing is repeated in memory")
+    stock(room)
+    room.settle("customers", [customer(2), customer(3)])
+    room.settle("customers", ["3"])
+    room.settle("orders", [sale(1), sale(2, customer_id=3)], apply=False)  # delivered, and the worker killed before it counted
+    room.settle("customers", ["1"])
+    room.known = {}
+    assert room.settle("orders", [sale(1), sale(2, customer_id=3)])[1].pending == {1}
+    assert room.settle("orders", [sale(3)])[1].pending == {0}

@@ -9,7 +9,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
 
-from stream_app.kafka.batches.header_names import BatchBuilder, Records
+from stream_app.kafka.batches.header_names import BatchBuilder
+from stream_app.kafka.batches.log import Records
 from stream_app.names import Topics
 from stream_app.settings import Settings
 from tests.support.crew import changed, crew_at_work

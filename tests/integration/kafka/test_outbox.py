@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import UnknownError, UnknownTopicOrPartitionError
+from aiokafka.errors import TopicAuthorizationFailedError, UnknownError, UnknownTopicOrPartitionError
 from aiokafka.producer import message_accumulator as accumulator
 from kafka.admin import ConfigResource, ConfigResourceType
 
@@ -65,24 +65,11 @@ async def _send(
     *,
     transactional: bool,
 ) -> list[Receipt]:
-    async def started(**options: object) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000, **options)
-        with sender_silent():
-            try:
-                await producer.start()
-            except UnknownError:
-                await close(producer)
-                raise
-        return producer
-
     if transactional:
-        producer = await started(transactional_id=broker.create_topic(), acks="all")
+        producer = await _started(broker, transactional_id=broker.create_topic(), acks="all")
         await producer.begin_transaction()
     else:
-        try:
-            producer = await started(enable_idempotence=True)
-        except UnknownError:
-            producer = await started()
+        producer = await _started(broker)
     receipts = []
     try:
         for fill in fills:
@@ -94,6 +81,21 @@ async def _send(
     finally:
         await producer.stop()
     return receipts
+
+
+async def _started(broker: Broker, **options: object) -> AIOKafkaProducer:
+    """A started producer, idempotent where the broker supports it."""
+    for idempotent in (True, False):
+        more = options or {"enable_idempotence": idempotent}
+        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000, **more)
+        with sender_silent():
+            try:
+                await producer.start()
+            except UnknownError:
+                await close(producer)
+            else:
+                return producer
+    raise AssertionError("no producer starts")
 
 
 def test_each_record_of_each_topic_has_the_offset_that_is_said(broker: Broker) -> None:
@@ -273,3 +275,37 @@ class TestRefusals:
         topic = refusing_topic(Broker("kafka", kafka), max_message_bytes="100")
         with pytest.raises(RecordRefused, match=f"topic {topic} takes the record orders:0:7 in no form .*max.message.bytes"):
             self.sent(kafka, settings, topic, [sourced(7)], transactional=transactional, knowing=knowing, may_cut=True)
+
+
+def test_a_batch_that_was_never_sent_leaves_the_sequence_as_it_is(broker: Broker) -> None:
+    """The client itself refuses to send: there is no number to take back."""
+    topic = broker.create_topic()
+
+    class Unready:
+        """A producer that may not look at a topic, the first time."""
+
+        def __init__(self, producer: AIOKafkaProducer) -> None:
+            self._inner, self._refuse = producer, True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        async def send_batch(self, *args: Any, **kwargs: Any) -> Any:
+            if self._refuse:
+                self._refuse = False
+                raise TopicAuthorizationFailedError(topic)
+            return await self._inner.send_batch(*args, **kwargs)
+
+    async def run() -> None:
+        producer = await _started(broker)
+        try:
+            outbox = Outbox(Unready(producer))
+            outbox.add(topic, 0, row(b"1"))
+            with pytest.raises(TopicAuthorizationFailedError):
+                await outbox.send()
+            outbox.add(topic, 0, row(b"2"))
+            assert (await outbox.send()).offsets(topic, 0) == [0]
+        finally:
+            await producer.stop()
+
+    asyncio.run(run())

@@ -201,6 +201,15 @@ def test_windows_are_not_final_before_every_partition_has_passed_them(client: An
     assert IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR)[0] == MONDAY + 9 * HOUR
 
 
+def test_a_checkpoint_that_one_record_of_the_future_left_there_is_taken_back(client: Any, redis_url: str) -> None:
+    astray = (4_102_444_799 + 400 * 86_400) // HOUR * HOUR
+    assert commit(IncidentStore(client, "headrace"), None, astray)
+    fill(client)
+    rounds(watcher(redis_url))
+    assert IncidentStore(client, "headrace").checkpoint("orders", Grain.HOUR)[0] == MONDAY + (HOURS - 1) * HOUR
+    assert [one.state for one in Queries(client, "headrace").incidents()] == ["closed"]
+
+
 def test_customers_of_today_make_nothing_final_of_orders_of_another_year(client: Any, redis_url: str) -> None:
     client.hset(KEYS.total("customers"), mapping={"et": 4_102_444_000_000, "at": 4_102_444_000_000})
     beat(client)

@@ -143,6 +143,10 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
         "lag": {},
         "workers": 0,
         "estimates": [],
+        "lost": {},
+        "losses": [],
+        "notes": {},
+        "trouble": [],
     }
     assert read_overview(model, TimeRange.LAST_HOUR).span is None
     assert suggested_range(model) is TimeRange.LAST_15_MINUTES

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 
-from stream_app.names import FINDINGS
+from stream_app.names import FINDINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys
 from stream_app.store.ownership import READY, StoreState
 from stream_app.store.writer import close_input, open_input
 from tests.support.crew import REFERENCES, changed, crew_at_work, orders
+from tests.support.processes import as_environment, run_headrace
 from tests.support.recount import assert_exact, recount, rules_of
 from tests.support.redis_servers import RedisServer, redis_server
 from tests.support.stream import (
@@ -35,6 +37,7 @@ __all__ = ["redis_server"]
 #: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, and what is learned.
 _PASSING = (
     "workers",
+    "evictions",
     "findings",
     "clean:",
     "monitor",
@@ -206,3 +209,32 @@ def test_a_rebuild_that_is_switched_off_ends_the_worker(own: Settings, at_work: 
         assert crew[0].process.wait(20) == 1
         assert "headrace rebuild" in crew[0].output()
     assert not Books(own).client.exists(Keys(own.redis_prefix).applied())
+
+
+def test_a_rebuild_that_is_asked_for_is_shown_and_changes_nothing(own: Settings, at_work: list[Worker]) -> None:
+    kept = contents(own)
+    Books(own).client.set(f"{own.redis_prefix}:total:strange", "somebody wrote here")
+    run = run_headrace("rebuild", "--yes", settings=as_environment(own))
+    assert run.returncode == 0, run.stderr
+    assert "the store is level with the topics" in run.stdout + run.stderr
+    assert contents(own) == kept
+    produce(own, [order(9001)])
+    await_settled(own, {"orders": 1009}, at_work)
+    assert_exact(own)
+
+
+def test_outcomes_that_no_topic_has_are_made_again(own: Settings, at_work: list[Worker]) -> None:
+    before = state(own)
+    topics = Topics("customers", own.topic_prefix)
+    admin = KafkaAdminClient(bootstrap_servers=own.kafka)
+    try:
+        # As if its retention had taken the whole clean topic.
+        admin.delete_topics([topics.clean])
+        eventually(lambda: topics.clean not in admin.list_topics(), "the topic is gone")
+    finally:
+        admin.close()
+    make_topics(own)
+    Books(own).client.flushall()
+    eventually(restored(own, before), "the store is restored", 40)
+    # What no topic has any more is read again from the raw topic, where that still has it.
+    await_settled(own, {"customers": 51, "orders": 1008}, at_work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import MemberToRemove, NewTopic
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from stream_app.kafka.transactions import NOTES
 from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 from stream_app.store.queries import open_queries
@@ -340,3 +343,47 @@ def test_offsets_that_somebody_sets_neither_count_twice_nor_skip(
         assert says in crew[0].output()
     assert_exact(settings)
     assert status(settings)["lost"]["orders"] == 0
+
+
+def test_a_producer_that_is_fenced_is_replaced_and_every_record_delivered_once(settings: Settings, tmp_path: Path) -> None:
+    """Another instance starts with the transactional id of each partition, as a zombie's successor does."""
+    settings = changed(settings, exactly_once=True)
+
+    async def fence() -> None:
+        for partition in range(2):
+            name = f"{settings.group}{NOTES}-{raw_of(settings)}-{partition}"
+            producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, transactional_id=name)
+            await producer.start()
+            await producer.stop()
+
+    with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew:
+        for number in range(3):
+            produce(
+                settings, at(0, some(1 + 100 * number, 41 + 100 * number)) + at(1, some(41 + 100 * number, 81 + 100 * number))
+            )
+            counted(settings, 80 * (number + 1), crew)
+            asyncio.run(fence())
+        produce(settings, some(1_001, 1_021))
+        counted(settings, 260, crew)
+        assert "Traceback" not in crew[0].output()
+    assert {one.repeated for one in assert_exact(settings).values()} == {0}
+
+
+def test_a_member_that_the_group_forgets_joins_again(settings: Settings, tmp_path: Path) -> None:
+    with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew, administration(settings) as admin:
+        for number in range(3):
+            produce(settings, some(1 + 100 * number, 41 + 100 * number))
+            counted(settings, 40 * (number + 1), crew)
+            admin.remove_group_members(settings.group, [MemberToRemove(one) for one in member_ids(admin, settings.group)])
+        produce(settings, some(1_001, 1_021))
+        counted(settings, 140, crew)
+        assert "Traceback" not in crew[0].output()
+    assert_exact(settings)
+
+
+def member_ids(admin: Any, group: str) -> list[str]:
+    """The members of a consumer group."""
+    described = admin.describe_groups([group])
+    (found,) = described.values() if isinstance(described, dict) else described
+    members = found["members"] if isinstance(found, dict) else found.members
+    return [one["member_id"] if isinstance(one, dict) else one.member_id for one in members]

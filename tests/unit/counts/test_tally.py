@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stream_app.contract import Contract
 from stream_app.contract.summary import order_is_unique
-from stream_app.counts.tally import MOST, Tally
+from stream_app.counts.tally import MOST, Outcome, Tally
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.batch import Verdicts
 from tests.support.examples import examples
@@ -104,15 +104,16 @@ def test_a_batch_counts_what_its_records_count_one_by_one(
     referenced = {
         segment: [[None, "Toys", "Garden"][late % 3] for _, _, late in rows] for segment in contract.segments if "." in segment
     }
-    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}", referenced)
+    late = [index for index, (_, _, later) in enumerate(rows) if later == 1]
+    at_once.add_all(verdicts, pending, lambda index: f"orders:0:{index}", referenced, late)
     for index, verdict in enumerate(verdicts):
         here = {segment: column[index] for segment, column in referenced.items()}
-        by_one.add(verdict, "pending" if index in pending else outcome(verdict), f"orders:0:{index}", segments=here)
+        of: Outcome = "pending" if index in pending else outcome(verdict)
+        by_one.add(verdict, of, f"orders:0:{index}", segments=here, late=index in late)
     assert {minute: dict(window) for minute, window in at_once.minutes.items()} == by_one.minutes
     assert (at_once.customers, at_once.orders) == (by_one.customers, by_one.orders)
     assert at_once.samples.findings == by_one.samples.findings
     assert at_once.samples.encoded_clean() == by_one.samples.encoded_clean()
-    assert at_once.stream_ms == by_one.stream_ms
 
 
 def test_missing_optional_fields_and_unknown_ones_are_counted_by_name() -> None:
@@ -132,13 +133,12 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     tally.add(verdict, "pending", "orders:0:7")
     assert tally.totals() == {"in": 1, "pending": 1}
     assert (*tally.samples.findings, *tally.samples.encoded_clean()) == ()
-    assert (tally.customers, tally.stream_ms) == ({}, 0)
+    assert tally.customers == {}
     tally.add(verdict, "clean", "orders:0:7", waited=True)
     assert tally.totals() == {
         "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
         "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1,
     }  # fmt: skip
-    assert tally.stream_ms == verdict.event_ms
 
 
 def test_a_record_that_waited_is_counted_by_the_segments_of_what_it_waited_for() -> None:
@@ -169,7 +169,6 @@ def test_a_pending_record_may_end_rejected() -> None:
     assert tally.totals().get("rev", 0) == 0
     assert tally.totals().get("f:customer_id.reference", 0) == 1
     assert tally.totals().get("v:customer_id.reference", 0) == 1998
-    assert tally.stream_ms == 0
     assert tally.customers == {}
 
 
@@ -227,7 +226,6 @@ def test_a_record_counts_in_the_minute_of_its_event_time() -> None:
         tally.add(judged(encoded(order(order_date=text))), "clean", "orders:0:0")
     assert {minute: window["clean"] for minute, window in tally.minutes.items()} == {28_575_960: 2, 28_575_961: 1}
     assert tally.customers == {28_575_960: {"7"}, 28_575_961: {"7"}}
-    assert tally.stream_ms == 28_575_961 * 60_000
 
 
 def test_orders_are_counted_apart_only_where_a_record_is_not_an_order() -> None:
@@ -292,9 +290,6 @@ def test_clean_records_without_event_time_count_at_the_moment_by_which_they_were
     assert not rows.marked
     tally = counted(rows)
     assert {minute: window["clean"] for minute, window in tally.minutes.items()} == {AS_OF // 60_000: 1, 28_575_960: 1}
-    assert tally.stream_ms == AS_OF
-    tally = counted(batch(order(order_id=1, order_date=None), contract=undated))
-    assert tally.stream_ms == AS_OF
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -323,6 +318,7 @@ def test_values_of_clean_records_are_learned_by_week() -> None:
     rows = batch(order(order_id=1), order(order_id=2, note=1), order(order_id=3, quantity=0))
     tally = counted(rows)
     tally.add_all(rows, (), lambda index: f"orders:0:{index}")
+    tally.stream_ms = AS_OF
     (rule, week, counts), *_ = [row for row in tally.learned() if row[0] == "quantity_outlier"]
     # 2024-05-01 is in week 2834; the finding of an unknown field is a warning, so that the second order teaches nothing.
     assert (rule, week, counts) == ("quantity_outlier", 2834, {"3|14": 2})

@@ -28,6 +28,21 @@ def test_the_table_takes_a_status_of_nothing() -> None:
     assert "headrace demo" in console.export_text()
 
 
+def test_a_stopped_partition_is_named_with_its_offsets_and_the_reason() -> None:
+    stopped = {"topic": "orders", "partition": 3, "base": 5, "last": None, "reason": "its checksum does not match"}
+    console = Console(record=True, width=140)
+    row = {"in": 9, "clean": 4, "rejected": 1, "pending": 0, "deleted": 4, "unreadable": 7, "repaired": 0, "late": 0}
+    row |= {"conformity": None, "quality": {"score": None}, "findings": {}}  # type: ignore[dict-item]
+    kpis = dict.fromkeys(("active_customers", "orders", "revenue"), 0)
+    kpis |= dict.fromkeys(("currency", "conversion_rate", "quality_score", "conformity"))  # type: ignore[arg-type]
+    status = {"entities": {"orders": row}, "kpis": kpis, "workers": 1, "stopped": [stopped], "freshness": {}, "lag": {}}
+    console.print(table(status, datetime.now(UTC)))
+    text = console.export_text()
+
+    assert "orders[3] has stopped at the batch of offsets 5 to ?, which cannot be read: its checksum does not match" in text
+    assert ("deleted" in text, "unreadable" in text) == (True, True)
+
+
 def test_what_does_not_work_is_said_with_its_beginning() -> None:
     console = Console(record=True, width=200)
     status = {

@@ -10,6 +10,7 @@ import pytest
 
 from stream_app.judge import Judge
 from stream_app.judge.verdict import findings_json, repairs_json
+from stream_app.windows.as_of import UNKNOWN
 from tests.support.records import AS_OF, GOOD, SHOPS, broken, contract_of, encoded, judged, order, shop
 
 
@@ -154,14 +155,24 @@ def test_event_time_is_exact_to_the_millisecond(fraction: int) -> None:
     assert verdict.event_ms == 1_714_557_600_000 + fraction
 
 
-@pytest.mark.parametrize(
-    ("text", "event_ms"), [("0001-01-01T00:00:00Z", -62_135_596_800_000), ("9999-12-31T23:59:59.999Z", 253_402_300_799_999)]
-)
-def test_the_first_and_last_moment_are_moments(text: str, event_ms: int) -> None:
+@pytest.mark.parametrize(("text", "event_ms"), [("1970-01-01T00:00:00Z", 0), ("9998-12-31T23:59:59.999Z", 253_370_764_799_999)])
+def test_the_first_and_last_moment_that_can_be_shown_are_event_times(text: str, event_ms: int) -> None:
     record = GOOD["online-retail", "customers"] | {"first_seen": text}
     verdict = judged(encoded(record), "customers", "online-retail")
     assert broken(verdict) == []
     assert verdict.event_ms == event_ms
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "9999-01-01T00:00:00Z", "9999-12-31 23:59"]
+)
+@pytest.mark.parametrize("space", ["", " "])
+def test_an_event_time_that_cannot_be_shown_is_a_finding_and_not_the_records_time(text: str, space: str) -> None:
+    record = GOOD["online-retail", "customers"] | {"first_seen": space + text}
+    verdict = judged(encoded(record), "customers", "online-retail")
+    assert broken(verdict) == ["first_seen.range"]
+    assert verdict.rejected
+    assert verdict.event_ms == AS_OF
 
 
 @pytest.mark.parametrize("as_of", [-(10**30), -(2**63), -1, 0, 2**63, 253_402_300_799_999, 10**30])
@@ -169,7 +180,8 @@ def test_any_as_of_time_is_judged(as_of: int) -> None:
     judge = Judge(shop("built-in").contracts["orders"])
     verdict = judge.judge(encoded(order()), as_of)
     assert set(broken(verdict)) <= {"order_date_future"}
-    assert ("order_date_future" in broken(verdict)) == (as_of < 1_000_000_000_000 or as_of > 253_402_214_400_000)
+    future = as_of != UNKNOWN and (as_of < 1_000_000_000_000 or as_of > 253_402_214_400_000)
+    assert ("order_date_future" in broken(verdict)) == future
 
 
 @pytest.mark.parametrize("text", ["0000-01-01T00:00:00Z", "0000-12-31T23:59:59.999999Z", "0000-02-29T00:00:00Z"])

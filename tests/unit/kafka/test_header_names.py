@@ -9,7 +9,8 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from stream_app.kafka.batches.header_names import BatchBuilder, Records
+from stream_app.kafka.batches.header_names import BatchBuilder
+from stream_app.kafka.batches.log import Records
 
 UTF8, STRANGE = b"xxname", b"\xff\xfename"
 READ = STRANGE.decode("utf-8", "surrogateescape")

@@ -24,6 +24,8 @@ from producers.sources.open import open_sources
 from producers.sources.source import Source, merged
 from stream_app.contract import load_shop
 from stream_app.errors import SourceError
+from stream_app.judge import Judge
+from stream_app.windows.as_of import UNKNOWN
 from tests.support.paths import RETAIL
 
 HEADER = "order_id,customer_id,product_id,quantity,price,order_date\n"
@@ -327,3 +329,39 @@ def test_json_lines_can_be_mapped_and_broken_lines_still_pass(tmp_path: Path, sh
         b'{"product_id":1,"category":"Toys","unit_price":2.5}', b'{"product_id":3,"unit_price":null}', b"{broken",
     ]  # fmt: skip
     assert any("unit_price has no value" in note for note in source.notes())
+
+
+def test_a_row_dated_far_ahead_neither_ends_its_file_last_nor_dates_what_follows(tmp_path: Path) -> None:
+    many = range(1, 10)
+    rows = "".join(f"{minute},1,1,1,1,2026-01-05 08:0{minute}:00\n" for minute in many)
+    written(
+        tmp_path / "orders-a.csv",
+        HEADER + rows + "90,1,1,1,1,9998-01-05 08:00:00\n91,1,1,1,1,\n92,1,1,1,1,2026-01-05 08:09:30\n",
+    )
+    written(tmp_path / "orders-b.csv", HEADER + "80,1,1,1,1,2026-01-05 08:05:30\n81,1,1,1,1,2026-01-05 08:30:00\n")
+    sources = open_sources(load_shop(None), sorted(tmp_path.glob("*.csv")))
+    records = list(merged(sources))
+    assert [json.loads(record.value)["order_id"] for record in records] == [1, 2, 3, 4, 5, 80, 6, 7, 8, 9, 90, 91, 92, 81]
+    times = {json.loads(record.value)["order_id"]: record.as_of_ms for record in records}
+    assert times[91] == times[9]
+
+
+@pytest.mark.parametrize("text", ["9999-12-31 23:59:59", "1969-12-31", "0001-01-01T00:00:00Z"])
+def test_a_time_that_cannot_be_shown_is_not_the_moment_of_judging(text: str, tmp_path: Path) -> None:
+    [record] = opened(written(tmp_path / "orders.csv", HEADER + f"1,1,1,1,1,{text}\n"))
+    assert record.as_of_ms is None
+    [record] = opened(written(tmp_path / "orders.jsonl", b'{"order_id":1,"order_date":"%b"}' % text.encode()))
+    assert record.as_of_ms is None
+
+
+@pytest.mark.parametrize("text", ["2026-01-05", "2026-01-05 08:00", "2026-01-05T08:00:00,5Z", "2026-01-05 08:00 +0100"])
+def test_a_record_is_judged_as_of_the_time_that_the_judge_reads(text: str, tmp_path: Path) -> None:
+    contract = load_shop(None).contracts["orders"]
+    good = b'{"order_id":1,"customer_id":1,"product_id":1,"quantity":1,"price":1.5,"order_date":"%b"}' % text.encode()
+    for path in (
+        written(tmp_path / "orders.jsonl", good),
+        written(tmp_path / "orders.csv", HEADER + f'1,1,1,1,1.5,"{text}"\n'),
+    ):
+        [record] = opened(path)
+        verdict = Judge(contract).judge(record.value, UNKNOWN)
+        assert (verdict.findings, verdict.event_ms) == ((), record.as_of_ms)

@@ -86,3 +86,10 @@ def test_what_is_no_rate_or_speed_is_refused(text: str) -> None:
         parse_rate(text)
     with pytest.raises(ValueError, match="not a speed"):
         parse_speed(text)
+
+
+def test_a_record_dated_far_ahead_holds_nobody_up() -> None:
+    clock = Clock()
+    moments = [number * 1_000 for number in range(10)]
+    times = sent(Pacer(speed=1, now=clock), clock, [*moments, 400 * 86_400_000, 10_000, 11_000])
+    assert times == [*range(10), 9.0, 10.0, 11.0]

@@ -170,3 +170,14 @@ def test_a_few_unread_records_are_normal(lag: int, said: bool) -> None:
     health = replace(CALM, lag=lag)
 
     assert any("caught up" in text for text in written(orders({}, health=health))["recommendations"]) == said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_figures_that_late_records_have_restated_say_so(language: str) -> None:
+    plain = orders({})
+    counts = {"orders": PeriodCounts(replace(plain.counts["orders"].counts, late=3))}
+    restated = replace(plain, counts=counts)
+    expected = {"en": "restated: 3 records", "de": "berichtigt: 3 Datensätze", "fr": "corrigés : 3 enregistrements"}[language]
+    assert any(expected in text for text in written(restated, language)["summary"])
+    assert not any(expected[:8] in text for text in written(plain, language)["summary"])
+    assert not compute(plain, texts(language)).has("all.late")

@@ -21,14 +21,24 @@ def beats(*rows: dict[str, Any]) -> tuple[Heartbeat, ...]:
 def test_the_stored_names_stay() -> None:
     stored = json.loads(Heartbeat(at=NOW, id="w", assigned=3).to_json())
     assert set(stored) == {
-        "id", "at", "started", "pid", "host", "rate", "lag", "behind", "held", "partitions", "error", "state", "latency_ms",
-        "problems", "notes",
+        "id", "at", "started", "pid", "host", "rate", "lag", "behind", "reached", "held", "partitions", "error", "state",
+        "latency_ms", "problems", "notes", "stopped",
     }  # fmt: skip
     assert stored["held"] == 3
 
 
 def test_a_heartbeat_comes_back_as_it_was_under_the_name_of_its_worker() -> None:
-    beat = Heartbeat(at=NOW, id="w-1", started=NOW - 5, lag={"orders": 3}, behind=7, error="x", latency_ms=1.5, assigned=2)
+    beat = Heartbeat(
+        at=NOW,
+        id="w-1",
+        started=NOW - 5,
+        lag={"orders": 3},
+        behind=7,
+        reached={"orders": {0: 9}},
+        error="x",
+        latency_ms=1.5,
+        assigned=2,
+    )
     assert alive({b"w-1": beat.to_json()}, NOW) == (beat,)
     assert alive({"w-1": beat.to_json().decode()}, NOW) == (beat,)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stream_app.store import scripts
-from stream_app.store.keys import Keys, applied_field, waiting_field
+from stream_app.store.keys import Keys, applied_field, waiting_field, waiting_format
 from stream_app.windows.grain import Grain
 from tests.support.paths import ROOT
 
@@ -70,3 +70,9 @@ def test_fields_name_the_topic_id_where_there_is_one() -> None:
     assert applied_field("orders", "abc", 3) == "orders/abc/3"
     assert waiting_field(3, 17, "") == "3:17"
     assert waiting_field(3, 17, "abc") == "3:17:abc"
+
+
+@pytest.mark.parametrize("topic_id", ["", "abc_-1", "a%b"])
+def test_scripts_name_a_waiting_record_as_workers_do(topic_id: str) -> None:
+    form = waiting_format(applied_field("orders", topic_id, 3))
+    assert form % ("3", "7") == waiting_field(3, 7, topic_id)

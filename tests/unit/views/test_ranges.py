@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from stream_app.views.ranges import TimeRange, groups, span_before, span_of_all, suggest_range
+from stream_app.views.ranges import TimeRange, cuts_of, groups, span_before, span_of, span_of_all, suggest_range
 from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
 
 
@@ -33,3 +33,9 @@ def test_the_suggested_range_leaves_something_to_compare_with() -> None:
     assert suggest_range(0, 60) is TimeRange.LAST_15_MINUTES
     assert suggest_range(0, 3 * 3_600) is TimeRange.LAST_HOUR
     assert suggest_range(0, 61 * 86_400) is TimeRange.LAST_30_DAYS
+
+
+def test_a_stream_whose_only_record_is_dated_ahead_has_a_range() -> None:
+    span = span_of(TimeRange.ALL, 1_800_000_000, 1_700_000_000.0)
+    assert span.start <= 1_700_000_000 < span.end
+    assert cuts_of(span)

@@ -1,0 +1,40 @@
+"""Poll a kafka-python consumer, whose parser and codecs raise errors of many kinds at a batch that cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
+
+from stream_app.errors import DeliveryError
+
+
+class UnreadableRecordsError(DeliveryError):
+    """A batch of records cannot be read."""
+
+
+def poll(consumer: Any, timeout_ms: int, max_records: int | None = None) -> dict[Any, list[Any]]:
+    """Return partition → records, as ``KafkaConsumer.poll``.
+
+    Raises:
+        UnreadableRecordsError: a batch cannot be read; the message names the partitions that are read, and their offsets.
+        KafkaError: any other error of the broker.
+    """
+    try:
+        found: dict[Any, list[Any]] = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+    except (CorruptRecordError, UnsupportedCodecError) as error:
+        raise _unreadable(consumer, error) from None
+    except KafkaError:
+        raise
+    except Exception as error:  # noqa: BLE001 - lz4, snappy, zstd and gzip each have their own, without a common base
+        raise _unreadable(consumer, error) from None
+    return found
+
+
+def _unreadable(consumer: Any, error: Exception) -> UnreadableRecordsError:
+    at = ", ".join(
+        f"{one.topic}[{one.partition}] at offset {consumer.position(one)}" for one in sorted(consumer.assignment())[:5]
+    )
+    return UnreadableRecordsError(
+        f"a batch of records cannot be read ({type(error).__name__}): {at}. Is the log damaged? See the broker's log"
+    )
