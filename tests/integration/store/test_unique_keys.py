@@ -172,9 +172,8 @@ def test_many_distinct_customers_are_estimated(client: Any, run: Any, monkeypatc
     run(lambda store: store.describe([CONTRACT]))
 
     def batch(number: int) -> Changes:
-        records: list[tuple[Raw, Outcome]] = [
-            (order(number * 30 + n, customer_id=number * 30 + n), "clean") for n in range(1, 31)
-        ]
+        numbers = range(number * 30 + 1, number * 30 + 31)
+        records: list[tuple[Raw, Outcome]] = [(order(one, customer_id=one), "clean") for one in numbers]
         return changes(records, applied=(applied_field("orders", "", number), Position(), Position(0)))
 
     run(lambda store: store.apply(batch(0)))
