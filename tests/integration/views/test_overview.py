@@ -147,6 +147,7 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
         "losses": [],
         "notes": {},
         "trouble": [],
+        "stopped": [],
     }
     assert read_overview(model, TimeRange.LAST_HOUR).span is None
     assert suggested_range(model) is TimeRange.LAST_15_MINUTES
