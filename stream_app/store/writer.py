@@ -18,6 +18,7 @@ from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
 from stream_app.store.changes import Changes, stored
 from stream_app.store.connection import connect_worker, connect_writer
+from stream_app.store.expiry import Expiry
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
 from stream_app.store.losses import LossStore
@@ -92,6 +93,7 @@ class Store:
         self._keys = Keys(prefix)
         self.evictions = EvictionStore(self._verifier, prefix)
         self.baselines = BaselineStore(self._redis, prefix)
+        self.expiry = Expiry(self._redis, prefix)
         self.losses = LossStore(self._redis, prefix)
         self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
@@ -155,7 +157,7 @@ class Store:
         keys = self._keys
         payload: dict[str, Any] = {
             "refs": [(one.ids, int(one.values), *(() if one.seen is None else (one.seen,))) for one in wanted],
-            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct)) for one in claims],
+            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct), one.periods) for one in claims],
         }
         if applied is not None:
             payload["applied"] = applied[0], stored(applied[1])
