@@ -10,7 +10,7 @@ _KEY = re.compile(r'"?\d+"?')
 
 
 def read_stray(line: str, delimiter: str, width: int) -> list[str] | None:
-    """Read one line with stray quotes as ``width`` cells; None where they cannot be told apart.
+    """Read one line with stray quotes as ``width`` cells; None if their meaning is unclear.
 
     A quote inside a quoted cell, which the writer did not double, is text (``"12" disc"``) if no delimiter or end follows it.
     Where the writer escapes quotes with a backslash, those are read.
@@ -21,10 +21,10 @@ def read_stray(line: str, delimiter: str, width: int) -> list[str] | None:
 
 
 def swallows(lines: Sequence[str], cells: int, delimiter: str, width: int) -> bool:
-    """True if a row of several lines is rather some rows, of which the first has a quote that is never closed.
+    """True if a row of several lines seems to be several rows, and the first one has a quote that is never closed.
 
-    That is so if the row has not ``width`` cells and one of its further lines has, or if each line begins with a number, as a
-    key, and has ``width`` cells.
+    That is so if the row does not have ``width`` cells and one of its further lines does, or if each line begins with a number,
+    as a key, and has ``width`` cells.
     """
     if cells != width:
         return any(len(_strict(line, delimiter)) == width for line in lines[1:])
