@@ -227,7 +227,8 @@ def _failed(facts: ServerFacts, *, exactly_once: bool, sentinel: bool) -> Iterat
         "evicted": facts.policy == "noeviction" and facts.evicted_keys and facts.evicted_keys != facts.accounted,
         "full": facts.used is not None and facts.used >= NEARLY_FULL,
         # The embedded Redis is in memory only, by design.
-        "in-memory": facts.persistent is False and not facts.embedded,
+        # While it loads its log, Redis says that it has none.
+        "in-memory": facts.persistent is False and not facts.embedded and not facts.loading,
         "fsync": facts.aof and facts.fsync == "no",
         "unsaved": facts.saved is False,
         "few-replicas": few,

@@ -166,6 +166,8 @@ class Entity:
         self.levels: dict[int, Level] = {}
         #: Partition of the raw topic → the largest offset that this worker has seen applied, whatever the store has since.
         self.reached: dict[int, int] = {}
+        #: Tokens of the transactions that delivered waiting records and are known to the store.
+        self.tokens: set[str] = set()
         #: Values that this worker has learned from since it started.
         self.learned = 0
 
@@ -205,6 +207,7 @@ class Entity:
     def lose_store(self) -> None:
         """Forget all that is known of the store: it is another one, or has lost something."""
         self.levels.clear()
+        self.tokens.clear()
         self.look_ups.forget()
 
     def forget(self, partitions: set[int]) -> None:

@@ -82,8 +82,6 @@ class WaitingRecords:
         self._records: list[Waiting] = []
         #: Those that a pass has settled, by identity: a record may be read again while its earlier copy is being settled.
         self._settled: dict[int, Any] = {}
-        #: Tokens of the transactions whose deliveries are known.
-        self._tokens: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -238,7 +236,7 @@ class WaitingRecords:
         if before and await services.store.any_waits(entity.name, before):
             return []  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
-        self._tokens.add(token)
+        self.entity.tokens.add(token)
         await services.store.note_delivery(entity.name, token, [one.field for one in records])
         note = Note(note.offset + 1, token)
         return _as_delivered(
@@ -252,11 +250,11 @@ class WaitingRecords:
             StoreChanged: the store has lost the list of them. Only the topics, read again now that nobody else delivers, tell.
         """
         entity = self.entity
-        if not token or token in self._tokens:
+        if not token or token in entity.tokens:
             return frozenset()
         listed = await entity.services.store.delivered(entity.name, token)
         if listed is None:
-            self._tokens.add(token)
+            self.entity.tokens.add(token)
             entity.services.guardian.unknown_delivery(entity, partition)
             raise StoreChanged("token")
         return listed
