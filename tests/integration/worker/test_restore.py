@@ -31,6 +31,7 @@ from tests.support.stream import (
     produce,
     workers,
 )  # fmt: skip
+from tests.support.unique_keys import owners
 from tests.support.waiting import eventually
 
 __all__ = ["redis_server"]
@@ -49,6 +50,8 @@ _PASSING = (
     "counted",
     "applied",
     "lookup",
+    "memory-seen",
+    "uniq",
 )
 
 
@@ -61,7 +64,7 @@ def own(settings: Settings, redis_server: RedisServer) -> Settings:
 def contents(settings: Settings) -> dict[str, object]:
     """The store, but for what passes."""
     client = Books(settings).client
-    found: dict[str, object] = {}
+    found: dict[str, object] = {**owners(client, Keys(settings.redis_prefix))}
     for key in client.scan_iter(match=f"{settings.redis_prefix}:*"):
         name = key.removeprefix(f"{settings.redis_prefix}:")
         if name.startswith(_PASSING):
