@@ -50,6 +50,7 @@ _PASSING = (
     "counted",
     "applied",
     "lookup",
+    "lost",
     "memory-seen",
     "uniq",
 )
