@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import filterfalse
 from typing import Any, cast
 
 import msgspec
@@ -242,8 +243,10 @@ class LookUps:
             if len(self._known.get(at, ())) > _REMEMBERED:
                 self._known[at] = Memory()
             memory = self._known.setdefault(at, Memory())
-            # difference() of the distinct ids and not their difference_update(), which walks the whole memory.
-            ids = verdicts.distinct(name).difference(() if name in self._related.reads_values else memory)
+            ids = {*verdicts.distinct(name)}
+            if name not in self._related.reads_values:
+                # A set's difference() walks the whole memory, unless that is a plain dict.
+                ids = {*filterfalse(memory.__contains__, ids)}
             ids.discard(None)
             references.append(Remembered(list(ids), with_fields, memory))
         return references

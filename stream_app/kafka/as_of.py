@@ -26,8 +26,14 @@ class AsOf(NamedTuple):
 
 def read_as_of(records: Sequence[Record]) -> AsOf:
     """Return the as-of moments of records. One without a valid header is judged as of its Kafka timestamp."""
-    # Most records have this header alone, and many the same moment: each distinct header is parsed once.
-    pairs = [headers[0] if len(headers := record.headers) == 1 else None for record in records]
+    # Mostly every record of a batch has this header alone, with the same moment.
+    every = [record.headers for record in records]
+    if every and len(first := every[0]) == 1 and every.count(first) == len(every):
+        moment = _moment(*first[0])
+        if moment is not None:
+            return AsOf([moment] * len(every), [True] * len(every))
+    # Else each distinct header is parsed once.
+    pairs = [headers[0] if len(headers) == 1 else None for headers in every]
     distinct = set(pairs)
     known = {pair: moment for pair in distinct if pair is not None and (moment := _moment(*pair)) is not None}
     if len(known) == len(distinct):

@@ -31,15 +31,30 @@ from tests.support.stream import (
     produce,
     workers,
 )  # fmt: skip
+from tests.support.unique_keys import owners
 from tests.support.waiting import eventually
 
 __all__ = ["redis_server"]
 #: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, and what is learned. How
 #: unique keys are laid out depends on their order; what they do is tested.
 _PASSING = (
-    "workers", "evictions", "findings", "clean:", "monitor", "unsent", "store", "restor", "baseline", "learned", "counted",
-    "applied", "lookup", "lost", "uniq:",
-)  # fmt: skip
+    "workers",
+    "evictions",
+    "findings",
+    "clean:",
+    "monitor",
+    "unsent",
+    "store",
+    "restor",
+    "baseline",
+    "learned",
+    "counted",
+    "applied",
+    "lookup",
+    "lost",
+    "memory-seen",
+    "uniq:",
+)
 
 
 @pytest.fixture
@@ -51,7 +66,7 @@ def own(settings: Settings, redis_server: RedisServer) -> Settings:
 def contents(settings: Settings) -> dict[str, object]:
     """The store, but for what passes."""
     client = Books(settings).client
-    found: dict[str, object] = {}
+    found: dict[str, object] = {**owners(client, Keys(settings.redis_prefix))}
     for key in client.scan_iter(match=f"{settings.redis_prefix}:*"):
         name = key.removeprefix(f"{settings.redis_prefix}:")
         if name.startswith(_PASSING):
