@@ -207,7 +207,7 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217, two minor digits)."""
+    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217)."""
 
     quantity: str
     price: str

@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import compress, islice
+from itertools import compress, islice, repeat
 from operator import ne
 from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Severity
+from stream_app.contract.money import minor_units
 from stream_app.contract.summary import order_is_unique, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
@@ -358,22 +359,23 @@ class _Amounts:
     def __init__(self, contract: Contract) -> None:
         self.known = contract.revenue is not None
         self._quantity, self._price = (contract.revenue.quantity, contract.revenue.price) if contract.revenue else ("", "")
+        self._minor = minor_units(contract.revenue.currency if contract.revenue else None)
         self._required = {self._quantity, self._price} <= {field.name for field in contract.fields if field.required}
 
     def of(self, values: dict[str, Any] | None) -> int:
         """Return what a record is worth; 0 where it does not say."""
-        return _amount(values[self._quantity], values[self._price]) if self.known and values is not None else 0
+        return _amount(values[self._quantity], values[self._price], self._minor) if self.known and values is not None else 0
 
     def of_rows(self, rows: _Rows) -> list[int]:
         """Return what each of some clean records is worth; nothing where no record of the entity says."""
         if not self.known:
             return []
-        quantities, prices = rows.column(self._quantity), rows.column(self._price)
+        quantities, prices, minor = rows.column(self._quantity), rows.column(self._price), self._minor
         if self._required:
-            amounts = [quantity * price * 100 for quantity, price in zip(quantities, prices, strict=True)]
+            amounts = [quantity * price * minor for quantity, price in zip(quantities, prices, strict=True)]
             if min(amounts) >= -MOST and max(amounts) <= MOST:
                 return list(map(round, amounts))
-        return list(map(_amount, quantities, prices))
+        return list(map(_amount, quantities, prices, repeat(minor)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +411,7 @@ def _counted(contract: Contract) -> _Counted:
     return counted
 
 
-def _amount(quantity: float | None, price: float | None) -> int:
+def _amount(quantity: float | None, price: float | None, minor: int) -> int:
     if quantity is None or price is None:
         return 0
-    return round(max(-MOST, min(quantity * price * 100, MOST)))
+    return round(max(-MOST, min(quantity * price * minor, MOST)))

@@ -97,7 +97,7 @@ class Changes:
             sketches = [_sketches(minutes, grain) for minutes in (tally.customers, tally.orders)]
             grains.append({"kept": grain.kept, "windows": list(windows.items()), "sketches": sketches})
         body = {
-            "applied": (self.applied[0], stored(self.applied[1]), self.applied[2].text) if self.applied is not None else None,
+            "applied": (self.applied[0], self.applied[1].text, self.applied[2].text) if self.applied is not None else None,
             "counted": self.counted,
             "settled_at": self.settled_at,
             "claims": [(one.rule, one.ids, one.holders, one.periods) for one in self.claims],
@@ -127,11 +127,6 @@ class Changes:
             "applied_at": (APPLIED_AT, self.now_ms),
         }
         return {key: value for key, value in body.items() if value is not None}
-
-
-def stored(position: Position) -> str:
-    """Return how the store has a position: the beginning is not stored."""
-    return "" if position == Position() else position.text
 
 
 def _sketches(minutes: dict[int, set[str]], grain: Grain) -> list[tuple[int, list[str] | bool]]:

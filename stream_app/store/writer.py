@@ -16,7 +16,7 @@ from stream_app.counts.fields import text
 from stream_app.judge.request import Claim, Deletions, Found, Wanted
 from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
-from stream_app.store.changes import Changes, stored
+from stream_app.store.changes import Changes
 from stream_app.store.connection import connect_worker, connect_writer
 from stream_app.store.expiry import Expiry
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
@@ -160,7 +160,7 @@ class Store:
             "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct), one.periods) for one in claims],
         }
         if applied is not None:
-            payload["applied"] = applied[0], stored(applied[1])
+            payload["applied"] = applied[0], applied[1].text
         reply = await self._guarded(
             self._look_up,
             [
@@ -196,7 +196,7 @@ class Store:
             PartitionMoved: the partition stands elsewhere, or another worker has noted something.
             StoreChanged: nothing can be noted now.
         """
-        payload = {"applied": (applied[0], stored(applied[1])), "seen": seen, "upto": upto, "notes": notes}
+        payload = {"applied": (applied[0], applied[1].text), "seen": seen, "upto": upto, "notes": notes}
         reply = await self._guarded(self._note, [self._keys.applied(), self._keys.lookup_notes(applied[0])], payload)
         if reply[0] == 0:
             raise PartitionMoved(Position.parse(reply[1]))

@@ -25,7 +25,7 @@ local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], K
 local p = cmsgpack.unpack(ARGV[1])
 
 if p.applied then
-  local now = redis.call('HGET', applied, p.applied[1]) or ''
+  local now = redis.call('HGET', applied, p.applied[1]) or '-1 0 0 0 0'
   if now ~= p.applied[2] then return {0, now} end
 end
 if p.settle then

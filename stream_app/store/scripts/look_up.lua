@@ -21,7 +21,7 @@ local applied, notes = KEYS[1], KEYS[2]
 local p = cmsgpack.unpack(ARGV[1])
 if p.applied then
   local now = redis.call('HGET', applied, p.applied[1])
-  if (now or '') ~= p.applied[2] then return {0, now or ''} end
+  if (now or '-1 0 0 0 0') ~= p.applied[2] then return {0, now or '-1 0 0 0 0'} end
 end
 
 local again = p.applied and redis.call('EXISTS', notes) == 1

@@ -85,6 +85,13 @@ def test_applying_a_batch_again_changes_nothing(client: Any, run: Any) -> None:
     assert client.hget(KEYS.total("orders"), "in") == "2"
 
 
+def test_a_partition_of_which_nothing_is_applied_may_be_written_as_such(run: Any) -> None:
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(), Position()))))
+    run(lambda store: store.look_up("orders", (FIELD, Position()), [], []))
+    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, Position(), Position(7)))))
+    assert applied(run, FIELD) == 7
+
+
 def test_a_batch_that_begins_where_another_worker_has_gone_on_is_refused(client: Any, run: Any) -> None:
     run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, Position(-1), Position(7)))))
     with pytest.raises(PartitionMoved) as moved:
