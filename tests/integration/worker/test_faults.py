@@ -21,7 +21,7 @@ def settings_of(exactly_once: bool) -> Settings:
 
 @pytest.mark.timeout(180)
 def test_a_few_faults_of_embedded_services_lose_nothing_and_count_everything_once(tmp_path: Path) -> None:
-    schedule = plan(1, EMBEDDED, seconds=12, kills=3, zombie=5)
+    schedule = plan(1, EMBEDDED, seconds=12, kills=3, zombie=5, spans=0.3)
     with arena(tmp_path, settings_of(exactly_once=False), nodes=0) as scene:
         stand(scene, schedule, seed=1, rate=150, workers=2, within=60)
 
