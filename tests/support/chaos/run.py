@@ -250,7 +250,10 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
         found = {entity: arena.books.total(entity) for entity in arena.traffic.book}
         short = {e: {k: v for k, v in t.items() if k in ("in", "clean", "rejected", "pending")} for e, t in found.items()}
         sent = {entity: arena.traffic.acknowledged(entity) for entity in found}
-        raise AssertionError(f"not settled within {run.within:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}")
+        raise AssertionError(
+            f"not settled within {run.within:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}\n"
+            + "\n".join(Ledger(arena.traffic).differences(arena.direct, entity) for entity in sent)
+        )
     settled = run.now - at
     arena.crew.stop()
     assert not arena.crew.ended, f"{len(arena.crew.ended)} workers ended by themselves:\n" + "\n".join(arena.crew.ended)
