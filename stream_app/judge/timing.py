@@ -30,6 +30,15 @@ def timing(clock: PartitionClock, verdicts: Verdicts, finality: Finality) -> Tim
     return _one_by_one(clock, verdicts, finality) if quick is None else quick
 
 
+def moving_times(verdicts: Verdicts) -> list[int | None]:
+    """Return the time by which each record of a judged batch moves its partition's clock; None of one that does not."""
+    times = _times(verdicts) if verdicts.contract.event_time is not None else verdicts.as_of
+    return [
+        None if body is None or time == UNKNOWN else _bounded(time, as_of)
+        for time, as_of, body in zip(times, verdicts.as_of, verdicts.bodies, strict=True)
+    ]
+
+
 def _quick(clock: PartitionClock, verdicts: Verdicts, column: Sequence[Any], finality: Finality) -> Timing | None:
     """Return the times of a batch in which no record is late and none leaps; None if that needs a look at each."""
     as_of, bodies = verdicts.as_of, verdicts.bodies

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import APPLIED_AT, CLEAN, EVENT_TIME, Counts, text
 from stream_app.counts.summary import EntityTotals
-from stream_app.store.connection import execute, parsed, whole
+from stream_app.store.connection import execute, parsed, reading, whole
 from stream_app.store.keys import Keys
 from stream_app.windows.as_of import is_shown
 from stream_app.windows.grain import MOST_WINDOWS, Grain
@@ -56,16 +57,13 @@ class EntityState:
 
 def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
     """Return entity → state, all as of one moment, in one round trip."""
-    pipe = client.pipeline(transaction=True)
-    for entity in contracts:
-        pipe.hgetall(keys.total(entity))
-        pipe.hlen(keys.references(entity))
-        pipe.hlen(keys.waiting(entity))
-        pipe.scard(keys.distinct(entity, "customers"))
-        pipe.scard(keys.distinct(entity, "orders"))
-        pipe.zrange(keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
-        pipe.zrange(keys.windows(entity, Grain.MINUTE), -1, -1)
-    answers = iter(execute(client, keys.prefix, pipe) if contracts else ())
+    with reading(client, keys.prefix):
+        try:
+            found = _ask(client, keys, contracts, transaction=True) if contracts else []
+        except redis.exceptions.OutOfMemoryError:
+            # A full Redis refuses every command of a transaction, also those that only read.
+            found = _ask(client, keys, contracts, transaction=False)
+    answers = iter(found)
     states = {}
     for entity, contract in contracts.items():
         key = keys.total(entity)
@@ -85,6 +83,20 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
             last=next(iter(starts_of(keys.windows(entity, Grain.MINUTE), next(answers))), None),
         )
     return states
+
+
+def _ask(client: redis.Redis, keys: Keys, contracts: Mapping[str, ContractSummary], *, transaction: bool) -> list[Any]:
+    pipe = client.pipeline(transaction=transaction)
+    for entity in contracts:
+        pipe.hgetall(keys.total(entity))
+        pipe.hlen(keys.references(entity))
+        pipe.hlen(keys.waiting(entity))
+        pipe.scard(keys.distinct(entity, "customers"))
+        pipe.scard(keys.distinct(entity, "orders"))
+        pipe.zrange(keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
+        pipe.zrange(keys.windows(entity, Grain.MINUTE), -1, -1)
+    answers: list[Any] = pipe.execute()
+    return answers
 
 
 def read_first(

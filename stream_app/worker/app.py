@@ -234,7 +234,7 @@ class HeadraceApp:
             self.waiting[name] = WaitingRecords(entity)
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
-        self.watch.begin(self.entities, self.lanes, self.waiting, guardian.assigned)
+        self.watch.begin(self.entities, self.lanes, self.waiting, guardian)
         self._checks = [
             asyncio.create_task(self._check_kafka()),
             asyncio.create_task(self._check_redis()),

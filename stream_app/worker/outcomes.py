@@ -10,6 +10,7 @@ import msgspec
 
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Verdicts
+from stream_app.judge.timing import moving_times
 from stream_app.judge.tombstones import deleted_id
 from stream_app.judge.verdict import read_findings
 from stream_app.kafka.as_of import as_of_pending, read_as_of
@@ -64,6 +65,23 @@ def late_end(record: Any) -> int | None:
     return None if end is None else end // 1000
 
 
+def times_of(entity: Entity, outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
+    """Return (raw offset, time in ms) of the delivered records that have moved their partition's clock."""
+    records = [outcome.record for outcome in outcomes]
+    as_of = _as_of(outcomes)
+    verdicts = entity.judge.judge_all([record.value for record in records], as_of)
+    times = moving_times(verdicts)
+    return [(outcome.offset, time) for outcome, time in zip(outcomes, times, strict=True) if time is not None]
+
+
+def _as_of(outcomes: Sequence[Outcome]) -> list[int]:
+    moments = read_as_of([outcome.record for outcome in outcomes]).moments
+    for index, outcome in enumerate(outcomes):
+        if outcome.kind == "pending":
+            moments[index] = as_of_pending(outcome.record)
+    return moments
+
+
 def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
     """Return the verdicts that were delivered.
 
@@ -72,10 +90,7 @@ def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
     """
     records = [outcome.record for outcome in outcomes]
     raws = [None if header(record, NULL_VALUE) is not None else record.value for record in records]
-    as_of = read_as_of(records).moments
-    for index, outcome in enumerate(outcomes):
-        if outcome.kind == "pending":
-            as_of[index] = as_of_pending(outcome.record)
+    as_of = _as_of(outcomes)
     verdicts = entity.judge.judge_all(raws, as_of)
     for index, (outcome, record) in enumerate(zip(outcomes, records, strict=True)):
         if outcome.kind == "clean" and record.value is None:

@@ -74,7 +74,7 @@ class Ownership:
         self._levels: dict[TP, asyncio.Task[Level]] = {}
         self._restores: set[asyncio.Task[None]] = set()
         self._epoch, self._server = 0, ""
-        self._tells_offsets_apart = False
+        self.tells_offsets_apart = False
         #: True while another server answers than the one that was verified.
         self._strange = False
 
@@ -123,7 +123,7 @@ class Ownership:
         state, server = await self._store.read(), await self._store.server()
         logged, note = await self._log.read()
         # An offset that somebody else has set says nothing of what the store had. Some brokers cannot tell: they keep no notes.
-        self._tells_offsets_apart = bool(note.store)
+        self.tells_offsets_apart = bool(note.store)
         self._note = LogNote(self._services.settings.redis_prefix, note.topics)
         if state.epoch and (problem := self._refusal(state.owner)):
             raise GaveUp(problem)
@@ -383,7 +383,7 @@ class Ownership:
         """
         settings, store, consumer = self._services.settings, self._services.store, self._consumer()
         wanted = [TopicPartition(*tp) for tp in partitions]
-        ends = await committed(settings, settings.group, wanted, by_workers=self._tells_offsets_apart)
+        ends = await committed(settings, settings.group, wanted, by_workers=self.tells_offsets_apart)
         plans: dict[TP, PartitionRestore] = {}
         waiting = {name: await store.waiting(name) for name in {self._name_of(tp) for tp in partitions}}
         for tp in partitions:

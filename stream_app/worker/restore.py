@@ -27,7 +27,6 @@ from stream_app.counts.tally import Outcome as Ending
 from stream_app.counts.tally import Tally
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.keys import claims_of
-from stream_app.judge.timing import timing
 from stream_app.judge.tombstones import before_reuse
 from stream_app.kafka.headers import header, unreadable_part
 from stream_app.names import AS_OF
@@ -35,9 +34,9 @@ from stream_app.position import Position
 from stream_app.store.changes import Changes
 from stream_app.store.ownership import RestoreProgress
 from stream_app.store.writer import SettledAlready
-from stream_app.windows.clock import PartitionClock
+from stream_app.windows.clock import LATEST, PartitionClock, RunningClock
 from stream_app.worker.entity import Entity, Level
-from stream_app.worker.outcomes import Kind, Outcome, late_end, read_outcomes, source_prefix, verdicts_of
+from stream_app.worker.outcomes import Kind, Outcome, late_end, read_outcomes, source_prefix, times_of, verdicts_of
 from stream_app.worker.registration import registration
 
 #: Delivered records that one script applies.
@@ -166,6 +165,9 @@ class PartitionRestore:
         self.next = {self._kinds[one]: offset for one, offset in self.begin.items()}
         #: Read from the store before the first use.
         self._clock: PartitionClock | None = None
+        self._running: dict[Kind, RunningClock] = {}
+        #: Raw offset → time of the latest records.
+        self._latest: dict[int, int] = {}
         self._prefix = source_prefix(entity, partition)
         self._first_kept = 0
         self._said = 0
@@ -240,8 +242,6 @@ class PartitionRestore:
                 await self.entity.retry("restore counts", lambda changes=changes: store.apply(changes, restores=True))  # type: ignore[misc]
                 if changes.applied is not None:
                     self.stored = changes.applied[2]
-                if changes.clock is not None:
-                    self._clock = PartitionClock.from_text(changes.clock[1])
                 break
             except SettledAlready as already:
                 # Whoever has the pending partition was first.
@@ -277,7 +277,7 @@ class PartitionRestore:
         for index, one in enumerate(fresh):
             if kind == "rejected" and (part := unreadable_part(one.record)) is not None:
                 tally.add_unreadable(verdicts.as_of[index], part.records)
-        clock = await self._clock_after(new) if fresh and not self.former else None
+        clock = await self._clock_after(kind, fresh) if fresh and not self.former else None
         if fresh:
             columns = {name: column[:first] for name, column in segments.items()}
             belated = [index for index, one in enumerate(fresh) if late_end(one.record) is not None]
@@ -310,13 +310,19 @@ class PartitionRestore:
         changes.counted = self.bits.changes() if self.bits is not None else []
         return changes
 
-    async def _clock_after(self, verdicts: Verdicts) -> PartitionClock:
-        """Return the partition's clock after delivered records; those of clean and pending topics move it, in their order."""
+    async def _clock_after(self, kind: Kind, outcomes: Sequence[Outcome]) -> PartitionClock:
+        """Return the partition's clock after delivered records, each topic in its own order."""
         if self._clock is None:
             entity, field = self.entity, self.field
             store = entity.services.store
             self._clock = await entity.retry("read the partition's time", lambda: store.clock(entity.name, field))
-        return timing(self._clock, verdicts, self.entity.finality).clock
+        running = self._running.setdefault(kind, RunningClock(self._clock))
+        for offset, time_ms in times_of(self.entity, outcomes):
+            running.take(time_ms)
+            self._latest[offset] = time_ms
+        self._latest = dict(sorted(self._latest.items())[-LATEST:])
+        latest = (*self._clock.latest, *self._latest.values())[-LATEST:]
+        return PartitionClock(max(one.reached for one in self._running.values()), latest)
 
     async def finish(self, raw_begin: int) -> Level:
         """Note that the partition is restored; return what the pipeline needs to know. ``raw_begin``: first raw offset."""

@@ -21,7 +21,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
@@ -52,6 +52,19 @@ JOIN_AGAIN = 10.0
 NOTED = 600.0
 #: Errors after which the next round asks again.
 _PASSING = (KafkaError, AdminError, DeliveryError, TimeoutError, OSError, *UNAVAILABLE)
+
+
+class Owner(Protocol):
+    """Keeps the store level with the log; ``worker.ownership.Ownership`` is one.
+
+    Attributes:
+        tells_offsets_apart: the broker keeps the metadata of offsets, so that those of workers are known from others.
+    """
+
+    tells_offsets_apart: bool
+
+    def assigned(self, partitions: Iterable[TP]) -> None:
+        """Make partitions level with the store anew."""
 
 
 class TopicWatch:
@@ -86,7 +99,7 @@ class TopicWatch:
         #: Entity → waiting records of a pending topic that does not exist any more.
         self._kept: dict[str, list[Any]] = {}
         self._joining = 0.0
-        self._restore: Callable[[Iterable[TP]], object] = list
+        self._owner: Owner
         self._lock, self._wake = asyncio.Lock(), asyncio.Event()
 
     # --- start and stop ---------------------------------------------------------------------------------------------
@@ -96,14 +109,11 @@ class TopicWatch:
         entities: Mapping[str, Entity],
         lanes: Mapping[str, Lanes],
         waiting: Mapping[str, WaitingRecords],
-        restore: Callable[[Iterable[TP]], None],
+        owner: Owner,
     ) -> None:
-        """Take over what the worker has built. Call it in the worker's event loop.
-
-        ``restore`` makes partitions level with the store anew (``worker.ownership.Ownership.assigned``).
-        """
+        """Take over what the worker has built. Call it in the worker's event loop."""
         loop = asyncio.get_running_loop()
-        self._restore = restore
+        self._owner = owner
         self._entities, self._lanes, self._waiting = entities, lanes, waiting
         self._ids.update({entity.topics.raw: entity.topic_id for entity in entities.values() if entity.topic_id})
 
@@ -155,7 +165,7 @@ class TopicWatch:
             # What is committed is of the old topics, and must not be taken for what the store has lost.
             partitions = {tp for tp in self._consumer().assignment() if tp.topic in renewed}
             await self._consumer().begin_anew(partitions)
-            self._restore(partitions)
+            self._owner.assigned(partitions)
         return set(renewed)
 
     async def sought(self) -> dict[TP, int]:
@@ -175,10 +185,10 @@ class TopicWatch:
                     continue
                 raw = tp.topic == self._entity_of(tp.topic).topics.raw
                 offset, ours = committed.get(tp, (expected, True))
-                if raw and offset != expected and not ours:
+                if raw and offset != expected and not ours and self._owner.tells_offsets_apart:
                     self._note_reset(tp, offset, expected, bounds[tp][0])
-                if raw and offset > expected:
-                    elsewhere[tp] = max(expected, bounds[tp][0])
+                    if offset > expected:
+                        elsewhere[tp] = max(expected, bounds[tp][0])
                 if (expected if raw else offset) < bounds[tp][0]:
                     await self._gap_at_start(tp, offset, bounds[tp][0])
         except _PASSING as error:

@@ -208,7 +208,7 @@ class Anything:
         }  # fmt: skip
 
     def loss(self) -> dict[str, Any]:
-        """What a partition lost."""
+        """The loss of a partition."""
         now = NOON * 1000
         return {
             "entity": "orders", "topic": "orders", "partition": self.integer(0, 3), "records": self.integer(),

@@ -15,7 +15,8 @@ from stream_app.errors import StoreError
 from stream_app.settings import load_settings
 from stream_app.store.connection import UNAVAILABLE, address, connect, connect_worker, connect_writer
 from stream_app.store.queries import Queries
-from stream_app.store.server import ServerFacts
+from stream_app.store.server import ServerFacts, judge
+from tests.support.fill import Shop
 from tests.support.redis_servers import RedisServer, Replicated, redis_server, replicated
 
 __all__ = ["redis_server", "replicated"]
@@ -192,3 +193,12 @@ def test_sentinels_that_do_not_help_are_named(tmp_path: Path) -> None:
             with reading(url) as queries, pytest.raises(StoreError, match=said) as caught:
                 queries.contracts()
             assert "s3cret" not in str(caught.value)
+
+
+def test_a_full_redis_can_still_be_read(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        Shop(client, "headrace", until=1_790_000_000, now_ms=1_790_000_000_000).announce()
+    redis_server.configure(maxmemory="100kb")
+    with reading(redis_server.url) as queries:
+        assert set(queries.states(queries.contracts())) == {"orders", "customers", "products"}
+        assert "full" in {problem.check for problem in judge(queries.server())}

@@ -18,7 +18,7 @@ NAMES = sorted(name.removesuffix(".lua") for name in LUA)
 
 def test_every_script_is_loaded_somewhere_and_every_loaded_script_is_there() -> None:
     code = "\n".join(path.read_text("utf-8") for path in (ROOT / "stream_app" / "store").glob("*.py"))
-    assert sorted([*re.findall(r'load(?:_guarded)?\(\S+, "(\w+)"\)', code), "guard"]) == NAMES
+    assert sorted({*re.findall(r'load(?:_guarded)?\(\S+, "(\w+)"\)', code), "guard"}) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

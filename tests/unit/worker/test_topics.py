@@ -91,7 +91,9 @@ class Room:
         async def body() -> None:
             waiting: Any = SimpleNamespace(copies=list)
             restored: list[Any] = []
-            self.watch.begin({"orders": self.entity}, {"orders": Lanes()}, {"orders": waiting}, restored.append)  # type: ignore[dict-item]
+            lanes: Any = {"orders": Lanes()}
+            owner: Any = SimpleNamespace(assigned=restored.append, tells_offsets_apart=True)
+            self.watch.begin({"orders": self.entity}, lanes, {"orders": waiting}, owner)
             for step in steps:
                 result = step()
                 if asyncio.iscoroutine(result):
