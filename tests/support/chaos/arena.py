@@ -178,7 +178,7 @@ class Arena:
                 least = self.acknowledged() if entity == "orders" else self.traffic.acknowledged(entity)
                 if counted < least or total.get("pending", 0) or self.books.waiting(entity):
                     return False
-                if counted != total.get("clean", 0) + total.get("rejected", 0):
+                if counted != sum(total.get(name, 0) for name in ("clean", "rejected", "deleted")):
                     return False
         except (redis.RedisError, OSError):
             return False

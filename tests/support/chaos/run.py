@@ -248,7 +248,9 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
     at = run.now
     if not soon(lambda: (arena.crew.look_after(), arena.settled())[1], run.within, 0.2):  # type: ignore[func-returns-value]
         found = {entity: arena.books.total(entity) for entity in arena.traffic.book}
-        short = {e: {k: v for k, v in t.items() if k in ("in", "clean", "rejected", "pending")} for e, t in found.items()}
+        short = {
+            e: {k: v for k, v in t.items() if k in ("in", "clean", "rejected", "deleted", "pending")} for e, t in found.items()
+        }
         sent = {entity: arena.traffic.acknowledged(entity) for entity in found}
         raise AssertionError(
             f"not settled within {run.within:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}\n"
