@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.usage import own_cpu
 from stream_app.contract import load_shop
 from stream_app.judge.models import build_models
 
@@ -31,8 +32,11 @@ def validator() -> Callable[[bytes], tuple[bool, bytes]]:
     return process
 
 
-def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> float:
-    """Run confluent-kafka: ``consume`` in batches, ``produce`` per record. Return seconds from first record to last commit."""
+def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> tuple[float, float]:
+    """Run confluent-kafka: ``consume`` in batches, ``produce`` per record.
+
+    Return seconds and CPU seconds from first record to last commit.
+    """
     import confluent_kafka as ck
 
     process = validator()
@@ -46,13 +50,14 @@ def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> f
         {"bootstrap.servers": bootstrap, "linger.ms": 5, "acks": "all", "queue.buffering.max.messages": 1_000_000}
     )
     consumer.subscribe([source])
-    done, began, committed = 0, 0.0, 0.0
+    done, began, cpu, committed = 0, 0.0, 0.0, 0.0
     while done < count:
         messages = consumer.consume(5000, 0.5)
         if not messages:
             producer.poll(0)
             continue
-        began = began or time.perf_counter()
+        if not began:
+            began, cpu = time.perf_counter(), own_cpu()
         for message in messages:
             valid, value = process(message.value() or b"")
             producer.produce(good if valid else bad, value, message.key(), message.partition() or 0)
@@ -64,13 +69,13 @@ def confluent(bootstrap: str, source: str, count: int, good: str, bad: str) -> f
             committed = time.perf_counter()
     producer.flush()
     consumer.commit(asynchronous=False)
-    seconds = time.perf_counter() - began
+    found = time.perf_counter() - began, own_cpu() - cpu
     consumer.close()
-    return seconds
+    return found
 
 
-async def aiokafka(bootstrap: str, source: str, count: int, good: str, bad: str) -> float:
-    """Run aiokafka: ``getmany`` and one batch builder per topic and partition. Return seconds."""
+async def aiokafka(bootstrap: str, source: str, count: int, good: str, bad: str) -> tuple[float, float]:
+    """Run aiokafka: ``getmany`` and one batch builder per topic and partition. Return seconds and CPU seconds."""
     import aiokafka as ak
 
     process = validator()
@@ -81,13 +86,14 @@ async def aiokafka(bootstrap: str, source: str, count: int, good: str, bad: str)
     producer = ak.AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_batch_size=131_072)
     await producer.start()
     await consumer.start()
-    done, began, committed = 0, 0.0, 0.0
+    done, began, cpu, committed = 0, 0.0, 0.0, 0.0
     pending: list[Any] = []
     while done < count:
         fetched = await consumer.getmany(timeout_ms=500, max_records=2000)
         if not fetched:
             continue
-        began = began or time.perf_counter()
+        if not began:
+            began, cpu = time.perf_counter(), own_cpu()
         for tp, records in fetched.items():
             builders: dict[str, Any] = {}
             for record in records:
@@ -108,20 +114,20 @@ async def aiokafka(bootstrap: str, source: str, count: int, good: str, bad: str)
             committed = time.perf_counter()
     await asyncio.gather(*pending)
     await consumer.commit()
-    seconds = time.perf_counter() - began
+    found = time.perf_counter() - began, own_cpu() - cpu
     await consumer.stop()
     await producer.stop()
-    return seconds
+    return found
 
 
 def main() -> None:
-    """Run one peer and print its seconds as JSON."""
+    """Run one peer; print its seconds and CPU seconds as JSON."""
     name, bootstrap, source, count, good, bad = sys.argv[1:7]
     if name == "confluent":
-        seconds = confluent(bootstrap, source, int(count), good, bad)
+        seconds, cpu = confluent(bootstrap, source, int(count), good, bad)
     else:
-        seconds = asyncio.run(aiokafka(bootstrap, source, int(count), good, bad))
-    print(json.dumps({"seconds": seconds}))
+        seconds, cpu = asyncio.run(aiokafka(bootstrap, source, int(count), good, bad))
+    print(json.dumps({"seconds": seconds, "cpu": cpu}))
 
 
 if __name__ == "__main__":

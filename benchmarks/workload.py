@@ -6,6 +6,7 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import confluent_kafka
 
@@ -47,8 +48,29 @@ def orders(count: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
             order["price"] = "abc"
         elif touched < 0.03:
             order["quantity"] = " 7 "
-        rows.append((b"%d" % customer, json.dumps(order, separators=(",", ":")).encode()))
+        rows.append((b"%d" % customer, _json(order)))
     return rows
+
+
+def products() -> list[tuple[bytes, bytes]]:
+    """Return key and value of each product."""
+    return [
+        (b"%d" % number, _json({"product_id": number, "category": "Toys", "unit_price": price}))
+        for number, price in enumerate(prices())
+        if number
+    ]
+
+
+def customers() -> list[tuple[bytes, bytes]]:
+    """Return key and value of each customer."""
+    return [
+        (b"%d" % number, _json({"customer_id": number, "name": "A B", "email": "a@b.example", "country": "France"}))
+        for number in range(1, CUSTOMERS)
+    ]
+
+
+def _json(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode()
 
 
 def load(settings: Settings, count: int) -> None:
@@ -57,15 +79,9 @@ def load(settings: Settings, count: int) -> None:
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000}
     )
-    customers, products = Topics("customers", settings.topic_prefix), Topics("products", settings.topic_prefix)
-    for number, price in enumerate(prices()):
-        if not number:
-            continue
-        product = {"product_id": number, "category": "Toys", "unit_price": price}
-        producer.produce(products.raw, json.dumps(product, separators=(",", ":")).encode(), b"%d" % number)
-    for number in range(1, CUSTOMERS):
-        customer = {"customer_id": number, "name": "A B", "email": "a@b.example", "country": "France"}
-        producer.produce(customers.raw, json.dumps(customer, separators=(",", ":")).encode(), b"%d" % number)
+    for entity, records in (("products", products()), ("customers", customers())):
+        for key, value in records:
+            producer.produce(Topics(entity, settings.topic_prefix).raw, value, key)
     producer.flush()
     headers: list[tuple[str, str | bytes | None]] = [(AS_OF, b"%d" % int(time.time() * 1000))]
     topic = Topics("orders", settings.topic_prefix).raw

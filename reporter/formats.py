@@ -6,6 +6,7 @@ import math
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from reporter.texts import Texts
+from stream_app.contract.money import digits, minor_units
 from stream_app.windows import calendar
 
 #: A number that no page shows; another version or program stored what it is made of.
@@ -40,7 +41,7 @@ def render(value: float | str, unit: str, texts: Texts) -> str:
     if unit == "length":
         return length(int(value), texts)
     if unit.startswith("money:"):
-        return f"{money(value, texts)} {unit.removeprefix('money:')}".rstrip()
+        return f"{money(value, texts, unit.removeprefix('money:'))} {unit.removeprefix('money:')}".rstrip()
     signed = unit.startswith("+")
     noun = texts.all["nouns"][unit.removeprefix("+")]
     if not math.isfinite(value):
@@ -74,9 +75,9 @@ def share(value: float, texts: Texts) -> str:
     return number_text(shown * 100, 1, texts) + texts("number", "percent")
 
 
-def money(minor: float, texts: Texts) -> str:
-    """Return minor units with two decimals."""
-    return number_text(float(Decimal(str(minor)) / 100), 2, texts)
+def money(minor: float, texts: Texts, currency: str) -> str:
+    """Return minor units as an amount with the decimals of its currency."""
+    return number_text(float(Decimal(str(minor)) / minor_units(currency)), digits(currency), texts)
 
 
 def moment(seconds: int, texts: Texts) -> str:

@@ -5,7 +5,8 @@ HeadraceError
 ├── DocumentError    a contract or sources file is not valid: ``file:line: problem; cure``
 ├── SourceError      a file or API that producers read is missing, unreadable or refuses
 ├── DeliveryError    Kafka did not accept records
-│   └── RecordRefused    a topic refuses a record for good, in every form
+│   ├── KafkaUnavailable    no broker answers for now, or none does what is asked; another attempt may succeed
+│   └── RecordRefused       a topic refuses a record for good, in every form
 ├── StoreError       Redis cannot be reached, or holds something else
 └── EmbeddedError    an embedded service did not start
 """
@@ -31,6 +32,12 @@ class SourceError(HeadraceError):
 
 class DeliveryError(HeadraceError):
     """The broker did not accept records, and retries did not help."""
+
+
+class KafkaUnavailable(DeliveryError):
+    """No broker answers, or none does what is asked at the moment. Another attempt may succeed."""
+
+    passing = True
 
 
 class RecordRefused(DeliveryError):

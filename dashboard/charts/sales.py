@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.charts.axes import ANOMALY, Figure, bar_ends, number_axis, times, x_axis, y_axis
 from dashboard.text.formats import bar_period
 from dashboard.text.incidents import reading, what
+from stream_app.contract.money import digits
 from stream_app.monitor.incident import Incident
 from stream_app.views.figures import SalesPoint
 
@@ -67,7 +68,7 @@ def sales_over_time(
     unit = f"Revenue ({currency})" if currency else "Revenue"
     tooltip = [
         alt.Tooltip("period:N", title="Period"),
-        alt.Tooltip("revenue:Q", title=unit, format=",.2f"),
+        alt.Tooltip("revenue:Q", title=unit, format=f",.{digits(currency)}f"),
         alt.Tooltip("orders:Q", title="Orders", format=",d"),
         alt.Tooltip("state:N", title="State"),
     ]

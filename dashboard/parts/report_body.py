@@ -8,6 +8,7 @@ from typing import Any
 
 from dashboard.text import formats, markup
 from dashboard.text.markup import Html
+from stream_app.contract.money import minor_units
 from stream_app.store.reports import StoredReport
 
 #: A reference to a fact in a text: ``{{all.conformity}}``.
@@ -151,7 +152,9 @@ def _unit(fact: Mapping[str, Any]) -> str:
     unit = str(fact.get("unit", ""))
     kind, _, currency = unit.partition(":")
     if kind == "money":
-        return f"hundredths of {currency}" if currency else "hundredths of the currency"
+        minor = minor_units(currency)
+        part = {1: "", 100: "hundredths of ", 1_000: "thousandths of "}.get(minor, f"1/{minor:,} of ")
+        return part + (currency or "the currency")
     return _UNITS.get(unit, f"{unit[1:]}, as a change" if unit.startswith("+") else unit)
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.parts import grid, tables
 from dashboard.text import formats
 from dashboard.text.advice import NO_VALUE
+from stream_app.contract.money import digits
 from stream_app.views.breakdown import RuleCount
 from stream_app.views.quality import QualityView
 
@@ -40,7 +41,7 @@ def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[
             "Value at risk": st.column_config.NumberColumn(
                 f"At risk ({currency})" if currency else "At risk",
                 help=f"{formats.NOTHING}: the records do not tell their value; {NO_VALUE}.",
-                format="accounting",
+                format="accounting" if digits(view.currency) == 2 else f"%.{digits(view.currency)}f",
                 width="small",
             ),
             "Trend": st.column_config.AreaChartColumn("Trend", y_min=0, width="small"),

@@ -11,6 +11,7 @@ from dashboard.parts import downloads, grid, tables
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.text import subscribe
 from dashboard.text.words import plain
+from stream_app.contract.money import digits
 from stream_app.names import Topics
 from stream_app.views.pulse import Pulse
 
@@ -66,10 +67,11 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
     if not rows:
         quiet("None of them matches. Older records are in the clean topic; see below how to subscribe.")
         return
+    decimals = f"%.{max(2, digits(contract.currency))}f"
     columns: dict[str, Any] = {
         field.name: st.column_config.DatetimeColumn(format=grid.TIME, timezone="UTC")
         if field.type == "timestamp"
-        else st.column_config.NumberColumn(format="%.2f" if field.type == "number" else "%d")
+        else st.column_config.NumberColumn(format=decimals if field.type == "number" else "%d")
         for field in contract.fields
         if field.type in {"timestamp", "number", "integer"} and not field.personal
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from stream_app.contract.money import digits
 from stream_app.windows.as_of import is_shown
 
 NOTHING = "–"
@@ -29,7 +30,7 @@ def money(amount: float | None, currency: str | None) -> str:
     if amount is None:
         return NOTHING
     size = abs(amount)
-    text = _short(size) if size >= 10_000_000 else f"{size:,.0f}" if size >= 10_000 else f"{size:,.2f}"
+    text = _short(size) if size >= 10_000_000 else f"{size:,.0f}" if size >= 10_000 else f"{size:,.{digits(currency)}f}"
     sign = MINUS if amount < 0 else ""
     symbol = _SYMBOLS.get(currency or "")
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency or ''}".rstrip()

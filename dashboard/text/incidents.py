@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.text import formats
 from dashboard.text.words import visible
-from stream_app.counts.summary import MINOR
+from stream_app.contract.money import in_units
 from stream_app.monitor.incident import Incident
 
 _NAMES = {
@@ -90,7 +90,7 @@ def expected(incident: Incident, currency: str | None) -> str:
 def amount(number: float, unit: str, currency: str | None) -> str:
     """Return a number in the incident's unit."""
     if unit == "money":
-        return formats.money(number / MINOR, currency)
+        return formats.money(in_units(number, currency), currency)
     if unit == "share":
         return formats.percent(number, 2)
     if unit == "score":

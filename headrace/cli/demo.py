@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.options import shop_option
-from stream_app.errors import EmbeddedError
+from stream_app.errors import DeliveryError, EmbeddedError
 
 
 @click.command(name="demo")
@@ -63,7 +63,7 @@ def command(
     try:
         with stop.listening():
             status = Demo(plan, stop, live.say, lambda status: live.show(line.of(status))).run()
-    except EmbeddedError as error:
+    except (EmbeddedError, DeliveryError) as error:
         live.say(f"headrace: {error}")
         raise click.exceptions.Exit(1) from None
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stream_app.contract.money import digits
+
 
 def percent(share: float | None) -> str:
     """Return ``98.20 %``; a dash for None. A share below 1 is never rounded up to 100 %."""
@@ -12,5 +14,5 @@ def percent(share: float | None) -> str:
 
 
 def money(amount: float, currency: str | None) -> str:
-    """Return ``1,234.50 GBP``, with a typographic minus sign."""
-    return f"{amount:,.2f} {currency or ''}".rstrip().replace("-", "\N{MINUS SIGN}")
+    """Return ``1,234.50 GBP``, with the digits of the currency and a typographic minus sign."""
+    return f"{amount:,.{digits(currency)}f} {currency or ''}".rstrip().replace("-", "\N{MINUS SIGN}")

@@ -34,6 +34,8 @@ def table(status: Mapping[str, Any], now: datetime) -> RenderableType:
         parts.append(rules)
     if trouble := _trouble(status, now):
         parts.insert(1, trouble)
+    if status.get("memory") is not None:
+        parts.append(_memory(status["memory"]))
     return Group(*parts)
 
 
@@ -48,8 +50,8 @@ def _problems(status: Mapping[str, Any]) -> list[RenderableType]:
 def _headline(status: Mapping[str, Any]) -> Text:
     kpis = status["kpis"]
     facts = [
-        ("active customers", f"{kpis['active_customers']:,}"),
-        ("orders", f"{kpis['orders']:,}"),
+        ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
+        ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", money(kpis["revenue"], kpis["currency"])),
         ("conversion", percent(kpis["conversion_rate"])),
         ("quality", percent(kpis["quality_score"])),
@@ -61,6 +63,35 @@ def _headline(status: Mapping[str, Any]) -> Text:
     count = status["workers"]
     running = f"{count} worker{'' if count == 1 else 's'} running" if count else "no worker is running"
     return line.append(running, style="green" if count else "bold red").append("\n")
+
+
+def _about(status: Mapping[str, Any], what: str) -> str:
+    return "≈ " if what in status.get("estimates", ()) else ""
+
+
+def _memory(memory: Mapping[str, Any]) -> Text:
+    kinds = sorted(memory["kinds"].items(), key=lambda item: -item[1])
+    parts = ", ".join(f"{kind} {size(number)}" for kind, number in kinds if number)
+    line = Text("Redis ", style="dim").append(size(memory["used"]), style="bold")
+    if memory["limit"]:
+        line.append(f" of {size(memory['limit'])}")
+    if parts:
+        line.append(f" (≈ {parts})", style="dim")
+    if memory["per_day"]:
+        line.append(f"; {'+' if memory['per_day'] > 0 else '−'}{size(abs(memory['per_day']))} per day")
+    if (days := memory["days_left"]) is not None:
+        text = f"; full in {days:,.0f} days" if days >= 2 else f"; full in {days * 24:,.0f} hours"
+        line.append(text, style="bold red" if days < 14 else "")
+    return line
+
+
+def size(number: float) -> str:
+    """Return a number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:,.1f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} TB"
 
 
 def _stopped(status: Mapping[str, Any]) -> list[Text]:

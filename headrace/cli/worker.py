@@ -12,10 +12,12 @@ from pathlib import Path
 import click
 
 from headrace import interrupts
+from headrace.cli.errors import failed
 from headrace.cli.extras import require
 from headrace.cli.options import shop_option
 from headrace.embedded.child import GUARD
 from stream_app.contract import load_shop
+from stream_app.errors import DeliveryError
 from stream_app.settings import load_settings
 
 
@@ -32,21 +34,29 @@ from stream_app.settings import load_settings
 def command(shop: Path | None, group: str | None, processes: int) -> None:
     """Judge the raw topics until stopped. Any number of workers share the partitions.
 
-    Exit codes: 0 after SIGTERM or Ctrl-C, with the current batch finished and committed; 1 if Kafka or Redis was unavailable
-    for HEADRACE_GIVE_UP_AFTER seconds; 2 error in a setting or a contract.
+    Exit codes: 0 after SIGTERM or Ctrl-C, with the current batch finished and committed (130 or 143 during the start); 1 if
+    Kafka or Redis was unavailable for HEADRACE_GIVE_UP_AFTER seconds, also at the start, or refuses for good; 2 error in a
+    setting or a contract.
     """
     require("aiokafka", "faust")
     settings = load_settings(shop=shop, group=group)
     described = load_shop(settings.shop)
     from stream_app.kafka.admin import ensure_topics, topic_ids
 
-    ensure_topics(settings, described.contracts)
+    def say(line: str) -> None:
+        click.echo(f"headrace: {line}", err=True)
+
+    try:
+        ensure_topics(settings, described.contracts, settings.give_up_after, say)
+        ids = {} if processes > 1 else topic_ids(settings, described.contracts, settings.give_up_after, say)
+    except DeliveryError as error:
+        raise failed(error) from None
     if processes > 1:
         arguments = [*(["--shop", str(shop)] if shop else []), *(["--group", group] if group else [])]
         sys.exit(side_by_side(arguments, processes))
     from stream_app.worker.run import run
 
-    sys.exit(run(described, settings, topic_ids(settings, described.contracts), early=interrupts.received))
+    sys.exit(run(described, settings, ids, early=interrupts.received))
 
 
 def side_by_side(arguments: list[str], processes: int) -> int:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from producers.sources.csv_quotes import read_stray, swallows
 from producers.sources.files import InputFile
 from producers.sources.rows import CHUNK, Rows, broken_row, refuse_twins
 from stream_app.errors import SourceError
@@ -19,8 +20,8 @@ class CsvReader:
     """A CSV file with a header, every cell a text.
 
     A row with too few cells gets empty ones; surplus cells are kept in ``Rows.surplus``. A quote that is never closed would
-    swallow the rest of the file: its line becomes a broken row, and reading continues with the next line. ``notes`` counts
-    unusual rows.
+    swallow the rows up to the next quote: its line becomes a broken row, and reading continues with the next line. Stray
+    quotes inside a cell are text where that leaves no doubt. ``notes`` counts unusual rows.
     """
 
     typed = False
@@ -45,7 +46,7 @@ class CsvReader:
 
     def _header(self, text: io.TextIOWrapper) -> tuple[str, ...]:
         try:
-            header = next(csv.reader(text, delimiter=self._delimiter), None)
+            header = next(csv.reader(text, delimiter=self._delimiter, strict=True), None)
         except (csv.Error, UnicodeError):
             header = None
         path = self.file.path
@@ -71,7 +72,7 @@ class CsvReader:
         """
         with self._text() as text:
             try:
-                next(csv.reader(text, delimiter=self._delimiter))
+                next(csv.reader(text, delimiter=self._delimiter, strict=True))
                 yield from self._rows(text)
             except UnicodeError:
                 raise SourceError(
@@ -83,13 +84,16 @@ class CsvReader:
         width = len(self.columns)
         rows: list[list[str]] = []
         surplus: dict[int, list[str]] = {}
-        reader = csv.reader(lines, delimiter=self._delimiter)
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         while True:
             try:
                 for row in reader:
-                    if len(lines.current) > 1 and lines.ended and _open_quote(lines.current):
+                    current = lines.current
+                    if len(current) > 1 and swallows(current, len(row), self._delimiter, width):
                         raise csv.Error("a quote is not closed")  # noqa: TRY301 - handled as what the reader finds
-                    lines.current.clear()
+                    if len(row) != width and len(current) == 1 and '\\"' in current[0]:
+                        row = self._stray(current[0]) or row  # noqa: PLW2901 - the same row, read in another way
+                    current.clear()
                     if len(row) != width:
                         if not row:
                             continue
@@ -106,14 +110,26 @@ class CsvReader:
                         rows, surplus = [], {}
                 break
             except csv.Error:
-                if rows:
+                first = lines.first()
+                stray = self._stray(first)
+                if stray is not None:
+                    rows.append(stray)
+                if rows and (stray is None or len(rows) >= CHUNK):
                     yield self._table(rows, surplus)
                     rows, surplus = [], {}
-                self._note("lines that are not CSV")
-                yield broken_row(lines.first().encode("utf-8", "surrogateescape"))
-                reader = csv.reader(lines, delimiter=self._delimiter)
+                if stray is None:
+                    self._note("lines that are not CSV")
+                    yield broken_row(first.encode("utf-8", "surrogateescape"))
+                reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         if rows:
             yield self._table(rows, surplus)
+
+    def _stray(self, line: str) -> list[str] | None:
+        """Read one line with stray quotes; None if it cannot be read, or a cell of it is too long."""
+        cells = read_stray(line, self._delimiter, len(self.columns)) if len(line) <= csv.field_size_limit() else None
+        if cells is not None:
+            self._note("rows with stray quotes, read as text")
+        return cells
 
     def _note(self, what: str) -> None:
         self.notes[what] = self.notes.get(what, 0) + 1
@@ -129,20 +145,12 @@ class _Lines:
         self._text = text
         self._again: list[str] = []
         self.current: list[str] = []
-        self.ended = False
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        if self._again:
-            line = self._again.pop()
-        else:
-            try:
-                line = next(self._text)
-            except StopIteration:
-                self.ended = True
-                raise
+        line = self._again.pop() if self._again else next(self._text)
         self.current.append(line)
         return line
 
@@ -152,7 +160,3 @@ class _Lines:
         self._again += reversed(others)
         self.current.clear()
         return first.rstrip("\r\n")
-
-
-def _open_quote(lines: list[str]) -> bool:
-    return sum(line.count('"') for line in lines) % 2 == 1

@@ -9,6 +9,8 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from stream_app.contract.identifiers import identifiers, renamed
+
 _TEXTS = re.compile(r"""[rR]?("{3}|'{3}).*?\1|[rR]?"(?:\\.|[^"\\])*"|[rR]?'(?:\\.|[^'\\])*'""", re.DOTALL)
 _WORDS = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -48,14 +50,15 @@ class Expression:
         self.reads = tuple(columns) if ROW in used else tuple(c for c in columns if c in used)
         self._row = ROW in used
         one = cel.Type.DYN if typed else cel.Type.STRING
-        variables = {name: one for name in columns if _NAME.fullmatch(name) and name in used and name != ROW}
+        others = identifiers([name for name in columns if _NAME.fullmatch(name) and name in used and name != ROW])
+        variables = dict.fromkeys(others.values(), one)
         if self._row:
             variables[ROW] = cel.Type.Map(cel.Type.STRING, one)
-        self._names = tuple(name for name in self.reads if name in variables)
+        self._names = tuple((others[name], name) for name in self.reads if name in others)
         try:
-            self._compiled = cel.NewEnv(variables=variables).compile(text)
+            self._compiled = cel.NewEnv(variables=variables).compile(renamed(text, others))
         except Exception as error:  # noqa: BLE001 - the library raises several kinds, none documented
-            line = str(error).splitlines()[0]
+            line = renamed(str(error).splitlines()[0], {other: name for name, other in others.items()})
             line = re.sub(r"^INVALID_ARGUMENT: ERROR: <input>:\d+:(\d+): ", r"character \1: ", line)
             line = line.removesuffix(" (in container '')")
             if "undeclared reference" in line:
@@ -72,7 +75,7 @@ class Expression:
             Failed: the expression has no value for this row.
         """
         row = dict(zip(self.reads, values, strict=True))
-        data: dict[str, Any] = {name: row[name] for name in self._names}
+        data: dict[str, Any] = {other: row[name] for other, name in self._names}
         if self._row:
             data[ROW] = row
         try:

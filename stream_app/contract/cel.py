@@ -8,8 +8,11 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from stream_app.contract.identifiers import GRAMMAR, identifiers, renamed, variables_in
 from stream_app.contract.model import Field
 
+#: The moment of judging.
+AS_OF = "as_of"
 #: CEL has no type for a day; a day becomes its first moment in UTC.
 _TYPES = {
     "string": cel.Type.STRING,
@@ -19,7 +22,6 @@ _TYPES = {
     "timestamp": cel.Type.TIMESTAMP,
     "date": cel.Type.TIMESTAMP,
 }
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _QUOTED = r"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
 #: Functions of one string constant: their pattern, an expression that is true if the constant is valid, and the cure.
 _LITERALS = (
@@ -40,21 +42,36 @@ def compile_cel(expression: str, fields: Iterable[Field], problem: Any, nulls: C
     Optional fields may be null, so they are dynamically typed; of those of type timestamp and date, only the ones in
     ``nulls`` may (the library accepts no datetime for a dynamic type). ``problem`` makes an exception of a message.
     """
-    # Declare only the fields that the expression mentions: a field may be called `type` or `string`, which are CEL's own names.
-    words = set(re.findall(r"\w+", expression))
-    mentioned = [field for field in fields if field.name in words]
-    variables = {field.name: _type(field, null=field.name in nulls) for field in mentioned}
-    variables["as_of"] = cel.Type.TIMESTAMP
+    known = {field.name: field for field in fields}
+    words = variables_in(expression)
+    others = cel_names(known.values())
+    # Only the fields that the expression mentions: there may be thousands.
+    variables = {others[name]: _type(field, null=name in nulls) for name, field in known.items() if name in words}
+    variables[AS_OF] = cel.Type.TIMESTAMP
     try:
-        compiled = cel.NewEnv(variables=variables).compile(expression)
+        compiled = cel.NewEnv(variables=variables).compile(renamed(expression, others))
     except Exception as error:  # noqa: BLE001 - the library raises several kinds, none documented
         first = str(error).splitlines()[0].replace("INVALID_ARGUMENT: ERROR: <input>:", "column ")
-        raise problem(f"the condition is not valid CEL: {first}; correct it") from None
+        first = renamed(first, {other: name for name, other in others.items() if name in words})
+        raise problem(f"the condition is not valid CEL: {first}; {_cure(expression, known)}") from None
     if compiled.return_type() != cel.Type.BOOL and not nulls:
         raise problem("the condition is not true or false; compare its value with another")
     if not nulls:
         _check_literals(expression, problem)
     return compiled
+
+
+def cel_names(fields: Iterable[Field]) -> dict[str, str]:
+    """Return field → the identifier that a compiled condition reads it by."""
+    names = [field.name for field in fields]
+    return identifiers(names)
+
+
+def _cure(expression: str, known: Collection[str]) -> str:
+    unreadable = sorted(word for word in GRAMMAR & {*known} if re.search(rf"\b{word}\b", expression))
+    if unreadable:
+        return f"correct it, or rename the field {unreadable[0]!r}: CEL reads that as a word of its own"
+    return "correct it"
 
 
 def _check_literals(expression: str, problem: Any) -> None:
@@ -69,8 +86,3 @@ def _check_literals(expression: str, problem: Any) -> None:
 def _type(field: Field, *, null: bool) -> Any:
     certain = field.required or (field.type in MOMENTS and not null)
     return _TYPES[field.type] if certain else cel.Type.DYN
-
-
-def names_in(expression: str) -> frozenset[str]:
-    """Return the words of an expression outside its strings: fields, functions and ``as_of``."""
-    return frozenset(re.findall(r"[A-Za-z_]\w*", _STRING.sub("", expression)))

@@ -10,7 +10,7 @@ from stream_app.contract.draft import NAME, Draft
 from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
-from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields
+from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields, within
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
@@ -73,7 +73,7 @@ def compile_contract(document: Document) -> Contract:
         message = "the record came after the windows of its time were final"
         draft.add(Rule(LATE_RULE, Dimension.TIMELINESS, Severity.ERROR, "$", message, "record", impact=impact), draft.at)
     properties = compile_fields(draft)
-    roles = compile_roles(draft, custom)
+    roles, counts_for = compile_roles(draft, custom), within(draft, custom)
     draft.key = roles.key
     if roles.event_time is not None:
         _bound_event_time(draft, roles.event_time)
@@ -92,7 +92,7 @@ def compile_contract(document: Document) -> Contract:
         fields=tuple(draft.fields),
         rules=draft.rules,
         references=tuple(draft.references),
-        uniques=tuple(draft.uniques),
+        uniques=tuple(replace(unique, within_ms=counts_for) for unique in draft.uniques),
         values=tuple(draft.values),
         conditions=tuple(draft.conditions),
         required=tuple(draft.required),

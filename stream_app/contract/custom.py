@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stream_app.contract.cel import compile_cel, names_in
+from stream_app.contract.cel import AS_OF, compile_cel
 from stream_app.contract.document import Path_
 from stream_app.contract.draft import Draft
+from stream_app.contract.identifiers import variables_in
 from stream_app.contract.model import (
     Before,
     Condition,
@@ -97,11 +98,11 @@ class _Entry:
         if not isinstance(expression, str):
             raise draft.error(where, f"{key} is not a string; write a CEL expression and quote it")
         compile_cel(expression, draft.fields, lambda message: draft.error(where, message))
-        words = names_in(expression)
+        words = variables_in(expression)
         fields = tuple(field.name for field in draft.fields if field.name in words)
         if not fields:
             raise draft.error(where, "the condition reads no field of the record; compare at least one")
-        return Condition(rule or self.rule("condition", self.at_field), expression, fields, "as_of" in words)
+        return Condition(rule or self.rule("condition", self.at_field), expression, fields, AS_OF in words)
 
 
 def _condition(entry: _Entry, implementation: dict[str, Any]) -> None:

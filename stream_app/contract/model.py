@@ -91,12 +91,14 @@ class Unique:
     ``among="kept"``: among records that were not rejected (``primaryKey``, ``unique``).
     ``among="seen"``: among all earlier records (the library metric ``duplicateValues``).
     With ``contradiction``, a record that repeats the key with different content breaks that rule instead of ``rule``.
+    ``within_ms``: how far apart in event time two records are compared at least; ``None``: for ever.
     """
 
     rule: Rule
     fields: tuple[str, ...]
     among: Literal["kept", "seen"]
     contradiction: Rule | None = None
+    within_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217, two minor digits)."""
+    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217)."""
 
     quantity: str
     price: str

@@ -13,7 +13,9 @@ from stream_app.contract.dateformat import date_pattern
 _ISO_LIKE = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
     r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?)?"
-    r" ?(?P<offset>Z|z|[+-]\d\d:?\d\d)?",
+    # Hours only (PostgreSQL) after a time of day: after a date alone, `-07` is more likely a damaged part of it. Seconds are
+    # those of local mean times, before there were time zones.
+    r" ?(?P<offset>Z|z|[+-]\d\d:?\d\d(?::\d\d)?|(?(hour)[+-]\d\d|(?!)))?",
     re.ASCII,
 )
 
@@ -66,5 +68,5 @@ def _offset(text: str) -> tzinfo:
     if text in "Zz":
         return UTC
     sign = -1 if text[0] == "-" else 1
-    minutes = int(text[-2:]) if len(text) > 3 else 0
-    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=minutes))
+    hours, minutes, seconds = (int(part) for part in re.findall(r"\d\d", text + "0000", re.ASCII)[:3])
+    return timezone(sign * timedelta(hours=hours, minutes=minutes, seconds=seconds))

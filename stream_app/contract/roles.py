@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -11,8 +12,13 @@ from stream_app.contract.model import Revenue, Severity
 
 SCHEMA_PROPERTIES = (
     "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "tombstones",
-    "businessImpact",
+    "within", "businessImpact",
 )  # fmt: skip
+#: How long keys count where a contract does not say: a year, and time for what comes late.
+WITHIN = "400d"
+_DAYS = re.compile(r"(\d{1,5})(d|h)")
+_UNITS_MS = {"d": 86_400_000, "h": 3_600_000}
+_LEAST_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,21 @@ def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
     if value not in list(Severity):
         raise draft.error((*draft.at, "customProperties"), f"unknownFields is {value!r}; use error, warning, info or ignore")
     return Severity(value)
+
+
+def within(draft: Draft, custom: dict[str, Any]) -> int | None:
+    """Return how long a key counts, in ms; ``None``: for ever."""
+    value = custom.get("within", WITHIN)
+    if value == "forever":
+        return None
+    match = _DAYS.fullmatch(value) if isinstance(value, str) else None
+    length = int(match[1]) * _UNITS_MS[match[2]] if match is not None else 0
+    if length < _LEAST_MS:
+        raise draft.error(
+            (*draft.at, "customProperties"),
+            f"within is {value!r}; write how long keys count, such as {WITHIN} or 36h, or forever",
+        )
+    return length
 
 
 def tombstones(draft: Draft, custom: dict[str, Any]) -> Literal["delete", "reject"]:

@@ -32,6 +32,8 @@ _VALUE_LENGTH = 80
 
 #: Kinds of distinct values, each counted by a HyperLogLog a window and a set for all time.
 Distinct = Literal["customers", "orders"]
+#: Distinct customers and orders ever are counted exactly up to here; beyond, their number is an estimate (HyperLogLog).
+DISTINCT_EXACT = 100_000
 
 _FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
 #: Field → attribute of ``Counts``.

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_app.contract.model import Dimension
+from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 
 #: Weights of the dimensions in a quality score. All equal: a shop that wants another weighting splits its rules.
 WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
-
-#: Minor units in one unit of currency (ISO 4217, two minor digits).
-MINOR = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +157,7 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
     return {
         "active_customers": total.active_customers,
         "orders": total.orders,
-        "revenue": total.revenue_minor / MINOR,
+        "revenue": in_units(total.revenue_minor, contract.currency if contract else None),
         "currency": contract.currency if contract else None,
         "conversion_rate": conversion_rate(total.active_customers, customers.known if customers else 0),
         "quality_score": score,

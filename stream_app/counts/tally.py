@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date
-from itertools import islice, pairwise
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import compress, islice, repeat
+from operator import ne
 from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Severity
+from stream_app.contract.money import minor_units
 from stream_app.contract.summary import order_is_unique, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
@@ -62,14 +65,12 @@ class Tally:
         self.stream_ms = 0
         self._learned_before = learned
         self._learned: dict[str, Counter[tuple[Any, Any]]] = {}
-        self._amounts = _Amounts(contract)
-        order = None if order_is_unique(contract) else contract.order
+        counted = _counted(contract)
+        self._amounts, self._optional, self._of_references = counted.amounts, counted.optional, counted.of_references
+        self._tells_worth = counted.tells_worth
         self._distinct = [
-            (name, distinct) for name, distinct in ((contract.customer, self.customers), (order, self.orders)) if name
+            (name, distinct) for name, distinct in ((contract.customer, self.customers), (counted.order, self.orders)) if name
         ]
-        self._optional = tuple(field.name for field in contract.fields if not field.required)
-        self._of_references = tuple(name for name in contract.segments if "." in name)
-        self._tells_worth = frozenset(rule.id for rule in contract.rules.values() if tells_worth(contract, rule))
 
     # --- batches ------------------------------------------------------------------------------------------------------
 
@@ -101,10 +102,10 @@ class Tally:
             self._count(verdict, outcome, {name: column[index] for name, column in columns.items()})
             if outcome == "clean" and is_usual(verdict):
                 usual.append(index)
-        unmarked = sorted({*range(len(verdicts))}.difference(apart)) if apart else list(range(len(verdicts)))
-        self._learn(verdicts, usual + unmarked)
-        for minute, indexes in self._by_minute(verdicts, unmarked):
-            self._count_clean(minute, _Rows(verdicts, indexes, columns))
+        unmarked = _Unmarked(verdicts, apart, columns)
+        self._learn(verdicts, usual + unmarked.indexes)
+        for minute, rows in self._by_minute(unmarked):
+            self._count_clean(minute, rows)
         for index in late:
             self._window(self._minute(verdicts[index].event_ms))[LATE] += 1
         for index in _sampled(verdicts, pending):
@@ -116,30 +117,27 @@ class Tally:
             found[rule_id].update(counter)
         self._learned = found
 
-    def _by_minute(self, verdicts: Verdicts, indexes: list[int]) -> Iterator[tuple[int, list[int]]]:
-        """Cut the indexes where the minute of event time changes: neighbours mostly share theirs."""
-        if not indexes:
+    def _by_minute(self, unmarked: _Unmarked) -> Iterator[tuple[int, _Rows]]:
+        """Cut the records where the minute of event time changes: neighbours mostly share theirs."""
+        if not unmarked.indexes:
             return
-        minutes = self._minutes(verdicts, indexes)
+        minutes = self._minutes(unmarked)
         begin = 0
-        for end in (*(i for i, (a, b) in enumerate(pairwise(minutes), 1) if a != b), len(minutes)):
-            yield minutes[begin], indexes[begin:end]
+        for end in (*compress(range(1, len(minutes)), map(ne, minutes, islice(minutes, 1, None))), len(minutes)):
+            yield minutes[begin], _Rows(unmarked, begin, end)
             begin = end
 
-    def _minutes(self, verdicts: Verdicts, indexes: list[int]) -> list[int]:
+    def _minutes(self, unmarked: _Unmarked) -> list[int]:
         """Return the minute of each record's event time."""
-        name, as_of = self.contract.event_time, verdicts.as_of
+        name, as_of = self.contract.event_time, unmarked.as_of
         if UNKNOWN in as_of:
-            return [self._minute(verdicts.event_ms(index)) for index in indexes]
+            return [self._minute(unmarked.verdicts.event_ms(index)) for index in unmarked.indexes]
         if name is None:
-            return [as_of[index] // _MINUTE_MS for index in indexes]
-        column = verdicts.column(name)
-        return [
-            moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES
-            if (moment := column[index]) is not None
-            else as_of[index] // _MINUTE_MS
-            for index in indexes
-        ]
+            return [at // _MINUTE_MS for at in as_of]
+        moments = unmarked.column(name)
+        if None not in moments:
+            return _minutes(moments, min(moments), max(moments))
+        return [at // _MINUTE_MS if moment is None else _minute(moment) for at, moment in zip(as_of, moments, strict=True)]
 
     def _minute(self, event_ms: int) -> int:
         return (self._applied_ms if event_ms == UNKNOWN else event_ms) // _MINUTE_MS
@@ -300,18 +298,59 @@ def _sampled(verdicts: Verdicts, pending: Collection[int]) -> list[int]:
     return sorted({*islice(clean, CLEAN_RECORDS), *found})
 
 
-class _Rows:
-    """Some records of a batch, by column; ``of_references`` holds the columns of fields of referenced records."""
+class _Unmarked:
+    """The records of a batch without those ``apart``, by column.
 
-    def __init__(self, verdicts: Verdicts, indexes: list[int], of_references: Mapping[str, Sequence[Any]]) -> None:
-        self._verdicts, self._indexes, self._of_references = verdicts, indexes, of_references
+    ``of_references`` holds the columns of fields of referenced records.
+    """
+
+    def __init__(self, verdicts: Verdicts, apart: list[int], of_references: Mapping[str, Sequence[Any]]) -> None:
+        self.verdicts, self._of_references = verdicts, of_references
+        self._kept = bytearray(b"\1") * len(verdicts) if apart else None
+        for index in apart:
+            self._kept[index] = 0  # type: ignore[index]
+        self._columns: dict[str, Sequence[Any]] = {}
+        self.indexes = list(self._of(range(len(verdicts))))
+        self.as_of = self._of(verdicts.as_of)
+
+    def _of(self, column: Sequence[Any]) -> Sequence[Any]:
+        return column if self._kept is None else list(compress(column, self._kept))
+
+    def column(self, name: str) -> Sequence[Any]:
+        column = self._columns.get(name)
+        if column is None:
+            whole = self._of_references[name] if "." in name else self.verdicts.column(name)
+            column = self._columns[name] = self._of(whole)
+        return column
+
+
+class _Rows:
+    """Neighbours among the unmarked records of a batch, by column."""
+
+    def __init__(self, unmarked: _Unmarked, begin: int, end: int) -> None:
+        self._unmarked, self._begin, self._end = unmarked, begin, end
 
     def __len__(self) -> int:
-        return len(self._indexes)
+        return self._end - self._begin
 
-    def column(self, name: str) -> list[Any]:
-        column = self._of_references[name] if "." in name else self._verdicts.column(name)
-        return [column[index] for index in self._indexes]
+    def column(self, name: str) -> Sequence[Any]:
+        return self._unmarked.column(name)[self._begin : self._end]
+
+
+def _minutes(moments: Sequence[datetime], oldest: datetime, newest: datetime) -> list[int]:
+    """Return ``_minute`` of each moment; mostly a batch is of one minute or two, and a comparison tells."""
+    last = _minute(newest)
+    turn = newest.replace(second=0, microsecond=0)
+    if oldest >= turn:
+        return [last] * len(moments)
+    if _minute(oldest) == last - 1:
+        return [last if moment >= turn else last - 1 for moment in moments]
+    return list(map(_minute, moments))
+
+
+def _minute(moment: datetime) -> int:
+    """Return the minutes since the epoch of a moment in UTC."""
+    return moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES
 
 
 class _Amounts:
@@ -320,25 +359,59 @@ class _Amounts:
     def __init__(self, contract: Contract) -> None:
         self.known = contract.revenue is not None
         self._quantity, self._price = (contract.revenue.quantity, contract.revenue.price) if contract.revenue else ("", "")
+        self._minor = minor_units(contract.revenue.currency if contract.revenue else None)
         self._required = {self._quantity, self._price} <= {field.name for field in contract.fields if field.required}
 
     def of(self, values: dict[str, Any] | None) -> int:
         """Return what a record is worth; 0 where it does not say."""
-        return _amount(values[self._quantity], values[self._price]) if self.known and values is not None else 0
+        return _amount(values[self._quantity], values[self._price], self._minor) if self.known and values is not None else 0
 
     def of_rows(self, rows: _Rows) -> list[int]:
         """Return what each of some clean records is worth; nothing where no record of the entity says."""
         if not self.known:
             return []
-        quantities, prices = rows.column(self._quantity), rows.column(self._price)
+        quantities, prices, minor = rows.column(self._quantity), rows.column(self._price), self._minor
         if self._required:
-            amounts = [quantity * price * 100 for quantity, price in zip(quantities, prices, strict=True)]
+            amounts = [quantity * price * minor for quantity, price in zip(quantities, prices, strict=True)]
             if min(amounts) >= -MOST and max(amounts) <= MOST:
                 return list(map(round, amounts))
-        return list(map(_amount, quantities, prices))
+        return list(map(_amount, quantities, prices, repeat(minor)))
 
 
-def _amount(quantity: float | None, price: float | None) -> int:
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The parts of a contract that counts depend on: ``order`` is the field of orders if these need a distinct count."""
+
+    amounts: _Amounts
+    order: str | None
+    optional: tuple[str, ...]
+    of_references: tuple[str, ...]
+    tells_worth: frozenset[str]
+
+
+#: Identity of a contract → the contract and its parts. A small batch takes less time than to find them.
+_known: dict[int, tuple[Contract, _Counted]] = {}
+_KNOWN = 100
+
+
+def _counted(contract: Contract) -> _Counted:
+    known = _known.get(id(contract))
+    if known is not None and known[0] is contract:
+        return known[1]
+    counted = _Counted(
+        amounts=_Amounts(contract),
+        order=None if order_is_unique(contract) else contract.order,
+        optional=tuple(field.name for field in contract.fields if not field.required),
+        of_references=tuple(name for name in contract.segments if "." in name),
+        tells_worth=frozenset(rule.id for rule in contract.rules.values() if tells_worth(contract, rule)),
+    )
+    if len(_known) >= _KNOWN:
+        _known.clear()
+    _known[id(contract)] = contract, counted
+    return counted
+
+
+def _amount(quantity: float | None, price: float | None, minor: int) -> int:
     if quantity is None or price is None:
         return 0
-    return round(max(-MOST, min(quantity * price * 100, MOST)))
+    return round(max(-MOST, min(quantity * price * minor, MOST)))

@@ -48,6 +48,18 @@ def bucket(value: float | None) -> int | None:
     return round(math.log(value) / _GAMMA) if value is not None and value > 0 and math.isfinite(value) else None
 
 
+def buckets(values: Sequence[float | None]) -> list[int | None]:
+    """Return ``bucket`` of each number; mostly all have one, and small numbers repeat."""
+    distinct = {*values}
+    if 2 * len(distinct) <= len(values):
+        known = dict(zip(distinct, map(bucket, distinct), strict=True))
+        return list(map(known.__getitem__, values))
+    if None in distinct or min(distinct) <= 0 or max(distinct) == math.inf:  # type: ignore[type-var, operator]
+        return list(map(bucket, values))
+    log, gamma = math.log, _GAMMA
+    return [round(log(value) / gamma) for value in values]  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """One version of the usual bounds.
@@ -105,7 +117,7 @@ def learned(
 
     found: dict[str, Counter[tuple[Any, Any]]] = {}
     for outlier in contract.outliers:
-        counts = Counter(zip(column(learned_by(outlier)), map(bucket, column(outlier.field)), strict=True))
+        counts = Counter(zip(column(learned_by(outlier)), buckets(column(outlier.field)), strict=True))
         for key in [key for key in counts if None in key]:
             del counts[key]
         found[outlier.rule.id] = counts

@@ -25,7 +25,7 @@ class Verdicts(Sequence[Verdict]):
         deleted: index → id of the record that a tombstone deletes; ``None`` where its key names no id.
     """
 
-    __slots__ = ("_columns", "_rows", "as_of", "bodies", "contract", "deleted", "kind", "marked")
+    __slots__ = ("_columns", "_distinct", "_rows", "as_of", "bodies", "contract", "deleted", "kind", "marked")
 
     def __init__(self, contract: Contract, as_of: list[int]) -> None:
         self.contract = contract
@@ -36,6 +36,7 @@ class Verdicts(Sequence[Verdict]):
         self.deleted: dict[int, str | None] = {}
         self._rows: list[Any] = []
         self._columns: dict[str, list[Any]] = {}
+        self._distinct: dict[str, set[Any]] = {}
 
     @classmethod
     def of(cls, contract: Contract, verdicts: Iterable[Verdict]) -> Verdicts:
@@ -51,6 +52,7 @@ class Verdicts(Sequence[Verdict]):
         """Take rows and bodies of all records; those that are not clean as they came are to be ``put`` then."""
         self._rows, self.bodies = rows, bodies
         self._columns.clear()
+        self._distinct.clear()
 
     def put(self, index: int, verdict: Verdict) -> None:
         """Set the verdict at ``index``."""
@@ -75,6 +77,7 @@ class Verdicts(Sequence[Verdict]):
         self.bodies[index], self._rows[index] = body, self.kind.row(values)
         for name, column in self._columns.items():
             column[index] = None if values is None else values[name]
+        self._distinct.clear()
 
     def column(self, name: str) -> list[Any]:
         """The cleaned values of one field by record; ``None`` also where no object could be read. Not to be changed."""
@@ -82,6 +85,13 @@ class Verdicts(Sequence[Verdict]):
         if column is None:
             column = self._columns[name] = self.kind.column(self._rows, name)
         return column
+
+    def distinct(self, name: str) -> set[Any]:
+        """The distinct values of ``column``, ``None`` among them where there is one. Not to be changed."""
+        distinct = self._distinct.get(name)
+        if distinct is None:
+            distinct = self._distinct[name] = {*self.column(name)}
+        return distinct
 
     def values(self, index: int) -> dict[str, Any] | None:
         """The cleaned fields of one record; ``None`` where no object could be read."""
@@ -93,7 +103,7 @@ class Verdicts(Sequence[Verdict]):
             return self
         changed = Verdicts(self.contract, self.as_of)
         changed.bodies, changed.marked, changed.deleted = self.bodies.copy(), self.marked.copy(), self.deleted
-        changed._rows, changed._columns = self._rows, self._columns
+        changed._rows, changed._columns, changed._distinct = self._rows, self._columns, self._distinct
         for index, rules in found.items():
             if index in self.deleted:
                 continue  # a tombstone breaks no rule
@@ -117,6 +127,21 @@ class Verdicts(Sequence[Verdict]):
                 changed.put_clean(index, verdict.values, verdict.body)
         return changed
 
+    def span(self) -> tuple[int, int]:
+        """The least and the largest moment of a record, in ms; also those of event times that are a finding."""
+        name = self.contract.event_time
+        column = self.column(name) if name is not None else ()
+        dated = column if None not in column else [moment for moment in column if moment is not None]
+        moments = [milliseconds(min(dated)), milliseconds(max(dated))] if dated else []
+        if len(dated) < len(self.bodies):
+            moments += [min(self.as_of), max(self.as_of)]
+        return min(moments), max(moments)
+
+    def moment(self, index: int) -> int:
+        """The event time of a record, in ms; its as-of time where it has none, or that is a finding."""
+        verdict = self.marked.get(index)
+        return self.event_ms(index) if verdict is None else verdict.event_ms
+
     def event_ms(self, index: int) -> int:
         """The event time of an unmarked record; its as-of time, which may be UNKNOWN, where it has none."""
         name = self.contract.event_time
@@ -132,6 +157,12 @@ class Verdicts(Sequence[Verdict]):
     def __getitem__(self, index: Any) -> Any:
         verdict = self.marked.get(index)
         return Verdict(self.bodies[index], self.values(index), self.event_ms(index)) if verdict is None else verdict
+
+
+#: A key that is given back: (rule id, id, the owner that its record is).
+Release = tuple[str, Any, bytes]
+#: A key that goes with a record: (id of the record, rule id, key, the owner that the record is).
+Owned = tuple[str, str, Any, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +188,21 @@ class Settled:
         verdicts: with the findings that only a look-up can tell.
         pending: indexes of the records that wait for their reference data.
         references: id → what is known of it from now on, for others to refer to.
-        releases: (rule id, id, source) of keys that rejected records claimed and give back.
+        releases: keys that rejected records claimed and give back.
         segments: segment → value by record, of segments that are fields of a referenced record.
         deleted: ids of the records that tombstones delete.
-        owned: (id, rule id, key, source) of each further key that a record of an id has claimed; empty if no rule has one.
+        owned: each further key that a record of an id has claimed; empty if no rule has one.
         note: to be stored before anything is delivered; None where nothing has to be.
     """
 
     verdicts: Verdicts
     pending: frozenset[int] = frozenset()
     references: Mapping[str, str] = field(default_factory=dict)
-    releases: Sequence[tuple[str, str, bytes]] = ()
+    releases: Sequence[Release] = ()
     segments: Mapping[str, list[Any]] = field(default_factory=dict)
     note: Note | None = None
     deleted: Sequence[str] = ()
-    owned: Sequence[tuple[str, str, str, bytes]] = ()
+    owned: Sequence[Owned] = ()
 
 
 @dataclass(frozen=True, slots=True)

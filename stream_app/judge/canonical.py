@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from itertools import compress
+from operator import ne
 from typing import Annotated, Any
 
 import msgspec
@@ -48,16 +50,16 @@ class Canonical:
         A record that could not be decoded has the row and body of another one, so that columns are whole. When none could
         be decoded, rows and bodies are ``None``.
         """
-        decode = self._decode
         rows: list[Any] = []
-        add = rows.append
         failed: list[int] = []
-        for index, raw in enumerate(raws):
+        rest = iter(raws)
+        while len(rows) < len(raws):
             try:
-                add(decode(raw))  # type: ignore[arg-type]
+                rows.extend(map(self._decode, rest))  # type: ignore[arg-type]
             except (ValueError, TypeError, RecursionError):
-                failed.append(index)
-                add(None)
+                # What was decoded before it has been added, and the iterator stands behind it.
+                failed.append(len(rows))
+                rows.append(None)
         if failed:
             some = next((row for row in rows if row is not None), None)
             if some is None:
@@ -66,7 +68,7 @@ class Canonical:
                 rows[index] = some
         # No canonical JSON holds a line break.
         bodies: list[bytes | None] = self._encode_lines(rows).split(b"\n")[:-1]  # type: ignore[assignment]
-        other = {index for index, (body, raw) in enumerate(zip(bodies, raws, strict=True)) if body != raw}
+        other = {*compress(range(len(rows)), map(ne, bodies, raws))}
         other -= {index for index in other if _unspaced(raws[index]) == bodies[index]}
         for name, test in self._tests:
             other.update(test(self._rows.column(rows, name)))

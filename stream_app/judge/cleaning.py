@@ -6,14 +6,18 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from stream_app.contract.dateformat import date_pattern
 from stream_app.contract.model import Field
 from stream_app.contract.moments import moment_of, moment_reader, parts_of
 
-_INTEGER = re.compile(r"[+-]?\d{1,18}(?:\.0{1,6})?")
+_INTEGER = re.compile(r"[+-]?0{0,18}\d{1,19}(?:\.0{1,20})?")
+_INT64 = 2**63
+#: Texts that are read at once; ``_LONG_NUMBER`` is read with care. The longest float without an exponent has 309 digits.
 _NUMBER = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(?:[eE][+-]?\d{1,2})?")
+_LONG_NUMBER = re.compile(r"[+-]?(?:\d{1,309}(?:\.\d{0,340})?|\.\d{1,340})(?:[eE][+-]?\d{1,3})?")
 _SPACES = re.compile(r"\s+")
 _CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -97,11 +101,26 @@ def _number(value: Any, kind: str) -> Any:
     """Read a number from a string, or an integer from a float; the value itself if that would lose something."""
     if isinstance(value, str) and value.isascii():
         if kind == "integer":
-            return int(value.partition(".")[0]) if _INTEGER.fullmatch(value) else value
-        return float(value) if _NUMBER.fullmatch(value) else value
+            return _integer(value)
+        return float(value) if _NUMBER.fullmatch(value) else _long_number(value)
     if kind == "integer" and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value
+
+
+def _integer(value: str) -> Any:
+    if not _INTEGER.fullmatch(value):
+        return value
+    number = int(value.partition(".")[0])
+    return number if -_INT64 <= number < _INT64 else value
+
+
+def _long_number(value: str) -> Any:
+    """Read a text of many digits if it is one of a float's own texts: the shortest one, or the one of 17 digits."""
+    if not _LONG_NUMBER.fullmatch(value):
+        return value
+    number = float(value)
+    return number if Decimal(value) in (Decimal(repr(number)), Decimal(f"{number:.16e}")) else value
 
 
 def _timestamp(value: str, read: Callable[[str], datetime | None]) -> str:

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from hashlib import blake2b
 from typing import Any
-from zlib import crc32
 
 from stream_app.contract.model import Contract, Rule, Unique
 from stream_app.judge.batch import Verdicts
+from stream_app.judge.owners import owners_of, periods_of
 from stream_app.judge.request import Claim, Compared, Found
 
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
+#: Integers up to here are exact in Lua.
+EXACT = 2**53
+#: Characters of a text that is stored as it is; of a longer one, its fingerprint.
+LONGEST = 22
 
-def claims_of(contract: Contract, verdicts: Verdicts, sources: Sequence[bytes]) -> tuple[list[Compared], list[Claim]]:
-    """Return the claims of a batch on its keys, and what each of them is about."""
+
+def claims_of(
+    contract: Contract, verdicts: Verdicts, partition: int, offsets: Sequence[int]
+) -> tuple[list[Compared], list[Claim]]:
+    """Return the claims of records of one partition on their keys, and what each of them is about."""
     bodies = verdicts.bodies
+    if not bodies:
+        return [], []
     compared: list[Compared] = []
     claims: list[Claim] = []
     for unique in contract.uniques:
         ids = _ids(unique, verdicts)
         seen = unique.among == "seen"
-        if None in ids or (None in bodies and not seen):
+        if None in ids or (not seen and None in bodies):
             made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
             looked = [] if seen else [i for i, one in enumerate(ids) if one is not None and not bodies[i]]
         else:
             made, looked = list(range(len(ids))), []
         # A record that only looks is compared with those before it, whatever batch they are in: with what the batch
         # claims itself if that comes first, else with what was claimed before the batch.
-        first = dict(zip([ids[i] for i in reversed(made)], reversed(made), strict=True)) if looked else {}
+        asked = {ids[i] for i in looked}
+        first: dict[Any, int] = {}
+        for i in made if asked else ():
+            if ids[i] in asked:
+                first.setdefault(ids[i], i)
         after = [i for i in looked if first.get(ids[i], i) < i]
         before = [i for i in looked if first.get(ids[i], i) >= i]
+        owners = owners_of(partition, offsets, bodies if unique.contradiction is not None else None)
+        periods = periods_of(verdicts, unique.within_ms)
         for claim, rows in ((False, before), (True, made), (False, after)):
             if rows:
-                claims.append(_claim(unique, rows, ids, sources, bodies, claim=claim))
+                claims.append(_claim(unique, rows, ids, owners, periods, claim=claim))
                 compared.append(Compared(unique, rows))
     return compared, claims
 
@@ -50,43 +67,65 @@ def duplicates(compared: list[Compared], found: Found) -> dict[int, list[Rule]]:
 
 
 def _claim(
-    unique: Unique,
-    rows: list[int],
-    ids: list[str | None],
-    sources: Sequence[bytes],
-    bodies: list[bytes | None],
-    *,
-    claim: bool,
+    unique: Unique, rows: list[int], ids: list[Any], owners: list[bytes], periods: int | list[int], *, claim: bool
 ) -> Claim:
-    whole = len(rows) == len(ids)
-    holders = list(sources) if whole else [sources[index] for index in rows]
-    if unique.contradiction is not None:
-        contents = map(crc32, [bodies[index] or b"" for index in rows])
-        holders = list(map(b"%b %x".__mod__, zip(holders, contents, strict=True)))
-    return Claim(unique.rule.id, claim, ids if whole else [ids[index] for index in rows], holders)  # type: ignore[arg-type, misc]
+    if len(rows) == len(ids):
+        return Claim(unique.rule.id, claim, ids, owners, periods)
+    return Claim(
+        unique.rule.id, claim, [ids[index] for index in rows], [owners[index] for index in rows],
+        periods if isinstance(periods, int) else [periods[index] for index in rows],
+    )  # fmt: skip
 
 
-def _ids(unique: Unique, verdicts: Verdicts) -> list[str | None]:
+def _ids(unique: Unique, verdicts: Verdicts) -> list[Any]:
+    """Return what must be unique, of each record: integers that a script computes with exactly as they are, else texts."""
     columns = [verdicts.column(name) for name in unique.fields]
-    if len(columns) == 1:
-        return [None if one is None else str(one) for one in columns[0]]
     seen = unique.among == "seen"
-    return [unique_id(parts, seen=seen) for parts in zip(*columns, strict=True)]
+    if len(columns) > 1:
+        return [unique_id(parts, seen=seen, integer=False) for parts in zip(*columns, strict=True)]
+    integer = is_integer(unique, verdicts.contract)
+    distinct = verdicts.distinct(unique.fields[0])
+    if integer and None not in distinct and max(distinct) < EXACT and min(distinct) > -EXACT:
+        return columns[0]
+    return [unique_id((one,), seen=seen, integer=integer) for one in columns[0]]
 
 
-def unique_id(parts: Sequence[Any], *, seen: bool) -> str | None:
-    """Return the text that must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``)."""
+def is_integer(unique: Unique, contract: Contract) -> bool:
+    """True if the key is one integer field."""
+    return len(unique.fields) == 1 and contract.field(unique.fields[0]).type == "integer"
+
+
+def keys_of_id(contract: Contract, identity: str) -> list[tuple[str, Any]]:
+    """Return (rule id, key) of the rules by which the id of a record, as text, is unique."""
+    found: list[tuple[str, Any]] = []
+    for unique in contract.uniques:
+        if unique.among == "kept" and unique.fields == (contract.key,):
+            integer = is_integer(unique, contract)
+            value = int(identity) if integer and _WHOLE.fullmatch(identity) else identity
+            found.append((unique.rule.id, unique_id([value], seen=False, integer=isinstance(value, int))))
+    return found
+
+
+def unique_id(parts: Sequence[Any], *, seen: bool, integer: bool) -> Any:
+    """Return what must be unique; ``None`` where a field of the key is missing (unless nulls compare, ``seen``).
+
+    An integer is one as long as a script can compute with it, else it is a text; a long text is a fingerprint.
+    """
     if len(parts) == 1:
-        return None if parts[0] is None else str(parts[0])
+        [one] = parts
+        if one is None or (integer and -EXACT < one < EXACT):
+            return one
+        text = str(one)
+        return text if len(text) <= LONGEST else fingerprint([text])
     if not seen and any(part is None for part in parts):
         return None
     return fingerprint(parts)
 
 
-def fingerprint(parts: Sequence[Any]) -> str:
+def fingerprint(parts: Sequence[Any]) -> bytes:
     """Return 128 bits that stand for the values of several fields.
 
     Moments count as texts: their zones may be of several kinds.
     """
     parts = [str(part) if isinstance(part, date) else part for part in parts]
-    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()

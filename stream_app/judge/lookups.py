@@ -11,6 +11,7 @@ memory of one process) and stores what has to be noted::
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,16 +20,19 @@ from typing import Any, cast
 import msgspec
 
 from stream_app.contract.compile import AS_OF_RULE
-from stream_app.contract.model import Contract, Rule, Shop
+from stream_app.contract.model import Contract, Rule, Shop, Unique
 from stream_app.judge.baseline import Baseline
-from stream_app.judge.batch import Batch, Note, Settled, Verdicts
-from stream_app.judge.keys import claims_of, duplicates, unique_id
+from stream_app.judge.batch import Batch, Note, Owned, Release, Settled, Verdicts
+from stream_app.judge.keys import claims_of, duplicates, is_integer, unique_id
+from stream_app.judge.owners import owner_of
 from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
 from stream_app.judge.request import Found, Memory, Remembered, Request, Wanted
 from stream_app.judge.verdict import Verdict
 
-#: Ids of references that are remembered per entity; beyond this the memory starts afresh.
+#: Ids of references that are remembered per entity, and records whose fields are read; beyond this the memory starts
+#: afresh. A million ids took 70 MB, a million records 500 MB.
 _REMEMBERED = 1_000_000
+_PARSED = 100_000
 #: Kinds of rules that only a look-up can find broken.
 _LOOKED_UP = frozenset({"unique", "contradiction", "stale"})
 #: Rules about the headers of the raw record, which the pending record has not.
@@ -90,7 +94,7 @@ class LookUps:
         """Return what to ask of a judged batch: references, keys, and what is known of its own ids."""
         verdicts = batch.judged
         references = self._references(verdicts)
-        compared, claims = claims_of(self.contract, verdicts, batch.sources)
+        compared, claims = claims_of(self.contract, verdicts, batch.partition, batch.offsets)
         own = self._own(verdicts)
         return Request([*self._wanted(references), Wanted(self.entity, own, values=True)], claims, references, compared, own)
 
@@ -238,10 +242,9 @@ class LookUps:
             if len(self._known.get(at, ())) > _REMEMBERED:
                 self._known[at] = Memory()
             memory = self._known.setdefault(at, Memory())
-            ids = set(verdicts.column(name))
+            # difference() of the distinct ids and not their difference_update(), which walks the whole memory.
+            ids = verdicts.distinct(name).difference(() if name in self._related.reads_values else memory)
             ids.discard(None)
-            if name not in self._related.reads_values:
-                ids = ids.difference(memory)  # not difference_update, which walks the whole memory
             references.append(Remembered(list(ids), with_fields, memory))
         return references
 
@@ -284,7 +287,7 @@ class LookUps:
     def _read(self, raw: bytes) -> Known:
         record = self._parsed.get(raw)
         if record is None:
-            if len(self._parsed) > _REMEMBERED:
+            if len(self._parsed) > _PARSED:
                 self._parsed.clear()
             record = self._parsed[raw] = Known.from_json(raw)
         return record
@@ -315,28 +318,30 @@ class LookUps:
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[tuple[str, str, bytes]]:
-        """Return (rule id, id, source) of the keys that rejected ones of (verdict, source) rows hold and give back."""
+    def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[Release]:
+        """Return the keys that rejected ones of (verdict, source) rows own and give back."""
         return [
-            (unique.rule.id, identity, source)
+            (unique.rule.id, identity, owner_of(source))
             for verdict, source in rows
             if verdict.rejected and verdict.values is not None
             for unique in self.contract.uniques
-            if unique.among == "kept"
-            and (identity := unique_id([verdict.values[name] for name in unique.fields], seen=False)) is not None
+            if unique.among == "kept" and (identity := self._identity(unique, verdict.values)) is not None
         ]
 
-    def owned(self, verdicts: Verdicts, sources: Sequence[bytes]) -> list[tuple[str, str, str, bytes]]:
-        """Return (id, rule id, key, source) of the keys beside the id that records hold, which go with the record."""
+    def _identity(self, unique: Unique, values: Mapping[str, Any]) -> Any:
+        return unique_id([values[name] for name in unique.fields], seen=False, integer=is_integer(unique, self.contract))
+
+    def owned(self, verdicts: Verdicts, sources: Sequence[bytes]) -> list[Owned]:
+        """Return the keys beside the id that records hold, which go with the record."""
         key = self.contract.key
         if not self.further or key is None:
             return []
         return [
-            (str(values[key]), unique.rule.id, other, source)
+            (str(values[key]), unique.rule.id, other, owner_of(source))
             for index, (body, source) in enumerate(zip(verdicts.bodies, sources, strict=True))
             if body is not None and (values := verdicts.values(index)) is not None and values[key] is not None
             for unique in self.further
-            if (other := unique_id([values[name] for name in unique.fields], seen=False)) is not None
+            if (other := self._identity(unique, values)) is not None
         ]
 
     # --- rules over other records -----------------------------------------------------------------------------------
@@ -350,7 +355,7 @@ class LookUps:
         was found the first time stands.
         """
         offsets, upto = batch.offsets, before.upto
-        skip = {*pending, *(index for index, offset in enumerate(offsets) if offset <= upto)}
+        skip = {*pending, *range(bisect_right(offsets, upto))}
         fresh = self._related.find(verdicts, skip, known, self.baseline)
         broken, note = before.broken, None
         if offsets[-1] > upto:
@@ -359,10 +364,11 @@ class LookUps:
             note = Note(upto, offsets[-1], _Noted(offsets[-1], broken, waiting).encode())
         rules = self.contract.rules
         by_index: dict[int, list[Rule]] = {}
-        for index, offset in enumerate(offsets) if broken else ():
+        for offset in sorted(broken):
+            index = bisect_left(offsets, offset)
             # A contract of another version may not have the rule any more.
-            found = [rules[rule_id] for rule_id in broken.get(offset, ()) if rule_id in rules]
-            if found and index not in pending:
+            found = [rules[rule_id] for rule_id in broken[offset] if rule_id in rules]
+            if found and index not in pending and index < len(offsets) and offsets[index] == offset:
                 by_index[index] = found
         return by_index, note
 

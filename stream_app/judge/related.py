@@ -19,6 +19,8 @@ from stream_app.judge.batch import Verdicts
 from stream_app.windows.as_of import UNKNOWN
 from stream_app.windows.calendar import moment
 
+#: Groups whose bounds are remembered per rule; beyond this they are made afresh.
+_REMEMBERED = 100_000
 #: The stored value of a known id when no rule asks for more than its existence.
 PLAIN = "1"
 
@@ -90,44 +92,61 @@ class Related:
         #: Of those, the ones whose values are compared and may change, so that they are looked up in each batch.
         self.reads_values = frozenset(one.reference for one in contract.deviations)
         self.any = bool(contract.deviations or contract.before or contract.outliers)
+        self._remembered: dict[str, tuple[Baseline | None, dict[Any, tuple[Known | None, Bounds]]]] = {}
+        self._segments: dict[str, tuple[Mapping[Any, Known], dict[Any, Any]]] = {}
 
     def find(
         self, verdicts: Verdicts, skip: Collection[int], known: KnownRecords, baseline: Baseline | None
     ) -> dict[int, list[Rule]]:
         """Return index → broken rules, of records that are not rejected and not in ``skip``."""
         found: dict[int, list[Rule]] = {}
-        indexes = [index for index, body in enumerate(verdicts.bodies) if body is not None and index not in skip]
-        whole = len(indexes) == len(verdicts)
-        columns: dict[str, list[Any]] = {}
-
-        def column(name: str) -> list[Any]:
-            if name not in columns:
-                column = verdicts.column(name)
-                columns[name] = column if whole else [column[index] for index in indexes]
-            return columns[name]
-
-        # Rules on the same number and groups are tested together: mostly no record is outside of any.
+        column, bodies = verdicts.column, verdicts.bodies
+        # Rules on the same number and groups are tested together: mostly no record is outside of any. So whole columns are
+        # tested, and what is rejected or skipped is left out of the few that are.
         together: dict[tuple[str | None, str], list[tuple[Rule, dict[Any, Bounds]]]] = {}
-        ids: dict[str | None, set[Any]] = {None: {None}}
         for rule, by, name, bounds_of in self._limits(known, baseline):
-            if by is not None and by not in ids:
-                ids[by] = set(column(by))
-            limits = {one: bounds_of(one) for one in ids[by]}
+            groups = verdicts.distinct(by) if by is not None else {None}
+            limits = self._bounds(rule.id, groups, known.get(by, {}) if by is not None else {}, baseline, bounds_of)
             if any(bounds is not _UNBOUNDED for bounds in limits.values()):
                 together.setdefault((by, name), []).append((rule, limits))
         for (by, name), rules in together.items():
-            groups = column(by) if by is not None else None
+            group_of = column(by) if by is not None else None
             numbers = column(name)
-            for row in _outside(groups, numbers, [limits for _, limits in rules]):
+            for row in _outside(group_of, numbers, [limits for _, limits in rules]):
+                if bodies[row] is None or row in skip:
+                    continue
                 for rule, limits in rules:
-                    low, high = limits[groups[row] if groups is not None else None]
+                    low, high = limits[group_of[row] if group_of is not None else None]
                     if not low <= numbers[row] <= high:
-                        found.setdefault(indexes[row], []).append(rule)
+                        found.setdefault(row, []).append(rule)
         for before in self.contract.before:
             records = known.get(before.reference, {})
             for row in _before(column(before.field), column(before.reference), before.tolerance_ms, records):
-                found.setdefault(indexes[row], []).append(before.rule)
+                if bodies[row] is not None and row not in skip:
+                    found.setdefault(row, []).append(before.rule)
         return found
+
+    def _bounds(
+        self,
+        rule: str,
+        groups: Collection[Any],
+        records: Mapping[Any, Known],
+        baseline: Baseline | None,
+        bounds_of: Callable[[Any], Bounds],
+    ) -> dict[Any, Bounds]:
+        """Return group → bounds; remembered ones where baseline and referenced record are the same objects as before."""
+        made_of, remembered = self._remembered.get(rule, (None, {}))
+        if made_of is not baseline or len(remembered) > _REMEMBERED:
+            remembered = {}
+        self._remembered[rule] = baseline, remembered
+        limits: dict[Any, Bounds] = {}
+        for group in groups:
+            record = records.get(group)
+            known = remembered.get(group)
+            if known is None or known[0] is not record:
+                known = remembered[group] = record, bounds_of(group)
+            limits[group] = known[1]
+        return limits
 
     def _limits(
         self, known: KnownRecords, baseline: Baseline | None
@@ -149,11 +168,24 @@ class Related:
         for segment in self.contract.segments:
             reference, _, name = segment.partition(".")
             if name:
-                records = known.get(reference, {})
-                ids = verdicts.column(reference)
-                value_of = {one: records[one].values.get(name) if one in records else None for one in set(ids)}
-                columns[segment] = [value_of[one] for one in ids]
+                value_of = self._values(segment, verdicts.distinct(reference), known.get(reference, {}))
+                columns[segment] = list(map(value_of, verdicts.column(reference)))
         return columns
+
+    def _values(self, segment: str, ids: set[Any], records: Mapping[Any, Known]) -> Callable[[Any], Any]:
+        """Return id → value of a segment; ``None`` where the record is not known.
+
+        A memory of referenced records never changes what it says of one, except where values are compared, too.
+        """
+        reference, _, name = segment.partition(".")
+        made_of, values = self._segments.get(segment, (None, {}))
+        if made_of is not records or reference in self.reads_values:
+            values = {}
+            self._segments[segment] = records, values
+        for one in ids.difference(values):
+            if one in records:
+                values[one] = records[one].values.get(name)
+        return values.get
 
 
 _UNBOUNDED: Bounds = (-math.inf, math.inf)

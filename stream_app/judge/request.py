@@ -27,13 +27,17 @@ class Wanted:
 class Claim:
     """Ids to be claimed for their records (``claim``), or only compared with who holds them.
 
-    A holder is the ``headrace.source`` of a record, and after a space a fingerprint of its content where that matters.
+    Attributes:
+        ids: integers that Lua can compute with, or texts.
+        holders: the ``owners.Owner`` that each record is, encoded.
+        periods: when each id counts (``owners.periods_of``), or the one period of all.
     """
 
     rule: str
     claim: bool
-    ids: list[str]
+    ids: Sequence[Any]
     holders: list[bytes]
+    periods: int | list[int] = 0
 
     @property
     def distinct(self) -> bool:

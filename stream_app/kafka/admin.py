@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition, errors
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from stream_app.errors import DeliveryError
-from stream_app.kafka.diagnosis import connection_problem
+from stream_app.errors import DeliveryError, KafkaUnavailable
+from stream_app.failures import passes
+from stream_app.kafka.diagnosis import connection_problem, refusal
 from stream_app.kafka.options import CONNECT_SECONDS, sync_options
 from stream_app.kafka.reading import UnreadableRecordsError, poll
+from stream_app.kafka.startup import one_attempt, until_available
 from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 
 #: Seconds that the broker may take to answer a request for end offsets.
 TIMEOUT = 10.0
+#: Errors of kafka-python's admin; a RuntimeError: it finds no controller.
+_ERRORS = (errors.KafkaError, RuntimeError, OSError)
+
+
+class _Admin(KafkaAdminClient):  # type: ignore[misc]
+    """The library's client, which leaves a thread behind where no broker answers it; this one does not."""
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except BaseException:
+            if hasattr(self, "_net"):
+                self._closed = False
+                self.close()
+            raise
 
 
 @contextmanager
@@ -34,7 +51,7 @@ def admin_client(
     """
     options = sync_options(settings)
     try:
-        admin = KafkaAdminClient(
+        admin = _Admin(
             **options,
             bootstrap_timeout_ms=int(connect_seconds * 1000),
             request_timeout_ms=int(request_seconds * 1000),
@@ -47,16 +64,29 @@ def admin_client(
         admin.close()
 
 
-def ensure_topics(settings: Settings, entities: Collection[str]) -> None:
+def ensure_topics(
+    settings: Settings,
+    entities: Collection[str],
+    seconds: float = CONNECT_SECONDS,
+    say: Callable[[str], None] | None = None,
+) -> None:
     """Create the raw, clean, dead-letter and pending topic of each entity, and the anomalies topic, if missing.
 
     Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has, also when
     they exist and have fewer.
 
+    Args:
+        seconds: while Kafka is unavailable, it is tried again for so long.
+        say: gets a line for each failure that is followed by another attempt.
+
     Raises:
-        DeliveryError: no broker answers, or it refuses.
+        DeliveryError: no broker answers within ``seconds`` (``KafkaUnavailable``), or it refuses.
     """
-    with admin_client(settings) as admin:
+    until_available(lambda: _ensure(settings, entities, seconds), seconds, say)
+
+
+def _ensure(settings: Settings, entities: Collection[str], seconds: float) -> None:
+    with admin_client(settings, one_attempt(seconds)) as admin:
         try:
             _create(admin, settings, entities)
         except errors.TopicAuthorizationFailedError:
@@ -68,17 +98,17 @@ def ensure_topics(settings: Settings, entities: Collection[str]) -> None:
             raise DeliveryError(
                 f"{settings.kafka} has fewer brokers than HEADRACE_REPLICATION={settings.replication}; set a smaller number"
             ) from None
-        except errors.KafkaError as error:
-            raise DeliveryError(
-                f"{settings.kafka} does not create the topics ({type(error).__name__}); see the broker's log"
-            ) from None
+        except _ERRORS as error:
+            raise refusal(settings, error, "create the topics") from None
 
 
 def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[str]) -> None:
     existing = _partitions(admin)
     missing: list[NewTopic] = []
+    wanted = {anomalies_topic(settings.topic_prefix)}
     for entity in entities:
         topics = Topics(entity, settings.topic_prefix)
+        wanted.update(topics.all)
         count = existing.get(topics.raw, settings.partitions)
         missing += [NewTopic(name, count, settings.replication) for name in topics.all if name not in existing]
     if (anomalies := anomalies_topic(settings.topic_prefix)) not in existing:
@@ -88,7 +118,7 @@ def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[st
             admin.create_topics([topic])
         except errors.TopicAlreadyExistsError:
             continue
-    existing = _wait_for(admin, settings, {topic.name for topic in missing})
+    existing = _wait_for(admin, settings, wanted)
     for entity in entities:
         topics = Topics(entity, settings.topic_prefix)
         for name in topics.all:
@@ -102,15 +132,15 @@ def _partitions(admin: KafkaAdminClient) -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in described if not topic.get("error_code")}
 
 
-def _wait_for(admin: KafkaAdminClient, settings: Settings, created: set[str]) -> dict[str, int]:
-    """Wait until the broker describes the topics that were created; return the partitions of all topics."""
+def _wait_for(admin: KafkaAdminClient, settings: Settings, wanted: set[str]) -> dict[str, int]:
+    """Wait until the broker that is asked, maybe another than before, knows the topics; return the partitions of all topics."""
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
         existing = _partitions(admin)
-        if all(existing.get(name) for name in created):
+        if all(existing.get(name) for name in wanted):
             return existing
         if time.monotonic() > deadline:
-            raise DeliveryError(
+            raise KafkaUnavailable(
                 f"{settings.kafka} has not created the topics within {CONNECT_SECONDS:.0f} s; see the broker's log"
             )
         time.sleep(0.05)
@@ -201,7 +231,7 @@ class TopicAdmin:
     @contextmanager
     def _connected(self) -> Iterator[KafkaAdminClient]:
         if self._client is None:
-            self._client = KafkaAdminClient(
+            self._client = _Admin(
                 **sync_options(self._settings),
                 bootstrap_timeout_ms=int(self._seconds * 1000),
                 request_timeout_ms=int(self._seconds * 1000),
@@ -215,18 +245,34 @@ class TopicAdmin:
             raise
 
 
-def topic_ids(settings: Settings, entities: Collection[str]) -> dict[str, str]:
+def topic_ids(
+    settings: Settings,
+    entities: Collection[str],
+    seconds: float = CONNECT_SECONDS,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, str]:
     """Return raw topic → topic id (KIP-516), empty if the broker has no ids. A topic that is re-created gets another id.
 
+    ``seconds`` and ``say`` are those of ``ensure_topics``.
+
     Raises:
-        DeliveryError: no broker answers.
+        DeliveryError: no broker answers within ``seconds`` (``KafkaUnavailable``), or it refuses.
     """
+    return until_available(lambda: _topic_ids(settings, entities, seconds), seconds, say)
+
+
+def _topic_ids(settings: Settings, entities: Collection[str], seconds: float) -> dict[str, str]:
     names = [Topics(entity, settings.topic_prefix).raw for entity in entities]
-    with admin_client(settings) as admin:
+    with admin_client(settings, one_attempt(seconds)) as admin:
         try:
-            return {str(topic["name"]): str(topic.get("topic_id") or "") for topic in admin.describe_topics(names)}
-        except errors.KafkaError as error:
-            raise connection_problem(settings, error) from None
+            described = admin.describe_topics(names)
+            for topic in described:
+                # A missing right stops its entity later; the others work.
+                if (code := topic.get("error_code")) and passes(error := errors.for_code(code)()):
+                    raise error
+        except _ERRORS as error:
+            raise refusal(settings, error, "describe the topics") from None
+    return {str(topic["name"]): str(topic.get("topic_id") or "") for topic in described}
 
 
 def end_offsets(consumer: Any, partitions: Iterable[Any]) -> dict[Any, int]:

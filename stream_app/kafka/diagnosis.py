@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import logging
 
-from stream_app.errors import DeliveryError
+from stream_app.errors import DeliveryError, KafkaUnavailable
 from stream_app.failures import classify, name_of
 from stream_app.kafka.options import async_options
 from stream_app.settings import Settings
@@ -44,7 +44,8 @@ async def diagnose(settings: Settings) -> BaseException | None:
 def connection_problem(settings: Settings, error: BaseException) -> DeliveryError:
     """Return the error that says what a client's failure to connect means, and what to do.
 
-    kafka-python's clients repeat a refused log-in until their time is over, and then raise that.
+    kafka-python's clients repeat a refused log-in until their time is over, and then raise that. The error is a
+    ``KafkaUnavailable`` if another attempt may succeed.
     """
     found = classify(error)
     if not found.permanent and (reason := _diagnosis(settings)) is not None and classify(reason).permanent:
@@ -60,7 +61,14 @@ def connection_problem(settings: Settings, error: BaseException) -> DeliveryErro
         cure = "check HEADRACE_KAFKA, HEADRACE_KAFKA_SECURITY_PROTOCOL, HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"
     else:
         cure = "check HEADRACE_KAFKA and HEADRACE_KAFKA_SECURITY_PROTOCOL"
-    return DeliveryError(f"no Kafka broker answers at {settings.kafka} ({name_of(error)}): {cure}")
+    return KafkaUnavailable(f"no Kafka broker answers at {settings.kafka} ({name_of(error)}): {cure}")
+
+
+def refusal(settings: Settings, error: BaseException, what: str) -> DeliveryError:
+    """Return the error that says what a failed request means; ``what`` completes "Kafka does not …"."""
+    found = classify(error)
+    kind = DeliveryError if found.permanent else KafkaUnavailable
+    return kind(f"{settings.kafka} does not {what} ({name_of(error)}): {found.text}")
 
 
 def _diagnosis(settings: Settings) -> BaseException | None:

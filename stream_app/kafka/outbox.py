@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -132,7 +133,8 @@ class Outbox:
 
     def add_all(self, topic: str, partition: int, rows: list[Row]) -> None:
         """Add records in order; each has a value, and no header of its producer."""
-        if max([len(value or b"") + len(key or b"") for key, value, _, _ in rows], default=0) <= KEPT_OF_OVERSIZED:
+        longest_key = max(map(len, filter(None, map(itemgetter(0), rows))), default=0)
+        if longest_key + max(map(len, filter(None, map(itemgetter(1), rows))), default=0) <= KEPT_OF_OVERSIZED:
             self._append((topic, partition), rows)
         else:
             for row in rows:

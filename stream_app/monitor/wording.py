@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream_app.contract.money import digits, in_units
 from stream_app.monitor.incident import Change, Incident
 from stream_app.windows.calendar import moment
 from stream_app.windows.grain import Grain
@@ -28,7 +29,7 @@ def title(change: Change) -> str:
     return f"{incident.entity}: {subject(incident)} ({state}{incident.severity})"
 
 
-def body(change: Change) -> str:
+def body(change: Change, currency: str | None = None) -> str:
     """Return when, how much and where: two to four sentences, each on its line."""
     incident = change.incident
     if incident.metric.startswith("lost:"):
@@ -37,8 +38,8 @@ def body(change: Change) -> str:
             "Lengthen its retention, or add workers; send the records again if their source has them."
         )
     lines = [f"{_moment(incident.start)} to {_moment(incident.end)} UTC, {incident.windows} {_windows(incident)}."]
-    expected = _expected(incident)
-    lines.append(f"Worst: {figure(incident.observed, incident.unit)}{expected}.")
+    expected = _expected(incident, currency)
+    lines.append(f"Worst: {figure(incident.observed, incident.unit, currency)}{expected}.")
     if incident.segment is not None:
         field, value, there, elsewhere = incident.segment
         lines.append(f"Most of it where {field} is {value}: {there:.3g} there, {elsewhere:.3g} {_other(incident)}.")
@@ -67,25 +68,25 @@ def subject(incident: Incident) -> str:
     return f"{what} has changed" if incident.direction == "changed" else f"{what} is {incident.direction}"
 
 
-def figure(value: float | None, unit: str) -> str:
-    """Return a value as people write it: money in whole units, shares in percent, a real minus sign."""
+def figure(value: float | None, unit: str, currency: str | None = None) -> str:
+    """Return a value as people write it: money in units of the currency, shares in percent, a real minus sign."""
     if value is None:
         return "unknown"
     if unit == "share":
         text = f"{value * 100:.3g} %"
     elif unit == "money":
-        text = f"{value / 100:,.2f}"
+        text = f"{in_units(value, currency):,.{digits(currency)}f}"
     else:
         text = f"{value:,.0f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _expected(incident: Incident) -> str:
+def _expected(incident: Incident, currency: str | None) -> str:
     if incident.low is not None and incident.high is not None:
-        return f", expected {figure(incident.low, incident.unit)} to {figure(incident.high, incident.unit)}"
+        return f", expected {figure(incident.low, incident.unit, currency)} to {figure(incident.high, incident.unit, currency)}"
     for bound, words in ((incident.low, "at least"), (incident.high, "at most"), (incident.expected, "before it was")):
         if bound is not None:
-            return f", {words} {figure(bound, incident.unit)}"
+            return f", {words} {figure(bound, incident.unit, currency)}"
     return ""
 
 

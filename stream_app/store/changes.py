@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, capped
+from stream_app.counts.fields import APPLIED_AT, DISTINCT_EXACT, EVENT_TIME, capped
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
+from stream_app.judge.batch import Owned, Release
+from stream_app.judge.keys import keys_of_id
+from stream_app.judge.request import Claim
 from stream_app.position import Position
-from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, SOURCE_PATTERN, Keys, waiting_format
+from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys, waiting_format
 from stream_app.windows.grain import Grain
 
 #: Distinct values that a segment field is counted by; more are counted together.
@@ -24,12 +26,12 @@ class Changes:
 
     ``applied`` is (field of the partition, position expected there, new position); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
-    ``group|bucket`` → count), ``release`` is (rule, id, source) of ids that rejected records give back. ``deleted`` are ids of
-    records that tombstones delete, ``owned`` (id, rule, key, source) of keys that go with a record. ``settled_at`` is
+    ``group|bucket`` → count), ``release`` is (rule, id, owner) of ids that rejected records give back. ``deleted`` are ids of
+    records that tombstones delete, ``owned`` (id, rule, key, owner) of keys that go with a record. ``settled_at`` is
     (``settled_field``, its new value), ``clock`` (field of the partition, its clock as text).
 
     Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
-    offset, and ``claims``, (rule, ids, holders) of keys whose records are known to have been delivered clean.
+    offset, and ``claims`` of keys whose records are known to have been delivered clean.
     """
 
     tally: Tally
@@ -39,13 +41,13 @@ class Changes:
     wait: list[tuple[str, str]] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
-    release: list[tuple[str, str, bytes]] = field(default_factory=list)
+    release: list[Release] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
-    owned: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    owned: list[Owned] = field(default_factory=list)
     clock: tuple[str, str] | None = None
     settled_at: tuple[str, str] | None = None
     counted: list[tuple[int, bytes]] = field(default_factory=list)
-    claims: list[tuple[str, Sequence[str], Sequence[bytes]]] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
 
     def keys(self, keys: Keys) -> list[str]:
         """Return the KEYS of ``apply.lua``."""
@@ -64,6 +66,8 @@ class Changes:
             keys.distinct(entity, "customers"),
             keys.distinct(entity, "orders"),
             keys.counted(self.applied[0] if self.applied is not None else ""),
+            keys.distinct_sketch(entity, "customers"),
+            keys.distinct_sketch(entity, "orders"),
         ]
         for grain in Grain:
             found += [
@@ -80,7 +84,8 @@ class Changes:
         """Return the ARGV of ``apply.lua``.
 
         A segment value is (segment field, value, field → the field that counts it together with others beyond the cap);
-        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders.
+        ``windows`` are (start, field → increment), ``sketches`` (start, distinct values) of customers and of orders; the
+        values are ``True`` if they are all of ``distinct``.
         """
         tally, contract = self.tally, self.tally.contract
         grains, segments = [], []
@@ -89,18 +94,13 @@ class Changes:
             if grain is Grain.DAY:
                 # Every field of a finer window is in one of the days.
                 segments = capped({*chain.from_iterable(windows.values())})
-            sketches = [
-                [(start, list(values)) for start, values in distinct_by_grain(minutes, grain).items()]
-                for minutes in (tally.customers, tally.orders)
-            ]
+            sketches = [_sketches(minutes, grain) for minutes in (tally.customers, tally.orders)]
             grains.append({"kept": grain.kept, "windows": list(windows.items()), "sketches": sketches})
         body = {
-            "applied": (self.applied[0], stored(self.applied[1]), self.applied[2].text) if self.applied is not None else None,
+            "applied": (self.applied[0], self.applied[1].text, self.applied[2].text) if self.applied is not None else None,
             "counted": self.counted,
             "settled_at": self.settled_at,
-            "claims": [
-                (rule, [part for row in zip(ids, holders, strict=True) for part in row]) for rule, ids, holders in self.claims
-            ],
+            "claims": [(one.rule, one.ids, one.holders, one.periods) for one in self.claims],
             "settle": self.settle,
             "wait": self.wait,
             "totals": tally.totals(),
@@ -108,15 +108,15 @@ class Changes:
             "segments": segments,
             "segment_values": SEGMENT_VALUES,
             "distinct": [_distinct(tally.customers), _distinct(tally.orders)],
+            "distinct_exact": DISTINCT_EXACT,
             "refs": [part for row in self.references.items() for part in row],
             "learned": [(week, histogram) for _, week, histogram in self.learned],
             "release": self.release,
             "deleted": self.deleted,
             "deleted_kept": DELETED_KEPT,
             "deleted_rule": "record.deleted",
-            "source_pattern": SOURCE_PATTERN,
             "waiting_format": waiting_format(self.applied[0]) if self.applied is not None else None,
-            "keys": [one.rule.id for one in contract.uniques if one.among == "kept" and one.fields == (contract.key,)],
+            "keys": [keys_of_id(contract, one) for one in self.deleted],
             "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),
             "findings_kept": FINDINGS_KEPT,
@@ -129,9 +129,12 @@ class Changes:
         return {key: value for key, value in body.items() if value is not None}
 
 
-def stored(position: Position) -> str:
-    """Return how the store has a position: the beginning is not stored."""
-    return "" if position == Position() else position.text
+def _sketches(minutes: dict[int, set[str]], grain: Grain) -> list[tuple[int, list[str] | bool]]:
+    """Mostly a batch is of one hour and one day: its distinct values are sent once, not again for each grain."""
+    windows = distinct_by_grain(minutes, grain)
+    if len(windows) == 1:
+        return [(start, True) for start in windows]
+    return [(start, list(values)) for start, values in windows.items()]
 
 
 def _distinct(minutes: dict[int, set[str]]) -> list[str]:

@@ -20,7 +20,7 @@ from stream_app.errors import StoreError
 from stream_app.failures import classify, name_of
 from stream_app.redis_url import read_sentinel_url
 from stream_app.settings import Settings
-from stream_app.store import sentinels
+from stream_app.store import packing, sentinels
 from stream_app.store.server import OLDEST, ServerFacts
 from stream_app.store.server_info import facts_of, parse_info
 
@@ -77,6 +77,7 @@ def connect_worker(url: str, on_server: Callable[[ServerFacts], None] | None = N
     Raises:
         StoreError: HEADRACE_REDIS is not a Redis URL.
     """
+    packing.install()
     options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 5, "retry": AsyncRetry(NoBackoff(), 1), **more}
     if on_server is not None:
         options["redis_connect_func"] = partial(_greet, on_server)

@@ -37,10 +37,6 @@ def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
 
 
-#: Partition and offset at the end of a source, as a Lua pattern.
-SOURCE_PATTERN = ":(%d+):(%d+)$"
-
-
 def waiting_format(applied_field: str) -> str:
     """The ``waiting_field`` of a raw topic's records, with ``%s`` for partition and offset, by an ``applied_field`` of it."""
     _, topic_id, _ = applied_field.rsplit("/", 2)
@@ -117,8 +113,12 @@ class Keys:
         return f"{self.sketch_stem(entity, what, grain)}{start}"
 
     def distinct(self, entity: str, what: Distinct) -> str:
-        """Set of all distinct customers or orders ever."""
+        """Set of all distinct customers or orders ever, while there are at most ``DISTINCT_EXACT``."""
         return f"{self.prefix}:set:{entity}:{what}"
+
+    def distinct_sketch(self, entity: str, what: Distinct) -> str:
+        """HyperLogLog of all distinct customers or orders ever, once there are more."""
+        return f"{self.prefix}:hll-ever:{entity}:{what}"
 
     def segments_stem(self, entity: str) -> str:
         """Stem of a set, to be completed with a segment field: the values that are counted; others count as OTHER."""
@@ -149,7 +149,7 @@ class Keys:
     def lookup_notes(self, applied_field: str) -> str:
         """Hash of what step 2 found of a partition's records, kept until step 4 applies them.
 
-        ``rule|source`` → 0 unique, 1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up
+        ``rule|offset`` → 0 unique, 1 repeat, 2 contradiction; ``upto`` and ``notes``, what rules over other records found up
         to an offset.
         """
         return f"{self.prefix}:lookup-notes:{applied_field}"
@@ -167,15 +167,27 @@ class Keys:
         return f"{self.prefix}:uniq:{entity}:"
 
     def unique(self, entity: str, rule: str) -> str:
-        """Hash: id → the source that owns it, where it matters followed by a fingerprint of the record's contents."""
+        """Hash: period → how its keys are stored.
+
+        The hashes ``<this>/<period>`` and ``<this>/<period>/<bucket>``, which scripts/unique.lua alone names, have the owners
+        (``judge.owners``).
+        """
         return f"{self.unique_stem(entity)}{rule}"
+
+    def expired_keys(self) -> str:
+        """Set of ``<unique>/<period>`` whose keys do not count any more and are being removed."""
+        return f"{self.prefix}:uniq-expired"
+
+    def memory_seen(self) -> str:
+        """Hash: hour since the epoch → bytes that Redis used then."""
+        return f"{self.prefix}:memory-seen"
 
     def deleted(self, entity: str) -> str:
         """Sorted set of the ids of an entity that were deleted last, by the number of the deletion."""
         return f"{self.prefix}:deleted:{entity}"
 
     def owned(self, entity: str) -> str:
-        """Hash: id of a record → JSON list of (rule, key, source) of its unique keys beside the id."""
+        """Hash: id of a record → MessagePack of (rule, key, owner) of its unique keys beside the id."""
         return f"{self.prefix}:owned:{entity}"
 
     def waiting(self, entity: str) -> str:

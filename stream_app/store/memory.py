@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stream_app.contract.model import Contract
 from stream_app.judge.baseline import WEEKS, Baseline, build, enough, learned, parent_levels
-from stream_app.judge.batch import Verdicts
+from stream_app.judge.batch import Owned, Release, Verdicts
+from stream_app.judge.owners import NEIGHBOURS, RECORD_BYTES
 from stream_app.judge.related import Known
 from stream_app.judge.request import Deletions, Found, Request
 
@@ -18,8 +19,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.known: dict[str, dict[str, bytes]] = {}
-        self._holders: dict[tuple[str, str], dict[str, bytes]] = {}
-        self._owned: dict[tuple[str, str], list[tuple[str, str, bytes]]] = {}
+        #: (entity, rule) → id → period → owner.
+        self._owners: dict[tuple[str, str], dict[Any, dict[int, bytes]]] = {}
+        self._owned: dict[tuple[str, str], list[Release]] = {}
         #: Entity → its deleted ids, in the order of their deletion.
         self._deleted: dict[str, list[str]] = {}
 
@@ -32,13 +34,18 @@ class MemoryStore:
             values.append([known.get(identity, b"") for identity in wanted.ids] if wanted.values else [])
         repeats, contradictions = [], []
         for claim in request.claims:
-            holders = self._holders.setdefault((entity, claim.rule), {})
+            owners = self._owners.setdefault((entity, claim.rule), {})
             same: list[int] = []
             other: list[int] = []
             for index, (identity, own) in enumerate(zip(claim.ids, claim.holders, strict=True)):
-                holder = holders.setdefault(identity, own) if claim.claim else holders.get(identity, own)
-                if holder != own and _source(holder) != _source(own):
-                    (same if holder.partition(b" ")[2] == own.partition(b" ")[2] else other).append(index)
+                period = claim.periods if isinstance(claim.periods, int) else claim.periods[index]
+                near = [one for one in owners.get(identity, ()) if abs(one - period) <= NEIGHBOURS]
+                owner = owners[identity][min(near)] if near else None
+                if owner is None:
+                    if claim.claim:
+                        owners.setdefault(identity, {})[period] = own
+                elif owner[:RECORD_BYTES] != own[:RECORD_BYTES]:
+                    (same if owner[RECORD_BYTES:] == own[RECORD_BYTES:] else other).append(index)
             repeats.append(same)
             contradictions.append(other)
         deletions = [
@@ -54,31 +61,32 @@ class MemoryStore:
         self,
         entity: str,
         references: Mapping[str, str],
-        releases: Iterable[tuple[str, str, bytes]] = (),
+        releases: Iterable[Release] = (),
         deleted: Iterable[str] = (),
-        owned: Iterable[tuple[str, str, str, bytes]] = (),
-        keys: Iterable[str] = (),
+        owned: Iterable[Owned] = (),
+        keys: Callable[[str], Iterable[tuple[str, Any]]] = lambda _: (),
     ) -> None:
         """Make records known, give back the keys that rejected records claimed, and forget records that are deleted.
 
-        ``owned``: (id, rule, key, source) of keys that go with a record; ``keys``: the rules by which an id is unique.
+        ``owned``: keys that go with a record; ``keys``: id → (rule, key) of the rules by which it is unique.
         """
         self.known.setdefault(entity, {}).update((identity, text.encode()) for identity, text in references.items())
-        for rule, identity, source in releases:
-            holders = self._holders.get((entity, rule), {})
-            if _source(holders.get(identity, b"")) == source:
-                del holders[identity]
-        for identity, rule, key, source in owned:
-            self._owned.setdefault((entity, identity), []).append((rule, key, source))
+        for rule, identity, owner in releases:
+            self._give_back(entity, rule, identity, owner)
+        for identity, rule, key, owner in owned:
+            self._owned.setdefault((entity, identity), []).append((rule, key, owner))
         for identity in deleted:
             if self.known[entity].pop(identity, None) is not None:
                 self._deleted.setdefault(entity, []).append(identity)
-            for rule in keys:
-                self._holders.get((entity, rule), {}).pop(identity, None)
-            for rule, key, source in self._owned.pop((entity, identity), ()):
-                holders = self._holders.get((entity, rule), {})
-                if _source(holders.get(key, b"")) == source:
-                    del holders[key]
+            for rule, key in keys(identity):
+                self._owners.get((entity, rule), {}).pop(key, None)
+            for rule, key, owner in self._owned.pop((entity, identity), ()):
+                self._give_back(entity, rule, key, owner)
+
+    def _give_back(self, entity: str, rule: str, key: Any, own: bytes) -> None:
+        owners = self._owners.get((entity, rule), {}).get(key, {})
+        for period in [period for period, owner in owners.items() if owner[:RECORD_BYTES] == own]:
+            del owners[period]
 
 
 class MemoryBaseline:
@@ -120,7 +128,3 @@ class MemoryBaseline:
         version = self.baseline.version + 1 if self.baseline is not None else 1
         self.baseline = build(version, self.contract.outliers, histograms, parents, self._learned)
         self._made_of = self._learned
-
-
-def _source(holder: bytes) -> bytes:
-    return holder.partition(b" ")[0]

@@ -26,6 +26,7 @@ from stream_app.store.server import ServerFacts
 from stream_app.store.server_check import read_facts_of
 from stream_app.store.spans import Starts, Windows, personal_fields, read_starts, read_windows
 from stream_app.store.states import EntityState, read_first, read_states
+from stream_app.store.usage import Memory, MemoryReader
 from stream_app.windows.grain import Span
 
 
@@ -54,6 +55,11 @@ class Queries:
         self._keys = Keys(prefix)
         self.now = now
         self._asks_options = True
+        self._memory = MemoryReader(client, prefix, self.contracts)
+
+    def memory(self) -> Memory | None:
+        """Return what Redis' memory is used for; ``None`` if this user may not ask. An answer is kept for a minute."""
+        return self._memory.read()
 
     def contracts(self) -> dict[str, ContractSummary]:
         """Return the contracts that workers have announced, entity → summary; empty before the first worker."""

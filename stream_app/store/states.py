@@ -67,7 +67,9 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
     states = {}
     for entity, contract in contracts.items():
         key = keys.total(entity)
-        raw, known, waiting, customers, orders = (next(answers) for _ in range(5))
+        raw, known, waiting = (next(answers) for _ in range(3))
+        # One of the two is empty.
+        customers, orders = (next(answers) + next(answers) for _ in range(2))
         counts = parsed(key, raw)
         states[entity] = EntityState(
             counts=counts,
@@ -91,8 +93,9 @@ def _ask(client: redis.Redis, keys: Keys, contracts: Mapping[str, ContractSummar
         pipe.hgetall(keys.total(entity))
         pipe.hlen(keys.references(entity))
         pipe.hlen(keys.waiting(entity))
-        pipe.scard(keys.distinct(entity, "customers"))
-        pipe.scard(keys.distinct(entity, "orders"))
+        for what in ("customers", "orders"):
+            pipe.scard(keys.distinct(entity, what))
+            pipe.pfcount(keys.distinct_sketch(entity, what))
         pipe.zrange(keys.windows(entity, Grain.DAY), -MOST_WINDOWS, -1)
         pipe.zrange(keys.windows(entity, Grain.MINUTE), -1, -1)
     answers: list[Any] = pipe.execute()

@@ -16,8 +16,9 @@ from stream_app.counts.fields import text
 from stream_app.judge.request import Claim, Deletions, Found, Wanted
 from stream_app.position import Position
 from stream_app.store.baselines import BaselineStore
-from stream_app.store.changes import Changes, stored
+from stream_app.store.changes import Changes
 from stream_app.store.connection import connect_worker, connect_writer
+from stream_app.store.expiry import Expiry
 from stream_app.store.heartbeat import Heartbeat, alive, total_lag
 from stream_app.store.keys import INPUT_CLOSED, Keys, read_waiting_field
 from stream_app.store.losses import LossStore
@@ -92,6 +93,7 @@ class Store:
         self._keys = Keys(prefix)
         self.evictions = EvictionStore(self._verifier, prefix)
         self.baselines = BaselineStore(self._redis, prefix)
+        self.expiry = Expiry(self._redis, prefix)
         self.losses = LossStore(self._redis, prefix)
         self.ownership = OwnershipStore(self._verifier, prefix)
         self._look_up = load_guarded(self._redis, "look_up")
@@ -155,10 +157,10 @@ class Store:
         keys = self._keys
         payload: dict[str, Any] = {
             "refs": [(one.ids, int(one.values), *(() if one.seen is None else (one.seen,))) for one in wanted],
-            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct)) for one in claims],
+            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct), one.periods) for one in claims],
         }
         if applied is not None:
-            payload["applied"] = applied[0], stored(applied[1])
+            payload["applied"] = applied[0], applied[1].text
         reply = await self._guarded(
             self._look_up,
             [
@@ -194,7 +196,7 @@ class Store:
             PartitionMoved: the partition stands elsewhere, or another worker has noted something.
             StoreChanged: nothing can be noted now.
         """
-        payload = {"applied": (applied[0], stored(applied[1])), "seen": seen, "upto": upto, "notes": notes}
+        payload = {"applied": (applied[0], applied[1].text), "seen": seen, "upto": upto, "notes": notes}
         reply = await self._guarded(self._note, [self._keys.applied(), self._keys.lookup_notes(applied[0])], payload)
         if reply[0] == 0:
             raise PartitionMoved(Position.parse(reply[1]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import MINOR, at_risk
+from stream_app.counts.summary import at_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class RuleCount:
     share: float
     at_risk_minor: int | None
     previous_share: float | None = None
+    currency: str | None = None
 
     @property
     def at_risk(self) -> float | None:
         """Value at risk in units of currency."""
-        return None if self.at_risk_minor is None else self.at_risk_minor / MINOR
+        return None if self.at_risk_minor is None else in_units(self.at_risk_minor, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,13 @@ def by_rule(
                     previous_share=previous / then.records
                     if then is not None and previous is not None and then.records
                     else None,
+                    currency=contract.currency,
                 )
             )
     return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.rule)))
 
 
-def by_segment(counts: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:
+def by_segment(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:
     """Return every segment value, those with most records first within a field."""
     rows = [
         SegmentRow(
@@ -131,7 +134,7 @@ def by_segment(counts: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:
             value=value,
             received=segment.received,
             rejected=segment.rejected,
-            revenue=segment.revenue_minor / MINOR,
+            revenue=in_units(segment.revenue_minor, contracts[entity].currency),
             findings=segment.findings,
         )
         for entity, one in counts.items()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stream_app.contract.money import in_units
 from stream_app.counts.fields import Counts, add
-from stream_app.counts.summary import MINOR, Quality, conformity
+from stream_app.counts.summary import Quality, conformity
 from stream_app.counts.window import Window
 from stream_app.views.ranges import BARS, SPARK_POINTS, bar_seconds, bar_start, bars, groups
 from stream_app.views.reading import RangeCounts
@@ -118,7 +119,7 @@ class Figures:
         return tuple(
             SalesPoint(
                 start=start,
-                revenue=by_bar[start].revenue_minor / MINOR,
+                revenue=in_units(by_bar[start].revenue_minor, self.read.stream.currency),
                 orders=self.orders(by_bar[start], start, end),
                 complete=stream_ms is None or end * 1000 <= stream_ms,
             )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from stream_app.contract.money import in_units
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import MINOR, EntityTotals, Quality, conversion_rate
+from stream_app.counts.summary import EntityTotals, Quality, conversion_rate
 from stream_app.views.figures import Figures
 from stream_app.views.ranges import SPARK_POINTS, groups
 from stream_app.views.totals import quality_of
@@ -97,7 +98,8 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
     else:
         active = read.distinct.get(("customers", read.span.start, read.span.end), 0)
         orders = figures.orders(counts, read.span.start, read.span.end)
-    return _Numbers(active, orders, counts.revenue_minor / MINOR, conversion_rate(active, _known(figures)), measured.score)
+    revenue = in_units(counts.revenue_minor, read.stream.currency)
+    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.score)
 
 
 def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
@@ -106,7 +108,7 @@ def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: 
     return _Numbers(
         active,
         figures.orders(sold, start, end),
-        sold.revenue_minor / MINOR,
+        in_units(sold.revenue_minor, figures.read.stream.currency),
         conversion_rate(active, _known(figures)),
         quality_of(figures.contracts, counts).score,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from stream_app.contract.summary import ContractSummary
+from stream_app.counts.fields import DISTINCT_EXACT
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition, stopped
 from stream_app.store.losses import Loss, lost_records
@@ -115,11 +116,13 @@ def read_status(queries: Queries) -> dict[str, Any]:
     workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before they were
     applied, at most as many records. ``stopped`` lists the partitions
     that have stopped at a batch that cannot be read.
+    ``estimates`` names key figures that are counted by a sketch.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     stream = read_stream(queries)
+    memory = queries.memory()
     refusal = stream.refusal if stream.refusal is not None else queries.refusal()
     redis_refuses = [{"subject": "Redis", "text": refusal, "since": None, "stopped": True}] if refusal is not None else []
     return {
@@ -133,6 +136,10 @@ def read_status(queries: Queries) -> dict[str, Any]:
         },
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
+        "estimates": [
+            what for what in ("active_customers", "orders") if any(_is_estimate(one, what) for one in stream.totals.values())
+        ],
+        "memory": memory.to_json() if memory is not None else None,
         "stopped": [{**msgspec.structs.asdict(one), "since": _iso(one.since)} for one in stopped(stream.workers)],
         "trouble": redis_refuses
         + [
@@ -143,6 +150,12 @@ def read_status(queries: Queries) -> dict[str, Any]:
         "lost": {**dict.fromkeys(stream.contracts, 0), **lost_records(stream.losses)},
         "losses": [_loss(one) for one in stream.losses],
     }
+
+
+def _is_estimate(total: EntityTotals, what: str) -> bool:
+    """True if a number of distinct values is one of a sketch; that of orders only where they are not the clean records."""
+    number: int = getattr(total, what)
+    return number > DISTINCT_EXACT and not (what == "orders" and number == total.clean)
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

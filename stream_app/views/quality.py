@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import MINOR, Quality
+from stream_app.counts.summary import Quality
 from stream_app.store.queries import Queries
 from stream_app.views.breakdown import (
     NullField,
@@ -103,7 +104,7 @@ class QualityView:
             conformity=kpi(lambda totals: totals.conformity),
             received=kpi(lambda totals: totals.received),
             findings=kpi(lambda totals: totals.findings),
-            at_risk=kpi(lambda totals: None if totals.at_risk_minor is None else totals.at_risk_minor / MINOR),
+            at_risk=kpi(lambda totals: None if totals.at_risk_minor is None else in_units(totals.at_risk_minor, self.currency)),
             rejected=now.rejected,
             judged=now.judged,
         )
@@ -143,7 +144,7 @@ def quality_view_of(read: RangeCounts) -> QualityView:
         findings_series=figures.findings_series(),
         rules=by_rule(stream.contracts, figures.counts, figures.before),
         trends=figures.trends(),
-        segments=by_segment(segments),
+        segments=by_segment(stream.contracts, segments),
         repairs=by_repair(figures.counts),
         nulls=null_fields(figures.counts, figures.before),
         unknown=unknown_fields(figures.counts, figures.before),

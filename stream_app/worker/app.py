@@ -46,6 +46,7 @@ from stream_app.worker.pipeline import process
 from stream_app.worker.server_watch import ServerWatch
 from stream_app.worker.topics import TopicWatch
 from stream_app.worker.unreadable import UnreadableTopics
+from stream_app.worker.upkeep import keep_small
 from stream_app.worker.waiting import WaitingRecords
 from stream_app.worker.watch import Monitoring
 
@@ -118,7 +119,7 @@ class HeadraceApp:
             broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
             broker_rebalance_timeout=settings.session_timeout,
             broker_max_poll_interval=_NEVER,
-            stream_buffer_maxsize=4,
+            stream_buffer_maxsize=1,
             stream_wait_empty=False,
             **_credentials(settings),
         )
@@ -129,6 +130,7 @@ class HeadraceApp:
             self._agents(app, entity)
         app.task(self._settle_waiting)
         app.task(self._learn)
+        app.task(self._keep_small)
         app.task(self._monitor)
         app.timer(1.0)(self._report)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
@@ -361,6 +363,10 @@ class HeadraceApp:
     async def _learn(self, _app: Any) -> None:
         await self._ready()
         await keep_current(self.baselines, lambda: self.app.should_stop)
+
+    async def _keep_small(self, _app: Any) -> None:
+        await self._ready()
+        await keep_small(self._running.store, self.entities.values(), lambda: self.app.should_stop)
 
     async def _monitor(self, _app: Any) -> None:
         await self._ready()

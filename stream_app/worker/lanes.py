@@ -14,8 +14,8 @@ from stream_app.retries import PART
 
 #: Records that one pass through the five steps takes at most.
 PASS_RECORDS = 8_000
-#: Fetched batches that a lane holds at most.
-_LANE_BATCHES = 3
+#: Fetched batches that wait in a lane at most, and records: several small batches, or a large one.
+_LANE_BATCHES, _LANE_RECORDS = 3, 4_000
 
 #: Takes the records of a partition through the five steps. The last arguments: how often the partition had been rewound when
 #: they were fetched, and what acknowledges them.
@@ -37,7 +37,7 @@ class Lanes:
         partition = event.message.partition
         queue = self._queues.get(partition)
         if queue is None:
-            queue = self._queues[partition] = asyncio.Queue(_LANE_BATCHES)
+            queue = self._queues[partition] = _Waiting(_LANE_BATCHES)
             self._tasks[partition] = asyncio.create_task(self._run(partition, queue))
         self._open += 1
         await queue.put(event)
@@ -85,6 +85,27 @@ class Lanes:
     async def close(self) -> None:
         """End all lanes; what they have not acknowledged is done again by whoever has the partitions next."""
         await cancel_all(self._tasks.values())
+
+
+class _Waiting(asyncio.Queue[Any]):
+    """The batches that wait in a lane; full, too, if they have many records: these are most of a worker's memory."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._records = 0
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self._records += len(item.message.value)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self._records -= len(item.message.value)
+        return item
+
+    def full(self) -> bool:
+        """True if another batch has to wait."""
+        return super().full() or self._records >= _LANE_RECORDS
 
 
 def _acknowledge(events: Sequence[Any]) -> None:

@@ -103,9 +103,11 @@ def judge(entity: Entity, batch: Batch) -> Batch:
     """Step 1: the batch with a verdict on each record, and the late ones of them."""
     values = list(batch.values) or [record.value for record in batch.records]
     verdicts = entity.judge.judge_all(values, list(batch.as_of))
-    oversized = [
-        index for index, record in enumerate(batch.records) if record.key is not None and len(record.key) > KEPT_OF_OVERSIZED
-    ]
+    keys = [record.key for record in batch.records]
+    # Mostly one look at the longest key is enough.
+    longest = max(map(len, filter(None, keys)), default=0)
+    too_long = longest > KEPT_OF_OVERSIZED
+    oversized = [index for index, key in enumerate(keys) if key and len(key) > KEPT_OF_OVERSIZED] if too_long else []
     for index in oversized:
         rule = entity.contract.rules["record.oversized"]
         verdicts.put(index, Verdict(None, None, batch.as_of[index], (rule,)))

@@ -299,8 +299,8 @@ class PartitionRestore:
         if clock is not None:
             changes.clock = (self.field, clock.to_text())
         changes.learned = tally.learned()
-        _, claims = claims_of(entity.contract, verdicts, sources)
-        changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+        _, claims = claims_of(entity.contract, verdicts, self.partition, [one.offset for one in outcomes])
+        changes.claims = [claim for claim in claims if claim.claim]
         changes.release = look_ups.releases(zip(verdicts, sources, strict=True))
         if waits:
             changes.wait = [
@@ -358,9 +358,9 @@ class PartitionRestore:
             return
         changes = Changes(Tally(self.entity.contract), int(time.time() * 1000), applied=(self.field, self.stored, after))
         if clean:
-            sources = [self._prefix + b"%d" % one.offset for one in clean]
-            _, claims = claims_of(self.entity.contract, verdicts_of(self.entity, clean), sources)
-            changes.claims = [(claim.rule, claim.ids, claim.holders) for claim in claims if claim.claim]
+            verdicts, offsets = verdicts_of(self.entity, clean), [one.offset for one in clean]
+            _, claims = claims_of(self.entity.contract, verdicts, self.partition, offsets)
+            changes.claims = [claim for claim in claims if claim.claim]
         changes.counted = self.bits.changes() if self.bits is not None else []
         store = self.entity.services.store
         await self.entity.retry("restore the position", lambda: store.apply(changes, restores=True))

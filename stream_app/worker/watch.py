@@ -69,6 +69,7 @@ class Watch:
         tuning = Tuning.of(settings.anomaly_sensitivity)
         self.notifier = Notifier.of(settings.notify)
         self._monitors = {entity: Monitor(contract, self.grain, tuning) for entity, contract in shop.contracts.items()}
+        self._currency = shop.currency
         self._watermark = Watermark(frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time))
         self._checkpoints: dict[str, Checkpoint] = {}
         #: True while final windows are left over from the last round.
@@ -159,7 +160,7 @@ class Watch:
             # Counted before it is sent: a worker that dies in between sends again, but never more than the limit.
             self.store.messages_sent(hour, 1)
             if len(changes) == 1:
-                self.notifier.send(title(changes[0]), body(changes[0]), level=_level(changes))
+                self.notifier.send(title(changes[0]), body(changes[0], self._currency), level=_level(changes))
             else:
                 self.notifier.send(f"Headrace: {len(changes)} changes of incidents", digest(changes), level=_level(changes))
             self.store.remove_sent("people", texts)

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
-from stream_app.contract.cel import MOMENTS, compile_cel
+from stream_app.contract.cel import MOMENTS, cel_names, compile_cel
+from stream_app.contract.identifiers import GRAMMAR
 from stream_app.contract.model import Condition, Contract
 from stream_app.errors import DocumentError
 from stream_app.judge.cel.translator import AS_OF, FIELD, Translation, translate
@@ -62,7 +63,9 @@ def _library(condition: Condition, contract: Contract) -> Callable[[dict[str, An
     """Return the CEL library's function of the values and the as-of moment: true, false or an error."""
     fields, uses_as_of = condition.fields, condition.uses_as_of
     known = {field.name: field for field in contract.fields}
-    days = [name for name in fields if known[name].type == "date"]
+    others = cel_names(contract.fields)
+    names = [(others[name], name) for name in fields]
+    days = [others[name] for name in fields if known[name].type == "date"]
     moments = [name for name in fields if known[name].type in MOMENTS and not known[name].required]
 
     @cache  # at most 2 ** len(moments) entries
@@ -72,13 +75,13 @@ def _library(condition: Condition, contract: Contract) -> Callable[[dict[str, An
     always = compiled(frozenset())
 
     def evaluate(values: dict[str, Any], as_of: int) -> Any:
-        data = {name: values[name] for name in fields}
+        data = {other: values[name] for other, name in names}
         for name in days:
             if data[name] is not None:
                 data[name] = datetime(data[name].year, data[name].month, data[name].day, tzinfo=UTC)
         if uses_as_of:
             data["as_of"] = moment(as_of)
-        program = compiled(frozenset(name for name in moments if data[name] is None)) if moments else always
+        program = compiled(frozenset(name for name in moments if values[name] is None)) if moments else always
         return program(data=data).value()
 
     return evaluate
@@ -131,7 +134,9 @@ def column_check(condition: Condition, contract: Contract) -> ColumnCheck | None
 
 
 def _translation(condition: Condition, contract: Contract) -> Translation | None:
-    types: dict[str, str] = {field.name: field.type for field in contract.fields if field.required}
+    types: dict[str, str] = {
+        field.name: field.type for field in contract.fields if field.required and field.name not in GRAMMAR
+    }
     return translate(condition.expression, types) if types.keys() >= {*condition.fields} else None
 
 

@@ -14,6 +14,9 @@ import redis
 import redis.asyncio
 from redis.commands.core import AsyncScript, Script
 
+#: Scripts that read and write unique keys, by the functions of ``unique.lua``.
+_WITH_KEYS = frozenset({"look_up", "apply"})
+
 
 @overload
 def load(client: redis.Redis, name: str) -> Script: ...
@@ -26,7 +29,8 @@ def load(client: redis.Redis | redis.asyncio.Redis, name: str) -> Script | Async
 
 def load_guarded(client: redis.asyncio.Redis, name: str) -> AsyncScript:
     """Register a script that begins with ``guard.lua``: its last KEYS and ARGV are those of the guard."""
-    return client.register_script(_source("guard") + _source(name))
+    shared = _source("unique") if name in _WITH_KEYS else ""
+    return client.register_script(_source("guard") + shared + _source(name))
 
 
 def pack(value: Any) -> bytes:

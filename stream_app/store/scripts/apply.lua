@@ -8,23 +8,24 @@
 -- KEYS[6]      recent findings
 -- KEYS[7]      recent clean records
 -- KEYS[8]      baseline
--- KEYS[9]      stem of the owners of unique ids, to be completed with the rule
+-- KEYS[9]      stem of the periods of unique keys (unique.lua), to be completed with the rule
 -- KEYS[10]     stem of the values of a segment, to be completed with the segment field
 -- KEYS[11…12]  distinct customers and orders
 -- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
--- KEYS[14…25]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
+-- KEYS[14…15]  sketches of distinct customers and orders, in the stead of the sets if these had too many members
+-- KEYS[16…27]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, all three to be completed with the start
--- KEYS[26…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
+-- KEYS[28…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
 --              the id of their record; deleted ids, by the number of the deletion; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
 local applied, notes, waiting, totals, references, findings, clean, baseline = unpack(KEYS, 1, 8)
-local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 13, 25
+local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 15, 27
 local p = cmsgpack.unpack(ARGV[1])
 
 if p.applied then
-  local now = redis.call('HGET', applied, p.applied[1]) or ''
+  local now = redis.call('HGET', applied, p.applied[1]) or '-1 0 0 0 0'
   if now ~= p.applied[2] then return {0, now} end
 end
 if p.settle then
@@ -87,37 +88,48 @@ for g, grain in ipairs(p.grains) do
   for what, rows in ipairs(grain.sketches) do
     local stem = what == 1 and customers_stem or orders_stem
     for _, s in ipairs(rows) do
-      if redis.call('ZSCORE', starts, s[1]) then each('PFADD', stem .. s[1], s[2]) end
+      local ids = s[2] == true and p.distinct[what] or s[2]
+      if redis.call('ZSCORE', starts, s[1]) then each('PFADD', stem .. s[1], ids) end
     end
   end
 end
-for what, ids in ipairs(p.distinct) do each('SADD', KEYS[10 + what], ids) end
+for what, ids in ipairs(p.distinct) do
+  local members, sketch = KEYS[10 + what], KEYS[13 + what]
+  if #ids > 0 then
+    if redis.call('EXISTS', sketch) == 1 then
+      each('PFADD', sketch, ids)
+    else
+      each('SADD', members, ids)
+      if redis.call('SCARD', members) > p.distinct_exact then
+        each('PFADD', sketch, redis.call('SMEMBERS', members))
+        redis.call('UNLINK', members)
+      end
+    end
+  end
+end
 
 -- What is known to have been delivered clean owns its keys, whoever has claimed them since.
 for _, c in ipairs(p.claims) do
-  local key, pairs_of = unique_stem .. c[1], c[2]
-  for i = 1, #pairs_of, 1000 do redis.call('HSET', key, unpack(pairs_of, i, math.min(i + 999, #pairs_of))) end
+  local key, ids, owners, periods, rows = unique_stem .. c[1], c[2], c[3], c[4], {}
+  for j = 1, #ids do rows[j] = j end
+  set_all(key, (periods_of(key)), ids, rows, owners, periods)
 end
 for i = 1, #p.refs, 1000 do
   redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))
 end
-for _, r in ipairs(p.release) do
-  local key, id, source = unique_stem .. r[1], r[2], r[3]
-  local owner = redis.call('HGET', key, id)
-  if owner and string.match(owner, '^[^ ]+') == source then redis.call('HDEL', key, id) end
-end
+for _, r in ipairs(p.release) do give_back(unique_stem .. r[1], r[2], r[3]) end
 local owned_key, deleted_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1]
 for _, o in ipairs(p.owned) do
   local before = redis.call('HGET', owned_key, o[1])
-  local list = before and cjson.decode(before) or {}
+  local list = before and cmsgpack.unpack(before) or {}
   list[#list + 1] = {o[2], o[3], o[4]}
-  redis.call('HSET', owned_key, o[1], cjson.encode(list))
+  redis.call('HSET', owned_key, o[1], cmsgpack.pack(list))
 end
 -- A record that is deleted while it waits must not come after its tombstone.
-local function reject_waiting(source)
-  local partition, offset = string.match(source, p.source_pattern)
-  if not partition then return end
-  local waiting_field = string.format(p.waiting_format, partition, offset)
+local function reject_waiting(owner)
+  if not p.waiting_format then return end
+  local partition, offset = struct.unpack('>HI8', owner)
+  local waiting_field = string.format(p.waiting_format, string.format('%d', partition), string.format('%.0f', offset))
   local text = redis.call('HGET', waiting, waiting_field)
   local state = text and cjson.decode(text)
   if not state or (state.decision and state.decision ~= cjson.null) then return end
@@ -127,23 +139,16 @@ local function reject_waiting(source)
 end
 if #p.deleted > 0 then
   local number = tonumber(redis.call('ZREVRANGE', deleted_key, 0, 0, 'WITHSCORES')[2] or '0')
-  for _, id in ipairs(p.deleted) do
+  for i, id in ipairs(p.deleted) do
     if redis.call('HDEL', references, id) == 1 then
       number = number + 1
       redis.call('ZADD', deleted_key, number, id)
     end
-    for _, rule in ipairs(p.keys) do
-      local owner = redis.call('HGET', unique_stem .. rule, id)
-      if owner then
-        reject_waiting(string.match(owner, '^[^ ]+'))
-        redis.call('HDEL', unique_stem .. rule, id)
-      end
+    for _, key in ipairs(p.keys[i]) do
+      for _, owner in ipairs(forget(unique_stem .. key[1], key[2])) do reject_waiting(owner) end
     end
     local owned = redis.call('HGET', owned_key, id)
-    for _, o in ipairs(owned and cjson.decode(owned) or {}) do
-      local owner = redis.call('HGET', unique_stem .. o[1], o[2])
-      if owner and string.match(owner, '^[^ ]+') == o[3] then redis.call('HDEL', unique_stem .. o[1], o[2]) end
-    end
+    for _, o in ipairs(owned and cmsgpack.unpack(owned) or {}) do give_back(unique_stem .. o[1], o[2], o[3]) end
     if owned then redis.call('HDEL', owned_key, id) end
   end
   redis.call('ZREMRANGEBYRANK', deleted_key, 0, -p.deleted_kept - 1)

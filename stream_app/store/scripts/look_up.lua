@@ -2,25 +2,26 @@
 --
 -- KEYS[1]  applied offsets
 -- KEYS[2]  look-up notes of the partition (unused without `applied`)
--- KEYS[3…] the references of each row of `refs`, then the owners of the ids of each row of `claims`
+-- KEYS[3…] the references of each row of `refs`, then the periods of the keys of each row of `claims`
+--          (unique.lua),
 --          then the deleted ids of the entity of each row of `refs`
 -- ARGV[1]  {applied: [field, expected position] or nothing,
 --           refs: [[[id…], values wanted: 0|1, number of the last deletion that is known, or nothing]…],
---           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1]…]}
---          An owner is `source` or `source fingerprint`; `distinct` says that no id occurs twice.
+--           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1, period of all or [period…]]…]}
+--          An id is a number or a text, an owner as in judge/owners.py; `distinct` says that no id occurs twice.
 -- Returns  {0, position} when another worker has moved the partition on, else
 --          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes,
 --          [deletions…]}, deletions: per row of `refs` nothing, or {number of the last one that counts, [id deleted since…] or
 --          nothing: too many}.
 --
--- What is found out about an id is noted until the batch is applied (field `rule|source`: 0 unique, 1 repeat, 2
+-- What is found out about an id is noted until the batch is applied (field `rule|offset`: 0 unique, 1 repeat, 2
 -- contradiction): whoever judges the record again comes to the same verdict, even if the id has been claimed or given back
 -- since. `upto` and `notes` are what note.lua wrote.
 local applied, notes = KEYS[1], KEYS[2]
 local p = cmsgpack.unpack(ARGV[1])
 if p.applied then
   local now = redis.call('HGET', applied, p.applied[1])
-  if (now or '') ~= p.applied[2] then return {0, now or ''} end
+  if (now or '-1 0 0 0 0') ~= p.applied[2] then return {0, now or '-1 0 0 0 0'} end
 end
 
 local again = p.applied and redis.call('EXISTS', notes) == 1
@@ -60,47 +61,52 @@ for i, ref in ipairs(p.refs) do
   missing[i], values[i] = absent, known
 end
 
-local function source(owner) return string.match(owner, '^[^ ]+') end
+local function record(owner) return string.sub(owner, 1, RECORD_BYTES) end
+local function note_of(rule, owner) return rule .. '|' .. string.format('%.0f', struct.unpack('>I8', string.sub(owner, 3, 10))) end
 local duplicates = {}
 for i, c in ipairs(p.claims) do
   local key, found, here = KEYS[2 + #p.refs + i], {}, {}
-  local rule, claim, ids, owners, distinct = c[1], c[2] == 1, c[3], c[4], c[5] == 1
+  local rule, claim, ids, owners, distinct, periods = c[1], c[2] == 1, c[3], c[4], c[5] == 1, c[6]
+  local layouts, sorted = periods_of(key)
+  local known = owners_near(key, layouts, sorted, ids, periods)
+  -- The owner among the records of this claim that come before the one at j.
+  local function earlier(j)
+    for _, other in ipairs(here[ids[j]] or {}) do
+      if type(periods) == 'number' or math.abs(periods[other] - periods[j]) <= NEIGHBOURS then return owners[other] end
+    end
+  end
   -- Compares the record at j with the owner of its id; true when the record becomes the owner.
-  local function compare(j, owner)
-    local own = owners[j]
-    local noted = again and redis.call('HGET', notes, rule .. '|' .. source(own))
+  local function compare(j)
+    local own, owner = owners[j], known[j]
+    local noted = again and redis.call('HGET', notes, note_of(rule, own))
     if noted then
       if noted == '1' then found[#found + 1] = j elseif noted == '2' then found[#found + 1] = -j end
       return false
     end
-    if not distinct then owner = here[ids[j]] or owner end
+    if not distinct then owner = earlier(j) or owner end
     if not owner and claim then
-      here[ids[j]] = own
+      here[ids[j]] = here[ids[j]] or {}
+      table.insert(here[ids[j]], j)
       return true
     end
     local note = '0'
-    if owner and owner ~= own and source(owner) ~= source(own) then
-      local same = string.match(owner, ' (.*)') == string.match(own, ' (.*)')
+    if owner and owner ~= own and record(owner) ~= record(own) then
+      local same = string.sub(owner, RECORD_BYTES + 1) == string.sub(own, RECORD_BYTES + 1)
       note = same and '1' or '2'
       found[#found + 1] = same and j or -j
     end
-    if p.applied and (note ~= '0' or not claim) then redis.call('HSET', notes, rule .. '|' .. source(own), note) end
+    if p.applied and (note ~= '0' or not claim) then redis.call('HSET', notes, note_of(rule, own), note) end
     return false
   end
   -- Mostly every id is new, occurs once and is judged for the first time.
-  local plain = claim and distinct and not again
-  for first = 1, #ids, 1000 do
-    local last, fresh, n = math.min(first + 999, #ids), {}, 0
-    local got = redis.call('HMGET', key, unpack(ids, first, last))
-    for j = first, last do
-      local owner = got[j - first + 1]
-      if (plain and not owner) or compare(j, owner) then
-        fresh[n + 1], fresh[n + 2] = ids[j], owners[j]
-        n = n + 2
-      end
+  local plain, fresh, n = claim and distinct and not again, {}, 0
+  for j = 1, #ids do
+    if (plain and not known[j]) or compare(j) then
+      n = n + 1
+      fresh[n] = j
     end
-    if n > 0 then redis.call('HSET', key, unpack(fresh)) end
   end
+  set_all(key, layouts, ids, fresh, owners, periods)
   duplicates[i] = found
 end
 

@@ -8,7 +8,7 @@
 local applied, notes = KEYS[1], KEYS[2]
 local p = cmsgpack.unpack(ARGV[1])
 local now = redis.call('HGET', applied, p.applied[1])
-if (now or '') ~= p.applied[2] then return {0, now or ''} end
-if (redis.call('HGET', notes, 'upto') or '-1') ~= tostring(p.seen) then return {0, now or ''} end
+if (now or '-1 0 0 0 0') ~= p.applied[2] then return {0, now or '-1 0 0 0 0'} end
+if (redis.call('HGET', notes, 'upto') or '-1') ~= tostring(p.seen) then return {0, now or '-1 0 0 0 0'} end
 redis.call('HSET', notes, 'upto', p.upto, 'notes', p.notes)
 return {1}

@@ -33,7 +33,11 @@ def test_json_is_the_status(shop: Shop) -> None:
     result = CliRunner().invoke(command, ["--json"], catch_exceptions=False)
 
     status = json.loads(result.output)
-    assert set(status) == {"entities", "kpis", "freshness", "lag", "workers", "trouble", "notes", "redis", "stopped"}
+    assert set(status) == {
+        "entities", "kpis", "freshness", "lag", "workers", "trouble", "notes", "redis", "stopped", "lost", "losses",
+        "estimates", "memory",
+    }  # fmt: skip
+    assert status["memory"]["kinds"]["windows"] > 0
     assert status["entities"]["orders"]["clean"] == shop.recounts["orders"].total()["clean"]
     assert status["lag"]["orders"] == 4
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from stream_app.counts.tally import Tally
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Settled, Verdicts
+from stream_app.judge.keys import keys_of_id
 from stream_app.judge.lookups import LookUps
 from stream_app.judge.request import Found, Request
 from stream_app.position import Position
@@ -73,8 +75,7 @@ class Room:
             meanwhile()
         settled = look_ups.settle(batch, request, found)
         if isinstance(self.store, MemoryStore):
-            uniques = SHOP.contracts[entity].uniques
-            keys = [one.rule.id for one in uniques if one.fields == (SHOP.contracts[entity].key,)]
+            keys = partial(keys_of_id, SHOP.contracts[entity])
             self.store.apply(entity, settled.references, settled.releases, settled.deleted, settled.owned, keys)
             self.applied[entity] = offsets[-1]
             return settled.verdicts, settled

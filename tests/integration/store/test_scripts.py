@@ -15,6 +15,7 @@ from stream_app.contract import load_shop
 from stream_app.counts import fields
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
+from stream_app.judge.owners import owner_of
 from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.position import Position
 from stream_app.store import changes as module
@@ -84,6 +85,13 @@ def test_applying_a_batch_again_changes_nothing(client: Any, run: Any) -> None:
     assert client.hget(KEYS.total("orders"), "in") == "2"
 
 
+def test_a_partition_of_which_nothing_is_applied_may_be_written_as_such(run: Any) -> None:
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(), Position()))))
+    run(lambda store: store.look_up("orders", (FIELD, Position()), [], []))
+    run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, Position(), Position(7)))))
+    assert applied(run, FIELD) == 7
+
+
 def test_a_batch_that_begins_where_another_worker_has_gone_on_is_refused(client: Any, run: Any) -> None:
     run(lambda store: store.apply(changes([(order(1), "clean")], applied=(FIELD, Position(-1), Position(7)))))
     with pytest.raises(PartitionMoved) as moved:
@@ -123,8 +131,14 @@ def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
 # --- keys that must be unique ----------------------------------------------------------------------------------------
 
 
+def owner(text: str) -> bytes:
+    """The owner that is written as its source, or as ``source fingerprint``."""
+    source, _, content = text.partition(" ")
+    return owner_of(source.encode()) + (bytes.fromhex(content).rjust(4, b"\0") if content else b"")
+
+
 def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
-    claims = [Claim(UNIQUE, claim, ids, [holder.encode() for holder in holders])]
+    claims = [Claim(UNIQUE, claim, ids, [owner(holder) for holder in holders])]
     found: Found = run(lambda store: store.look_up("orders", (FIELD, Position(applied)), [], claims))
     return found
 
@@ -155,7 +169,8 @@ def test_the_fingerprint_separates_a_repeat_from_a_contradiction(run: Any) -> No
 def test_many_keys_are_claimed_at_once(client: Any, run: Any) -> None:
     ids = [str(number) for number in range(3_500)]
     assert look(run, ids, [f"orders:0:{number}" for number in ids]) == []
-    assert client.hlen(KEYS.unique("orders", UNIQUE)) == 3_500
+    assert client.hgetall(KEYS.unique("orders", UNIQUE)) == {"0": "-1 0 0"}, "one period, in which texts are stored flat"
+    assert client.hlen(f"{KEYS.unique('orders', UNIQUE)}/0") == 3_500
     assert look(run, ids, [f"orders:1:{number}" for number in ids]) == list(range(3_500))
 
 
@@ -215,7 +230,7 @@ def release(run: Any, source: str, field: str = applied_field("orders", "", 1)) 
     """Apply a batch of another partition whose rejected record gives its key back."""
     run(
         lambda store: store.apply(
-            changes([], applied=(field, Position(-1), Position(0)), release=[(UNIQUE, "1", source.encode())])
+            changes([], applied=(field, Position(-1), Position(0)), release=[(UNIQUE, "1", owner_of(source.encode()))])
         )
     )
 
@@ -223,9 +238,9 @@ def release(run: Any, source: str, field: str = applied_field("orders", "", 1)) 
 def test_a_key_is_given_back_by_its_holder_only(client: Any, run: Any) -> None:
     look(run, ["1"], ["orders:0:0"])
     release(run, "orders:1:0")
-    assert client.hget(KEYS.unique("orders", UNIQUE), "1") == "orders:0:0"
+    assert client.hexists(f"{KEYS.unique('orders', UNIQUE)}/0", "1")
     release(run, "orders:0:0", applied_field("orders", "", 2))
-    assert client.hget(KEYS.unique("orders", UNIQUE), "1") is None
+    assert not client.hexists(f"{KEYS.unique('orders', UNIQUE)}/0", "1")
 
 
 def test_a_duplicate_stays_one_until_it_is_applied_even_when_the_key_is_given_back_meanwhile(run: Any) -> None:
@@ -248,7 +263,7 @@ def test_what_a_rejected_record_found_out_about_its_key_stays_until_it_is_applie
 def test_a_shorter_batch_keeps_what_is_noted_of_the_records_after_it(client: Any, run: Any) -> None:
     assert look(run, ["1", "1", "1"], ["orders:0:0", "orders:0:1", "orders:0:2"]) == [1, 2]
     run(lambda store: store.apply(changes([], applied=(FIELD, Position(-1), Position(1)))))
-    assert client.hgetall(KEYS.lookup_notes(FIELD)) == {f"{UNIQUE}|orders:0:2": "1"}
+    assert client.hgetall(KEYS.lookup_notes(FIELD)) == {f"{UNIQUE}|2": "1"}
 
 
 # --- records that wait -----------------------------------------------------------------------------------------------

@@ -123,7 +123,12 @@ def test_a_window_that_has_not_ended_is_marked(model: Queries) -> None:
 def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None:
     model = Queries(empty, PREFIX)
 
-    assert read_status(model) == {
+    status = read_status(model)
+    memory = status.pop("memory")
+    assert memory["used"] > 0
+    assert not any(memory["kinds"].values())
+    assert (memory["per_day"], memory["days_left"]) == (None, None)
+    assert status == {
         "entities": {},
         "kpis": {
             "active_customers": 0,
@@ -137,10 +142,12 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
         "freshness": {},
         "lag": {},
         "workers": 0,
+        "estimates": [],
         "lost": {},
         "losses": [],
         "notes": {},
         "trouble": [],
+        "stopped": [],
     }
     assert read_overview(model, TimeRange.LAST_HOUR).span is None
     assert suggested_range(model) is TimeRange.LAST_15_MINUTES

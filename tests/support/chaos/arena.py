@@ -30,9 +30,6 @@ from tests.support.stream import Books, Worker, await_workers, make_topics
 #: Every write is in the file when it is answered, and on the disk within a second: Redis' own default with an AOF.
 AOF = ("--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
 
-#: A worker that starts while Kafka is away ends with one of these; whoever runs it starts it again.
-REFUSED = ("does not create the topics", "no Kafka broker answers at")
-
 
 class Crew:
     """The workers: a killed one is replaced at once, now and then by one that will kill itself at a moment of its own."""
@@ -48,8 +45,6 @@ class Crew:
         self.died: Counter[str] = Counter()
         #: Workers that ended by themselves, which none must, with the end of their logs.
         self.ended: list[str] = []
-        #: Workers that ended because Kafka was away when they started.
-        self.refused = 0
         self._number = 0
 
     def start(self) -> None:
@@ -95,8 +90,6 @@ class Crew:
             moment = self.armed.pop(worker, None)
             if moment and worker.process.returncode == -signal.SIGKILL:
                 self.died[moment] += 1
-            elif any(words in worker.output()[-2000:] for words in REFUSED):
-                self.refused += 1
             else:
                 self.ended.append(f"{worker.log.name} ended with {worker.process.returncode}:\n{worker.output()[-3000:]}")
             self.workers[index] = self._new(None)

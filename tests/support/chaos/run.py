@@ -266,7 +266,7 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
     if arena.settings.exactly_once:
         assert not ledger.repeats, f"a read_committed subscriber saw records twice: {ledger.repeats[:10]}"
     died = arena.crew.died
-    kills = f"{died.total()} kills of workers, {arena.crew.refused} refused starts"
+    kills = f"{died.total()} kills of workers"
     result = f"{describe(counted)}; {kills}; settled {settled:.1f} s after the last order; {run.now:.0f} s"
     tell(result)
     return result

@@ -71,3 +71,31 @@ def test_what_is_read_again_after_a_rebalance_is_not_taken_again_with_what_waite
     """The first two batches were read before it; as nothing of them is committed, they are read again behind them."""
     first, waiting, anew = Event(range(3)), Event(range(3, 6)), Event(again)
     assert handed_on(first, waiting, anew) == [[0, 1, 2], [*range(3, max(6, again.stop))]]
+
+
+def test_a_lane_with_many_records_is_full() -> None:
+    async def waits(*events: Event) -> bool:
+        begun = asyncio.Event()
+
+        async def process(partition: int, records: Sequence[Any], rewound: int, acknowledge: Callable[[], None]) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def fail(error: BaseException) -> None:
+            raise error
+
+        lanes = Lanes(process, fail)
+        await lanes.put(Event(range(1)))
+        await begun.wait()
+        for event in events:
+            await lanes.put(event)
+        another = asyncio.create_task(lanes.put(Event([99_999])))
+        await asyncio.sleep(0)
+        waiting = not another.done()
+        another.cancel()
+        await lanes.close()
+        return waiting
+
+    assert not asyncio.run(waits(Event(range(1, 4)), Event(range(4, 6))))
+    assert asyncio.run(waits(Event(range(1, 5_000))))
+    assert asyncio.run(waits(*(Event([offset]) for offset in range(1, 4))))
