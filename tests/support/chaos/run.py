@@ -221,6 +221,7 @@ def stand(
         run.run()
         result = _settle(arena, run, tell)
     except AssertionError as error:
+        crew.say_where()
         story = "\n".join(events)
         logs = "\n".join(f"--- {one.log.name}\n{one.output()[-1500:]}" for one in crew.workers)
         ended = "\n".join(crew.ended)
