@@ -20,6 +20,7 @@ from headrace.embedded.broker import EmbeddedBroker
 from headrace.embedded.cluster import KafkaCluster
 from headrace.embedded.readiness import quiet
 from stream_app.settings import Settings, load_settings
+from tests.support import watched
 from tests.support.chaos.traffic import Traffic
 from tests.support.fragile import MOMENTS, RESTORING, TRANSACTIONAL
 from tests.support.paths import CACHE
