@@ -19,6 +19,7 @@ from stream_app.store.ownership import OwnershipStore
 from stream_app.store.writer import Store
 from stream_app.worker import delivery, pipeline, waiting
 from stream_app.worker.restore import PartitionRestore
+from tests.support.watched import say_where_on_signal
 
 METHODS = ("look_up", "note", "send", "apply", "decide", "note_late_findings")
 #: With transactions only.
@@ -62,5 +63,6 @@ def arm(moment: str, calls: int) -> None:
 if __name__ == "__main__":
     from headrace.cli.main import cli
 
+    say_where_on_signal()
     arm(sys.argv[1], int(sys.argv[2]))
     cli(["worker", *sys.argv[3:]], prog_name="headrace")

@@ -49,6 +49,8 @@ class Proxies:
     def close(self) -> None:
         """Close every connection and end the thread."""
         for proxy in self._all:
+            self.call(proxy.stop)
+        for proxy in self._all:
             self.call(proxy.shut)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
@@ -124,16 +126,20 @@ class Proxy:
         for link in list(self.links):
             link.turn()
 
-    async def shut(self) -> None:
+    def stop(self) -> None:
         """Stop listening and reset every connection."""
         if self._server is not None:
             self._server.close()
-        self.refusing = True  # a connection that is just being made, too
+        self.refusing = True
         self._cut()
-        while self.open:
-            for side in self.open:
+
+    async def shut(self) -> None:
+        """Wait until every socket is closed."""
+        me = asyncio.current_task()
+        while self.open or any(task is not me for task in asyncio.all_tasks()):  # connections that are being made, too
+            for side in list(self.open):
                 side.abort()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
 
 
 class Link:

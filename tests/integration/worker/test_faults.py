@@ -21,7 +21,7 @@ def settings_of(exactly_once: bool) -> Settings:
 
 @pytest.mark.timeout(180)
 def test_a_few_faults_of_embedded_services_lose_nothing_and_count_everything_once(tmp_path: Path) -> None:
-    schedule = plan(1, EMBEDDED, seconds=12, kills=3, zombie=5)
+    schedule = plan(1, EMBEDDED, seconds=12, kills=3, zombie=5, spans=0.3)
     with arena(tmp_path, settings_of(exactly_once=False), nodes=0) as scene:
         stand(scene, schedule, seed=1, rate=150, workers=2, within=60)
 
@@ -31,6 +31,6 @@ def test_a_few_faults_of_embedded_services_lose_nothing_and_count_everything_onc
 @pytest.mark.timeout(600)
 def test_every_fault_of_a_cluster_loses_nothing_and_counts_everything_once(tmp_path: Path) -> None:
     skip_without_kafka()
-    schedule = plan(6, SPANS, seconds=75, kills=8, zombie=15)
+    schedule = plan(6, SPANS, seconds=75, kills=8, zombie=15, spans=0.5)
     with arena(tmp_path, settings_of(exactly_once=True)) as scene:
         stand(scene, schedule, seed=6, rate=150)

@@ -20,15 +20,20 @@ from headrace.embedded.broker import EmbeddedBroker
 from headrace.embedded.cluster import KafkaCluster
 from headrace.embedded.readiness import quiet
 from stream_app.settings import Settings, load_settings
+from tests.support import watched
 from tests.support.chaos.traffic import Traffic
 from tests.support.fragile import MOMENTS, RESTORING, TRANSACTIONAL
 from tests.support.paths import CACHE
 from tests.support.proxy import Proxies, Proxy, proxies
 from tests.support.redis_servers import RedisServer
 from tests.support.stream import Books, Worker, await_workers, make_topics
+from tests.support.waiting import soon
 
 #: Every write is in the file when it is answered, and on the disk within a second: Redis' own default with an AOF.
 AOF = ("--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
+
+#: Runs a worker that is not armed.
+WATCHED = Path(watched.__file__)
 
 
 class Crew:
@@ -54,7 +59,7 @@ class Crew:
     def _new(self, moment: str | None, calls: int = 0) -> Worker:
         self._number += 1
         fragile = (moment, calls or self.chance.randrange(1, 15)) if moment else None
-        worker = Worker(self.settings, self.folder / f"worker-{self._number}.log", fragile)
+        worker = Worker(self.settings, self.folder / f"worker-{self._number}.log", fragile, script=None if fragile else WATCHED)
         if moment:
             self.armed[worker] = moment
         return worker
@@ -103,6 +108,13 @@ class Crew:
                 self.died["outside"] += 1
                 del self.armed[worker]
                 self.workers[index] = self._new(None)
+
+    def say_where(self) -> None:
+        """Let the workers write into their logs where they are."""
+        for worker in self.workers:
+            size = worker.log.stat().st_size
+            worker.signal(signal.SIGUSR2)
+            soon(lambda log=worker.log, size=size: log.stat().st_size > size, 3)  # type: ignore[misc]
 
     def stop(self) -> None:
         """SIGTERM, as an operator stops them; SIGKILL for those that do not end."""
@@ -171,7 +183,7 @@ class Arena:
                 least = self.acknowledged() if entity == "orders" else self.traffic.acknowledged(entity)
                 if counted < least or total.get("pending", 0) or self.books.waiting(entity):
                     return False
-                if counted != total.get("clean", 0) + total.get("rejected", 0):
+                if counted != sum(total.get(name, 0) for name in ("clean", "rejected", "deleted")):
                     return False
         except (redis.RedisError, OSError):
             return False

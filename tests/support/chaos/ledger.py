@@ -8,7 +8,7 @@ from stream_app.names import Topics
 from stream_app.settings import Settings
 from tests.support.chaos.traffic import Traffic, expectations
 from tests.support.recount import Recount, assert_exact
-from tests.support.stream import Seen, read_topic
+from tests.support.stream import Books, Seen, read_topic
 
 
 class Ledger:
@@ -52,6 +52,16 @@ class Ledger:
                 elif (sent := book.get(record.timestamp)) is not None and sent.generation < now:
                     raw[name] = Seen(topics.raw, -1, -1, record.timestamp, sent.record.key, sent.record.value, ())
         return Recount(raw, clean, dead, repeated)
+
+    def differences(self, settings: Settings, entity: str) -> str:
+        """Which records of an entity have no outcome, which are registered as waiting, and where the workers are."""
+        counts, books = self.recount(settings, entity), Books(settings)
+        lost = counts.raw.keys() - counts.clean.keys() - counts.dead.keys()
+        sources = sorted(counts.raw[name].own_source for name in lost)
+        waiting = books.client.hgetall(books.keys.waiting(entity))
+        applied = {name: at for name, at in books.client.hgetall(books.keys.applied()).items() if f"{entity}/" in name}
+        found = f"{len(counts.raw)} raw, {len(counts.clean)} clean, {len(counts.dead)} dead-lettered, applied {applied}"
+        return f"{entity}: {found}; without outcome {sources[:20]}; waiting {dict(list(waiting.items())[:20])}"
 
     def assert_exact(self, settings: Settings) -> dict[str, Recount]:
         """The promise: every input is in one of clean and dead letter, Redis counts just that, and the verdicts are right."""

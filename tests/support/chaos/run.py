@@ -221,6 +221,7 @@ def stand(
         run.run()
         result = _settle(arena, run, tell)
     except AssertionError as error:
+        crew.say_where()
         story = "\n".join(events)
         logs = "\n".join(f"--- {one.log.name}\n{one.output()[-1500:]}" for one in crew.workers)
         ended = "\n".join(crew.ended)
@@ -248,9 +249,14 @@ def _settle(arena: Arena, run: Run, tell: Callable[[str], None]) -> str:
     at = run.now
     if not soon(lambda: (arena.crew.look_after(), arena.settled())[1], run.within, 0.2):  # type: ignore[func-returns-value]
         found = {entity: arena.books.total(entity) for entity in arena.traffic.book}
-        short = {e: {k: v for k, v in t.items() if k in ("in", "clean", "rejected", "pending")} for e, t in found.items()}
+        short = {
+            e: {k: v for k, v in t.items() if k in ("in", "clean", "rejected", "deleted", "pending")} for e, t in found.items()
+        }
         sent = {entity: arena.traffic.acknowledged(entity) for entity in found}
-        raise AssertionError(f"not settled within {run.within:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}")
+        raise AssertionError(
+            f"not settled within {run.within:.0f} s: {short}, acknowledged {sent}, earlier {arena.earlier}\n"
+            + "\n".join(Ledger(arena.traffic).differences(arena.direct, entity) for entity in sent)
+        )
     settled = run.now - at
     arena.crew.stop()
     assert not arena.crew.ended, f"{len(arena.crew.ended)} workers ended by themselves:\n" + "\n".join(arena.crew.ended)

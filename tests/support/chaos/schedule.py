@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Range = tuple[float, float]
 
@@ -62,7 +62,16 @@ EMBEDDED = (
 LATE = ("topic-recreated", "partitions-added")
 
 
-def plan(seed: int, faults: Iterable[str], *, seconds: float, kills: int, zombie: float, rounds: int = 1) -> list[Planned]:
+def plan(
+    seed: int,
+    faults: Iterable[str],
+    *,
+    seconds: float,
+    kills: int,
+    zombie: float,
+    rounds: int = 1,
+    spans: float = 1.0,
+) -> list[Planned]:
     """Return the strikes of a run, in order.
 
     Args:
@@ -72,6 +81,7 @@ def plan(seed: int, faults: Iterable[str], *, seconds: float, kills: int, zombie
         kills: number of workers' kills, spread over the whole run.
         zombie: seconds for which one worker is stopped.
         rounds: strikes of each fault, but for the zombie and those of ``LATE``, which strike once.
+        spans: factor on every lead and length.
     """
     chance = random.Random(seed)
     wanted = [name for name in SPANS if name in set(faults)]
@@ -87,7 +97,12 @@ def plan(seed: int, faults: Iterable[str], *, seconds: float, kills: int, zombie
     slots = [seconds * (0.05 + 0.93 * (n + chance.uniform(0.2, 0.8)) / len(order)) for n in range(len(order))]
     order = _late_last(order, slots, (0.06 * seconds + zombie) if "zombie" in wanted else 0.0)
     strikes += [_planned(chance, name, at, zombie) for name, at in zip(order, slots, strict=True)]
-    return sorted(strikes, key=lambda one: one.at)
+    shortened = [replace(one, lead=round(one.lead * spans, 1), lasts=round(one.lasts * spans, 1)) for one in strikes]
+    return sorted((new if old.fault != "zombie" else old for old, new in zip(strikes, shortened, strict=True)), key=_moment)
+
+
+def _moment(planned: Planned) -> float:
+    return planned.at
 
 
 def _late_last(order: Sequence[str], slots: Sequence[float], after: float) -> list[str]:

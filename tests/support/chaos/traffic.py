@@ -198,7 +198,9 @@ def expectations(book: dict[int, Sent]) -> dict[int, Expected]:
     for body in bodies.values():
         if body is not None:
             ids[body.get("order_id")] = ids.get(body.get("order_id"), 0) + 1
-    return {at: _expected(body, alone=body is not None and ids[body.get("order_id")] == 1) for at, body in bodies.items()}
+    expected = {at: _expected(body, alone=body is not None and ids[body.get("order_id")] == 1) for at, body in bodies.items()}
+    # A tombstone deletes: it is passed on.
+    return expected | {at: "clean" for at, sent in book.items() if sent.record.value is None}
 
 
 def _body(record: Raw) -> dict[str, Any] | None:
