@@ -280,6 +280,8 @@ class Ownership:
 
     async def _say_progress(self, state: StoreState) -> None:
         level, counted = await self._retry("read how far the store is", self._store.restored)
+        if self._ready.is_set():
+            return  # meanwhile
         text = f"is restored from the topics ({state.reason}): {level} partitions are level"
         self._services.health.note("store", f"{text}, {counted:,} records counted again in the others" if counted else text)
 
