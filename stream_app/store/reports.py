@@ -57,7 +57,11 @@ class StoredReport:
         Raises:
             ValueError: the text is not a stored report.
         """
-        report = msgspec.json.decode(raw, type=cls)
+        try:
+            # Not msgspec's own parser: it refuses half a surrogate pair, which a text of a report may contain.
+            report = msgspec.convert(json.loads(raw), type=cls)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise ValueError(f"not a stored report: {type(error).__name__}") from None
         if not all(is_shown(at * 1000) for at in (report.start, report.end, report.created)):
             raise ValueError("not a stored report: a time that cannot be shown")
         return report
