@@ -103,7 +103,8 @@ class MemoryReader:
         info = self._client.info("memory")
         used = int(info.get("used_memory", 0))
         limit = int(info.get("maxmemory") or info.get("total_system_memory") or 0)
-        seen = {int(hour): int(value) for hour, value in self._client.hgetall(self._keys.memory_seen()).items()}
+        raw = self._client.hgetall(self._keys.memory_seen()).items()
+        seen = {int(hour): int(value) for hour, value in raw if _is_number(text(hour)) and _is_number(text(value))}
         return Memory(used, limit, self._by_kind(), growth(seen, used, time.time() / 3_600))
 
     def _by_kind(self) -> dict[str, int]:
@@ -185,3 +186,8 @@ def growth(seen: Mapping[int, int], used: int, hour: float) -> float | None:
         return None
     first = min(earlier)
     return (used - earlier[first]) / (hour - first) * 24
+
+
+def _is_number(digits: str) -> bool:
+    """True for a number of at most 15 digits: whatever is stored, it can be read."""
+    return digits.isascii() and digits.isdecimal() and len(digits) <= 15

@@ -34,6 +34,10 @@ class StoredOnly:
         self.keys = keys
         self.connection_pool = SimpleNamespace(connection_kwargs={})
 
+    def info(self, *_: str) -> dict[str, Any]:
+        """Refuse, as to a user without the right to ask."""
+        raise redis.exceptions.NoPermissionError("NOPERM")
+
     def hgetall(self, key: str) -> dict[str, str]:
         return dict(self.keys.get(key, {}))
 
