@@ -38,8 +38,8 @@ __all__ = ["redis_server"]
 #: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, and what is learned. How
 #: unique keys are laid out depends on their order; that they are the same is compared by ``owners``.
 _PASSING = (
-    "workers", "evictions", "findings", "clean:", "monitor", "unsent", "store", "restored", "restoring", "baseline", "learned", "counted",
-    "applied", "lookup", "lost", "memory-seen", "uniq",
+    "workers", "evictions", "findings", "clean:", "monitor", "unsent", "store", "restored", "restoring", "baseline", "learned",
+    "counted",     "applied", "lookup", "lost", "memory-seen", "uniq",
 )  # fmt: skip
 
 
