@@ -39,7 +39,7 @@ __all__ = ["redis_server"]
 #: unique keys are laid out depends on their order; that they are the same is compared by ``owners``.
 _PASSING = (
     "workers", "evictions", "findings", "clean:", "monitor", "unsent", "store", "restored", "restoring", "baseline", "learned",
-    "counted",     "applied", "lookup", "lost", "memory-seen", "uniq",
+    "counted", "applied", "lookup", "lost", "memory-seen", "uniq",
 )  # fmt: skip
 
 
