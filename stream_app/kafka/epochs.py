@@ -7,11 +7,14 @@ raw topics that there have been.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.kafka.options import async_options
@@ -45,23 +48,40 @@ class LogNote(msgspec.Struct, frozen=True):
             return cls()
 
 
-class EpochLog:
-    """The epoch of one consumer group, kept with the offsets of ``topic``. Methods raise KafkaError and TimeoutError."""
+class GroupLog:
+    """What Kafka keeps of the workers' group beside its members: the epoch, committed offsets, and the cluster's id.
+
+    The epoch is with the offsets of ``topic``. One connection serves all, and is opened by the first request. Methods raise
+    KafkaError and TimeoutError when the broker cannot be reached or does not answer.
+    """
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings = settings
-        self._group = settings.group + EPOCHS
+        self._epochs = settings.group + EPOCHS
         self._partition = TopicPartition(topic, 0)
+        self._admin: AIOKafkaAdminClient | None = None
+        self._opening = asyncio.Lock()
 
-    async def read(self) -> tuple[int, LogNote]:
+    async def close(self) -> None:
+        """Close the connection."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()
+
+    async def cluster_id(self) -> str:
+        """Return the id of the cluster; empty where the broker gives none."""
+        return str((await self._ask(lambda admin: admin.describe_cluster())).get("cluster_id") or "")
+
+    async def epoch(self) -> tuple[int, LogNote]:
         """Return the epoch, 0 where there is none, and what stands beside it."""
-        found = (await _offsets(self._settings, self._group, [self._partition])).get(self._partition)
+        found = (await self._offsets(self._epochs, [self._partition])).get(self._partition)
         return (found.offset, LogNote.from_json(found.metadata)) if found is not None and found.offset > 0 else (0, LogNote())
 
-    async def write(self, epoch: int, note: LogNote) -> None:
+    async def put_epoch(self, epoch: int, note: LogNote) -> None:
         """Put an epoch in force."""
         metadata = msgspec.json.encode(note).decode()
-        consumer = AIOKafkaConsumer(**async_options(self._settings), group_id=self._group, enable_auto_commit=False)
+        # An admin client of aiokafka cannot commit.
+        consumer = AIOKafkaConsumer(**async_options(self._settings), group_id=self._epochs, enable_auto_commit=False)
         async with asyncio.timeout(_TIMEOUT):
             await consumer.start()
             try:
@@ -70,45 +90,36 @@ class EpochLog:
             finally:
                 await consumer.stop()
 
+    async def committed(self, partitions: list[TopicPartition], *, by_workers: bool = False) -> dict[TopicPartition, int]:
+        """Return partition → committed offset, of those that have one. ``by_workers``: that a worker has committed."""
+        found = await self._offsets(self._settings.group, partitions)
+        return {
+            partition: row.offset
+            for partition, row in found.items()
+            if row.offset >= 0 and (not by_workers or row.metadata == COMMITTED)
+        }
 
-async def committed(
-    settings: Settings, group: str, partitions: list[TopicPartition], *, by_workers: bool = False
-) -> dict[TopicPartition, int]:
-    """Return partition → committed offset, of those that have one. ``by_workers``: that a worker has committed.
+    async def _offsets(self, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        return dict(await self._ask(lambda admin: admin.list_consumer_group_offsets(group, partitions=partitions)))
 
-    Raises:
-        KafkaError: the broker cannot be reached.
-        TimeoutError: the broker does not answer in time.
-    """
-    found = await _offsets(settings, group, partitions)
-    return {
-        partition: row.offset
-        for partition, row in found.items()
-        if row.offset >= 0 and (not by_workers or row.metadata == COMMITTED)
-    }
-
-
-async def cluster_id(settings: Settings) -> str:
-    """Return the id of the cluster; empty where the broker gives none.
-
-    Raises:
-        KafkaError: the broker cannot be reached.
-        TimeoutError: the broker does not answer in time.
-    """
-    admin = AIOKafkaAdminClient(**async_options(settings))
-    async with asyncio.timeout(_TIMEOUT):
-        await admin.start()
+    async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
         try:
-            return str((await admin.describe_cluster()).get("cluster_id") or "")
-        finally:
-            await admin.close()
+            async with asyncio.timeout(_TIMEOUT):
+                return await question(await self._connected())
+        except BaseException:
+            # The next request opens another connection: this one may lead to a broker that is away.
+            with contextlib.suppress(KafkaError, OSError):
+                await self.close()
+            raise
 
-
-async def _offsets(settings: Settings, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-    admin = AIOKafkaAdminClient(**async_options(settings))
-    async with asyncio.timeout(_TIMEOUT):
-        await admin.start()
-        try:
-            return dict(await admin.list_consumer_group_offsets(group, partitions=partitions))
-        finally:
-            await admin.close()
+    async def _connected(self) -> AIOKafkaAdminClient:
+        async with self._opening:
+            if self._admin is None:
+                admin = AIOKafkaAdminClient(**async_options(self._settings))
+                try:
+                    await admin.start()
+                except BaseException:
+                    await admin.close()
+                    raise
+                self._admin = admin
+            return self._admin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -60,6 +60,20 @@ async def read(settings: Settings, begin: Mapping[TopicPartition, int]) -> Async
                     yield partition, [], position[partition]
             if time.monotonic() - heard > _SILENCE:
                 raise KafkaTimeoutError
+    finally:
+        await consumer.stop()
+
+
+async def is_empty(settings: Settings, partitions: Collection[TopicPartition]) -> bool:
+    """True if nothing was ever written to the partitions.
+
+    Raises:
+        KafkaError: the broker cannot be reached, or does not answer.
+    """
+    consumer = AIOKafkaConsumer(**async_options(settings), enable_auto_commit=False)
+    await consumer.start()
+    try:
+        return not any((await consumer.end_offsets(list(partitions))).values())
     finally:
         await consumer.stop()
 

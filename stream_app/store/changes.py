@@ -30,7 +30,7 @@ class Changes:
     records that tombstones delete, ``owned`` (id, rule, key, owner) of keys that go with a record. ``settled_at`` is
     (``settled_field``, its new value), ``clock`` (field of the partition, its clock as text).
 
-    Only a restored partition has ``counted``, (first byte, bytes) of the bits of what is counted ahead of the applied
+    Only a restored partition has ``counted``, (block, bits) of what is counted ahead of the applied
     offset, and ``claims`` of keys whose records are known to have been delivered clean.
     """
 

@@ -67,16 +67,12 @@ class Keys:
         return f"{self.prefix}:restored"
 
     def restoring(self) -> str:
-        """Hash: ``applied_field`` of a partition that is being restored → JSON of how far that is."""
+        """Hash: ``applied_field`` of a partition that is being restored → records that are counted again."""
         return f"{self.prefix}:restoring"
 
     def counted(self, applied_field: str) -> str:
-        """String of bits, one per raw offset, set for what is counted although the applied offset is before it."""
+        """Hash: number of a block of raw offsets → bits, set for what is counted ahead of the applied offset."""
         return f"{self.prefix}:counted:{applied_field}"
-
-    def counted_from(self) -> str:
-        """Hash: ``applied_field`` of a partition → raw offset of the first bit of ``counted``."""
-        return f"{self.prefix}:counted-from"
 
     def missing(self) -> str:
         """Hash: ``applied_field`` of a partition → JSON of the records that no topic has any more."""

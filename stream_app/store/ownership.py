@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Self
@@ -15,6 +16,10 @@ from stream_app.store.scripts import load
 
 #: States of a store: complete; being emptied before it is rebuilt; being restored.
 READY, EMPTYING, RESTORING = "ready", "emptying", "restoring"
+#: Why an epoch begins with an empty store.
+REBUILDS = frozenset({"empty", "foreign", "incomplete", "layout", "asked"})
+#: Changes whenever what scripts store is laid out in another way.
+FORMAT = 1
 #: Keys that one round of emptying unlinks.
 _UNLINKED = 1_000
 
@@ -27,12 +32,21 @@ class Owner(msgspec.Struct, frozen=True):
         topics: the prefix of the topics' names.
         cluster: the id of the Kafka cluster; empty where the broker gives none.
         entities: of the shop, sorted.
+        format: how the store is laid out; 0: by a version that did not say so.
+        within: ``entity rule`` of a unique key → how long it counts (ms); None: for ever.
     """
 
     group: str = ""
     topics: str = ""
     cluster: str = ""
     entities: tuple[str, ...] = ()
+    format: int = 0
+    within: Mapping[str, int | None] = {}
+
+    def lays_out_as(self, other: Owner) -> bool:
+        """True if what one of them has stored can be read by the other."""
+        common = self.within.keys() & other.within.keys()
+        return self.format == other.format and all(self.within[key] == other.within[key] for key in common)
 
     def to_json(self) -> str:
         """Return the stored document."""
@@ -71,14 +85,6 @@ class StoreState(NamedTuple):
             found.get("reason", ""),
             _number(found.get("since")),
         )
-
-
-class RestoreProgress(msgspec.Struct, frozen=True):
-    """How far the restore of a partition is: records counted anew, and offsets of its topics read and to be read."""
-
-    records: int = 0
-    read: int = 0
-    total: int = 0
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -151,45 +157,40 @@ class OwnershipStore:
     async def incomplete(self) -> dict[str, Missing]:
         """Return ``applied_field`` of a partition → what no topic has any more."""
         rows = await self._redis.hgetall(self._keys.missing())
-        return {_text(field): msgspec.json.decode(document, type=Missing) for field, document in rows.items()}
+        found = {}
+        for field, document in rows.items():
+            with contextlib.suppress(msgspec.DecodeError):
+                found[_text(field)] = msgspec.json.decode(document, type=Missing)
+        return found
 
     async def restored(self) -> tuple[int, int]:
         """Return the number of partitions that are level, and of records counted again in those that are not yet."""
         level = await self._redis.hlen(self._keys.restored())
         rows: list[Any] = await self._redis.hvals(self._keys.restoring())
-        return level, sum(msgspec.json.decode(row, type=RestoreProgress).records for row in rows)
+        return level, sum(_number(_text(row)) for row in rows)
 
-    async def level(self, fields: Collection[str], partitions: int) -> str:
+    async def level(self, fields: Collection[str], everything: Collection[str]) -> str:
         """Note that partitions are level; return the state of the store, empty where its epoch is not this one.
 
-        ``partitions``: the number of all partitions of the shop.
+        ``everything``: all partitions of the shop.
         """
         keys = [self._keys.store(), self._keys.restored(), self._keys.restoring()]
-        reply: bytes = await self._end(keys=keys, args=[self.epoch, partitions, *fields])
+        reply: bytes = await self._end(keys=keys, args=[self.epoch, len(fields), *fields, *everything])
         return reply.decode()
 
-    async def progress(self, field: str, progress: RestoreProgress) -> None:
-        """Say how far the restore of a partition is."""
-        await self._redis.hset(self._keys.restoring(), field, msgspec.json.encode(progress))
+    async def progress(self, field: str, records: int) -> None:
+        """Say how many records of a partition are counted again."""
+        await self._redis.hset(self._keys.restoring(), field, records)
 
     # --- what is counted ahead of the applied offset -----------------------------------------------------------------
 
-    async def counted(self, field: str) -> tuple[int, bytes]:
-        """Return the raw offset of the first bit, and the bits; -1 where there are none."""
-        base = await self._redis.hget(self._keys.counted_from(), field)
-        if base is None:
-            return -1, b""
-        bits: Any = await self._redis.get(self._keys.counted(field))
-        return int(base), bits or b""
-
-    async def begin_counted(self, field: str, base: int) -> None:
-        """Begin bits, the first for the raw offset ``base``."""
-        await self._redis.delete(self._keys.counted(field))
-        await self._redis.hset(self._keys.counted_from(), field, base)
+    async def counted(self, field: str) -> dict[int, bytes]:
+        """Return number of a block → its bits."""
+        blocks: Any = await self._redis.hgetall(self._keys.counted(field))
+        return {int(number): bits for number, bits in blocks.items()}
 
     async def end_counted(self, field: str) -> None:
         """Take the bits away."""
-        await self._redis.hdel(self._keys.counted_from(), field)
         await self._redis.delete(self._keys.counted(field))
 
     async def missing(self, field: str, missing: Missing) -> None:
@@ -201,9 +202,9 @@ class OwnershipStore:
         found: list[Any] = await self._redis.hmget(self._keys.applied(), list(fields)) if fields else []
         return [_pair(raw) for raw in found]
 
-    async def set_settled_at(self, field: str, at: str) -> None:
+    async def set_settled_at(self, field: str, clean: int, dead_letter: int) -> None:
         """Note up to where what was delivered of settled records is counted."""
-        await self._redis.hset(self._keys.applied(), field, at)
+        await self._redis.hset(self._keys.applied(), field, f"{clean} {dead_letter}")
 
 
 class Rebuild:
@@ -235,7 +236,7 @@ class Rebuild:
             rows: Any = self._client.hvals(keys.restoring())
             level: Any = self._client.hlen(keys.restored())
             state = StoreState.read(self._client.hgetall(keys.store()))
-        return state, int(level), sum(msgspec.json.decode(row, type=RestoreProgress).records for row in rows)
+        return state, int(level), sum(_number(_text(row)) for row in rows)
 
 
 #: Bits of an epoch that count the restores of one store.

@@ -194,14 +194,14 @@ class HeadraceApp:
         for entity in self.entities.values():
             entity.forget({tp.partition for tp in assigned if tp.topic == entity.topics.raw})
         if self._ownership is not None:
-            self._ownership.assigned(assigned)
+            self._ownership.levels.assigned(assigned)
 
     async def _revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         for entity, waiting in self.waiting.items():
             self.watch.revoked(entity)
             waiting.forget({tp.partition for tp in revoked if tp.topic == self.topics[entity].pending})
         if self._ownership is not None:
-            self._ownership.revoked(revoked)
+            self._ownership.levels.forget(revoked)
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 

@@ -33,14 +33,11 @@ T = TypeVar("T")
 FAILURES = (TimeoutError, *UNAVAILABLE, KafkaError, RecordRefused)
 
 
-class Guardian(Protocol):
-    """Keeps the store level with the log; ``worker.ownership.Ownership`` is one."""
+class LevelPartitions(Protocol):
+    """The partitions of this worker, each level with the log; ``worker.levels.Levels`` is one."""
 
     async def level(self, entity: Entity, partition: int) -> Level:
-        """Return what is known of a partition, once it is level."""
-
-    async def changed(self, reason: str) -> None:
-        """Verify the store again, and wait until it is ready."""
+        """Return what is known of a partition of the raw topic, once it is level."""
 
     def moved(self, entity: Entity, partition: int) -> None:
         """Note that a partition of the raw topic does not stand where it was taken to."""
@@ -50,6 +47,17 @@ class Guardian(Protocol):
 
     def is_level(self, entity: Entity, partition: int) -> bool:
         """True if what waits in a partition of the pending topic can be settled."""
+
+
+class Guardian(Protocol):
+    """Keeps the store level with the log; ``worker.ownership.Ownership`` is one."""
+
+    @property
+    def levels(self) -> LevelPartitions:
+        """The partitions of this worker."""
+
+    async def changed(self, reason: str) -> None:
+        """Verify the store again, and wait until it is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +75,6 @@ class Services:
     guardian: Guardian
     limits: Limits | None = None
     _retries: dict[str, Retry] = field(default_factory=dict)
-
-    async def level(self, entity: Entity, partition: int) -> Level:
-        """Return what is known of a partition of the raw topic, once it is level with the log."""
-        return await self.guardian.level(entity, partition)
-
-    async def store_changed(self, reason: str) -> None:
-        """Verify the store again, and wait until it can be worked with."""
-        await self.guardian.changed(reason)
 
     async def retry(self, subject: str, what: str, action: Callable[[], Awaitable[T]]) -> T:
         """Return what ``action`` returns; while Kafka or Redis is away, repeat it with backoff.
@@ -109,17 +109,13 @@ class Level:
         position: as the store has it.
         delivered: raw offset → outcome of what was delivered and is not counted yet.
         counted: raw offsets that are counted although they are after the applied one; None: none.
-        rewind: raw offset to read again from; None: none. ``rewound``: how often the partition has been rewound.
-        missing: raw offsets whose outcome no topic has any more; ``since``: when the oldest kept one was (ms).
+        rewound: how often the partition has been rewound; what was fetched before the last time is not taken.
     """
 
     position: Position
     delivered: dict[int, Any] = field(default_factory=dict)
     counted: Container[int] | None = None
-    rewind: int | None = None
     rewound: int = 0
-    missing: int = 0
-    since: int = 0
 
     def applied(self, position: Position) -> None:
         """Note that a batch is applied."""
@@ -166,6 +162,8 @@ class Entity:
         self.levels: dict[int, Level] = {}
         #: Partition of the raw topic → the largest offset that this worker has seen applied, whatever the store has since.
         self.reached: dict[int, int] = {}
+        #: Partition of the pending topic → next offsets of clean and dead-letter topic before which what settled is counted.
+        self.settled_at: dict[int, tuple[int, int]] = {}
         #: Tokens of the transactions that delivered waiting records and are known to the store.
         self.tokens: set[str] = set()
         #: Values that this worker has learned from since it started.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -48,7 +48,7 @@ def read_outcomes(entity: Entity, kind: Kind, prefix: bytes, topic_id: str, reco
     begin, found = len(prefix), []
     for record in records:
         source = header(record, SOURCE)
-        if source is None or not source.startswith(prefix) or not (digits := source[begin:]).isdigit():
+        if source is None or not source.startswith(prefix) or not (digits := source[begin:]).isdigit() or len(digits) > 18:
             continue
         named = header(record, TOPIC_ID)
         if (entity.first_topic_id if named is None else named.decode("ascii", "replace")) != topic_id:
@@ -65,15 +65,6 @@ def late_end(record: Any) -> int | None:
     return None if end is None else end // 1000
 
 
-def times_of(entity: Entity, outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
-    """Return (raw offset, time in ms) of the delivered records that have moved their partition's clock."""
-    records = [outcome.record for outcome in outcomes]
-    as_of = _as_of(outcomes)
-    verdicts = entity.judge.judge_all([record.value for record in records], as_of)
-    times = moving_times(verdicts)
-    return [(outcome.offset, time) for outcome, time in zip(outcomes, times, strict=True) if time is not None]
-
-
 def _as_of(outcomes: Sequence[Outcome]) -> list[int]:
     moments = read_as_of([outcome.record for outcome in outcomes]).moments
     for index, outcome in enumerate(outcomes):
@@ -82,7 +73,19 @@ def _as_of(outcomes: Sequence[Outcome]) -> list[int]:
     return moments
 
 
-def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
+class Read(NamedTuple):
+    """Delivered records, read back.
+
+    Attributes:
+        verdicts: as they were delivered.
+        times: by which each record has moved its partition's clock (ms); None of one that has not.
+    """
+
+    verdicts: Verdicts
+    times: list[int | None]
+
+
+def read_verdicts(entity: Entity, outcomes: Sequence[Outcome]) -> Read:
     """Return the verdicts that were delivered.
 
     Values are read as the judge reads them; outcome, findings and repairs are those of the delivered record, even where
@@ -92,6 +95,7 @@ def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
     raws = [None if header(record, NULL_VALUE) is not None else record.value for record in records]
     as_of = _as_of(outcomes)
     verdicts = entity.judge.judge_all(raws, as_of)
+    times = moving_times(verdicts)
     for index, (outcome, record) in enumerate(zip(outcomes, records, strict=True)):
         if outcome.kind == "clean" and record.value is None:
             verdicts.put_deleted(index, deleted_id(entity.judge, record.key or b""))
@@ -105,7 +109,7 @@ def verdicts_of(entity: Entity, outcomes: Sequence[Outcome]) -> Verdicts:
             known = {rule.id for rule in judged.findings}
             more = [rule for rule in rules if rule.id not in known]
             verdicts.put(index, judged.with_findings(more) if more else judged)
-    return verdicts
+    return Read(verdicts, times)
 
 
 def _clean(entity: Entity, record: Any, judged: Verdict) -> Verdict:

@@ -22,7 +22,7 @@ from stream_app.windows.as_of import UNKNOWN, of_kafka
 from stream_app.windows.clock import Timing
 from stream_app.worker.delivery import deliver
 from stream_app.worker.entity import Entity
-from stream_app.worker.outcomes import Outcome, late_end, verdicts_of
+from stream_app.worker.outcomes import Outcome, late_end, read_verdicts
 from stream_app.worker.registration import registration
 
 log = logging.getLogger("headrace.worker")
@@ -62,11 +62,11 @@ async def process(
         except PartitionMoved as moved:
             applied = moved.position.applied
             log.info("%s[%d] was applied up to offset %d by another worker", entity.topics.raw, partition, applied)
-            entity.services.guardian.moved(entity, partition)
+            entity.services.guardian.levels.moved(entity, partition)
             entity.forget({partition})
         except StoreChanged as changed:
             # What was delivered is found again in its topics, once the store is level with the log.
-            await entity.services.store_changed(changed.reason)
+            await entity.services.guardian.changed(changed.reason)
             entity.forget({partition})
     # 5. Acknowledge the records to Faust, which commits them.
     acknowledge()
@@ -76,7 +76,7 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     """Return the batch of those records that are not applied yet: the others were delivered and counted before."""
     topic, field = entity.topics.raw, entity.applied_field(partition)
     while True:
-        level = entity.levels.get(partition) or await entity.services.level(entity, partition)
+        level = entity.levels.get(partition) or await entity.services.guardian.levels.level(entity, partition)
         applied = level.position.applied
         clock = await entity.clock(partition, applied)
         if entity.levels.get(partition) is level:
@@ -164,7 +164,7 @@ async def settle(entity: Entity, batch: Batch) -> Batch:
 def known_verdicts(entity: Entity, batch: Batch, delivered: Mapping[int, Outcome]) -> dict[int, Verdict | None]:
     """Return index → verdict of the records that were delivered before; None for one that was delivered to wait."""
     indexes = [index for index, offset in enumerate(batch.offsets) if offset in delivered]
-    verdicts = verdicts_of(entity, [delivered[batch.offsets[index]] for index in indexes])
+    verdicts, _ = read_verdicts(entity, [delivered[batch.offsets[index]] for index in indexes])
     waits = [delivered[batch.offsets[index]].kind == "pending" for index in indexes]
     return {index: None if wait else verdict for index, verdict, wait in zip(indexes, verdicts, waits, strict=True)}
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -32,72 +33,78 @@ from stream_app.kafka.headers import header, unreadable_part
 from stream_app.names import AS_OF
 from stream_app.position import Position
 from stream_app.store.changes import Changes
-from stream_app.store.ownership import RestoreProgress
+from stream_app.store.ownership import Missing
 from stream_app.store.writer import SettledAlready
 from stream_app.windows.clock import LATEST, PartitionClock, RunningClock
 from stream_app.worker.entity import Entity, Level
-from stream_app.worker.outcomes import Kind, Outcome, late_end, read_outcomes, source_prefix, times_of, verdicts_of
+from stream_app.worker.outcomes import Kind, Outcome, late_end, read_outcomes, read_verdicts, source_prefix
 from stream_app.worker.registration import registration
 
+#: A raw offset beyond every other.
+EVERYTHING = 2**62
+#: Offsets in one block of ``Bits``.
+_BLOCK = 4_096
 #: Delivered records that one script applies.
 _CHUNK = 4_000
 #: Records after which the progress is said again.
 _SAID = 20_000
 
 
-@dataclass(slots=True)
 class Bits(Container[int]):
-    """Raw offsets that are counted ahead of the applied offset: a bit each, from ``base`` on."""
+    """Raw offsets that are counted ahead of the applied offset: a bit each, in blocks; a block without any is not kept."""
 
-    base: int
-    bits: bytearray = field(default_factory=bytearray)
-    _changed: set[int] = field(default_factory=set)
+    def __init__(self, blocks: Mapping[int, bytes] = MappingProxyType({})) -> None:
+        """``blocks``: number → bits, as ``changes`` returned them."""
+        self._blocks = {number: bytearray(bits.ljust(_BLOCK // 8, b"\0")) for number, bits in blocks.items()}
+        self._changed: set[int] = set()
 
     def __contains__(self, offset: Any) -> bool:
-        byte, bit = divmod(offset - self.base, 8)
-        return 0 <= byte < len(self.bits) and bool(self.bits[byte] >> bit & 1)
+        number, bit = divmod(offset, _BLOCK)
+        block = self._blocks.get(number)
+        return block is not None and bool(block[bit >> 3] >> (bit & 7) & 1)
 
     def add(self, offset: int) -> None:
         """Set the bit of an offset."""
-        byte, bit = divmod(offset - self.base, 8)
-        if byte >= len(self.bits):
-            self.bits.extend(bytes(max(byte + 1 - len(self.bits), len(self.bits))))
-        self.bits[byte] |= 1 << bit
-        self._changed.add(byte)
+        number, bit = divmod(offset, _BLOCK)
+        self._blocks.setdefault(number, bytearray(_BLOCK // 8))[bit >> 3] |= 1 << (bit & 7)
+        self._changed.add(number)
 
     def changes(self) -> list[tuple[int, bytes]]:
-        """Return (first byte, bytes) of what has changed since the last call."""
-        changed, self._changed = sorted(self._changed), set()
-        runs: list[list[int]] = []
-        for byte in changed:
-            if runs and byte <= runs[-1][1] + 16:
-                runs[-1][1] = byte
-            else:
-                runs.append([byte, byte])
-        return [(begin, bytes(self.bits[begin : end + 1])) for begin, end in runs]
+        """Return (number, bits) of the blocks that are not stored."""
+        return [(number, bytes(self._blocks[number])) for number in sorted(self._changed)]
+
+    def stored(self) -> None:
+        """Note that the changes are stored."""
+        self._changed.clear()
+
+    @property
+    def end(self) -> int:
+        """The offset after the last one that is set; 0 where none is."""
+        number = max((number for number, block in self._blocks.items() if any(block)), default=None)
+        return 0 if number is None else number * _BLOCK + int.from_bytes(self._blocks[number], "little").bit_length()
 
     def first_missing(self, begin: int, end: int) -> int:
         """Return the first offset from ``begin`` on that is not set; ``end`` where all before it are."""
         offset = begin
         while offset < end:
-            byte, bit = divmod(offset - self.base, 8)
-            if bit == 0 and byte < len(self.bits) and self.bits[byte] == 0xFF:
-                offset += 8
-            elif offset in self:
-                offset += 1
-            else:
-                return offset
+            number, bit = divmod(offset, _BLOCK)
+            # Ones above the bits of the block: a whole block has its first zero behind it.
+            missing = ~int.from_bytes(self._blocks.get(number, b""), "little") >> bit
+            skipped = (missing & -missing).bit_length() - 1
+            if bit + skipped < _BLOCK:
+                return min(offset + skipped, end)
+            offset = (number + 1) * _BLOCK
         return end
 
     def count(self, begin: int, end: int) -> int:
         """Return the number of offsets from ``begin`` to before ``end`` that are set."""
-        return sum(offset in self for offset in range(begin, end)) if end - begin < 64 else self._count(begin, end)
-
-    def _count(self, begin: int, end: int) -> int:
-        low, high = -(-(begin - self.base) // 8), (end - self.base) // 8
-        edges = [*range(begin, low * 8 + self.base), *range(high * 8 + self.base, end)]
-        whole = int.from_bytes(self.bits[low:high], "little").bit_count() if high > low else 0
-        return whole + sum(offset in self for offset in edges)
+        total = 0
+        for number, block in self._blocks.items():
+            first = number * _BLOCK
+            low, high = max(begin - first, 0), min(end - first, _BLOCK)
+            if low < high:
+                total += (int.from_bytes(block, "little") >> low & (1 << high - low) - 1).bit_count()
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,19 @@ class Stored:
     waiting: Mapping[int, int]
     settled_at: tuple[int, int] = (0, 0)
     bits: Bits | None = None
+
+
+class Restored(NamedTuple):
+    """The outcome of a restore.
+
+    Attributes:
+        rewind: raw offset to read again from; None: none.
+        missing: raw offsets whose outcome no topic has any more.
+    """
+
+    level: Level
+    rewind: int | None
+    missing: Missing
 
 
 class PartitionRestore:
@@ -192,16 +212,11 @@ class PartitionRestore:
                 if None in values:
                     chunk = chunk[: before_reuse(delivered, values, any_key=bool(self.entity.look_ups.further))]
             begin += len(chunk)
-            self.next[kind] = max(self.next[kind], chunk[-1].record.offset + 1)
             await self._take(kind, chunk)
         self.next[kind] = max(self.next[kind], next_offset)
         if self.records - self._said >= _SAID:
             self._said = self.records
-            await self.entity.services.store.ownership.progress(self.field, RestoreProgress(self.records, *self._read()))
-
-    def _read(self) -> tuple[int, int]:
-        done = self.bits.count(self.stored.applied + 1, self.known) if self.bits is not None else 0
-        return done, self.known - self.stored.applied - 1
+            await self.entity.services.store.ownership.progress(self.field, self.records)
 
     async def _take(self, kind: Kind, outcomes: Sequence[Outcome]) -> None:
         fresh: list[Outcome] = []
@@ -226,78 +241,77 @@ class PartitionRestore:
                     self._set(offset)
         for offset in settled:
             del self.waiting[offset]
-        if fresh or settled:
-            await self._apply(kind, fresh, list(settled.values()))
-            self.records += len(fresh) + len(settled)
+        if settled:
+            await self._settle(kind, list(settled.values()))
+        # What is read up to here is counted with the script that follows.
+        self.next[kind] = max(self.next[kind], outcomes[-1].record.offset + 1)
+        if fresh:
+            await self._apply(await self._changes(kind, fresh))
+        self.records += len(fresh) + len(settled)
 
     def _set(self, offset: int) -> None:
         if self.bits is not None and self.stored.applied < offset < self.known:
             self.bits.add(offset)
 
-    async def _apply(self, kind: Kind, fresh: Sequence[Outcome], settled: list[Outcome]) -> None:
-        store = self.entity.services.store
-        changes = await self._changes(kind, fresh, settled)
-        while True:
+    async def _settle(self, kind: Kind, settled: list[Outcome]) -> None:
+        """Count records that had waited, but for those that whoever has the pending partition has settled first."""
+        while settled:
             try:
-                await self.entity.retry("restore counts", lambda changes=changes: store.apply(changes, restores=True))  # type: ignore[misc]
-                if changes.applied is not None:
-                    self.stored = changes.applied[2]
+                await self._apply(await self._changes(kind, settled, settles=True))
                 break
             except SettledAlready as already:
-                # Whoever has the pending partition was first.
                 settled = [one for one in settled if self._waiting_field(one.offset) not in already.fields]
-                if not fresh and not settled:
-                    break
-                bits = changes.counted
-                changes = await self._changes(kind, fresh, settled)
-                changes.counted = bits
+
+    async def _apply(self, changes: Changes) -> None:
+        store = self.entity.services.store
+        await self.entity.retry("restore counts", lambda: store.apply(changes, restores=True))
+        if changes.applied is not None:
+            self.stored = changes.applied[2]
+        if self.bits is not None:
+            self.bits.stored()
 
     def _waiting_field(self, offset: int) -> str:
         return self.entity.waiting_field(self.partition, offset, self.topic_id)
 
-    async def _changes(self, kind: Kind, fresh: Sequence[Outcome], settled: Sequence[Outcome]) -> Changes:
+    async def _changes(self, kind: Kind, outcomes: Sequence[Outcome], *, settles: bool = False) -> Changes:
+        """Return what delivered records change in the store. ``settles``: they are registered as waiting."""
         entity, look_ups = self.entity, self.entity.look_ups
-        outcomes = [*fresh, *settled]
-        verdicts = verdicts_of(entity, outcomes)
+        verdicts, times = read_verdicts(entity, outcomes)
         sources = [self._prefix + b"%d" % outcome.offset for outcome in outcomes]
         waits = kind == "pending"
+        now = int(time.time() * 1000)
+        tally = Tally(entity.contract, applied_ms=now)
+        changes = Changes(tally, now, settle=[self._waiting_field(one.offset) for one in outcomes] if settles else None)
         segments: dict[str, list[Any]] = {}
-        references: dict[str, str] = {}
         if not waits:
             late = look_ups.plan_late(verdicts)
             _, segments = look_ups.settle_late(verdicts, late, await entity.look_up("look up references", late))
             _forget_unknown(entity, verdicts, segments)
             own = look_ups.plan_own(verdicts)
-            dated = [header(one.record, AS_OF) is not None for one in fresh] + [True] * len(settled)
-            references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own), dated)
-        now = int(time.time() * 1000)
-        tally = Tally(entity.contract, applied_ms=now)
-        first = len(fresh)
-        new = verdicts if not settled else verdicts_of(entity, fresh)
-        for index, one in enumerate(fresh):
-            if kind == "rejected" and (part := unreadable_part(one.record)) is not None:
-                tally.add_unreadable(verdicts.as_of[index], part.records)
-        clock = await self._clock_after(kind, fresh) if fresh and not self.former else None
-        if fresh:
-            columns = {name: column[:first] for name, column in segments.items()}
-            belated = [index for index, one in enumerate(fresh) if late_end(one.record) is not None]
-            tally.add_all(new, range(first) if waits else (), lambda index: sources[index].decode(), columns, belated)
-        if clock is not None:
-            tally.stream_ms = clock.reached
-        for index in range(first, len(outcomes)):
-            ending: Ending = "rejected" if verdicts[index].rejected else "clean"
-            row = {name: column[index] for name, column in segments.items()}
-            tally.add(verdicts[index], ending, sources[index].decode(), waited=True, segments=row)
-        changes = Changes(tally, now, settle=[self._waiting_field(one.offset) for one in settled] or None)
+            dated = [settles or header(one.record, AS_OF) is not None for one in outcomes]
+            changes.references = look_ups.settle_own(verdicts, own, await entity.look_up("look up keys", own), dated)
+        if settles:
+            for index, verdict in enumerate(verdicts):
+                ending: Ending = "rejected" if verdict.rejected else "clean"
+                row = {name: column[index] for name, column in segments.items()}
+                tally.add(verdict, ending, sources[index].decode(), waited=True, segments=row)
+        else:
+            for index, one in enumerate(outcomes):
+                if kind == "rejected" and (part := unreadable_part(one.record)) is not None:
+                    tally.add_unreadable(verdicts.as_of[index], part.records)
+            belated = [index for index, one in enumerate(outcomes) if late_end(one.record) is not None]
+            waiting = range(len(outcomes)) if waits else ()
+            tally.add_all(verdicts, waiting, lambda index: sources[index].decode(), segments, belated)
+            if not self.former:
+                clock = await self._clock_after(kind, outcomes, times)
+                tally.stream_ms, changes.clock = clock.reached, (self.field, clock.to_text())
         if not self.settles_only:
             after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
             changes.applied = (self.field, self.stored, after)
         deleted = {one for one in verdicts.deleted.values() if one is not None}
-        changes.references = {identity: text for identity, text in references.items() if identity not in deleted}
+        changes.references = {identity: text for identity, text in changes.references.items() if identity not in deleted}
         changes.deleted = sorted(deleted)
         changes.owned = look_ups.owned(verdicts, sources)
-        if clock is not None:
-            changes.clock = (self.field, clock.to_text())
         changes.learned = tally.learned()
         _, claims = claims_of(entity.contract, verdicts, self.partition, [one.offset for one in outcomes])
         changes.claims = [claim for claim in claims if claim.claim]
@@ -305,42 +319,45 @@ class PartitionRestore:
         if waits:
             changes.wait = [
                 (self._waiting_field(one.offset), registration(now, verdicts[index], one.record.offset))
-                for index, one in enumerate(fresh)
+                for index, one in enumerate(outcomes)
             ]
         changes.counted = self.bits.changes() if self.bits is not None else []
         return changes
 
-    async def _clock_after(self, kind: Kind, outcomes: Sequence[Outcome]) -> PartitionClock:
+    async def _clock_after(self, kind: Kind, outcomes: Sequence[Outcome], times: Sequence[int | None]) -> PartitionClock:
         """Return the partition's clock after delivered records, each topic in its own order."""
         if self._clock is None:
             entity, field = self.entity, self.field
             store = entity.services.store
             self._clock = await entity.retry("read the partition's time", lambda: store.clock(entity.name, field))
         running = self._running.setdefault(kind, RunningClock(self._clock))
-        for offset, time_ms in times_of(self.entity, outcomes):
-            running.take(time_ms)
-            self._latest[offset] = time_ms
+        for one, time_ms in zip(outcomes, times, strict=True):
+            if time_ms is not None:
+                running.take(time_ms)
+                self._latest[one.offset] = time_ms
         self._latest = dict(sorted(self._latest.items())[-LATEST:])
         latest = (*self._clock.latest, *self._latest.values())[-LATEST:]
         return PartitionClock(max(one.reached for one in self._running.values()), latest)
 
-    async def finish(self, raw_begin: int) -> Level:
+    async def finish(self, raw_begin: int) -> Restored:
         """Note that the partition is restored; return what the pipeline needs to know. ``raw_begin``: first raw offset."""
-        after = self._reached(self.stored)
-        hole = self.known
-        if self.lost and self.bits is not None:
-            for offset in self.waiting:
-                self._set(offset)
-            hole = self.bits.first_missing(max(raw_begin, self.stored.applied + 1), self.known)
-            after = after._replace(applied=hole - 1)
+        after, begin = self._reached(self.stored), self.stored.applied + 1
+        bits = self.bits if self.lost else None
+        if bits is None:
+            await self._write(after)
+            # Bits stay as long as one is ahead: a group that reads again commits an earlier offset than before.
+            ahead = self.bits if self.bits is not None and self.bits.end > begin else None
+            return Restored(Level(after, self.tail, ahead), None, Missing())
+        for offset in self.waiting:
+            self._set(offset)
+        known = self.known if self.known < EVERYTHING else max(bits.end, begin)
+        hole = bits.first_missing(max(raw_begin, begin), known)
+        after = after._replace(applied=hole - 1)
         await self._write(after)
-        missing = 0
-        if self.lost and self.bits is not None and (taken := min(raw_begin, self.known)) > self.stored.applied + 1:
-            missing = taken - self.stored.applied - 1 - self.bits.count(self.stored.applied + 1, taken)
-        ahead = self.bits if self.bits is not None and hole < self.known else None
-        return Level(
-            after, self.tail, ahead, rewind=hole if hole < self.known else None, missing=missing, since=self._first_kept
-        )
+        taken = max(begin, min(raw_begin, known))
+        missing = Missing(taken - begin - bits.count(begin, taken), self._first_kept)
+        whole = hole >= known
+        return Restored(Level(after, self.tail, None if whole else bits), None if whole else hole, missing)
 
     def _reached(self, position: Position) -> Position:
         """The position with the offsets up to which the topics are read; what is to be counted by the pipeline stays behind."""
@@ -358,12 +375,11 @@ class PartitionRestore:
             return
         changes = Changes(Tally(self.entity.contract), int(time.time() * 1000), applied=(self.field, self.stored, after))
         if clean:
-            verdicts, offsets = verdicts_of(self.entity, clean), [one.offset for one in clean]
-            _, claims = claims_of(self.entity.contract, verdicts, self.partition, offsets)
+            verdicts, _ = read_verdicts(self.entity, clean)
+            _, claims = claims_of(self.entity.contract, verdicts, self.partition, [one.offset for one in clean])
             changes.claims = [claim for claim in claims if claim.claim]
         changes.counted = self.bits.changes() if self.bits is not None else []
-        store = self.entity.services.store
-        await self.entity.retry("restore the position", lambda: store.apply(changes, restores=True))
+        await self._apply(changes)
 
 
 def _forget_unknown(entity: Entity, verdicts: Verdicts, segments: Mapping[str, list[Any]]) -> None:

@@ -134,7 +134,7 @@ class WaitingRecords:
         ``closed``: no reference data will be sent any more, so that no grace is given. ``caught_up``: the reference topics
         have no backlog, so that a reference that is not known does not exist; nothing is rejected before.
         """
-        is_level = self.entity.services.guardian.is_level
+        is_level = self.entity.services.guardian.levels.is_level
         records = [one for one in self._records if is_level(self.entity, one.fetched.partition)]
         for begin in range(0, len(records), _DECIDED_AT_ONCE):
             await self._settle_some(records[begin : begin + _DECIDED_AT_ONCE], closed=closed, caught_up=caught_up)
@@ -192,11 +192,11 @@ class WaitingRecords:
         # A crash may have sent a record to the pending topic twice.
         remaining = list({one.field: one for one in group}.values())
         remaining, segments = await self._compare(remaining)
-        remaining = await self.entity.retry("deliver", lambda: self._deliver(partition, remaining))
+        remaining, ends = await self.entity.retry("deliver", lambda: self._deliver(partition, remaining))
         delivered = {one.field for one in remaining}
         while remaining:
             try:
-                await self._count(remaining, segments)
+                await self._count(partition, remaining, segments, ends)
                 break
             except SettledAlready as already:
                 remaining = [one for one in remaining if one.field not in already.fields]
@@ -217,8 +217,8 @@ class WaitingRecords:
         segments = {one.field: {name: column[index] for name, column in columns.items()} for index, one in enumerate(records)}
         return compared, segments
 
-    async def _deliver(self, partition: int, records: list[Waiting]) -> list[Waiting]:
-        """Deliver settled records; return those that are delivered now.
+    async def _deliver(self, partition: int, records: list[Waiting]) -> tuple[list[Waiting], Mapping[str, int]]:
+        """Deliver settled records; return those that are delivered now, and topic → offset after the last of them.
 
         With transactions, what each delivers is written down first under a token, and the token noted with it. If a worker
         dies between delivering and counting, the token tells the next one what is only to be counted.
@@ -232,9 +232,9 @@ class WaitingRecords:
         before = await self._delivered_before(partition, note.text)
         counted_only = [one for one in records if one.field in before]
         if counted_only:
-            return counted_only
+            return counted_only, {}
         if before and await services.store.any_waits(entity.name, before):
-            return []  # delivered, not counted, and not read again yet
+            return [], {}  # delivered, not counted, and not read again yet
         token = uuid.uuid4().hex
         self.entity.tokens.add(token)
         await services.store.note_delivery(entity.name, token, [one.field for one in records])
@@ -255,12 +255,18 @@ class WaitingRecords:
         listed = await entity.services.store.delivered(entity.name, token)
         if listed is None:
             self.entity.tokens.add(token)
-            entity.services.guardian.unknown_delivery(entity, partition)
+            entity.services.guardian.levels.unknown_delivery(entity, partition)
             raise StoreChanged("token")
         return listed
 
-    async def _count(self, records: list[Waiting], segments: Mapping[str, Mapping[str, Any]]) -> None:
-        """Count delivered records, and take away their registrations.
+    async def _count(
+        self,
+        partition: int,
+        records: list[Waiting],
+        segments: Mapping[str, Mapping[str, Any]],
+        ends: Mapping[str, int],
+    ) -> None:
+        """Count delivered records, and take away their registrations. ``ends``: as ``_deliver`` returns it.
 
         Raises:
             SettledAlready: some of them have been counted by another worker; nothing was changed.
@@ -276,7 +282,12 @@ class WaitingRecords:
         verdicts = self._verdicts(records)
         request = entity.look_ups.plan_own(verdicts)
         changes.references = entity.look_ups.settle_own(verdicts, request, await entity.look_up("look up keys", request))
+        # Whatever this partition's lane delivered before is counted, too.
+        clean, dead = entity.settled_at.get(partition, (0, 0))
+        after = max(clean, ends.get(entity.topics.clean, 0)), max(dead, ends.get(entity.topics.dead_letter, 0))
+        changes.settled_at = entity.settled_field(partition), f"{after[0]} {after[1]}"
         await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
+        entity.settled_at[partition] = after
 
     def _verdicts(self, records: Sequence[Waiting]) -> Verdicts:
         return Verdicts.of(self.entity.contract, [one.verdict for one in records])
@@ -305,7 +316,7 @@ class WaitingRecords:
             one.fetched.settled()
 
 
-def _as_delivered(records: Sequence[Waiting], delivered: Delivered) -> list[Waiting]:
-    """The records with the verdicts that they were delivered with: their topic may not have taken some."""
-    verdicts = delivered.batch.judged
-    return [one if index not in verdicts.marked else replace(one, verdict=verdicts[index]) for index, one in enumerate(records)]
+def _as_delivered(records: Sequence[Waiting], delivered: Delivered) -> tuple[list[Waiting], Mapping[str, int]]:
+    """The records with the verdicts that they were delivered with (their topic may not have taken some), and the ends."""
+    found = delivered.batch.judged.marked
+    return [replace(one, verdict=found[index]) if index in found else one for index, one in enumerate(records)], delivered.ends

@@ -45,7 +45,7 @@ if p.applied then
     if tonumber(offset) <= last then redis.call('HDEL', notes, note) end
   end
 end
-for _, row in ipairs(p.counted) do redis.call('SETRANGE', counted, row[1], row[2]) end
+for _, row in ipairs(p.counted) do redis.call('HSET', counted, row[1], row[2]) end
 if p.settled_at then redis.call('HSET', applied, p.settled_at[1], p.settled_at[2]) end
 for _, field in ipairs(p.settle or {}) do redis.call('HDEL', waiting, field) end
 for _, w in ipairs(p.wait) do redis.call('HSET', waiting, w[1], w[2]) end
