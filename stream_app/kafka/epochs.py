@@ -49,7 +49,7 @@ class LogNote(msgspec.Struct, frozen=True):
 
 
 class GroupLog:
-    """What Kafka keeps of the workers' group beside its members: the epoch, committed offsets, and the cluster's id.
+    """The workers' group in Kafka, beside its members: the epoch, committed offsets, and the cluster's id.
 
     The epoch is with the offsets of ``topic``. One connection serves all, and is opened by the first request. Methods raise
     KafkaError and TimeoutError when the broker cannot be reached or does not answer.

@@ -289,7 +289,7 @@ class Levels:
         await entity.retry("begin a topic", lambda: store.apply(changes, restores=True))
 
     async def _bits(self, field: str, position: Position, known: int) -> Bits | None:
-        """What is counted ahead of the applied offset; None where the store has lost nothing."""
+        """The offsets that are counted ahead of the applied one; None where the store has lost nothing."""
         blocks = await self._store.counted(field)
         return Bits(blocks) if blocks or known > position.applied + 1 else None
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 
+from stream_app.kafka.epochs import EPOCHS
 from stream_app.names import FINDINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys
@@ -229,3 +231,62 @@ def test_outcomes_that_no_topic_has_are_made_again(own: Settings, at_work: list[
     eventually(restored(own, before), "the store is restored", 40)
     # What no topic has any more is read again from the raw topic, where that still has it.
     await_settled(own, {"customers": 51, "orders": 1008}, at_work)
+
+
+def test_a_store_of_another_layout_is_rebuilt(own: Settings, at_work: list[Worker], tmp_path: Path) -> None:
+    kept, before = contents(own), state(own)
+    at_work.pop().terminate()
+    store = Keys(own.redis_prefix).store()
+    # Keys of orders counted for another time when this was written.
+    owner = msgspec.structs.replace(before.owner, within=dict(before.owner.within) | {"orders order_id.unique": 1})
+    Books(own).client.hset(store, "owner", owner.to_json())
+    (tmp_path / "next").mkdir()
+    with workers(own, tmp_path / "next") as crew:
+        at_work += crew
+        eventually(restored(own, before), "the store is restored", 40)
+        assert "another `within`" in crew[0].output()
+        assert contents(own) == kept
+        assert state(own).owner == before.owner
+
+
+@pytest.fixture
+def counted(kafka: str, own: Settings, tmp_path: Path) -> Settings:
+    """Settings of a real Kafka, with 300 orders counted, and no worker."""
+    own = changed(own, kafka=kafka, session_timeout=6.0)
+    with crew_at_work(own, tmp_path, records=REFERENCES) as crew:
+        await_settled(own, {"customers": 50, "products": 1}, crew)
+        produce(own, orders(1, 301))
+        await_settled(own, {"orders": 300}, crew)
+        assert crew[0].terminate() == 0
+    return own
+
+
+def test_a_group_that_counts_under_another_prefix_is_refused(counted: Settings, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with workers(changed(counted, redis_prefix="another"), tmp_path / "other") as crew:
+        assert crew[0].process.wait(30) == 1
+        assert f"counts under the Redis prefix {counted.redis_prefix}, not another" in crew[0].output()
+        assert "HEADRACE_GROUP" in crew[0].output()
+
+
+def test_a_group_whose_offsets_have_expired_is_no_new_shop(counted: Settings, tmp_path: Path) -> None:
+    """The raw topics are short, too: what only the topics made of them have is counted and known."""
+    kept, before = contents(counted), state(counted)
+    Books(counted).client.flushall()
+    raw = [Topics(name, counted.topic_prefix).raw for name in ("customers", "products", "orders")]
+    partitions = [TopicPartition(topic, number) for topic in raw for number in range(counted.partitions)]
+    admin = KafkaAdminClient(bootstrap_servers=counted.kafka)
+    try:
+        admin.delete_groups([counted.group, counted.group + EPOCHS])
+        assert not admin.list_group_offsets(counted.group).get(counted.group)
+        admin.delete_records(dict.fromkeys(partitions, -1))
+    finally:
+        admin.close()
+    (tmp_path / "again").mkdir()
+    with workers(counted, tmp_path / "again") as crew:
+        eventually(restored(counted, before), "the store is restored", 40)
+        assert contents(counted) == kept
+        produce(counted, [order(9001, customer_id=7), order(7, 8)])
+        eventually(lambda: settled(counted) == 302, "orders are settled")
+        assert Books(counted).total("orders")["clean"] == int(str(kept["total:orders/clean"])) + 1
+        assert "is empty, and the topics are not" in crew[0].output()

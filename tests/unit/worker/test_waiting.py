@@ -24,7 +24,7 @@ class Entity:
     def __init__(self, states: dict[int, WaitingState], meanwhile: Any) -> None:
         self._states, self._meanwhile = states, meanwhile
         settings = SimpleNamespace(grace=60.0)
-        guardian = SimpleNamespace(is_level=lambda _entity, _partition: True)
+        guardian = SimpleNamespace(levels=SimpleNamespace(is_level=lambda _entity, _partition: True))
         self.services = SimpleNamespace(settings=settings, store=SimpleNamespace(decide=self.decide), guardian=guardian)
 
     async def retry(self, what: str, action: Any) -> Any:
