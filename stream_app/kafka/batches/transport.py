@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -112,11 +111,6 @@ class _Thread(driver.AIOKafkaConsumerThread):
         cluster = consumer._client.cluster
         return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in consumer.subscription() or ()}
 
-    def still_here(self) -> None:
-        """Let the client know that the worker lives, although it does not fetch: it would leave its group after a while."""
-        if self._consumer is not None:
-            self._consumer._subscription._last_fetch_ended = time.monotonic()
-
     def positions(self) -> dict[TP, int]:
         """Return partition → offset of the next fetch. Call it while no fetch is under way."""
         subscription = self._ensure_consumer()._subscription.subscription
@@ -163,7 +157,6 @@ class BatchConsumer(driver.Consumer):
             timeout = _DEFERRED_SECONDS
             active_partitions = {tp for tp in active_partitions if tp.topic not in deferred and tp not in stopped}
             if not active_partitions:
-                cast("_Thread", self._thread).still_here()
                 await asyncio.sleep(_DEFERRED_SECONDS)
                 return {}
         try:
