@@ -125,7 +125,7 @@ class HeadraceApp:
         )
         transport = install(app, self._not_yet, self._refused, self.stopped, settings.max_batch_bytes)
         self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
-        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.sought)
+        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.offsets.sought)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)
