@@ -59,8 +59,8 @@ class OffsetWatch:
         """
         partitions = [tp for tp in self._consumer().assignment() if self._is_ours(tp)]
         try:
-            bounds = await self._consumer().bounds(partitions, ANSWER)
-            committed = await self._consumer().committed_offsets(partitions)
+            client = self._consumer().client
+            bounds, committed = await client.bounds(partitions, ANSWER), await client.committed_offsets(partitions)
             known = await self._known(partitions)
             await self._begin_losses({tp: bounds[tp][0] for tp in partitions if known[tp] is None})
             elsewhere = {}
@@ -123,7 +123,7 @@ class OffsetWatch:
         gaps = {tp: offset for tp, offset in asked.items() if tp.topic in known}
         if not gaps:
             return
-        bounds = await self._consumer().bounds(gaps, ANSWER)
+        bounds = await self._consumer().client.bounds(gaps, ANSWER)
         for tp, offset in gaps.items():
             begin, end = bounds[tp]
             if offset < begin:

@@ -262,14 +262,14 @@ class TopicWatch:
 
     async def _follow(self, states: Mapping[str, TopicState]) -> None:
         """Let the consumer learn of partitions that it does not know, and of topics that were created again."""
-        consumer = self._consumer()
-        if not consumer.joined:
+        client = self._consumer().client
+        if not client.joined:
             return
         if self._renewed and time.monotonic() - self._joining > JOIN_AGAIN:
             self._joining = time.monotonic()
-            await consumer.rejoin()
-        elif consumer.knows_other({name: state.partitions for name, state in states.items()}):
-            await consumer.refresh()
+            await client.rejoin()
+        elif client.knows_other({name: state.partitions for name, state in states.items()}):
+            await client.refresh()
 
     # --- what is left of an old topic -------------------------------------------------------------------------------
 

@@ -22,6 +22,10 @@ def sought(committed: int, *, by_a_worker: bool, tells_apart: bool = True) -> tu
     """Return where to read on elsewhere, and what the heartbeat says, with the next record to apply at offset 677."""
 
     class Consumer:
+        @property
+        def client(self) -> Consumer:
+            return self
+
         def assignment(self) -> set[TP]:
             return {RAW}
 

@@ -53,7 +53,7 @@ class Consumer:
     joined = True
 
     def __init__(self) -> None:
-        self.rejoined = 0
+        self.rejoined, self.client = 0, self
 
     async def rejoin(self) -> None:
         self.rejoined += 1
