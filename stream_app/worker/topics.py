@@ -29,7 +29,9 @@ from kafka.errors import KafkaError as AdminError
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import TopicAdmin, TopicState
 from stream_app.kafka.batches.alarms import FetchAlarms
-from stream_app.kafka.outbox import Outbox
+from stream_app.kafka.headers import header, header_in
+from stream_app.kafka.outbox import Outbox, Receipt
+from stream_app.names import SOURCE
 from stream_app.settings import Settings
 from stream_app.worker.entity import Entity
 from stream_app.worker.lanes import Lanes
@@ -214,7 +216,7 @@ class TopicWatch:
         self._stopped[entity.name] = stopped
         pending = states.get(topics.pending)
         if entity.name in self._kept and pending is not None and pending.partitions:
-            await self._send_again(entity)
+            problems += await self._send_again(entity)
         self._say(entity, "; ".join(problems))
 
     def _compare(self, name: str, state: TopicState) -> None:
@@ -288,23 +290,33 @@ class TopicWatch:
         if records:
             self._kept.setdefault(entity, []).extend(records)
 
-    async def _send_again(self, entity: Entity) -> None:
-        """Send kept waiting records to the new pending topic, as they stood in the old one; copies settle once."""
-        kept = self._kept.pop(entity.name)
+    async def _send_again(self, entity: Entity) -> list[str]:
+        """Send kept waiting records to the new pending topic, as they stood in the old one; copies settle once.
 
-        async def send(producer: Any) -> None:
-            outbox = Outbox(producer)
+        Those that the topic does not take are kept; returns what is wrong then.
+        """
+        topic, kept, services = entity.topics.pending, self._kept.pop(entity.name), entity.services
+
+        async def send(producer: Any) -> Receipt:
+            outbox = Outbox(producer, services.limits)
             for partition, record in kept:
                 row = (record.key, record.value, record.timestamp, list(record.headers))
-                outbox.add(entity.topics.pending, partition, row, foreign=True)
-            await outbox.send()
+                outbox.add(topic, partition, row, foreign=True)
+            return await outbox.send()
 
         try:
-            await entity.services.producer.using(send)
+            refused = (await services.producer.using(send)).refused
         except BaseException:
             self._kept.setdefault(entity.name, []).extend(kept)
             raise
-        log.warning("topic %s got %d waiting records again", entity.topics.pending, len(kept))
+        sources = {header_in(one.row[3], SOURCE) for one in refused}
+        left = [(partition, record) for partition, record in kept if header(record, SOURCE) in sources]
+        if len(left) < len(kept):
+            log.warning("topic %s got %d waiting records again", topic, len(kept) - len(left))
+        if not left:
+            return []
+        self._kept.setdefault(entity.name, []).extend(left)
+        return [f"topic {topic} does not take {len(left)} waiting records again ({refused[0].reason}); give it the old limits"]
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
