@@ -41,14 +41,13 @@ def command(shop: Path | None, group: str | None, processes: int) -> None:
     require("aiokafka", "faust")
     settings = load_settings(shop=shop, group=group)
     described = load_shop(settings.shop)
-    from stream_app.kafka.admin import ensure_topics, topic_ids
+    from stream_app.kafka.admin import ensure_topics
 
     def say(line: str) -> None:
         click.echo(f"headrace: {line}", err=True)
 
     try:
-        ensure_topics(settings, described.contracts, settings.give_up_after, say)
-        ids = {} if processes > 1 else topic_ids(settings, described.contracts, settings.give_up_after, say)
+        topic_ids = ensure_topics(settings, described.contracts, settings.give_up_after, say)
     except DeliveryError as error:
         raise failed(error) from None
     if processes > 1:
@@ -56,7 +55,7 @@ def command(shop: Path | None, group: str | None, processes: int) -> None:
         sys.exit(side_by_side(arguments, processes))
     from stream_app.worker.run import run
 
-    sys.exit(run(described, settings, ids, early=interrupts.received))
+    sys.exit(run(described, settings, topic_ids, early=interrupts.received))
 
 
 def side_by_side(arguments: list[str], processes: int) -> int:

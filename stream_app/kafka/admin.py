@@ -69,11 +69,11 @@ def ensure_topics(
     entities: Collection[str],
     seconds: float = CONNECT_SECONDS,
     say: Callable[[str], None] | None = None,
-) -> None:
+) -> dict[str, str]:
     """Create the raw, clean, dead-letter and pending topic of each entity, and the anomalies topic, if missing.
 
     Safe to call from several processes at once. An entity's topics get as many partitions as its raw topic has, also when
-    they exist and have fewer.
+    they exist and have fewer. Returns what ``topic_ids`` returns.
 
     Args:
         seconds: while Kafka is unavailable, it is tried again for so long.
@@ -82,13 +82,13 @@ def ensure_topics(
     Raises:
         DeliveryError: no broker answers within ``seconds`` (``KafkaUnavailable``), or it refuses.
     """
-    until_available(lambda: _ensure(settings, entities, seconds), seconds, say)
+    return until_available(lambda: _ensure(settings, entities, seconds), seconds, say)
 
 
-def _ensure(settings: Settings, entities: Collection[str], seconds: float) -> None:
+def _ensure(settings: Settings, entities: Collection[str], seconds: float) -> dict[str, str]:
     with admin_client(settings, one_attempt(seconds)) as admin:
         try:
-            _create(admin, settings, entities)
+            return _create(admin, settings, entities)
         except errors.TopicAuthorizationFailedError:
             raise DeliveryError(
                 f"{settings.kafka} does not let this user create topics; create them, or grant CREATE on "
@@ -102,14 +102,12 @@ def _ensure(settings: Settings, entities: Collection[str], seconds: float) -> No
             raise refusal(settings, error, "create the topics") from None
 
 
-def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[str]) -> None:
-    existing = _partitions(admin)
+def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[str]) -> dict[str, str]:
+    existing = _described(admin)
     missing: list[NewTopic] = []
-    wanted = {anomalies_topic(settings.topic_prefix)}
-    for entity in entities:
-        topics = Topics(entity, settings.topic_prefix)
-        wanted.update(topics.all)
-        count = existing.get(topics.raw, settings.partitions)
+    every = [Topics(entity, settings.topic_prefix) for entity in entities]
+    for topics in every:
+        count = existing[topics.raw].partitions if topics.raw in existing else settings.partitions
         missing += [NewTopic(name, count, settings.replication) for name in topics.all if name not in existing]
     if (anomalies := anomalies_topic(settings.topic_prefix)) not in existing:
         missing.append(NewTopic(anomalies, 1, settings.replication))
@@ -118,26 +116,40 @@ def _create(admin: KafkaAdminClient, settings: Settings, entities: Collection[st
             admin.create_topics([topic])
         except errors.TopicAlreadyExistsError:
             continue
-    existing = _wait_for(admin, settings, wanted)
-    for entity in entities:
-        topics = Topics(entity, settings.topic_prefix)
+    if missing:
+        existing = _wait_for(admin, settings, {anomalies, *(name for topics in every for name in topics.all)})
+    for topics in every:
         for name in topics.all:
-            if existing[name] < existing[topics.raw]:
-                _grow(admin, name, existing[topics.raw])
+            if existing[name].partitions < existing[topics.raw].partitions:
+                _grow(admin, name, existing[topics.raw].partitions)
+    return {topics.raw: existing[topics.raw].id for topics in every}
 
 
-def _partitions(admin: KafkaAdminClient) -> dict[str, int]:
-    """Topic → number of partitions."""
-    described = admin.describe_topics()
-    return {topic["name"]: len(topic["partitions"]) for topic in described if not topic.get("error_code")}
+class TopicState(NamedTuple):
+    """A topic as the broker describes it: its id (KIP-516; empty where there are none), and its partitions; 0 if missing."""
+
+    id: str
+    partitions: int
 
 
-def _wait_for(admin: KafkaAdminClient, settings: Settings, wanted: set[str]) -> dict[str, int]:
-    """Wait until the broker that is asked, maybe another than before, knows the topics; return the partitions of all topics."""
+def _described(admin: KafkaAdminClient, names: Collection[str] | None = None) -> dict[str, TopicState]:
+    """Return the state of topics, of all where no ``names`` are given; of one that cannot be described at the moment, none."""
+    found = {}
+    for topic in admin.describe_topics(None if names is None else list(names)):
+        name, code = str(topic["name"]), topic.get("error_code")
+        if code == errors.UnknownTopicOrPartitionError.errno:
+            found[name] = TopicState("", 0)
+        elif not code and topic["partitions"]:
+            found[name] = TopicState(str(topic.get("topic_id") or ""), len(topic["partitions"]))
+    return found
+
+
+def _wait_for(admin: KafkaAdminClient, settings: Settings, wanted: set[str]) -> dict[str, TopicState]:
+    """Wait until the broker that is asked, maybe another than before, knows the topics; return the state of all topics."""
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
-        existing = _partitions(admin)
-        if all(existing.get(name) for name in wanted):
+        existing = _described(admin)
+        if wanted <= existing.keys():
             return existing
         if time.monotonic() > deadline:
             raise KafkaUnavailable(
@@ -169,13 +181,6 @@ def no_topic(topic: str, count: int) -> str:
     return f"topic {topic} does not exist, and this user must not create it: create it with {count} partitions, or grant CREATE"
 
 
-class TopicState(NamedTuple):
-    """A topic as the broker describes it: its id (KIP-516; empty where there are none), and its partitions; 0 if missing."""
-
-    id: str
-    partitions: int
-
-
 class TopicAdmin:
     """A client that stays open to ask for the same topics again and again, and to mend them. For one thread.
 
@@ -190,14 +195,7 @@ class TopicAdmin:
     def describe(self, names: Collection[str]) -> dict[str, TopicState]:
         """Return the state of each topic; one that the broker cannot describe at the moment is left out."""
         with self._connected() as admin:
-            described = admin.describe_topics(list(names))
-        found = {}
-        for topic in described:
-            if topic.get("error_code") == errors.UnknownTopicOrPartitionError.errno:
-                found[str(topic["name"])] = TopicState("", 0)
-            elif not topic.get("error_code") and topic["partitions"]:
-                found[str(topic["name"])] = TopicState(str(topic.get("topic_id") or ""), len(topic["partitions"]))
-        return found
+            return _described(admin, names)
 
     def create(self, name: str, partitions: int) -> None:
         """Create a topic, unless it exists.

@@ -129,5 +129,21 @@ def sender_silent() -> Iterator[None]:
 
 async def close(producer: AIOKafkaProducer) -> None:
     """Close a producer, if that is possible in time."""
+    _look_at_errors(producer)
     with contextlib.suppress(KafkaError, OSError, TimeoutError):
         await asyncio.wait_for(producer.stop(), _CLOSE_SECONDS)
+    _look_at_errors(producer)
+
+
+def _look_at_errors(producer: AIOKafkaProducer) -> None:
+    """Look at the errors that a fenced or broken producer leaves behind: asyncio logs those that nobody looks at.
+
+    Whoever sends a batch gets its error. aiokafka sets it a second time, for those who wait until the batch is on its way, and
+    a third time for those who wait for the end of the transaction.
+    """
+    waiters = [batch._drain_waiter for queue in producer._message_accumulator._batches.values() for batch in queue]  # noqa: SLF001
+    if producer._txn_manager is not None:  # noqa: SLF001 - aiokafka gives no access to any of them
+        waiters.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
+    for waiter in waiters:
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
@@ -26,9 +28,10 @@ from stream_app.errors import DeliveryError, SettingsError
 from stream_app.kafka.admin import end_offsets
 from stream_app.kafka.as_of import as_of
 from stream_app.kafka.batches import header_names
-from stream_app.kafka.headers import Header, header
+from stream_app.kafka.headers import Header, header, header_in
 from stream_app.kafka.outbox import Outbox
 from stream_app.kafka.producer import Producer
+from stream_app.kafka.reading import poll
 from stream_app.kafka.search import reading, split
 from stream_app.kafka.transactions import Note, Transactions
 from stream_app.names import (
@@ -51,8 +54,8 @@ from stream_app.windows.as_of import UNKNOWN, to_header
 
 #: Records in one transaction.
 BATCH = 500
-#: Seconds without a record after which a partition's end counts as reached: what is left are transaction markers.
-_QUIET = 3.0
+#: Seconds without a record after which reading fails.
+_SILENCE = 10.0
 #: Headers that a dead letter got from its worker.
 _OURS = frozenset({SOURCE, CONTRACT, FINDINGS, WARNINGS, REPAIRS, TOPIC_ID, REDRIVE})
 _OUR_PREFIXES = ("__connect.errors.", "kafka_dlt-")
@@ -178,7 +181,9 @@ class Rejudging:
             numbers = [number for number in sorted(numbers) if selection.partition in (None, number)]
             partitions = [TopicPartition(self._topics.dead_letter, number) for number in numbers]
             lows = consumer.beginning_offsets(partitions) if partitions else {}
-            ends = end_offsets(consumer, partitions) if partitions else {}
+            # What an open transaction may still bring has an offset after these, and is left to the next run.
+            ask = consumer.end_offsets if self.resumable else partial(end_offsets, consumer)
+            ends = ask(partitions) if partitions else {}
             for partition in partitions:
                 note = await self._note(partition.partition)
                 plan.ends[partition.partition] = _end_of(note, ends[partition])
@@ -210,7 +215,7 @@ class Rejudging:
         """Send the records of a plan; return how many were. ``progress`` gets that number; ``stop()`` true: stop in order.
 
         Raises:
-            DeliveryError: no broker answers.
+            DeliveryError: no broker answers, or the raw topic does not take a record; the next run continues with it.
             KafkaError: the broker did not take a batch; the next run continues with it.
         """
         sent = 0
@@ -254,7 +259,12 @@ class Rejudging:
             for record in records:
                 row = (record.key, record.value, record.timestamp, headers_again(record))
                 outbox.add(self._topics.raw, self._partition(number, record.key), row, foreign=True)
-            await outbox.send()
+            for one in (await outbox.send()).refused:
+                source = (header_in(one.row[3], REDRIVE) or b"").decode("utf-8", "replace")
+                raise DeliveryError(
+                    f"topic {one.topic} does not take {source} again ({one.reason}); raise the topic's max.message.bytes, or "
+                    "see the broker's log. Then the same command continues with it"
+                )
 
         if self._transactions is not None:
             target = await self._transactions.producer_of(self._topics.dead_letter, number)
@@ -299,16 +309,26 @@ def _end_of(note: Note, end: int) -> int:
 
 
 def _records(consumer: Any, partition: Any, begin: int, end: int) -> Iterator[Any]:
-    """Yield the records of a partition from ``begin`` up to and without ``end``."""
+    """Yield the records of a partition from ``begin`` up to and without ``end``.
+
+    Raises:
+        DeliveryError: no broker answers in time, or a batch cannot be read.
+    """
     if begin >= end:
         return
     consumer.assign([partition])
     consumer.seek(partition, begin)
-    quiet = 0.0
-    while consumer.position(partition) < end and quiet < _QUIET:
-        rows = consumer.poll(timeout_ms=500).get(partition, [])
-        quiet = 0.0 if rows else quiet + 0.5
-        for row in rows:
+    at, heard = begin, time.monotonic()
+    while at < end:
+        for row in poll(consumer, 500).get(partition, []):
             if row.offset >= end:
                 return
             yield row
+        # Transaction markers move it, too.
+        if consumer.position(partition) > at:
+            at, heard = consumer.position(partition), time.monotonic()
+        elif time.monotonic() - heard > _SILENCE:
+            raise DeliveryError(
+                f"Kafka gave no records of {partition.topic}[{partition.partition}] from offset {at} on for {_SILENCE:.0f} s; "
+                "see the broker's log"
+            )

@@ -161,7 +161,6 @@ class Transactions:
     def _drop(self, target: PartitionProducer) -> None:
         if self._producers.get(target.partition) is target:
             del self._producers[target.partition]
-        _retrieve(target.producer)
         task = asyncio.ensure_future(close(target.producer))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -195,11 +194,3 @@ class Transactions:
             await admin.close()
         committed: OffsetAndMetadata | None = offsets.get(partition)
         return Note(committed.offset, committed.metadata) if committed is not None and committed.offset > 0 else Note()
-
-
-def _retrieve(producer: AIOKafkaProducer) -> None:
-    """Look at the error of a transaction that a right was missing for: asyncio logs errors that nobody looks at."""
-    manager = producer._txn_manager  # noqa: SLF001 - aiokafka gives no access to it
-    waiter = None if manager is None else manager._transaction_waiter  # noqa: SLF001
-    if waiter is not None and waiter.done() and not waiter.cancelled():
-        waiter.exception()

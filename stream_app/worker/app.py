@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import faust
@@ -125,7 +125,7 @@ class HeadraceApp:
         )
         transport = install(app, self._not_yet, self._refused, self.stopped, settings.max_batch_bytes)
         self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
-        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.sought)
+        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.offsets.sought)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)
@@ -237,12 +237,8 @@ class HeadraceApp:
         self.entities.update(entities)
         # A task of our own: Faust starts those of its app once it has joined its group, which a dead broker never lets it.
         self.watch.begin(self.entities, self.lanes, self.waiting, guardian)
-        self._checks = [
-            asyncio.create_task(self._check_kafka()),
-            asyncio.create_task(self._check_redis()),
-            asyncio.create_task(self._follow_store()),
-            asyncio.create_task(self._watch_topics()),
-        ]
+        actions = (self._check_kafka(), self.server.run(store, self._store_lost), guardian.run(), self.watch.run())
+        self._checks = [asyncio.create_task(self._vital(action)) for action in actions]
 
     def _process(self, entity: Entity) -> Process:
         """Return the function that takes the entity's records through the five steps."""
@@ -250,21 +246,6 @@ class HeadraceApp:
             self.baselines.append(BaselineUpdates(entity))
             return self.baselines[-1].process
         return lambda partition, records, rewound, acknowledge: process(entity, partition, records, rewound, acknowledge)
-
-    async def _follow_store(self) -> None:
-        try:
-            await self._guardian.run()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
-            await self._fail(error)
-
-    @property
-    def _guardian(self) -> Ownership:
-        """The owner of the store, once it is verified."""
-        if self._ownership is None:
-            raise RuntimeError("the worker has not been started")
-        return self._ownership
 
     async def _transactions(self) -> Transactions | None:
         if not self.settings.exactly_once:
@@ -296,6 +277,15 @@ class HeadraceApp:
             await asyncio.wait_for(services.producer.stop(), 5)
         with contextlib.suppress(Exception):
             await services.store.close()
+
+    async def _vital(self, action: Coroutine[Any, Any, None]) -> None:
+        """Run a task that the worker cannot do without: what ends it ends the worker."""
+        try:
+            await action
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - see above
+            await self._fail(error)
 
     async def _fail(self, error: BaseException) -> None:
         if self.failure is None:
@@ -329,23 +319,19 @@ class HeadraceApp:
     async def _settle_waiting(self, _app: Any) -> None:
         await self._ready()
         # A task for each entity: one that is stopped keeps no other from settling.
-        await asyncio.gather(*(self._settle(self.entities[name], waiting) for name, waiting in self.waiting.items()))
+        settling = (self._settle(self.entities[name], waiting) for name, waiting in self.waiting.items())
+        await asyncio.gather(*(self._vital(one) for one in settling))
 
     async def _settle(self, entity: Entity, waiting: WaitingRecords) -> None:
         PART.set(".pending")
-        try:
-            while not self.app.should_stop:
-                if len(waiting):
-                    closed, caught_up = await self._references_complete(entity)
-                    try:
-                        await waiting.settle(closed=closed, caught_up=caught_up)
-                    except StoreChanged as changed:
-                        await self._guardian.changed(changed.reason)
-                await asyncio.sleep(_SETTLE)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
-            await self._fail(error)
+        while not self.app.should_stop:
+            if len(waiting):
+                closed, caught_up = await self._references_complete(entity)
+                try:
+                    await waiting.settle(closed=closed, caught_up=caught_up)
+                except StoreChanged as changed:
+                    await entity.services.store_changed(changed.reason)
+            await asyncio.sleep(_SETTLE)
 
     async def _references_complete(self, entity: Entity) -> tuple[bool, bool]:
         """Return whether no reference data will be sent any more, and whether the reference topics have no backlog."""
@@ -373,37 +359,15 @@ class HeadraceApp:
         if self.monitoring is not None:
             await self.monitoring.run(self._running.producer, lambda: self.app.should_stop, waits=lambda: self.server.unfit)
 
-    async def _check_redis(self) -> None:
-        """Notice that Redis is not, or no longer, one that may be used: its settings change while it runs."""
-        try:
-            await self.server.run(self._running.store, self._store_lost)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
-            await self._fail(error)
-
     async def _store_lost(self, _: StoreLost) -> None:
         """Redis has evicted keys: nothing may be judged or counted against what is left."""
-        await self._guardian.changed("incomplete")
+        await self._running.store_changed("incomplete")
 
     async def _check_kafka(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""
-        try:
-            while True:
-                await self._running.retry("", "reach Kafka", self._reach_kafka)
-                await asyncio.sleep(_CHECK)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
-            await self._fail(error)
-
-    async def _watch_topics(self) -> None:
-        try:
-            await self.watch.run()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever ends the task ends the worker
-            await self._fail(error)
+        while True:
+            await self._running.retry("", "reach Kafka", self._reach_kafka)
+            await asyncio.sleep(_CHECK)
 
     async def _reach_kafka(self) -> None:
         client = self._running.producer.current.client

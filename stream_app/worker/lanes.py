@@ -79,8 +79,12 @@ class Lanes:
 
     async def drop(self) -> None:
         """End all lanes with what is in them; the next batches get new ones."""
-        tasks, self._tasks, self._queues, self._open = list(self._tasks.values()), {}, {}, 0
+        tasks, queues = list(self._tasks.values()), list(self._queues.values())
+        self._tasks, self._queues, self._open = {}, {}, 0
         await cancel_all(tasks)
+        for queue in queues:
+            while not queue.empty():
+                queue.get_nowait()  # whoever waits for room goes on
 
     async def close(self) -> None:
         """End all lanes; what they have not acknowledged is done again by whoever has the partitions next."""

@@ -8,7 +8,7 @@ fetch raises a doubt (``kafka.batches.alarms``):
 - A raw topic that does not exist is waited for. The topics made of it are created again.
 - A raw topic with more partitions than those made of it: they get as many. Where the user must not do that, the new
   partitions are not read, and the watch says what to do.
-- Offsets that the log does not have any more before anybody read them are counted as lost.
+- Offsets that the log does not have any more before anybody read them are counted as lost (``worker.offsets``).
 
 Whatever is wrong with an entity's topics is in ``problems``, which the heartbeat publishes; other entities go on.
 """
@@ -19,23 +19,24 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
 from faust.types import TP
 from kafka.errors import KafkaError as AdminError
 
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import TopicAdmin, TopicState
 from stream_app.kafka.batches.alarms import FetchAlarms
-from stream_app.kafka.outbox import Outbox
+from stream_app.kafka.headers import header, header_in
+from stream_app.kafka.outbox import Outbox, Receipt
+from stream_app.names import SOURCE
 from stream_app.settings import Settings
-from stream_app.store.connection import UNAVAILABLE
-from stream_app.store.losses import Gap, Loss, LossStore, loss_field
 from stream_app.worker.entity import Entity
 from stream_app.worker.lanes import Lanes
+from stream_app.worker.offsets import PASSING, OffsetWatch
+from stream_app.worker.ownership import Ownership
 from stream_app.worker.waiting import WaitingRecords
 
 T = TypeVar("T")
@@ -48,23 +49,8 @@ MISSING = 4.0
 FINISH = 15.0
 #: Seconds after which the worker asks again to join its group.
 JOIN_AGAIN = 10.0
-#: Seconds for which the heartbeat says what happened to topics.
-NOTED = 600.0
 #: Errors after which the next round asks again.
-_PASSING = (KafkaError, AdminError, DeliveryError, TimeoutError, OSError, *UNAVAILABLE)
-
-
-class Owner(Protocol):
-    """Keeps the store level with the log; ``worker.ownership.Ownership`` is one.
-
-    Attributes:
-        tells_offsets_apart: the broker keeps the metadata of offsets, so that those of workers are known from others.
-    """
-
-    tells_offsets_apart: bool
-
-    def assigned(self, partitions: Iterable[TP]) -> None:
-        """Make partitions level with the store anew."""
+_PASSING = (*PASSING, AdminError, DeliveryError)
 
 
 class TopicWatch:
@@ -72,7 +58,8 @@ class TopicWatch:
 
     Attributes:
         problems: entity → what is wrong with its topics, and what to do; without those that are fine.
-        partitions: raw topic → number of its partitions, as of the last answer.
+        partitions: topic → number of its partitions, as of the last answer.
+        offsets: compares the offsets of the same topics.
     """
 
     def __init__(
@@ -81,9 +68,8 @@ class TopicWatch:
         """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
         self.problems: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
-        #: Entity → when something happened to its topics that the heartbeat says for a while.
-        self._noted: dict[str, float] = {}
-        self._settings, self._alarms, self._consumer = settings, alarms, consumer
+        self.offsets = OffsetWatch(settings, alarms, consumer)
+        self._alarms, self._consumer = alarms, consumer
         self._admin = admin or TopicAdmin(settings, ANSWER)
         self._thread = ThreadPoolExecutor(1, "topics")
         self._entities: Mapping[str, Entity] = {}
@@ -99,7 +85,7 @@ class TopicWatch:
         #: Entity → waiting records of a pending topic that does not exist any more.
         self._kept: dict[str, list[Any]] = {}
         self._joining = 0.0
-        self._owner: Owner
+        self._owner: Ownership
         self._lock, self._wake = asyncio.Lock(), asyncio.Event()
 
     # --- start and stop ---------------------------------------------------------------------------------------------
@@ -109,12 +95,13 @@ class TopicWatch:
         entities: Mapping[str, Entity],
         lanes: Mapping[str, Lanes],
         waiting: Mapping[str, WaitingRecords],
-        owner: Owner,
+        owner: Ownership,
     ) -> None:
         """Take over what the worker has built. Call it in the worker's event loop."""
         loop = asyncio.get_running_loop()
         self._owner = owner
         self._entities, self._lanes, self._waiting = entities, lanes, waiting
+        self.offsets.begin(entities, lanes, owner, lambda topic: self._ids.get(topic, ""))
         self._ids.update({entity.topics.raw: entity.topic_id for entity in entities.values() if entity.topic_id})
 
         def wake() -> None:
@@ -168,34 +155,6 @@ class TopicWatch:
             self._owner.assigned(partitions)
         return set(renewed)
 
-    async def sought(self) -> dict[TP, int]:
-        """Compare, once partitions are sought, their committed offsets and logs with what is applied.
-
-        Returns the partitions to be read from another offset than the committed one: what is applied is the truth.
-        """
-        partitions = [tp for tp in self._consumer().assignment() if self._is_ours(tp)]
-        try:
-            bounds = await self._consumer().bounds(partitions, ANSWER)
-            committed = await self._consumer().committed_offsets(partitions)
-            known = await self._known(partitions)
-            await self._begin_losses({tp: bounds[tp][0] for tp in partitions if known[tp] is None})
-            elsewhere = {}
-            for tp, expected in known.items():
-                if expected is None:
-                    continue
-                raw = tp.topic == self._entity_of(tp.topic).topics.raw
-                offset, ours = committed.get(tp, (expected, True))
-                if raw and offset != expected and not ours and self._owner.tells_offsets_apart:
-                    self._note_reset(tp, offset, expected, bounds[tp][0])
-                    if offset > expected:
-                        elsewhere[tp] = max(expected, bounds[tp][0])
-                if (expected if raw else offset) < bounds[tp][0]:
-                    await self._gap_at_start(tp, offset, bounds[tp][0])
-        except _PASSING as error:
-            log.info("the offsets of partitions could not be compared (%s)", type(error).__name__)
-            return {}
-        return elsewhere
-
     def revoked(self, entity: str) -> None:
         """Keep the waiting records of an entity whose pending topic may be gone: there may be no other copy of them."""
         topic = self._entities[entity].topics.pending
@@ -221,13 +180,12 @@ class TopicWatch:
             self.partitions = {**self.partitions, **{name: state.partitions for name, state in states.items()}}
             if rejoin:
                 await self._follow(states)
-                await self._explain_gaps(states)
+                await self.offsets.explain(
+                    name for name, state in states.items() if state.partitions and name not in self._renewed
+                )
             for topic, number in raised.items():
                 if topic not in self._renewed and topic in states and states[topic].partitions:
                     self._alarms.settle(topic, number)
-            for name in [name for name, moment in self._noted.items() if time.monotonic() - moment > NOTED]:
-                del self._noted[name]
-                self._entities[name].services.health.note(f"{name} topics", None)
 
     async def _ask(self, question: Callable[[TopicAdmin], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._admin))
@@ -258,7 +216,7 @@ class TopicWatch:
         self._stopped[entity.name] = stopped
         pending = states.get(topics.pending)
         if entity.name in self._kept and pending is not None and pending.partitions:
-            await self._send_again(entity)
+            problems += await self._send_again(entity)
         self._say(entity, "; ".join(problems))
 
     def _compare(self, name: str, state: TopicState) -> None:
@@ -306,99 +264,14 @@ class TopicWatch:
 
     async def _follow(self, states: Mapping[str, TopicState]) -> None:
         """Let the consumer learn of partitions that it does not know, and of topics that were created again."""
-        consumer = self._consumer()
-        if not consumer.joined:
+        client = self._consumer().client
+        if not client.joined:
             return
         if self._renewed and time.monotonic() - self._joining > JOIN_AGAIN:
             self._joining = time.monotonic()
-            await consumer.rejoin()
-        elif consumer.knows_other({name: state.partitions for name, state in states.items()}):
-            await consumer.refresh()
-
-    # --- what the log does not have any more ------------------------------------------------------------------------
-
-    async def _known(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
-        """Return partition → offset of the next record to apply; None where no worker has had the partition before."""
-        fields = {self._field(tp): tp for tp in partitions}
-        return {fields[field]: expected for field, expected in (await self._losses().expected(list(fields))).items()}
-
-    async def _begin_losses(self, begins: Mapping[TP, int]) -> None:
-        """Note where the partitions begin that no worker has had before: what was gone by then is not lost."""
-        rows = {
-            self._field(tp): Loss(self._entity_of(tp.topic).name, tp.topic, tp.partition, first=begin)
-            for tp, begin in begins.items()
-        }
-        await self._losses().begin(rows)
-
-    async def _gap_at_start(self, tp: TP, committed: int, begin: int) -> None:
-        """Count what is gone between what is applied and where the log begins, when this worker gets the partition."""
-        expected: int | None = committed
-        entity = self._entity_of(tp.topic)
-        if tp.topic == entity.topics.raw:
-            await self._lanes[entity.name].idle(1.0)  # it may have had the partition, and be about to apply some
-            expected = (await self._known([tp]))[tp]
-        if expected is not None and expected < begin:
-            await self._lost(tp, expected, begin)
-
-    def _note_reset(self, tp: TP, offset: int, expected: int, begin: int) -> None:
-        """Say what it means that somebody has set the committed offset of a raw partition."""
-        where = f"somebody set the offset of {tp.topic}[{tp.partition}] to {offset}"
-        if offset > expected:
-            text = f"{where}; the records from {expected} on are not judged yet: they are read all the same"
-        else:
-            again = expected - max(offset, begin)
-            text = (
-                f"{where}: {again:,} records are read again and skipped, because they are counted already; "
-                "`headrace rejudge` judges them again"
-            )
-        self._note(self._entity_of(tp.topic), text)
-
-    async def _explain_gaps(self, states: Mapping[str, TopicState]) -> None:
-        """Count as lost what a fetch asked for, and what the log of the same topic does not have any more."""
-        gaps = {
-            tp: offset
-            for tp, offset in self._alarms.out_of_range().items()
-            if tp.topic not in self._renewed and tp.topic in states and states[tp.topic].partitions
-        }
-        if not gaps:
-            return
-        bounds = await self._consumer().bounds(gaps, ANSWER)
-        for tp, offset in gaps.items():
-            begin, end = bounds[tp]
-            if offset < begin:
-                await self._lost(tp, offset, begin)
-            elif offset > end:
-                self._note(
-                    self._entity_of(tp.topic),
-                    f"{tp.topic}[{tp.partition}] ends at offset {end}, and was read up to {offset - 1}: the brokers have lost "
-                    "records of it, and new ones are taken for known up to there; see their logs",
-                )
-            self._alarms.explained(tp, offset)
-
-    async def _lost(self, tp: TP, begin: int, end: int) -> None:
-        entity = self._entity_of(tp.topic)
-        settings = self._settings
-        gap = Gap(entity.name, tp.topic, tp.partition, begin, end)
-        people = settings.monitor and bool(settings.notify)
-        more = await self._losses().note(self._field(tp), gap, topic=settings.monitor, people=people)
-        if more:
-            log.error(
-                "%s: the log of %s[%d] begins at offset %d, and %d was the next one to read: at most %d records are lost. "
-                "Lengthen the topic's retention, or add workers; send the records again if their source has them",
-                entity.name, tp.topic, tp.partition, end, begin, more,
-            )  # fmt: skip
-
-    def _losses(self) -> LossStore:
-        return next(iter(self._entities.values())).services.store.losses
-
-    def _field(self, tp: TP) -> str:
-        entity = self._entity_of(tp.topic)
-        return loss_field(
-            tp.topic, entity.topic_id if tp.topic == entity.topics.raw else self._ids.get(tp.topic, ""), tp.partition
-        )
-
-    def _is_ours(self, tp: TP) -> bool:
-        return any(tp.topic in (entity.topics.raw, entity.topics.pending) for entity in self._entities.values())
+            await client.rejoin()
+        elif client.knows_other({name: state.partitions for name, state in states.items()}):
+            await client.refresh()
 
     # --- what is left of an old topic -------------------------------------------------------------------------------
 
@@ -417,31 +290,35 @@ class TopicWatch:
         if records:
             self._kept.setdefault(entity, []).extend(records)
 
-    async def _send_again(self, entity: Entity) -> None:
-        """Send kept waiting records to the new pending topic, as they stood in the old one; copies settle once."""
-        kept = self._kept.pop(entity.name)
+    async def _send_again(self, entity: Entity) -> list[str]:
+        """Send kept waiting records to the new pending topic, as they stood in the old one; copies settle once.
 
-        async def send(producer: Any) -> None:
-            outbox = Outbox(producer)
+        Those that the topic does not take are kept; returns what is wrong then.
+        """
+        topic, kept, services = entity.topics.pending, self._kept.pop(entity.name), entity.services
+
+        async def send(producer: Any) -> Receipt:
+            outbox = Outbox(producer, services.limits)
             for partition, record in kept:
                 row = (record.key, record.value, record.timestamp, list(record.headers))
-                outbox.add(entity.topics.pending, partition, row, foreign=True)
-            await outbox.send()
+                outbox.add(topic, partition, row, foreign=True)
+            return await outbox.send()
 
         try:
-            await entity.services.producer.using(send)
+            refused = (await services.producer.using(send)).refused
         except BaseException:
             self._kept.setdefault(entity.name, []).extend(kept)
             raise
-        log.warning("topic %s got %d waiting records again", entity.topics.pending, len(kept))
+        sources = {header_in(one.row[3], SOURCE) for one in refused}
+        left = [(partition, record) for partition, record in kept if header(record, SOURCE) in sources]
+        if len(left) < len(kept):
+            log.warning("topic %s got %d waiting records again", topic, len(kept) - len(left))
+        if not left:
+            return []
+        self._kept.setdefault(entity.name, []).extend(left)
+        return [f"topic {topic} does not take {len(left)} waiting records again ({refused[0].reason}); give it the old limits"]
 
     # --- helpers ----------------------------------------------------------------------------------------------------
-
-    def _note(self, entity: Entity, text: str) -> None:
-        """Say for a while what happened to an entity's topics."""
-        log.warning("%s: %s", entity.name, text)
-        self._noted[entity.name] = time.monotonic()
-        entity.services.health.note(f"{entity.name} topics", text)
 
     def _say(self, entity: Entity, problem: str) -> None:
         if problem == self.problems.get(entity.name, ""):

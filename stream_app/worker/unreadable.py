@@ -26,8 +26,10 @@ class UnreadableTopics:
 
     def refuse(self, error: BaseException) -> bool:
         """Note the topics that an error names; False if it names none. Called from any thread."""
+        if type(error).__name__ != "TopicAuthorizationFailedError":
+            return False
         names = {name for argument in error.args for name in ([argument] if isinstance(argument, str) else argument)}
-        topics = names & self._entities.keys() if type(error).__name__ == "TopicAuthorizationFailedError" else set()
+        topics = names & self._entities.keys()
         with self._lock:
             for topic in topics:
                 text = f"could not read {topic}: {name_of(error)}: {classify(error).text}"

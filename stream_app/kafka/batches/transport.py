@@ -10,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import faust
-from aiokafka import TopicPartition, client
+from aiokafka import client
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
-from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -29,100 +26,15 @@ from stream_app.failures import classify
 from stream_app.kafka.batches import fetch, header_names
 from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.batches.log import MAX_BATCH_BYTES
+from stream_app.kafka.batches.thread import ConsumerThread
 from stream_app.kafka.batches.unreadable import Stopped
-from stream_app.kafka.epochs import COMMITTED
-from stream_app.retries import Refused, retrying
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
-#: Seconds that the broker may take to commit offsets, and to say where logs begin.
+#: Seconds that the broker may take to say where logs begin.
 _ANSWER_SECONDS = 5.0
 
 log = logging.getLogger("headrace.worker")
-T = TypeVar("T")
-
-
-class _Thread(driver.AIOKafkaConsumerThread):
-    """Faust's thread around aiokafka's consumer."""
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = 20  # Faust sets 1,500
-        consumer._isolation_level = "read_committed"  # an aborted transaction has no records
-        transport.alarms.watch(consumer._client)
-        return consumer
-
-    async def on_start(self) -> None:
-        """Join the consumer group, however long it takes: the worker watches the broker itself, and gives up in time."""
-        retry = retrying("group", on=(KafkaError,), give_up_after=math.inf, level=logging.INFO)
-        try:
-            await retry("join the consumer group", self._join)
-        except Refused as error:
-            cast("BatchTransport", self.transport).refused(error)
-
-    async def _join(self) -> None:
-        if self.should_stop:
-            return
-        try:
-            await super().on_start()
-        except KafkaError:
-            await self._ensure_consumer().stop()
-            raise
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit offsets; false where that is not possible now.
-
-        Faust crashes on every error but one. Here none is fatal: the group rebalances, the broker does not know the member
-        any more, or a topic does not exist. What is not committed is read again, or committed with the next offsets. (aiokafka
-        repeats a commit for a topic that does not exist, for ever, and with it those of all others.)
-        """
-        consumer = self._ensure_consumer()
-        known = consumer._client.cluster.partitions_for_topic
-        missed = cast("BatchConsumer", self.consumer).missed
-        rows = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, COMMITTED)
-            for tp, offset in offsets.items()
-            if tp in self.assignment() and tp.partition in (known(tp.topic) or ())
-        }
-        if not rows:
-            return False
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await consumer.commit(rows)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            if isinstance(error, KafkaError) and classify(error).permanent:
-                cast("BatchTransport", self.transport).refused(error)
-            log.info("offsets were not committed (%s); they are with the next ones", type(error).__name__)
-            missed.update({TP(tp.topic, tp.partition): row.offset for tp, row in rows.items()})
-            return False
-        for tp in offsets:
-            missed.pop(tp, None)
-        return True
-
-    async def run(self, action: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-        """Return what ``action`` returns of aiokafka's consumer, in the consumer's thread, beside a fetch that waits."""
-        consumer = self._ensure_consumer()
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(action(consumer), self.thread_loop))
-
-    def known_partitions(self) -> dict[str, int]:
-        """Return topic → number of partitions that the client knows of, for all topics that it reads; 0 for a missing one."""
-        consumer = self._consumer
-        if consumer is None:
-            return {}
-        cluster = consumer._client.cluster
-        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in consumer.subscription() or ()}
-
-    def still_here(self) -> None:
-        """Let the client know that the worker lives, although it does not fetch: it would leave its group after a while."""
-        if self._consumer is not None:
-            self._consumer._subscription._last_fetch_ended = time.monotonic()
-
-    def positions(self) -> dict[TP, int]:
-        """Return partition → offset of the next fetch. Call it while no fetch is under way."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription and subscription.assignment
-        states = assignment._tp_state.items() if assignment is not None else ()
-        return {TP(tp.topic, tp.partition): state.position for tp, state in states if state.has_valid_position}
 
 
 class BatchConsumer(driver.Consumer):
@@ -145,13 +57,11 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
-        #: Partition → offset that could not be committed when it was time. (Faust takes it for committed.)
-        self.missed: dict[TP, int] = {}
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
-        offsets = super()._filter_committable_offsets(tps)
-        return {**self.missed, **offsets} if self.missed else offsets
+        offsets, missed = super()._filter_committable_offsets(tps), self.client.missed
+        return {**missed, **offsets} if missed else offsets
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Fetch the next records, except those of deferred topics: they would delay the topics that they wait for."""
@@ -163,7 +73,6 @@ class BatchConsumer(driver.Consumer):
             timeout = _DEFERRED_SECONDS
             active_partitions = {tp for tp in active_partitions if tp.topic not in deferred and tp not in stopped}
             if not active_partitions:
-                cast("_Thread", self._thread).still_here()
                 await asyncio.sleep(_DEFERRED_SECONDS)
                 return {}
         try:
@@ -176,7 +85,12 @@ class BatchConsumer(driver.Consumer):
             return {}
 
     def _new_consumer_thread(self) -> Any:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def client(self) -> ConsumerThread:
+        """The thread of aiokafka's consumer, which answers questions about topics and offsets."""
+        return cast("ConsumerThread", self._thread)
 
     async def _seek(self, partition: TP, offset: int) -> None:
         # In the client's own thread. Faust seeks from this thread, perhaps in the middle of a fetch, which then moves the
@@ -258,7 +172,7 @@ class BatchConsumer(driver.Consumer):
             # A topic was deleted meanwhile, or no broker answers: once the group has joined again, this is called again.
             if not isinstance(error, IllegalStateError):
                 log.info("could not seek (%s); the worker joins its group again", type(error).__name__)
-                await self.rejoin()
+                await self.client.rejoin()
             raise IllegalStateError(str(error)) from error
         if self.app.rebalancing_count != self._rebalance:
             raise IllegalStateError("another rebalance has begun")
@@ -287,68 +201,6 @@ class BatchConsumer(driver.Consumer):
             offset = self._put_back.pop(tp)
             if tp in self.assignment():
                 await self._seek(tp, offset)
-
-    async def in_thread(self, action: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-        """Return what ``action`` returns of aiokafka's consumer, in that consumer's thread."""
-        return await cast("_Thread", self._thread).run(action)
-
-    async def rejoin(self) -> None:
-        """Ask the broker for the topics as they are now, and join the consumer group again: ``perform_seek`` follows."""
-
-        async def ask(consumer: Any) -> None:
-            await consumer._client.force_metadata_update()
-            consumer._coordinator.request_rejoin()
-
-        await self.in_thread(ask)
-
-    async def refresh(self) -> None:
-        """Ask the broker for the topics as they are now; the group's leader joins it again where their partitions changed."""
-
-        async def ask(consumer: Any) -> None:
-            await consumer._client.force_metadata_update()
-
-        await self.in_thread(ask)
-
-    @property
-    def joined(self) -> bool:
-        """True once the client reads topics."""
-        return bool(cast("_Thread", self._thread).known_partitions())
-
-    def knows_other(self, partitions: Mapping[str, int]) -> bool:
-        """Return true if the client has another number of partitions than this for one of the topics that it reads."""
-        known = cast("_Thread", self._thread).known_partitions()
-        return any(known[topic] != count for topic, count in partitions.items() if topic in known)
-
-    async def committed_offsets(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, bool]]:
-        """Return the committed offset of each partition that has one, and true if a worker committed it.
-
-        Raises:
-            KafkaError: the broker does not answer.
-            TimeoutError: it does not do so in time.
-        """
-        rows = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
-
-        async def ask(consumer: Any) -> dict[TP, tuple[int, bool]]:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                found = await consumer._coordinator.fetch_committed_offsets(rows)
-            return {TP(tp.topic, tp.partition): (one.offset, one.metadata == COMMITTED) for tp, one in found.items()}
-
-        return await self.in_thread(ask)
-
-    async def bounds(self, partitions: Iterable[TP], seconds: float) -> dict[TP, tuple[int, int]]:
-        """Return the first offset of the log of each partition, and its end.
-
-        Raises:
-            KafkaError: the broker does not answer within ``seconds``.
-        """
-        rows = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
-
-        async def ask(consumer: Any) -> dict[TP, tuple[int, int]]:
-            begins = await consumer._fetcher.beginning_offsets(rows, seconds * 1000)
-            ends = await consumer._fetcher.end_offsets(rows, seconds * 1000)
-            return {TP(row.topic, row.partition): (begins[row], ends[row]) for row in rows}
-
-        return await self.in_thread(ask)
 
     def ack(self, message: Any) -> bool:
         """Acknowledge a batch, unless it was fetched before the last rebalance.
@@ -386,7 +238,7 @@ class BatchConsumer(driver.Consumer):
             self._first.pop(tp, None)
             self._next.pop(tp, None)
             self._put_back.pop(tp, None)
-            self.missed.pop(tp, None)
+            self.client.missed.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: the intervals include gaps."""
@@ -417,7 +269,7 @@ class BatchConsumer(driver.Consumer):
         generation = self.app.consumer_generation_id
         if self.flow_active:
             await self._perform_rewinds()
-            self._positions = self._thread.positions()  # type: ignore[attr-defined]
+            self._positions = self.client.positions()
             if stopped := fetch.PartitionRecords.stopped:
                 for tp, position in self._positions.items():
                     stopped.resume(tp.topic, tp.partition, position - 1)

@@ -177,7 +177,7 @@ class Reading(BatchConsumer):
         self._assigned, self.log = assigned, CompositeLogger(logging.getLogger())
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
-        self._renewed, self._put_back, self.missed = set(), {}, {}
+        self._renewed, self._put_back = set(), {}
         self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread
@@ -194,6 +194,7 @@ class ClientThread:
 
     def __init__(self) -> None:
         self.sought: dict[TP_, int] = {}
+        self.missed: dict[TP_, int] = {}
         self.taken: TP_ | None = None
 
     async def call_thread(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -106,7 +106,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> type[Client]:
 
 def test_a_client_that_has_chosen_a_dead_node_is_replaced(cluster: type[Client]) -> None:
     said: list[str] = []
-    ensure_topics(load_settings(kafka=NOWHERE), ["orders"], 30.0, said.append)
+    assert ensure_topics(load_settings(kafka=NOWHERE), ["orders"], 30.0, said.append) == {"orders": "id-orders"}
     assert (cluster.made, len(said)) == (3, 2)
     assert said[0].startswith(f"{NOWHERE} does not create the topics (KafkaConnectionError): no broker answers; start Kafka")
     cluster.made = 0

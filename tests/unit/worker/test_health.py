@@ -60,6 +60,7 @@ def test_a_topic_that_may_not_be_read_is_left_out_for_a_while_and_forgotten_when
     assert topics.refuse(TopicAuthorizationFailedError("shop.orders"))
     assert not topics.refuse(TopicAuthorizationFailedError("another"))
     assert not topics.refuse(RuntimeError("shop.orders"))
+    assert not topics.refuse(RuntimeError(1, "names no topic"))
     assert topics.topics() == {"shop.orders"}
     now += 6
     assert topics.topics() == set()

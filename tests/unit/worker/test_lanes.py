@@ -99,3 +99,28 @@ def test_a_lane_with_many_records_is_full() -> None:
     assert not asyncio.run(waits(Event(range(1, 4)), Event(range(4, 6))))
     assert asyncio.run(waits(Event(range(1, 5_000))))
     assert asyncio.run(waits(*(Event([offset]) for offset in range(1, 4))))
+
+
+def test_whoever_waits_for_room_in_a_lane_that_is_dropped_goes_on() -> None:
+    """It reads on with the topic that was created again."""
+
+    async def run() -> bool:
+        async def stuck(*_: Any) -> None:
+            await asyncio.Event().wait()
+
+        async def fail(error: BaseException) -> None:
+            raise error
+
+        lanes = Lanes(stuck, fail)
+        filling = asyncio.create_task(fill(lanes))
+        await asyncio.sleep(0.05)
+        assert not filling.done()
+        await lanes.drop()
+        await asyncio.wait_for(filling, 5)
+        return await lanes.idle(0.0)
+
+    async def fill(lanes: Lanes) -> None:
+        for offset in range(7):
+            await lanes.put(Event([offset]))
+
+    assert asyncio.run(run())

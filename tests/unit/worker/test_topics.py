@@ -13,7 +13,8 @@ from faust.types import TP
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import TopicAdmin, TopicState, few_partitions, no_topic
 from stream_app.kafka.batches.alarms import FetchAlarms
-from stream_app.names import Topics
+from stream_app.kafka.outbox import Receipt, Refused
+from stream_app.names import SOURCE, Topics
 from stream_app.settings import Settings
 from stream_app.worker import topics as room
 from stream_app.worker.health import Health
@@ -53,7 +54,7 @@ class Consumer:
     joined = True
 
     def __init__(self) -> None:
-        self.rejoined = 0
+        self.rejoined, self.client = 0, self
 
     async def rejoin(self) -> None:
         self.rejoined += 1
@@ -83,13 +84,15 @@ class Room:
 
     def __init__(self) -> None:
         self.alarms, self.consumer, self.broker = FetchAlarms(), Consumer(), Broker()
+        #: Copies of waiting records: partition and record.
+        self.waiting: list[Any] = []
         self.watch = TopicWatch(Settings(), self.alarms, lambda: self.consumer, self.broker)
         self.entity: Any = SimpleNamespace(name="orders", topics=Topics("orders"), topic_id=OLD, forget=lambda _: None)
         self.entity.reached, self.entity.services = {0: 9}, SimpleNamespace(health=Health())
 
     def act(self, *steps: Callable[[], Any]) -> None:
         async def body() -> None:
-            waiting: Any = SimpleNamespace(copies=list)
+            waiting: Any = SimpleNamespace(copies=lambda: list(self.waiting))
             restored: list[Any] = []
             lanes: Any = {"orders": Lanes()}
             owner: Any = SimpleNamespace(assigned=restored.append, tells_offsets_apart=True)
@@ -169,3 +172,47 @@ def test_a_doubt_that_comes_to_nothing_ends_with_the_next_answer(one: Room) -> N
     one.alarms.doubt("orders")
     one.act(one.watch.check)
     assert one.alarms.doubted() == set()
+
+
+def test_waiting_records_that_the_new_topic_does_not_take_are_kept_and_said(one: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be no other copy of them."""
+    taken: list[bytes] = []
+    most = 5
+
+    class Narrow:
+        """An outbox of a topic that takes only small records."""
+
+        def __init__(self, *_: Any) -> None:
+            self.rows: list[Any] = []
+
+        def add(self, topic: str, partition: int, row: Any, **_: Any) -> None:
+            self.rows.append(Refused(topic, partition, row, "too large"))
+
+        async def send(self) -> Receipt:
+            taken.extend(one.row[1] for one in self.rows if len(one.row[1]) <= most)
+            return Receipt((), tuple(one for one in self.rows if len(one.row[1]) > most))
+
+    async def using(action: Callable[[Any], Any]) -> Any:
+        return await action(None)
+
+    def waits(source: bytes, value: bytes) -> Any:
+        return SimpleNamespace(key=None, value=value, timestamp=0, headers=((SOURCE, source),))
+
+    def lost() -> None:
+        one.waiting.append((0, waits(b"orders:0:1", b"small")))
+        one.waiting.append((0, waits(b"orders:0:2", b"large one")))
+        one.alarms.doubt("orders.pending")
+        one.watch.revoked("orders")
+        one.waiting.clear()
+
+    def said() -> None:
+        assert "does not take 1 waiting records again (too large)" in one.entity.services.health.error
+
+    def widen() -> None:
+        nonlocal most
+        most = 100
+
+    monkeypatch.setattr(room, "Outbox", Narrow)
+    one.entity.services.producer, one.entity.services.limits = SimpleNamespace(using=using), None
+    one.act(lost, one.watch.check, said, widen, one.watch.check, one.watch.check)
+    assert (taken, one.entity.services.health.error) == ([b"small", b"large one"], None)

@@ -1,0 +1,67 @@
+"""Committed offsets that are not what is applied: after a kill or a loss of the store they are nobody's wish."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.names import Topics
+from stream_app.settings import Settings
+from stream_app.worker.health import Health
+from stream_app.worker.offsets import OffsetWatch
+
+RAW, APPLIED = TP("orders", 0), 677
+
+
+def sought(committed: int, *, by_a_worker: bool, tells_apart: bool = True) -> tuple[dict[TP, int], str]:
+    """Return where to read on elsewhere, and what the heartbeat says, with the next record to apply at offset 677."""
+
+    class Consumer:
+        @property
+        def client(self) -> Consumer:
+            return self
+
+        def assignment(self) -> set[TP]:
+            return {RAW}
+
+        async def bounds(self, *_: Any) -> dict[TP, tuple[int, int]]:
+            return {RAW: (0, 1_000)}
+
+        async def committed_offsets(self, _: Any) -> dict[TP, tuple[int, bool]]:
+            return {RAW: (committed, by_a_worker)}
+
+    class Losses:
+        async def expected(self, fields: list[str]) -> dict[str, int]:
+            return dict.fromkeys(fields, APPLIED)
+
+        async def begin(self, losses: dict[str, Any]) -> None:
+            assert losses == {}
+
+    health = Health()
+    services = SimpleNamespace(health=health, store=SimpleNamespace(losses=Losses()))
+    entity: Any = SimpleNamespace(name="orders", topics=Topics("orders"), topic_id="id", services=services)
+    watch = OffsetWatch(Settings(), FetchAlarms(), Consumer)
+    owner: Any = SimpleNamespace(tells_offsets_apart=tells_apart)
+    watch.begin({"orders": entity}, {}, owner, lambda _: "")
+    return asyncio.run(watch.sought()), health.notes().get("orders topics", "")
+
+
+@pytest.mark.parametrize("committed", [35, 800])
+def test_an_offset_that_a_worker_has_committed_is_no_reset(committed: int) -> None:
+    assert sought(committed, by_a_worker=True) == ({}, "")
+
+
+def test_where_the_broker_keeps_no_notes_nobody_is_suspected() -> None:
+    assert sought(35, by_a_worker=False, tells_apart=False) == ({}, "")
+
+
+def test_an_offset_that_somebody_else_has_set_is_said_and_skips_nothing() -> None:
+    elsewhere, says = sought(35, by_a_worker=False)
+    assert (elsewhere, "642 records are read again and skipped" in says) == ({}, True)
+    elsewhere, says = sought(800, by_a_worker=False)
+    assert (elsewhere, "from 677 on are not judged yet" in says) == ({RAW: APPLIED}, True)
