@@ -1,4 +1,4 @@
-"""What the anomalies topic says of incidents: the newest version of each, and up to when changes were announced."""
+"""The anomalies topic says the newest version of each incident, and up to when changes were announced."""
 
 from __future__ import annotations
 
