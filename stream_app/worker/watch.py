@@ -32,7 +32,6 @@ from stream_app.monitor import Change, Monitor, State, Tuning
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
-from stream_app.retries import Report
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.incidents import Checkpoint, open_incident_store
@@ -41,6 +40,7 @@ from stream_app.windows.calendar import Clock
 from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Watermark
 from stream_app.worker.announced import Announced, read_announced
+from stream_app.worker.health import Health
 
 log = logging.getLogger("headrace.worker")
 #: Most windows of an entity in one round.
@@ -227,13 +227,13 @@ def _level(changes: list[Change]) -> Level:
 class Monitoring:
     """The background task of a worker. A failing round is logged once and tried again: the stream goes on.
 
-    ``report`` gets what does not work, by step: a topic that refuses incidents does not keep them from people.
+    ``health`` gets what does not work, by step: a topic that refuses incidents does not keep them from people.
     """
 
-    def __init__(self, shop: Shop, settings: Settings, owner: str, report: Report | None = None) -> None:
+    def __init__(self, shop: Shop, settings: Settings, owner: str, health: Health | None = None) -> None:
         self.watch = Watch(shop, settings, owner)
         self.topic = anomalies_topic(settings.topic_prefix)
-        self._report = report
+        self._health = health
         self._problems: dict[str, str] = {}
 
     async def run(self, producer: Producer, stopping: Callable[[], bool], *, waits: Callable[[], bool] = lambda: False) -> None:
@@ -295,11 +295,11 @@ class Monitoring:
         if problem != self._problems.get(step):
             log.warning("%s", problem, exc_info=error)
             self._problems[step] = problem
-        if self._report is not None:
-            self._report.trouble((self, step), "monitor", problem)
+        if self._health is not None:
+            self._health.trouble((self, step), "monitor", problem, beside=True)
 
     def _works(self, step: str) -> None:
         if self._problems.pop(step, None) is not None:
             log.warning("the monitor goes on")
-        if self._report is not None:
-            self._report.recovered((self, step))
+        if self._health is not None:
+            self._health.recovered((self, step))
