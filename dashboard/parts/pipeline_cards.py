@@ -32,30 +32,25 @@ def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
         "Process": markup.data(f"{worker.pid} on {worker.host}"),
         "Latency": None if worker.latency_ms is None else formats.duration(worker.latency_ms),
     }
-    problems = [_problem(one, now_ms) for one in worker.problems]
-    if worker.error and not problems:  # of a worker of an earlier version
-        problems = [markup.tag("p", markup.tag("strong", "Last error "), markup.data(worker.error), cls="problem")]
-    stopped = [
-        markup.tag(
-            "p",
-            markup.tag("strong", "Stopped "),
-            markup.data(f"{one.topic}[{one.partition}] at offset {one.base}: {one.reason}"),
-            cls="problem",
-        )
-        for one in worker.stopped
-    ]
-    notes = [
-        markup.tag("p", markup.tag("strong", markup.data(subject), " "), markup.data(text))
-        for subject, text in worker.notes.items()
+    lines = [
+        *(_line(subject, text) for subject, text in worker.notes.items()),
+        *(_problem(one, now_ms) for one in worker.problems),
+        *(
+            _line("Stopped", f"{one.topic}[{one.partition}] at offset {one.base}: {one.reason}", cls="problem")
+            for one in worker.stopped
+        ),
     ]
     head = markup.tag("h4", markup.code(worker.id), " ", markup.pill(worker.state, tone))
-    return markup.tag("section", head, markup.facts(facts), *notes, *problems, *stopped)
+    return markup.tag("section", head, markup.facts(facts), *lines)
 
 
 def _problem(one: Problem, now_ms: int) -> markup.Html:
     state = "stopped" if one.stopped else "retries"
-    begin = markup.tag("strong", markup.data(f"{one.subject} {state} ".lstrip()))
-    return markup.tag("p", begin, markup.data(f"{one.text} (for {formats.elapsed(one.since, now_ms)})"), cls="problem")
+    return _line(f"{one.subject} {state}".lstrip(), f"{one.text} (for {formats.elapsed(one.since, now_ms)})", cls="problem")
+
+
+def _line(begin: str, text: str, cls: str = "") -> markup.Html:
+    return markup.tag("p", markup.tag("strong", markup.data(begin), " "), markup.data(text), cls=cls)
 
 
 def guarantees(broker: Broker) -> None:

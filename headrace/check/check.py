@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import IO, Any, Protocol
 
 from headrace.check.results import Results
@@ -23,7 +22,7 @@ from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.timing import timing
 from stream_app.position import Position
 from stream_app.store.memory import MemoryBaseline, MemoryStore
-from stream_app.windows.calendar import moment
+from stream_app.windows.calendar import iso
 from stream_app.windows.clock import PartitionClock
 from stream_app.windows.watermark import Finality
 
@@ -295,18 +294,11 @@ class Check:
         return summarise(contracts, totals) | {
             "freshness": {
                 name: {
-                    "event_time": _iso(entity.tally.stream_ms),
-                    "processed_at": _iso(self.now_ms if entity.seen else 0),
+                    "event_time": iso(entity.tally.stream_ms or None),
+                    "processed_at": iso(self.now_ms if entity.seen else None),
                 }
                 for name, entity in self.entities.items()
             },
             "lag": dict.fromkeys(self.entities, 0),
             "workers": 0,
         }
-
-
-def _iso(milliseconds: int) -> str | None:
-    if not milliseconds:
-        return None
-    at: datetime = moment(milliseconds)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

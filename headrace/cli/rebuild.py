@@ -12,7 +12,7 @@ from headrace.interrupts import Stop
 from stream_app.errors import StoreError
 from stream_app.settings import load_settings
 from stream_app.store.ownership import READY, Rebuild, is_same_store
-from stream_app.store.queries import open_queries
+from stream_app.store.queries import Queries, open_queries
 
 #: Seconds between two looks at the progress.
 _LOOK = 0.5
@@ -45,16 +45,16 @@ def command(*, yes: bool, quiet: bool) -> None:
         ):
             epoch = rebuild.begin(int(time.time() * 1000))
             meter.say("the store is emptied and rebuilt by the workers")
-            _follow(rebuild, epoch, meter, stop)
+            _follow(rebuild, open_queries(settings), epoch, meter, stop)
     except StoreError as error:
         raise failed(error) from None
     if stop:
         raise click.exceptions.Exit(stop.exit_code)
 
 
-def _follow(rebuild: Rebuild, epoch: int, meter: Meter, stop: Stop) -> None:
+def _follow(rebuild: Rebuild, queries: Queries, epoch: int, meter: Meter, stop: Stop) -> None:
     """Show how far the workers are, until the store is ready."""
-    queries, warned, shown = open_queries(load_settings()), False, ""
+    warned, shown = False, ""
     while not stop:
         state, level, counted = rebuild.progress()
         if not is_same_store(state.epoch, epoch):

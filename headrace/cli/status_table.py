@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -71,27 +72,18 @@ def _about(status: Mapping[str, Any], what: str) -> str:
 
 def _memory(memory: Mapping[str, Any]) -> Text:
     kinds = sorted(memory["kinds"].items(), key=lambda item: -item[1])
-    parts = ", ".join(f"{kind} {size(number)}" for kind, number in kinds if number)
-    line = Text("Redis ", style="dim").append(size(memory["used"]), style="bold")
+    parts = ", ".join(f"{kind} {decimal(number)}" for kind, number in kinds if number)
+    line = Text("Redis ", style="dim").append(decimal(memory["used"]), style="bold")
     if memory["limit"]:
-        line.append(f" of {size(memory['limit'])}")
+        line.append(f" of {decimal(memory['limit'])}")
     if parts:
         line.append(f" (≈ {parts})", style="dim")
     if memory["per_day"]:
-        line.append(f"; {'+' if memory['per_day'] > 0 else '−'}{size(abs(memory['per_day']))} per day")
+        line.append(f"; {'+' if memory['per_day'] > 0 else '−'}{decimal(abs(memory['per_day']))} per day")
     if (days := memory["days_left"]) is not None:
         text = f"; full in {days:,.0f} days" if days >= 2 else f"; full in {days * 24:,.0f} hours"
         line.append(text, style="bold red" if days < 14 else "")
     return line
-
-
-def size(number: float) -> str:
-    """Return a number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:,.1f} {unit}"
-        number /= 1000
-    return f"{number:,.1f} TB"
 
 
 def _stopped(status: Mapping[str, Any]) -> list[Text]:

@@ -109,7 +109,8 @@ FAILURES: tuple[Failure, ...] = (
     _kafka(
         _PERMANENT,
         "the user has no right on a topic",
-        "grant READ on raw and pending topics, and WRITE on clean, dead-letter and pending topics, `anomalies` and `reports`",
+        "grant READ on all topics of the entity and `anomalies`, and WRITE on clean, dead-letter and pending topics, "
+        "`anomalies` and `reports`",
         "TopicAuthorizationFailed",
         Scope.ENTITY,
     ),

@@ -45,12 +45,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         text: what does not work, and what to do.
         since: in ms since the epoch.
         stopped: a permanent error has stopped the entity; it goes on once the cause is cured.
+        beside: the stream goes on without what does not work.
     """
 
     subject: str = ""
     text: str = ""
     since: int = 0
     stopped: bool = False
+    beside: bool = False
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +138,11 @@ def total_lag(beats: Iterable[Heartbeat]) -> dict[str, int]:
     return lag
 
 
+def _is_blocked(beat: Heartbeat) -> bool:
+    """True if a problem of the worker may keep it from reading and counting."""
+    return any(not one.beside for one in beat.problems) if beat.problems else beat.error is not None
+
+
 def progress(beats: Sequence[Heartbeat], totals: Mapping[str, Freshness], *, closed: bool) -> Progress:
     """Return how far the stream is, from the heartbeats of the workers that are alive and the totals of the entities."""
     # While a partition moves between workers the sum differs from the number of partitions.
@@ -145,7 +152,7 @@ def progress(beats: Sequence[Heartbeat], totals: Mapping[str, Freshness], *, clo
         processed={entity: one.processed_at for entity, one in totals.items() if one.processed_at is not None},
         reported=min((beat.at for beat in beats), default=None) if complete else None,
         behind=min((beat.behind for beat in beats if beat.behind is not None), default=None),
-        caught_up=bool(beats) and not any(beat.error or any(beat.lag.values()) for beat in beats),
+        caught_up=bool(beats) and not any(_is_blocked(beat) or any(beat.lag.values()) for beat in beats),
         closed=closed,
     )
 

@@ -2,12 +2,13 @@
 
 The monitor's state, the last window it looked at, the incidents and what is to be sent change in one script, and only from
 the checkpoint that the writer started at: however many workers look at the same windows and whenever one dies, each window
-counts once. Changes wait in a list per recipient until they have been sent.
+counts once. Changes wait in a list per recipient until they have been sent. A store that was restored gets its incidents back
+from the topic, and then does not list what the topic has as a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from stream_app.settings import Settings
 from stream_app.store.connection import connect_writer, parsed
 from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
+from stream_app.store.ownership import StoreState
 from stream_app.store.scripts import load, pack
 from stream_app.store.states import Freshness, starts_of
 from stream_app.windows.as_of import END_MS, FIRST_MS
@@ -50,14 +52,20 @@ class Checkpoint(NamedTuple):
 
 
 class IncidentStore:
-    """The monitor's store, for one thread. Methods raise ``connection.UNAVAILABLE`` when Redis is away."""
+    """The monitor's store, for one thread. Methods raise ``connection.UNAVAILABLE`` when Redis is away.
+
+    Attributes:
+        epoch: of the store, in which its incidents are known to be restored; commits in another one are refused.
+    """
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._redis = client
         self._keys = Keys(prefix)
         self._commit = load(client, "commit_windows")
         self._lead = load(client, "lead")
+        self._restore = load(client, "restore_incidents")
         self._remove_sent = load(client, "remove_sent")
+        self.epoch = 0
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,19 +123,21 @@ class IncidentStore:
     ) -> bool:  # fmt: skip
         """Move the checkpoint from the window ``before`` to ``after``, all of it or nothing; False: another worker was first.
 
-        ``for_people``: true for the changes that people get; the topic gets all but ``continued`` ones.
+        ``for_people``: true for the changes that people get; the topic gets all but ``continued`` ones. Neither gets what was
+        announced before the store was restored.
         """
         keys = self._keys
         latest = {change.incident.id: change.incident for change in changes}
         news = [change for change in changes if change.kind != "continued"]
         payload = {
             "before": "" if before is None else str(before),
+            "epoch": str(self.epoch),
             "after": str(after.window),
             "state": "" if after.state is None else after.state.to_json(),
-            "incidents": [[incident.id, incident.start, incident.to_json()] for incident in latest.values()],
+            "incidents": [row_of(incident) for incident in latest.values()],
             "incidents_kept": INCIDENTS_KEPT,
-            "topic": [change.to_json() for change in news],
-            "people": [change.to_json() for change in news if for_people(change)],
+            "topic": [_news(change) for change in news],
+            "people": [_news(change) for change in news if for_people(change)],
             "messages_kept": MESSAGES_KEPT,
         }
         done = self._commit(
@@ -138,6 +148,44 @@ class IncidentStore:
             args=[pack(payload)],
         )  # fmt: skip
         return bool(done)
+
+    def state(self) -> StoreState:
+        """Return the state of the store as a whole."""
+        return StoreState.read(self._redis.hgetall(self._keys.store()))
+
+    def announced(self, entities: Sequence[str], grain: Grain, epoch: int) -> dict[str, int] | None:
+        """Return entity → up to when (s) changes were announced before ``epoch``; None until incidents are restored in it."""
+        pipe = self._redis.pipeline(transaction=False)
+        for entity in entities:
+            pipe.hmget(self._keys.monitor(entity, grain), "epoch", "announced")
+        found = {}
+        for entity, (restored, announced) in zip(entities, pipe.execute(), strict=True):
+            if restored is None or int(restored) != epoch:
+                return None
+            found[entity] = int(announced)
+        return found
+
+    def restore(self, found: Sequence[Incident], announced: Mapping[str, int], grain: Grain, epoch: int) -> bool:
+        """Put incidents back, and note up to when each entity's changes were announced; False: the store has changed again."""
+        keys = self._keys
+        newest = sorted(found, key=lambda incident: incident.start)[-INCIDENTS_KEPT:]
+        payload = {
+            "epoch": str(epoch),
+            "incidents": [row_of(incident) for incident in newest],
+            "incidents_kept": INCIDENTS_KEPT,
+            "announced": list(announced.values()),
+        }
+        monitors = [keys.monitor(entity, grain) for entity in announced]
+        done = self._restore(
+            keys=[keys.store(), keys.incidents(), keys.incidents_by_start(), *monitors], args=[pack(payload)]
+        )  # fmt: skip
+        return bool(done)
+
+    def open_incidents(self, entity: str, grain: Grain) -> list[Incident]:
+        """Return the open incidents of the monitor of an entity and grain."""
+        rows = self._redis.hvals(self._keys.incidents())
+        found = incidents(rows, state="open", limit=INCIDENTS_KEPT)
+        return [incident for incident in found if (incident.entity, incident.grain) == (entity, grain)]
 
     def unsent(self, recipient: Recipient, limit: int) -> list[str]:
         """Return the oldest changes that have not been sent, as JSON."""
@@ -155,6 +203,15 @@ class IncidentStore:
         pipe.incrby(key, more)
         pipe.expire(key, 7_200)
         return int(pipe.execute()[0])
+
+
+def row_of(incident: Incident) -> list[str | int]:
+    """Return an incident as scripts take it."""
+    return [incident.id, incident.start, incident.updated, incident.to_json()]
+
+
+def _news(change: Change) -> list[str | int]:
+    return [change.incident.id, change.incident.updated, change.to_json()]
 
 
 def open_incident_store(settings: Settings) -> IncidentStore:

@@ -232,7 +232,11 @@ class Keys:
     # --- incidents --------------------------------------------------------------------------------------------------
 
     def monitor(self, entity: str, grain: Grain) -> str:
-        """Hash: ``at``, the start of the last window that the monitor looked at, and its ``state`` (JSON)."""
+        """Hash: ``at``, the start of the last window that the monitor looked at, and its ``state`` (JSON).
+
+        ``epoch`` of the store in which incidents were last restored, and up to which event time (s) changes were ``announced``
+        before.
+        """
         return f"{self.prefix}:monitor:{entity}:{grain.value}"
 
     def monitor_lease(self) -> str:

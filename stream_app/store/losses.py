@@ -16,7 +16,7 @@ import redis.asyncio
 
 from stream_app.counts.fields import EVENT_TIME, text
 from stream_app.monitor.incident import Change, Incident
-from stream_app.store.incidents import INCIDENTS_KEPT, MESSAGES_KEPT
+from stream_app.store.incidents import INCIDENTS_KEPT, MESSAGES_KEPT, row_of
 from stream_app.store.keys import Keys, applied_field
 from stream_app.store.scripts import load, pack
 from stream_app.windows.grain import Grain
@@ -102,7 +102,7 @@ class LossStore:
                         "begin": gap.begin,
                         "end": gap.end,
                         "now": now,
-                        "incident": [incident.id, incident.start, incident.to_json()],
+                        "incident": row_of(incident),
                         "incidents_kept": INCIDENTS_KEPT,
                         "topic": [change] if topic else [],
                         "people": [change] if people else [],

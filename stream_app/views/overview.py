@@ -16,7 +16,7 @@ from stream_app.views.figures import Figures, FindingsPoint, QualityPoint, Sales
 from stream_app.views.kpis import Kpis, kpis_of
 from stream_app.views.ranges import Chosen, TimeRange, suggest_range
 from stream_app.views.reading import RangeCounts, read_range, read_stream
-from stream_app.views.totals import quality_of
+from stream_app.views.totals import late_records, quality_of
 from stream_app.windows.grain import Span
 
 #: An entity whose newest record is this far (s) ahead of the stream's time uses another clock.
@@ -31,6 +31,7 @@ class Overview:
         lag: unread records; an entity that no worker reports is missing.
         outside: entities without an event time whose records arrived on another clock, so that ranges exclude them.
         clipped: the stream is older than what its charts show.
+        late: records of the range that came after their window was final; its figures were restated by them.
     """
 
     range: Chosen
@@ -57,11 +58,7 @@ class Overview:
     preview: tuple[CleanRecord, ...]
     outside: tuple[str, ...]
     clipped: bool
-
-    @property
-    def late(self) -> int:
-        """Records of the range that came after their window was final; its figures were restated by them."""
-        return sum(counts.late for counts in self.counts.values())
+    late: int
 
     @property
     def received(self) -> int:
@@ -107,6 +104,7 @@ def overview_of(read: RangeCounts) -> Overview:
         preview=read.preview,
         outside=_outside(figures),
         clipped=read.clipped,
+        late=late_records(figures.counts),
     )
 
 

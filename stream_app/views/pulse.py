@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from stream_app.store.losses import Loss, lost_records
 from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
-from stream_app.windows.as_of import is_shown
+from stream_app.windows.calendar import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +111,10 @@ def pulse_of(stream: Stream) -> Pulse:
 def read_status(queries: Queries) -> dict[str, Any]:
     """Read what ``headrace status --json`` prints.
 
-    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``trouble`` is what does not work in the
-    workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before they were
-    applied, at most as many records. ``stopped`` lists the partitions
-    that have stopped at a batch that cannot be read.
-    ``estimates`` names key figures that are counted by a sketch.
+    ``lag`` of an entity is null while no worker reports it: unknown, not zero. ``estimates`` names key figures that are counted
+    by a sketch. ``stopped`` lists the partitions that have stopped at a batch that cannot be read. ``trouble`` is what does not
+    work in the workers, ``notes`` what they do beside the stream. ``lost`` are offsets that a topic's retention took before
+    they were applied: at most as many records.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -129,8 +127,8 @@ def read_status(queries: Queries) -> dict[str, Any]:
         **summarise(stream.contracts, stream.totals),
         "freshness": {
             entity: {
-                "event_time": _iso(state.freshness.event_time),
-                "processed_at": _iso(state.freshness.processed_at),
+                "event_time": iso(state.freshness.event_time),
+                "processed_at": iso(state.freshness.processed_at),
             }
             for entity, state in stream.states.items()
         },
@@ -140,10 +138,10 @@ def read_status(queries: Queries) -> dict[str, Any]:
             what for what in ("active_customers", "orders") if any(_is_estimate(one, what) for one in stream.totals.values())
         ],
         "memory": memory.to_json() if memory is not None else None,
-        "stopped": [{**msgspec.structs.asdict(one), "since": _iso(one.since)} for one in stopped(stream.workers)],
+        "stopped": [{**msgspec.structs.asdict(one), "since": iso(one.since)} for one in stopped(stream.workers)],
         "trouble": redis_refuses
         + [
-            {"subject": one.subject, "text": one.text, "since": _iso(one.since), "stopped": one.stopped}
+            {"subject": one.subject, "text": one.text, "since": iso(one.since), "stopped": one.stopped}
             for one in open_problems(stream.workers)
         ],
         "notes": {subject: text for worker in stream.workers for subject, text in worker.notes.items()},
@@ -165,8 +163,8 @@ def _loss(loss: Loss) -> dict[str, Any]:
         "partition": loss.partition,
         "records": loss.records,
         "last_offsets": [loss.begin, loss.end - 1],
-        "since": _iso(loss.since),
-        "at": _iso(loss.at),
+        "since": iso(loss.since),
+        "at": iso(loss.at),
     }
 
 
@@ -182,9 +180,3 @@ def open_problems(workers: Iterable[Heartbeat]) -> tuple[Problem, ...]:
 def entity_of(problem: Problem) -> str:
     """Return the entity that a problem is about, without its partition."""
     return problem.subject.partition("[")[0].partition(".")[0]
-
-
-def _iso(ms: int | None) -> str | None:
-    if ms is None or not is_shown(ms):
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -26,7 +26,7 @@ from stream_app.views.figures import ConformityPoint, Figures, FindingsPoint, Qu
 from stream_app.views.kpis import Kpi
 from stream_app.views.ranges import Chosen
 from stream_app.views.reading import RangeCounts, read_range
-from stream_app.views.totals import Totals, totals_of
+from stream_app.views.totals import Totals, late_records, totals_of
 from stream_app.windows.grain import Span
 
 
@@ -56,6 +56,7 @@ class QualityView:
         counts_before: counts of the previous range; None if the stream does not cover it.
         trends: (entity, rule) → findings in equal parts of the range, oldest first.
         clipped: the stream is older than the windows that charts and segments come from.
+        late: records of the range that came after their window was final; its figures were restated by them.
     """
 
     range: Chosen
@@ -76,11 +77,7 @@ class QualityView:
     nulls: tuple[NullField, ...]
     unknown: tuple[UnknownField, ...]
     clipped: bool
-
-    @property
-    def late(self) -> int:
-        """Records of the range that came after their window was final; its figures were restated by them."""
-        return sum(counts.late for counts in self.counts.values())
+    late: int
 
     @property
     def received(self) -> int:
@@ -149,4 +146,5 @@ def quality_view_of(read: RangeCounts) -> QualityView:
         nulls=null_fields(figures.counts, figures.before),
         unknown=unknown_fields(figures.counts, figures.before),
         clipped=read.clipped,
+        late=late_records(figures.counts),
     )

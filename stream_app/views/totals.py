@@ -41,6 +41,11 @@ class Totals:
         return conformity(self.clean, self.rejected)
 
 
+def late_records(counts: Mapping[str, Counts]) -> int:
+    """Return the records that came after their window was final; its figures were restated by them."""
+    return sum(one.late for one in counts.values())
+
+
 def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Totals:
     """Total the counts of the entities in ``counts``; each must have a contract."""
     priced = {entity: one for entity, one in counts.items() if contracts[entity].revenue}
@@ -54,7 +59,7 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
         if priced
         else None,
         quality=quality_of(contracts, counts),
-        late=sum(one.late for one in counts.values()),
+        late=late_records(counts),
     )
 
 

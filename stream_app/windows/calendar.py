@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
+from stream_app.windows.as_of import is_shown
 from stream_app.windows.grain import Grain
 
 #: The wall clock, in ms since the epoch. Callers pass one, so that a test can set it.
@@ -36,6 +37,13 @@ def shifted(milliseconds: int, seconds: int) -> datetime:
         OverflowError: the result is outside the years 1 to 9999.
     """
     return moment(milliseconds) + timedelta(seconds=seconds)
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """Return ``2026-11-23T11:41:00.000Z``; None if there is no moment, or not one that can be shown."""
+    if milliseconds is None or not is_shown(milliseconds):
+        return None
+    return moment(milliseconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -53,7 +53,7 @@ class BaselineUpdates:
         except UNAVAILABLE as error:
             log.info("%s: the baseline stays as it is (%s)", entity.name, name_of(error))
             text = f"the baseline stays as it is: {name_of(error)}: {classify(error).text}"
-            entity.services.health.trouble(self, f"{entity.name}: baseline", text)
+            entity.services.health.trouble(self, f"{entity.name}: baseline", text, beside=True)
         else:
             entity.services.health.recovered(self)
 

@@ -65,7 +65,7 @@ class Health:
             self._batches += 1
             self._waited_ms += max(0.0, waited_ms)
 
-    def trouble(self, task: object, subject: str, text: str, *, stopped: bool = False) -> None:
+    def trouble(self, task: object, subject: str, text: str, *, stopped: bool = False, beside: bool = False) -> None:
         """Note what does not work at the moment, of one task; it stays until ``recovered`` is called with the same task.
 
         Args:
@@ -73,10 +73,11 @@ class Health:
             subject: the entity, with its partition (``orders[3]``), or the part of the worker; empty for the worker itself.
             text: what does not work, and what to do.
             stopped: it does not work until somebody acts.
+            beside: the stream goes on without it.
         """
         before = self._problems.get(task)
         since = int(time.time() * 1000) if before is None else before.since
-        self._problems[task] = Problem(subject=subject, text=text, since=since, stopped=stopped)
+        self._problems[task] = Problem(subject=subject, text=text, since=since, stopped=stopped, beside=beside)
 
     def recovered(self, task: object) -> bool:
         """Note that a task works again, or has ended; True if there was trouble with it."""

@@ -8,6 +8,9 @@ One round, of the worker that has the lease:
 4. publish the unsent changes on the topic, and remove them once the broker has acknowledged them;
 5. notify people of theirs, up to the limit of the hour, and remove them.
 
+A store that was restored gets its incidents back first, from the topic. Then the monitor steps through the windows again, for
+its state; what the topic has of their changes is not sent again.
+
 A worker that dies between two steps leaves nothing half done: windows count once, and a change that is sent twice has the
 same incident id and state. Reading and stepping run in a thread, and take a fraction of a core at most.
 """
@@ -17,24 +20,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiokafka.errors import KafkaError
+from msgspec.structs import replace
 
 from stream_app.contract.model import Shop
 from stream_app.failures import classify, name_of
 from stream_app.kafka.producer import Producer
-from stream_app.monitor import Change, Monitor, Tuning
+from stream_app.monitor import Change, Monitor, State, Tuning
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
-from stream_app.retries import Report
 from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE
 from stream_app.store.incidents import Checkpoint, open_incident_store
+from stream_app.store.ownership import READY
 from stream_app.windows.calendar import Clock
 from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Watermark
+from stream_app.worker.announced import Announced, read_announced
+from stream_app.worker.health import Health
 
 log = logging.getLogger("headrace.worker")
 #: Most windows of an entity in one round.
@@ -72,6 +78,8 @@ class Watch:
         self._currency = shop.currency
         self._watermark = Watermark(frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time))
         self._checkpoints: dict[str, Checkpoint] = {}
+        #: Entity → up to when (s) changes were announced before the store was restored.
+        self._announced: Mapping[str, int] = {}
         #: True while final windows are left over from the last round.
         self._more = False
         self.store = open_incident_store(settings)
@@ -83,6 +91,30 @@ class Watch:
     def lead(self) -> bool:
         """Take or renew the lease; False while another worker has it."""
         return self.store.lead(self.owner, LEASE)
+
+    def epoch(self) -> int:
+        """Return the epoch of the store; 0 until it is level with the log."""
+        state = self.store.state()
+        return state.epoch if state.state == READY else 0
+
+    def adopt(self, epoch: int) -> bool:
+        """Work in an epoch of the store from now on; False: its incidents are to be restored first."""
+        announced = self.store.announced(list(self._monitors), self.grain, epoch)
+        if announced is None:
+            return False
+        self.store.epoch, self._announced, self._more = epoch, announced, False
+        self._checkpoints.clear()
+        return True
+
+    def restore(self, found: Announced, epoch: int) -> None:
+        """Put the incidents of the topic into the store, unless another epoch has begun."""
+        now_ms = self._clock()
+        event = self.store.progress(list(self._monitors), now_ms).event
+        reached = {entity: event.get(entity, 0) // 1000 for entity in self._monitors}
+        latest = max(now_ms // 1000, *reached.values()) + _ASTRAY
+        until = found.until(reached, self.grain, latest)
+        if self.store.restore(list(found.newest.values()), until, self.grain, epoch) and found.newest:
+            log.warning("%d incidents are restored from the topic", len(found.newest))
 
     def round(self) -> bool:
         """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; True if more are final."""
@@ -117,11 +149,25 @@ class Watch:
             changes += changed
         if state is None:
             return False
+        if (before or 0) + seconds <= self._announced.get(entity, 0) < upto:
+            changes += self._left_open(entity, state, upto)
         # 3. Commit.
         after = Checkpoint(upto - seconds, state)
         if self.store.commit(entity, self.grain, before, after, changes, self.is_for_people):
             self._checkpoints[entity] = after
         return upto < until
+
+    def _left_open(self, entity: str, state: State, at: int) -> list[Change]:
+        """Close restored incidents that the monitor, at the end of the windows it knew before, does not have open any more.
+
+        Windows may have changed since, by late records, or be gone.
+        """
+        going_on = {track.episode.incident.id for track in state.tracks.values() if track.episode and track.episode.incident}
+        return [
+            Change("closed", replace(one, state="closed", updated=at, outcome="recovered"))
+            for one in self.store.open_incidents(entity, self.grain)
+            if one.id not in going_on
+        ]
 
     def _is_astray(self, window: int, until: int) -> bool:
         """True if a checkpoint is ahead of the stream and of the clock for good.
@@ -181,13 +227,13 @@ def _level(changes: list[Change]) -> Level:
 class Monitoring:
     """The background task of a worker. A failing round is logged once and tried again: the stream goes on.
 
-    ``report`` gets what does not work, by step: a topic that refuses incidents does not keep them from people.
+    ``health`` gets what does not work, by step: a topic that refuses incidents does not keep them from people.
     """
 
-    def __init__(self, shop: Shop, settings: Settings, owner: str, report: Report | None = None) -> None:
+    def __init__(self, shop: Shop, settings: Settings, owner: str, health: Health | None = None) -> None:
         self.watch = Watch(shop, settings, owner)
         self.topic = anomalies_topic(settings.topic_prefix)
-        self._report = report
+        self._health = health
         self._problems: dict[str, str] = {}
 
     async def run(self, producer: Producer, stopping: Callable[[], bool], *, waits: Callable[[], bool] = lambda: False) -> None:
@@ -199,7 +245,7 @@ class Monitoring:
                 if not waits() and await asyncio.to_thread(self.watch.lead) and await self._round(producer):
                     pause = _REST * (time.monotonic() - began)
                 self._works("round")
-            except UNAVAILABLE as error:
+            except (*UNAVAILABLE, KafkaError) as error:
                 self._fails("round", f"the monitor waits ({name_of(error)}: {classify(error).text})")
                 pause = AFTER_ERROR if classify(error).permanent else EVERY
             except Exception as error:  # noqa: BLE001 - the stream goes on without the monitor
@@ -209,6 +255,8 @@ class Monitoring:
 
     async def _round(self, producer: Producer) -> bool:
         """One round; True if more windows are final."""
+        if not await self._restored(producer):
+            return False
         # 1. to 3. Read progress, step the monitor, commit.
         more = await asyncio.to_thread(self.watch.round)
         # 4. Publish.
@@ -220,6 +268,16 @@ class Monitoring:
         # 5. Notify people.
         await asyncio.to_thread(self.watch.notify)
         return more
+
+    async def _restored(self, producer: Producer) -> bool:
+        """Restore the incidents of a new epoch of the store; False while it is not level with the log."""
+        watch = self.watch
+        epoch = await asyncio.to_thread(watch.epoch)
+        if not epoch or epoch == watch.store.epoch or await asyncio.to_thread(watch.adopt, epoch):
+            return bool(epoch)
+        found = await read_announced(watch.settings, producer, self.topic)
+        await asyncio.to_thread(watch.restore, found, epoch)
+        return await asyncio.to_thread(watch.adopt, epoch)
 
     async def _publish(self, producer: Producer) -> None:
         store = self.watch.store
@@ -237,11 +295,11 @@ class Monitoring:
         if problem != self._problems.get(step):
             log.warning("%s", problem, exc_info=error)
             self._problems[step] = problem
-        if self._report is not None:
-            self._report.trouble((self, step), "monitor", problem)
+        if self._health is not None:
+            self._health.trouble((self, step), "monitor", problem, beside=True)
 
     def _works(self, step: str) -> None:
         if self._problems.pop(step, None) is not None:
             log.warning("the monitor goes on")
-        if self._report is not None:
-            self._report.recovered((self, step))
+        if self._health is not None:
+            self._health.recovered((self, step))

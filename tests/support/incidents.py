@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from stream_app.monitor import Incident
@@ -16,3 +17,15 @@ def incident(start: int, state: str = "open", **more: Any) -> Incident:
         "high": 70.0, "unit": "records", "direction": "low", "segment": ("country", "Japan", 0.1, 1.0), "updated": start + HOUR,
     }  # fmt: skip
     return Incident(**fields | more)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A record of the anomalies topic."""
+
+    incident: Incident
+    offset: int = 0
+
+    @property
+    def value(self) -> bytes:
+        return self.incident.to_json().encode()

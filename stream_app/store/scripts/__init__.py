@@ -14,8 +14,11 @@ import redis
 import redis.asyncio
 from redis.commands.core import AsyncScript, Script
 
-#: Scripts that read and write unique keys, by the functions of ``unique.lua``.
-_WITH_KEYS = frozenset({"look_up", "apply"})
+#: Script → the file of functions that it begins with.
+_SHARED = {
+    "look_up": "unique", "apply": "unique",
+    "commit_windows": "incidents", "note_loss": "incidents", "restore_incidents": "incidents",
+}  # fmt: skip
 
 
 @overload
@@ -24,19 +27,22 @@ def load(client: redis.Redis, name: str) -> Script: ...
 def load(client: redis.asyncio.Redis, name: str) -> AsyncScript: ...
 def load(client: redis.Redis | redis.asyncio.Redis, name: str) -> Script | AsyncScript:
     """Register the script in ``<name>.lua`` with a client; nothing is sent until it is called."""
-    return client.register_script(_source(name))
+    return client.register_script(_whole(name))
 
 
 def load_guarded(client: redis.asyncio.Redis, name: str) -> AsyncScript:
     """Register a script that begins with ``guard.lua``: its last KEYS and ARGV are those of the guard."""
-    shared = _source("unique") if name in _WITH_KEYS else ""
-    return client.register_script(_source("guard") + shared + _source(name))
+    return client.register_script(_source("guard") + _whole(name))
 
 
 def pack(value: Any) -> bytes:
     """Return MessagePack as Redis' own decoder reads it: without bin types."""
     packed: bytes = msgpack.packb(value, use_bin_type=False)
     return packed
+
+
+def _whole(name: str) -> str:
+    return _source(_SHARED[name]) + _source(name) if name in _SHARED else _source(name)
 
 
 @cache

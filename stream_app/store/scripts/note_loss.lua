@@ -6,7 +6,7 @@
 -- KEYS[4]  unsent changes for the topic
 -- KEYS[5]  unsent changes for people
 -- ARGV[1]  {field of the partition, loss: its document before the first loss, begin, end: the gap, end excluded, now: ms,
---          incident: [id, start, json], incidents_kept, topic: [json…], people: [json…], messages_kept}
+--          incident: [id, start, updated, json], incidents_kept, topic: [json…], people: [json…], messages_kept}
 -- Returns  the number of offsets that were not noted before; 0 without any change.
 --
 -- The last gap is kept: one that is noticed again, or has grown, is the same gap. A partition that nobody has read so far
@@ -30,11 +30,7 @@ end
 loss.records, loss.at, loss.begin, loss['end'] = loss.records + more, p.now, from, to
 if first then loss.since = p.now end
 redis.call('HSET', losses, p.field, cjson.encode(loss))
-redis.call('HSET', incidents, p.incident[1], p.incident[3])
-redis.call('ZADD', by_start, p.incident[2], p.incident[1])
-while redis.call('ZCARD', by_start) > p.incidents_kept do
-  redis.call('HDEL', incidents, redis.call('ZPOPMIN', by_start)[1])
-end
+put_incidents(incidents, by_start, {p.incident}, p.incidents_kept)
 for _, change in ipairs(p.topic) do redis.call('RPUSH', topic, change) end
 for _, change in ipairs(p.people) do redis.call('RPUSH', people, change) end
 redis.call('LTRIM', people, -p.messages_kept, -1)

@@ -16,10 +16,12 @@ from stream_app.store import incidents as module
 from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.incidents import Checkpoint, IncidentStore
 from stream_app.store.keys import Keys
+from stream_app.store.ownership import READY, RESTORING
 from stream_app.store.queries import Queries
 from stream_app.windows.grain import Grain
+from stream_app.worker.announced import Announced
 from stream_app.worker.watch import Watch
-from tests.support.incidents import incident
+from tests.support.incidents import Message, incident
 from tests.support.windows import HOUR, MONDAY, ORDERS, between, shop_hours
 
 KEYS = Keys("headrace")
@@ -103,6 +105,106 @@ def test_one_worker_leads_until_it_falls_silent(store: IncidentStore, client: An
     assert not store.lead("two", 60)
     client.delete(KEYS.monitor_lease())
     assert store.lead("two", 60)
+
+
+# --- a store that was restored ---------------------------------------------------------------------------------------
+
+
+def ready(client: Any, epoch: int = 7, state: str = READY) -> None:
+    client.hset(KEYS.store(), mapping={"epoch": epoch, "state": state})
+
+
+def test_changes_that_the_topic_has_are_not_sent_again(store: IncidentStore, client: Any) -> None:
+    ready(client)
+    closed = incident(1, "closed", updated=50, outcome="recovered")
+    assert store.announced(["orders"], Grain.HOUR, 7) is None
+    assert store.restore([closed], {"orders": 50}, Grain.HOUR, 7)
+    assert store.announced(["orders"], Grain.HOUR, 7) == {"orders": 50}
+    store.epoch = 7
+    unknown, late, new = incident(2, updated=40), incident(3, updated=50), incident(4, updated=60)
+    again = incident(1, updated=10)
+    commit(store, None, 1, [Change("opened", again), Change("opened", unknown), Change("opened", late)])
+    # One that people never heard of is stored all the same, and its end is news.
+    ended = incident(2, "closed", updated=70)
+    commit(store, 1, 2, [Change("closed", closed), Change("opened", new), Change("closed", ended)])
+    for recipient in ("topic", "people"):
+        assert [Change.from_json(one).incident for one in store.unsent(recipient, 9)] == [late, new, ended]
+    assert Queries(client, "headrace").incidents() == (new, late, ended, closed)
+
+
+def test_an_incident_that_the_topic_has_as_open_is_closed_once(store: IncidentStore, client: Any) -> None:
+    ready(client)
+    # The windows in which it would be over have passed: what is newer than on the topic is sent.
+    assert store.restore([incident(1, updated=10)], {"orders": 50}, Grain.HOUR, 7)
+    store.epoch = 7
+    commit(store, None, 1, [Change("opened", incident(1, updated=10)), Change("closed", incident(1, "closed", updated=30))])
+    assert [Change.from_json(one).kind for one in store.unsent("topic", 9)] == ["closed"]
+
+
+@pytest.mark.parametrize(("epoch", "state"), [(8, READY), (7, RESTORING), (0, "")])
+def test_incidents_are_restored_only_in_the_epoch_they_were_read_for(
+    store: IncidentStore, client: Any, epoch: int, state: str
+) -> None:
+    ready(client, epoch, state)
+    before = everything(client)
+    assert not store.restore([incident(1)], {"orders": 50}, Grain.HOUR, 7)
+    assert everything(client) == before
+
+
+def test_a_restored_incident_does_not_replace_a_newer_one(store: IncidentStore, client: Any) -> None:
+    ready(client)
+    commit(store, None, 1, [Change("opened", incident(1, updated=10)), Change("continued", incident(1, updated=20))])
+    assert store.restore([incident(1, updated=10)], {"orders": 10}, Grain.HOUR, 7)
+    assert [one.updated for one in Queries(client, "headrace").incidents()] == [20]
+
+
+def test_nobody_commits_windows_of_another_epoch(store: IncidentStore, client: Any) -> None:
+    ready(client)
+    assert store.restore([], {"orders": 0}, Grain.HOUR, 7)
+    assert not commit(store, None, 1)
+    store.epoch = 7
+    assert commit(store, None, 1)
+    client.flushdb()
+    assert not commit(store, None, 1)
+
+
+def test_the_monitor_steps_through_lost_windows_again_and_sends_nothing_twice(client: Any, redis_url: str) -> None:
+    fill(client)
+    rounds(watcher(redis_url))
+    store, queries = IncidentStore(client, "headrace"), Queries(client, "headrace")
+    topic = Announced()
+    topic.take([Message(Change.from_json(one).incident) for one in store.unsent("topic", 9)])
+    before = queries.incidents()
+    client.flushdb()
+    fill(client)
+    ready(client)
+    watch = watcher(redis_url)
+    assert not watch.adopt(7)
+    watch.restore(topic, 7)
+    assert queries.incidents() == before
+    # Whoever leads next need not read the topic.
+    watch = watcher(redis_url)
+    assert watch.adopt(7)
+    rounds(watch)
+    assert watch.store.checkpoint("orders", Grain.HOUR).window == MONDAY + (HOURS - 1) * HOUR
+    assert queries.incidents() == before
+    assert store.unsent("topic", 9) == []
+
+
+def test_a_restored_incident_that_nothing_explains_any_more_is_closed(client: Any, redis_url: str) -> None:
+    fill(client)
+    ready(client)
+    topic = Announced()
+    at = MONDAY + 20 * HOUR
+    gone = incident(at, metric="conformity", id=f"orders.conformity.{at}")
+    topic.take([Message(gone)])
+    watch = watcher(redis_url)
+    watch.restore(topic, 7)
+    assert watch.adopt(7)
+    rounds(watch)
+    assert [one.state for one in Queries(client, "headrace").incidents()] == ["closed", "closed"]
+    changes = [Change.from_json(one) for one in watch.store.unsent("topic", 9)]
+    assert [(one.kind, one.incident.metric) for one in changes].count(("closed", "conformity")) == 1
 
 
 # --- whole rounds ----------------------------------------------------------------------------------------------------

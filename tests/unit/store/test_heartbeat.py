@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream_app.store.heartbeat import WORKER_GONE_AFTER, Heartbeat, alive, progress, total_lag
+from stream_app.store.heartbeat import WORKER_GONE_AFTER, Heartbeat, Problem, alive, progress, total_lag
 from stream_app.store.states import Freshness
 
 NOW = 1_700_000_000_000
@@ -84,8 +84,23 @@ def test_progress_is_that_of_the_worker_that_is_furthest_behind() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "caught_up"),
-    [([], False), ([{}], True), ([{}, {"lag": {"orders": 1}}], False), ([{}, {"error": "ConnectionError"}], False)],
-    ids=["no worker", "nothing to read", "one has something to read", "one is retrying"],
+    [
+        ([], False),
+        ([{}], True),
+        ([{}, {"lag": {"orders": 1}}], False),
+        ([{}, {"error": "ConnectionError"}], False),
+        ([{"error": "orders: x", "problems": (Problem(subject="orders"), Problem(beside=True))}], False),
+        # An outage of the shop is seen although incidents cannot be published.
+        ([{"error": "monitor: x", "problems": (Problem(subject="monitor", beside=True),)}], True),
+    ],
+    ids=[
+        "no worker",
+        "nothing to read",
+        "one has something to read",
+        "one is retrying",
+        "an entity retries",
+        "the monitor does",
+    ],
 )
 def test_caught_up_needs_workers_without_lag_and_without_an_error(rows: list[dict[str, Any]], caught_up: bool) -> None:
     assert progress(beats(*rows), TOTALS, closed=True).caught_up is caught_up
