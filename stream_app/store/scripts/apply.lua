@@ -127,9 +127,10 @@ for _, o in ipairs(p.owned) do
 end
 -- A record that is deleted while it waits must not come after its tombstone.
 local function reject_waiting(owner)
-  if not p.waiting_format then return end
-  local partition, offset = struct.unpack('>HI8', owner)
-  local waiting_field = string.format(p.waiting_format, string.format('%d', partition), string.format('%.0f', offset))
+  local partition, generation, offset = struct.unpack('>HBI7', owner)
+  local form = p.waiting_formats[generation + 1]
+  if not form then return end
+  local waiting_field = string.format(form, string.format('%d', partition), string.format('%.0f', offset))
   local text = redis.call('HGET', waiting, waiting_field)
   local state = text and cjson.decode(text)
   if not state or (state.decision and state.decision ~= cjson.null) then return end
