@@ -114,6 +114,15 @@ def test_a_topic_created_anew_starts_from_nothing(run: Any) -> None:
     )
 
 
+def test_the_time_of_an_entity_is_that_of_its_furthest_partition(client: Any, run: Any) -> None:
+    """Also after it has gone back, as it may while a partition has few records."""
+    for partition, clock, expected in ((0, "50 50", 50), (1, "90 90", 90), (0, "60", 90), (1, "70 70", 70), (1, "20", 60)):
+        field, applied_now = applied_field("orders", "", partition), applied(run, applied_field("orders", "", partition))
+        moved = changes([], applied=(field, Position(applied_now), Position(applied_now + 1)), clock=(field, clock))
+        run(lambda store, moved=moved: store.apply(moved))
+        assert client.hget(KEYS.total("orders"), "et") == str(expected)
+
+
 def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
     records: list[tuple[Raw, Outcome]] = [(order(n * 500), "clean") for n in range(1, 400)]
     run(lambda store: store.apply(changes(records, applied=(FIELD, Position(-1), Position(399)))))
