@@ -149,7 +149,7 @@ def owner(text: str) -> bytes:
     ).encode()
 
 
-def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
+def find(run: Any, ids: list[Any], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
     claims = [Claim(UNIQUE, claim, ids, [owner(holder) for holder in holders])]
     found: Found = run(lambda store: store.look_up("orders", (FIELD, Position(applied)), [], claims))
     return found
@@ -334,7 +334,7 @@ def test_a_tombstone_rejects_the_waiting_record_of_the_topic_that_it_came_from(c
         state, field = '{"since":1,"decision":null}', applied_field("orders", topic, 0)
         wait = [(f"0:5:{topic}", state)]
         run(lambda store, field=field, wait=wait: store.apply(changes([], applied=(field, Position(), Position(5)), wait=wait)))
-    find(run, ["1"], [f"orders:0:5:{generation}"])
+    find(run, [1], [f"orders:0:5:{generation}"])
     field = applied_field("orders", "second%", 0)
     tombstone = changes([], applied=(field, Position(5), Position(6)), deleted=["1"], topic_ids=topics)
     run(lambda store: store.apply(tombstone))
