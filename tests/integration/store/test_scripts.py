@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -336,7 +337,8 @@ def test_a_tombstone_rejects_the_waiting_record_of_the_topic_that_it_came_from(c
         run(lambda store, field=field, wait=wait: store.apply(changes([], applied=(field, Position(), Position(5)), wait=wait)))
     find(run, [1], [f"orders:0:5:{generation}"])
     field = applied_field("orders", "second%", 0)
-    tombstone = changes([], applied=(field, Position(5), Position(6)), deleted=["1"], topic_ids=topics)
+    keyed_by_order = Tally(replace(SHOP.contracts["orders"], key="order_id"))
+    tombstone = Changes(keyed_by_order, 1, applied=(field, Position(5), Position(6)), deleted=["1"], topic_ids=topics)
     run(lambda store: store.apply(tombstone))
     decisions = [json.loads(client.hget(KEYS.waiting("orders"), f"0:5:{topic}"))["decision"] for topic in topics]
     assert decisions == (["rejected", None] if generation == 0 else [None, "rejected"])

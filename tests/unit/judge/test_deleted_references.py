@@ -1,4 +1,4 @@
-"""What is known of a referenced record that was deleted and came again is what it says now."""
+"""A referenced record that was deleted and came again is known as it came then."""
 
 from __future__ import annotations
 
