@@ -61,9 +61,9 @@ def within(draft: Draft, custom: dict[str, Any]) -> int | None:
 def tombstones(draft: Draft, custom: dict[str, Any]) -> Literal["delete", "reject"]:
     """Return what a record with a key and no value does: ``delete`` the record with this key, or be rejected."""
     value = custom.get("tombstones", "delete")
-    if value == "delete" or value == "reject":  # noqa: PLR1714 - mypy narrows these
-        return cast('Literal["delete", "reject"]', value)
-    raise draft.error((*draft.at, "customProperties"), f"tombstones is {value!r}; use delete or reject")
+    if value not in ("delete", "reject"):
+        raise draft.error((*draft.at, "customProperties"), f"tombstones is {value!r}; use delete or reject")
+    return cast('Literal["delete", "reject"]', value)
 
 
 def rejects_late(draft: Draft, custom: dict[str, Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import compress, islice, repeat
 from operator import ne
@@ -65,12 +64,13 @@ class Tally:
         self.stream_ms = 0
         self._learned_before = learned
         self._learned: dict[str, Counter[tuple[Any, Any]]] = {}
-        counted = _counted(contract)
-        self._amounts, self._optional, self._of_references = counted.amounts, counted.optional, counted.of_references
-        self._tells_worth = counted.tells_worth
+        self._amounts = _Amounts(contract)
+        order = None if order_is_unique(contract) else contract.order
         self._distinct = [
-            (name, distinct) for name, distinct in ((contract.customer, self.customers), (counted.order, self.orders)) if name
+            (name, distinct) for name, distinct in ((contract.customer, self.customers), (order, self.orders)) if name
         ]
+        self._optional = tuple(field.name for field in contract.fields if not field.required)
+        self._of_references = tuple(name for name in contract.segments if "." in name)
 
     # --- batches ------------------------------------------------------------------------------------------------------
 
@@ -236,7 +236,7 @@ class Tally:
         at_risk = abs(self._amounts.of(verdict.values))
         for rule in verdict.findings:
             window[fields.finding(rule.id)] += 1
-            if at_risk and rule.id in self._tells_worth:
+            if at_risk and tells_worth(self.contract, rule):
                 window[fields.value(rule.id)] += at_risk
 
     def _count_segments(
@@ -376,39 +376,6 @@ class _Amounts:
             if min(amounts) >= -MOST and max(amounts) <= MOST:
                 return list(map(round, amounts))
         return list(map(_amount, quantities, prices, repeat(minor)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """The parts of a contract that counts depend on: ``order`` is the field of orders if these need a distinct count."""
-
-    amounts: _Amounts
-    order: str | None
-    optional: tuple[str, ...]
-    of_references: tuple[str, ...]
-    tells_worth: frozenset[str]
-
-
-#: Identity of a contract → the contract and its parts. A small batch takes less time than to find them.
-_known: dict[int, tuple[Contract, _Counted]] = {}
-_KNOWN = 100
-
-
-def _counted(contract: Contract) -> _Counted:
-    known = _known.get(id(contract))
-    if known is not None and known[0] is contract:
-        return known[1]
-    counted = _Counted(
-        amounts=_Amounts(contract),
-        order=None if order_is_unique(contract) else contract.order,
-        optional=tuple(field.name for field in contract.fields if not field.required),
-        of_references=tuple(name for name in contract.segments if "." in name),
-        tells_worth=frozenset(rule.id for rule in contract.rules.values() if tells_worth(contract, rule)),
-    )
-    if len(_known) >= _KNOWN:
-        _known.clear()
-    _known[id(contract)] = contract, counted
-    return counted
 
 
 def _amount(quantity: float | None, price: float | None, minor: int) -> int:

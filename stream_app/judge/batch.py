@@ -226,6 +226,7 @@ class Batch:
         late: index → the end (s) of the windows that were final before a record that is late.
         delivered: indexes of the records that were delivered before, so that they are only counted.
         topic_id: of the raw topic; empty where the broker gives none.
+        generation: the number of raw topics of the same name before it.
         asked: ``Request`` and ``Found`` of step 2; None before, and of records that have waited.
     """
 
@@ -245,6 +246,7 @@ class Batch:
     late: Mapping[int, int] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     topic_id: str = ""
+    generation: int = 0
     asked: tuple[Any, Any] | None = None
 
     def __len__(self) -> int:

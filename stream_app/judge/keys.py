@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from hashlib import blake2b
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule, Unique
-from stream_app.judge.batch import Verdicts
+from stream_app.judge.batch import Owned, Release, Verdicts
 from stream_app.judge.owners import owners_of, periods_of
 from stream_app.judge.request import Claim, Compared, Found
+from stream_app.judge.verdict import Verdict
 
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 #: Integers up to here are exact in Lua.
@@ -21,9 +22,12 @@ LONGEST = 22
 
 
 def claims_of(
-    contract: Contract, verdicts: Verdicts, partition: int, offsets: Sequence[int]
+    contract: Contract, verdicts: Verdicts, partition: int, offsets: Sequence[int], generation: int = 0
 ) -> tuple[list[Compared], list[Claim]]:
-    """Return the claims of records of one partition on their keys, and what each of them is about."""
+    """Return the claims of records of one partition on their keys, and what each of them is about.
+
+    ``generation``: of the raw topic (``owners.Owner``).
+    """
     bodies = verdicts.bodies
     if not bodies:
         return [], []
@@ -46,7 +50,8 @@ def claims_of(
                 first.setdefault(ids[i], i)
         after = [i for i in looked if first.get(ids[i], i) < i]
         before = [i for i in looked if first.get(ids[i], i) >= i]
-        owners = owners_of(partition, offsets, bodies if unique.contradiction is not None else None)
+        content = bodies if unique.contradiction is not None else None
+        owners = owners_of(partition, offsets, content, generation=generation)
         periods = periods_of(verdicts, unique.within_ms)
         for claim, rows in ((False, before), (True, made), (False, after)):
             if rows:
@@ -64,6 +69,34 @@ def duplicates(compared: list[Compared], found: Found) -> dict[int, list[Rule]]:
         for index in contradictions:
             rules.setdefault(one.rows[index], []).append(one.unique.contradiction or one.unique.rule)
     return rules
+
+
+def releases_of(contract: Contract, rows: Iterable[tuple[Verdict, bytes]]) -> list[Release]:
+    """Return the keys that rejected ones of (verdict, owner without content) rows have claimed and give back."""
+    return [
+        (unique.rule.id, key, owner)
+        for verdict, owner in rows
+        if verdict.rejected and verdict.values is not None
+        for unique in contract.uniques
+        if unique.among == "kept" and (key := _key_of(unique, contract, verdict.values)) is not None
+    ]
+
+
+def owned_of(contract: Contract, uniques: Sequence[Unique], verdicts: Verdicts, owners: Sequence[bytes]) -> list[Owned]:
+    """Return the keys, by these rules, that go with the records; ``owners``: that each record is, without content."""
+    if not uniques or contract.key is None:
+        return []
+    return [
+        (str(values[contract.key]), unique.rule.id, key, owner)
+        for index, (body, owner) in enumerate(zip(verdicts.bodies, owners, strict=True))
+        if body is not None and (values := verdicts.values(index)) is not None and values[contract.key] is not None
+        for unique in uniques
+        if (key := _key_of(unique, contract, values)) is not None
+    ]
+
+
+def _key_of(unique: Unique, contract: Contract, values: Mapping[str, Any]) -> Any:
+    return unique_id([values[name] for name in unique.fields], seen=False, integer=is_integer(unique, contract))
 
 
 def _claim(

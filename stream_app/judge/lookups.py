@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import filterfalse
 from typing import Any, cast
 
-import msgspec
-
 from stream_app.contract.compile import AS_OF_RULE
-from stream_app.contract.model import Contract, Rule, Shop, Unique
+from stream_app.contract.model import Contract, Rule, Shop
 from stream_app.judge.baseline import Baseline
 from stream_app.judge.batch import Batch, Note, Owned, Release, Settled, Verdicts
-from stream_app.judge.keys import claims_of, duplicates, is_integer, unique_id
-from stream_app.judge.owners import owner_of
+from stream_app.judge.keys import claims_of, duplicates, owned_of, releases_of
+from stream_app.judge.notes import Noted
+from stream_app.judge.owners import Owner, owners_of
 from stream_app.judge.related import PLAIN, Known, Related, updates, wanted
 from stream_app.judge.request import Found, Memory, Remembered, Request, Wanted
 from stream_app.judge.verdict import Verdict
@@ -95,13 +94,13 @@ class LookUps:
         """Return what to ask of a judged batch: references, keys, and what is known of its own ids."""
         verdicts = batch.judged
         references = self._references(verdicts)
-        compared, claims = claims_of(self.contract, verdicts, batch.partition, batch.offsets)
+        compared, claims = claims_of(self.contract, verdicts, batch.partition, batch.offsets, batch.generation)
         own = self._own(verdicts)
         return Request([*self._wanted(references), Wanted(self.entity, own, values=True)], claims, references, compared, own)
 
     def settle(self, batch: Batch, request: Request, found: Found) -> Settled:
         """Apply the answer: repeated keys, waiting records, rules over other records, what others may refer to."""
-        before = _Noted.read(batch, found)
+        before = Noted.read(batch.offsets, found)
         repeated = duplicates(request.compared, found)
         verdicts = batch.judged.with_findings(repeated)
         known, pending = self._remember(verdicts, request.references, found)
@@ -115,19 +114,11 @@ class LookUps:
         if self._notes:
             broken, note = self._relate(batch, verdicts, known, before, pending)
             verdicts = verdicts.with_findings(broken)
-        stale: dict[int, list[Rule]] = {}
-        if self._kept is not None and self.contract.key is not None:
-            latest, stale = updates(
-                self.contract, self._kept, verdicts, pending, self._read_all(request.own, found.values[-1]), batch.dated
-            )
-            verdicts = verdicts.with_findings(stale)
-            references = {identity: record.to_json() for identity, record in latest.items()}
-        else:
-            references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
+        references, stale = self._made_known(verdicts, pending, request, found, batch.dated)
+        verdicts = verdicts.with_findings(stale)
         references, deleted = _without_deleted(verdicts, references)
-        touched = {*repeated, *broken, *stale}
-        releases = self.releases((verdicts[index], batch.sources[index]) for index in touched)
-        owned = self.owned(verdicts, batch.sources) if self.further else []
+        releases = self._releases(batch, verdicts, {*repeated, *broken, *stale})
+        owned = self._owned(batch, verdicts)
         return Settled(verdicts, frozenset(pending), references, releases, segments, note, deleted, owned)
 
     def forget_deleted(self, request: Request, found: Found) -> bool:
@@ -161,25 +152,17 @@ class LookUps:
         verdicts = settled.verdicts.replaced({index: verdict for index, verdict in known.items() if verdict is not None})
         waits = {index for index, verdict in known.items() if verdict is None}
         pending = frozenset(settled.pending.difference(known) | waits)
-        if self._kept is not None and self.contract.key is not None:
-            before = self._read_all(request.own, found.values[-1])
-            latest, _ = updates(self.contract, self._kept, verdicts, pending, before, batch.dated)
-            references = {identity: record.to_json() for identity, record in latest.items()}
-        else:
-            references = dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN)
-        releases = [*settled.releases, *self.releases((verdicts[index], batch.sources[index]) for index in known)]
-        kept = {source for index in known if not verdicts[index].rejected for source in (batch.sources[index],)}
-        releases = [row for row in releases if row[2] not in kept]
+        references, _ = self._made_known(verdicts, pending, request, found, batch.dated)
         references, deleted = _without_deleted(verdicts, references)
-        owned = self.owned(verdicts, batch.sources) if self.further else []
+        kept = {_owner(batch, index) for index, verdict in known.items() if verdict is None or not verdict.rejected}
         return replace(
             settled,
             verdicts=verdicts,
             pending=pending,
             references=references,
-            releases=releases,
+            releases=[row for row in (*settled.releases, *self._releases(batch, verdicts, known)) if row[2] not in kept],
             deleted=deleted,
-            owned=owned,
+            owned=self._owned(batch, verdicts),
         )
 
     def refuse(self, batch: Batch, indexes: Iterable[int]) -> Settled:
@@ -225,11 +208,8 @@ class LookUps:
 
         ``dated``: see ``Batch``; None: all are.
         """
-        if self._kept is None or self.contract.key is None:
-            return dict.fromkeys(self._reference_ids(verdicts, ()), PLAIN)
-        before = self._read_all(request.own, found.values[0])
-        latest, _ = updates(self.contract, self._kept, verdicts, (), before, [True] * len(verdicts) if dated is None else dated)
-        return {identity: record.to_json() for identity, record in latest.items()}
+        references, _ = self._made_known(verdicts, (), request, found, [True] * len(verdicts) if dated is None else dated)
+        return references
 
     # --- references -------------------------------------------------------------------------------------------------
 
@@ -295,15 +275,22 @@ class LookUps:
             record = self._parsed[raw] = Known.from_json(raw)
         return record
 
-    def _read_all(self, ids: list[str], values: Sequence[bytes]) -> dict[str, Known]:
-        return {identity: self._read(raw) for identity, raw in zip(ids, values, strict=True) if raw}
-
     def _own(self, verdicts: Verdicts) -> list[str]:
         """The batch's own keys, where what is known of them is kept."""
         key = self.contract.key
         if self._kept is None or key is None:
             return []
         return sorted({str(one) for one in verdicts.column(key) if one is not None})
+
+    def _made_known(
+        self, verdicts: Verdicts, pending: Collection[int], request: Request, found: Found, dated: Sequence[bool]
+    ) -> tuple[dict[str, str], dict[int, list[Rule]]]:
+        """Return what records make known, id → what is kept of it, and index → the rule of those that came too late for it."""
+        if self._kept is None or self.contract.key is None:
+            return dict.fromkeys(self._reference_ids(verdicts, pending), PLAIN), {}
+        before = {identity: self._read(raw) for identity, raw in zip(request.own, found.values[-1], strict=True) if raw}
+        latest, stale = updates(self.contract, self._kept, verdicts, pending, before, dated)
+        return {identity: record.to_json() for identity, record in latest.items()}, stale
 
     def _reference_ids(self, verdicts: Verdicts, pending: Iterable[int]) -> list[str]:
         """Ids that other entities may refer to from now on."""
@@ -321,36 +308,19 @@ class LookUps:
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def releases(self, rows: Iterable[tuple[Verdict, bytes]]) -> list[Release]:
-        """Return the keys that rejected ones of (verdict, source) rows own and give back."""
-        return [
-            (unique.rule.id, identity, owner_of(source))
-            for verdict, source in rows
-            if verdict.rejected and verdict.values is not None
-            for unique in self.contract.uniques
-            if unique.among == "kept" and (identity := self._identity(unique, verdict.values)) is not None
-        ]
-
-    def _identity(self, unique: Unique, values: Mapping[str, Any]) -> Any:
-        return unique_id([values[name] for name in unique.fields], seen=False, integer=is_integer(unique, self.contract))
-
-    def owned(self, verdicts: Verdicts, sources: Sequence[bytes]) -> list[Owned]:
-        """Return the keys beside the id that records hold, which go with the record."""
-        key = self.contract.key
-        if not self.further or key is None:
+    def _owned(self, batch: Batch, verdicts: Verdicts) -> list[Owned]:
+        if not self.further:
             return []
-        return [
-            (str(values[key]), unique.rule.id, other, owner_of(source))
-            for index, (body, source) in enumerate(zip(verdicts.bodies, sources, strict=True))
-            if body is not None and (values := verdicts.values(index)) is not None and values[key] is not None
-            for unique in self.further
-            if (other := self._identity(unique, values)) is not None
-        ]
+        owners = owners_of(batch.partition, batch.offsets, generation=batch.generation)
+        return owned_of(self.contract, self.further, verdicts, owners)
+
+    def _releases(self, batch: Batch, verdicts: Verdicts, indexes: Iterable[int]) -> list[Release]:
+        return releases_of(self.contract, ((verdicts[index], _owner(batch, index)) for index in indexes))
 
     # --- rules over other records -----------------------------------------------------------------------------------
 
     def _relate(
-        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], before: _Noted, pending: set[int]
+        self, batch: Batch, verdicts: Verdicts, known: dict[str, dict[Any, Known]], before: Noted, pending: set[int]
     ) -> tuple[dict[int, list[Rule]], Note | None]:
         """Return the rules over other records that each record breaks, and what to note of them.
 
@@ -364,7 +334,7 @@ class LookUps:
         if offsets[-1] > upto:
             broken = {**broken, **{offsets[index]: [rule.id for rule in rules] for index, rules in fresh.items()}}
             waiting = {*before.waiting, *(offsets[index] for index in pending)}
-            note = Note(upto, offsets[-1], _Noted(offsets[-1], broken, waiting).encode())
+            note = Note(upto, offsets[-1], Noted(offsets[-1], broken, waiting).encode())
         rules = self.contract.rules
         by_index: dict[int, list[Rule]] = {}
         for offset in sorted(broken):
@@ -374,6 +344,11 @@ class LookUps:
             if found and index not in pending and index < len(offsets) and offsets[index] == offset:
                 by_index[index] = found
         return by_index, note
+
+
+def _owner(batch: Batch, index: int) -> bytes:
+    """Return the owner, without content, that a record is."""
+    return Owner(batch.partition, batch.offsets[index], generation=batch.generation).encode()
 
 
 def _without_deleted(verdicts: Verdicts, references: dict[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -395,37 +370,6 @@ def _spellings(identity: str) -> list[Any]:
         if str(value) == identity:
             found.append(value)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    """The notes on a batch that is judged again: up to the offset ``upto``.
-
-    ``broken``: offset → the rules over other records that the record broke; ``waiting``: offsets of the records that waited.
-    """
-
-    upto: int = -1
-    broken: Mapping[int, list[str]] = field(default_factory=dict)
-    waiting: set[int] = field(default_factory=set)
-
-    @classmethod
-    def read(cls, batch: Batch, found: Found) -> _Noted:
-        """The notes that a look-up brought; empty ones where they are of records before the batch."""
-        if found.upto < batch.offsets[0]:
-            return cls(found.upto)
-        content = msgspec.json.decode(found.notes, type=_Content) if found.notes else _Content()
-        return cls(found.upto, content.broken, set(content.waiting))
-
-    def encode(self) -> bytes:
-        """Compact JSON."""
-        return msgspec.json.encode(_Content(dict(self.broken), sorted(self.waiting)))
-
-
-class _Content(msgspec.Struct):
-    """The stored form of notes."""
-
-    broken: dict[int, list[str]] = msgspec.field(default_factory=dict)
-    waiting: list[int] = msgspec.field(default_factory=list)
 
 
 def lookup_rule_ids(verdict: Verdict) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
@@ -14,6 +14,8 @@ from typing_extensions import TypedDict
 from stream_app.contract.formats import FLOATS, FORMATS, INTEGERS, Format
 from stream_app.contract.model import Contract, Field
 from stream_app.errors import DocumentError
+from stream_app.windows.as_of import END_MS, FIRST_MS
+from stream_app.windows.calendar import moment
 
 #: Canonical timestamps are UTC; only these pass without cleaning.
 CANONICAL_TIMESTAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"
@@ -40,8 +42,8 @@ CHECKS = {
     "string_too_long": "maxLength",
     "range": "range",
 }
-#: The event times that can be shown (``windows.as_of``).
-EVENT_TIMES = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+#: The event times that can be shown: from the first one up to the last, which is not one of them.
+EVENT_TIMES = moment(FIRST_MS), moment(END_MS)
 
 
 @dataclass(frozen=True, slots=True)

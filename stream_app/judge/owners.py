@@ -1,7 +1,8 @@
 """Who owns a unique key, and when the key counts: the forms in which the store keeps both.
 
-An owner is 10 bytes that name a record (partition and offset of its raw topic), followed by 4 bytes of its content where that
-matters: a fingerprint (CRC-32) that tells a record sent twice from another record with the same key.
+An owner is 10 bytes that name a record (partition, generation and offset of its raw topic), followed by 4 bytes of its content
+where that matters: a fingerprint (CRC-32) that tells a record sent twice from another record with the same key. The generation
+is the number of topics of the same name before it: a topic that is created again has the same partitions and offsets once more.
 
 A key counts for a time that its contract states (``within``). Event time is cut into *periods* of half that time. Keys are
 stored by the period of their record, and records are compared with those of their own period and of ``NEIGHBOURS`` periods
@@ -24,7 +25,10 @@ RECORD_BYTES = 10
 #: Periods before and after its own that a record is compared with.
 NEIGHBOURS = 2
 _RECORD, _RECORD_CONTENT = Struct(">HQ"), Struct(">HQI")
-_PARTITIONS = 0x10000
+_PARTITIONS, _GENERATIONS = 0x10000, 0x100
+#: Bits of an offset; the generation is in the byte above them. A partition with a million records a second has enough of them
+#: for two thousand years.
+_OFFSET_BITS = 56
 
 
 class Owner(NamedTuple):
@@ -33,6 +37,7 @@ class Owner(NamedTuple):
     partition: int
     offset: int
     content: int | None = None
+    generation: int = 0
 
     @classmethod
     def decode(cls, stored: bytes) -> Owner:
@@ -41,28 +46,33 @@ class Owner(NamedTuple):
         Raises:
             struct.error: these bytes are not an owner.
         """
-        return cls(*(_RECORD if len(stored) == RECORD_BYTES else _RECORD_CONTENT).unpack(stored))
+        partition, numbered, *content = (_RECORD if len(stored) == RECORD_BYTES else _RECORD_CONTENT).unpack(stored)
+        generation, offset = divmod(numbered, 1 << _OFFSET_BITS)
+        return cls(partition, offset, content[0] if content else None, generation)
 
     def encode(self) -> bytes:
         """Return the stored form."""
+        partition, numbered = self.partition % _PARTITIONS, _first(self.generation) | self.offset
         if self.content is None:
-            return _RECORD.pack(self.partition % _PARTITIONS, self.offset)
-        return _RECORD_CONTENT.pack(self.partition % _PARTITIONS, self.offset, self.content)
+            return _RECORD.pack(partition, numbered)
+        return _RECORD_CONTENT.pack(partition, numbered, self.content)
 
 
-def owners_of(partition: int, offsets: Sequence[int], bodies: Sequence[bytes | None] | None = None) -> list[bytes]:
+def owners_of(
+    partition: int, offsets: Sequence[int], bodies: Sequence[bytes | None] | None = None, *, generation: int = 0
+) -> list[bytes]:
     """Return ``Owner.encode`` of records of one partition; with their ``bodies`` if the content matters."""
     partition %= _PARTITIONS
+    numbered = map(_first(generation).__or__, offsets) if generation else offsets
     if bodies is None:
-        return list(map(_RECORD.pack, repeat(partition), offsets))
+        return list(map(_RECORD.pack, repeat(partition), numbered))
     contents = map(crc32, bodies if None not in bodies else [body or b"" for body in bodies])  # type: ignore[arg-type]
-    return list(map(_RECORD_CONTENT.pack, repeat(partition), offsets, contents))
+    return list(map(_RECORD_CONTENT.pack, repeat(partition), numbered, contents))
 
 
-def owner_of(source: bytes) -> bytes:
-    """Return the owner, without content, that is the record of a ``headrace.source`` (``topic:partition:offset``)."""
-    *_, partition, offset = (b":0:" + source).rsplit(b":", 2)
-    return Owner(int(partition), int(offset)).encode()
+def _first(generation: int) -> int:
+    """Return what stands for the offset 0 of a generation."""
+    return generation % _GENERATIONS << _OFFSET_BITS
 
 
 def periods_of(verdicts: Verdicts, within_ms: int | None) -> int | list[int]:

@@ -93,7 +93,7 @@ class Related:
         self.reads_values = frozenset(one.reference for one in contract.deviations)
         self.any = bool(contract.deviations or contract.before or contract.outliers)
         self._remembered: dict[str, tuple[Baseline | None, dict[Any, tuple[Known | None, Bounds]]]] = {}
-        self._segments: dict[str, tuple[Mapping[Any, Known], dict[Any, Any]]] = {}
+        self._segments: dict[str, tuple[Mapping[Any, Known], int | None, dict[Any, Any]]] = {}
 
     def find(
         self, verdicts: Verdicts, skip: Collection[int], known: KnownRecords, baseline: Baseline | None
@@ -175,13 +175,15 @@ class Related:
     def _values(self, segment: str, ids: set[Any], records: Mapping[Any, Known]) -> Callable[[Any], Any]:
         """Return id → value of a segment; ``None`` where the record is not known.
 
-        A memory of referenced records never changes what it says of one, except where values are compared, too.
+        A memory of referenced records never changes what it says of one, except where values are compared, too, and where one
+        was deleted and came again.
         """
         reference, _, name = segment.partition(".")
-        made_of, values = self._segments.get(segment, (None, {}))
-        if made_of is not records or reference in self.reads_values:
+        deletion = getattr(records, "seen", None)
+        made_of, as_of_deletion, values = self._segments.get(segment, (None, None, {}))
+        if made_of is not records or as_of_deletion != deletion or reference in self.reads_values:
             values = {}
-            self._segments[segment] = records, values
+            self._segments[segment] = records, deletion, values
         for one in ids.difference(values):
             if one in records:
                 values[one] = records[one].values.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -27,7 +28,8 @@ class Changes:
     ``applied`` is (field of the partition, position expected there, new position); ``settle`` and ``wait`` are fields of the
     waiting hash, ``references`` maps ids that others may refer to to what is known of them, ``learned`` is (rule, week,
     ``group|bucket`` → count), ``release`` is (rule, id, owner) of ids that rejected records give back. ``deleted`` are ids of
-    records that tombstones delete, ``owned`` (id, rule, key, owner) of keys that go with a record. ``settled_at`` is
+    records that tombstones delete, ``topic_ids`` those of the raw topics that there have been, by generation, ``owned`` (id,
+    rule, key, owner) of keys that go with a record. ``settled_at`` is
     (``settled_field``, its new value), ``clock`` (field of the partition, its clock as text).
 
     Only a restored partition has ``counted``, (block, bits) of what is counted ahead of the applied
@@ -43,6 +45,7 @@ class Changes:
     learned: list[tuple[str, int, dict[str, int]]] = field(default_factory=list)
     release: list[Release] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    topic_ids: Sequence[str] = ()
     owned: list[Owned] = field(default_factory=list)
     clock: tuple[str, str] | None = None
     settled_at: tuple[str, str] | None = None
@@ -115,7 +118,7 @@ class Changes:
             "deleted": self.deleted,
             "deleted_kept": DELETED_KEPT,
             "deleted_rule": "record.deleted",
-            "waiting_format": waiting_format(self.applied[0]) if self.applied is not None else None,
+            "waiting_formats": [waiting_format(one) for one in self.topic_ids or [""]] if self.deleted else [],
             "keys": [keys_of_id(contract, one) for one in self.deleted],
             "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),

@@ -94,7 +94,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
         # An error may quote text that is not UTF-8, such as a file's name; JSON cannot contain it.
         error = None if self.error is None else _utf8(self.error)
         problems = tuple(msgspec.structs.replace(one, text=_utf8(one.text)) for one in self.problems)
-        return msgspec.json.encode(msgspec.structs.replace(self, error=error, problems=problems))
+        notes = {subject: _utf8(note) for subject, note in self.notes.items()}
+        return msgspec.json.encode(msgspec.structs.replace(self, error=error, problems=problems, notes=notes))
 
 
 def _utf8(message: str) -> str:

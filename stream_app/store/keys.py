@@ -37,9 +37,8 @@ def waiting_field(partition: int, offset: int, topic_id: str) -> str:
     return f"{partition}:{offset}:{topic_id}" if topic_id else f"{partition}:{offset}"
 
 
-def waiting_format(applied_field: str) -> str:
-    """The ``waiting_field`` of a raw topic's records, with ``%s`` for partition and offset, by an ``applied_field`` of it."""
-    _, topic_id, _ = applied_field.rsplit("/", 2)
+def waiting_format(topic_id: str) -> str:
+    """The ``waiting_field`` of a raw topic's records, with ``%s`` for partition and offset."""
     return f"%s:%s:{topic_id.replace('%', '%%')}" if topic_id else "%s:%s"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from stream_app.counts.fields import text
+from stream_app.counts.fields import integer, text
 from stream_app.errors import StoreError
 from stream_app.store.connection import address, connect_worker, is_forbidden
 from stream_app.store.keys import Keys
@@ -156,7 +156,8 @@ def complete_with(facts: ServerFacts) -> Complete | None:
 
 
 def _complete(run_id: str | bytes | None, evicted: str | bytes | None, at: str | bytes | None) -> Complete | None:
-    return None if run_id is None or evicted is None else Complete(text(run_id), int(evicted), int(at or 0))
+    keys, moment = integer(evicted), integer(at or 0)
+    return None if run_id is None or keys is None or moment is None else Complete(text(run_id), keys, moment)
 
 
 def _incomplete(facts: ServerFacts, lost: int) -> str:

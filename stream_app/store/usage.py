@@ -15,6 +15,7 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Distinct, text
 from stream_app.store.connection import reading
 from stream_app.store.keys import Keys
+from stream_app.store.states import starts_of
 from stream_app.windows.grain import Grain
 
 #: Kinds, and the second parts of the names of their keys.
@@ -145,8 +146,9 @@ class MemoryReader:
             pipe.zcard(keys.windows(entity, grain))
             pipe.zrange(keys.windows(entity, grain), -_NEWEST, -1)
         answers = pipe.execute()
-        for (entity, grain), count, starts in zip(of, answers[::2], answers[1::2], strict=True):
-            for start in map(int, starts):
+        for (entity, grain), count, members in zip(of, answers[::2], answers[1::2], strict=True):
+            starts = starts_of(keys.windows(entity, grain), members)
+            for start in starts:
                 share = count / len(starts)
                 sketches = [keys.sketch(entity, what, grain, start) for what in get_args(Distinct)]
                 window, *rest = self._weigh([keys.window(entity, grain, start), *sketches])

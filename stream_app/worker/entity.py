@@ -148,8 +148,8 @@ class Entity:
         self.topics = Topics(name, services.settings.topic_prefix)
         #: Empty where the broker gives topics no ids. A topic that is created anew has another one.
         self.topic_id = topic_ids.get(self.topics.raw, "")
-        #: The id of the first raw topic of this name, records of it do not name the id.
-        self.first_topic_id = self.topic_id
+        #: The ids of the raw topics of this name that there have been, oldest first.
+        self.topic_ids: tuple[str, ...] = (self.topic_id,) if self.topic_id else ()
         self.judge = Judge(self.contract, services.settings.max_record_bytes)
         self.look_ups = LookUps(shop, name, known, notes_waiting=services.transactions is not None)
         #: True if the as-of moment decides more of a clean record than its verdict.
@@ -168,6 +168,15 @@ class Entity:
         self.tokens: set[str] = set()
         #: Values that this worker has learned from since it started.
         self.learned = 0
+
+    @property
+    def first_topic_id(self) -> str:
+        """The id of the first raw topic of this name: records of it do not name the id."""
+        return self.topic_ids[0] if self.topic_ids else self.topic_id
+
+    def generation(self, topic_id: str) -> int:
+        """Return the number of raw topics of this name before the one with an id; one that is not noted yet is the newest."""
+        return self.topic_ids.index(topic_id) if topic_id in self.topic_ids else len(self.topic_ids)
 
     def applied_field(self, partition: int, topic_id: str | None = None) -> str:
         """The name under which the store keeps a partition's applied offset."""

@@ -309,7 +309,7 @@ class Ownership:
             ids = topics.get(entity.topics.raw, ())
             if entity.topic_id and entity.topic_id not in ids:
                 ids = topics[entity.topics.raw] = (*ids, entity.topic_id)
-            entity.first_topic_id = ids[0] if ids else entity.topic_id
+            entity.topic_ids = ids
         if topics != self._note.topics:
             self._note = LogNote(self._note.store, topics)
             await self._log.put_epoch(self.number, self._note)

@@ -95,7 +95,7 @@ async def take(entity: Entity, partition: int, records: Sequence[Any]) -> Batch:
     as_of, dated, misdated = read_as_of(records)
     return Batch(
         partition, field, level.position, records, offsets, sources, as_of, dated,
-        topic_id=entity.topic_id, misdated=misdated, clock=clock, values=values,
+        topic_id=entity.topic_id, generation=entity.generation(entity.topic_id), misdated=misdated, clock=clock, values=values,
     )  # fmt: skip
 
 
@@ -191,7 +191,7 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
         changes.wait.append((entity.waiting_field(batch.partition, batch.offsets[index]), waiting))
     changes.learned = tally.learned()
     changes.release = list(settled.releases)
-    changes.deleted, changes.owned = list(settled.deleted), list(settled.owned)
+    changes.deleted, changes.owned, changes.topic_ids = list(settled.deleted), list(settled.owned), entity.topic_ids
     if None in batch.values:
         for index, record in enumerate(batch.records):
             if isinstance(record, UnreadableBatch):

@@ -27,7 +27,8 @@ from aiokafka import TopicPartition
 from stream_app.counts.tally import Outcome as Ending
 from stream_app.counts.tally import Tally
 from stream_app.judge.batch import Verdicts
-from stream_app.judge.keys import claims_of
+from stream_app.judge.keys import claims_of, owned_of, releases_of
+from stream_app.judge.owners import owners_of
 from stream_app.judge.tombstones import before_reuse
 from stream_app.kafka.headers import header, unreadable_part
 from stream_app.names import AS_OF
@@ -311,11 +312,13 @@ class PartitionRestore:
         deleted = {one for one in verdicts.deleted.values() if one is not None}
         changes.references = {identity: text for identity, text in changes.references.items() if identity not in deleted}
         changes.deleted = sorted(deleted)
-        changes.owned = look_ups.owned(verdicts, sources)
+        offsets, generation = [one.offset for one in outcomes], entity.generation(self.topic_id)
+        owners = owners_of(self.partition, offsets, generation=generation)
+        changes.owned, changes.topic_ids = owned_of(entity.contract, look_ups.further, verdicts, owners), entity.topic_ids
         changes.learned = tally.learned()
-        _, claims = claims_of(entity.contract, verdicts, self.partition, [one.offset for one in outcomes])
+        _, claims = claims_of(entity.contract, verdicts, self.partition, offsets, generation)
         changes.claims = [claim for claim in claims if claim.claim]
-        changes.release = look_ups.releases(zip(verdicts, sources, strict=True))
+        changes.release = releases_of(entity.contract, zip(verdicts, owners, strict=True))
         if waits:
             changes.wait = [
                 (self._waiting_field(one.offset), registration(now, verdicts[index], one.record.offset))
@@ -376,7 +379,8 @@ class PartitionRestore:
         changes = Changes(Tally(self.entity.contract), int(time.time() * 1000), applied=(self.field, self.stored, after))
         if clean:
             verdicts, _ = read_verdicts(self.entity, clean)
-            _, claims = claims_of(self.entity.contract, verdicts, self.partition, [one.offset for one in clean])
+            offsets, generation = [one.offset for one in clean], self.entity.generation(self.topic_id)
+            _, claims = claims_of(self.entity.contract, verdicts, self.partition, offsets, generation)
             changes.claims = [claim for claim in claims if claim.claim]
         changes.counted = self.bits.changes() if self.bits is not None else []
         await self._apply(changes)

@@ -13,6 +13,8 @@ from stream_app.contract.model import Reference
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Verdict
 from stream_app.judge.batch import Batch, Settled, Verdicts
+from stream_app.judge.keys import releases_of
+from stream_app.judge.owners import Owner
 from stream_app.kafka.as_of import as_of_pending
 from stream_app.kafka.headers import header, original
 from stream_app.kafka.transactions import Note
@@ -278,7 +280,7 @@ class WaitingRecords:
             outcome: Outcome = "rejected" if one.verdict.rejected else "clean"
             tally.add(one.verdict, outcome, one.source, waited=True, segments=segments[one.field])
         changes = Changes(tally, now, settle=[one.field for one in records])
-        changes.release = entity.look_ups.releases((one.verdict, one.source.encode()) for one in records)
+        changes.release = releases_of(entity.contract, [(one.verdict, self._owner(one)) for one in records])
         verdicts = self._verdicts(records)
         request = entity.look_ups.plan_own(verdicts)
         changes.references = entity.look_ups.settle_own(verdicts, request, await entity.look_up("look up keys", request))
@@ -309,6 +311,9 @@ class WaitingRecords:
             late={index: one.late for index, one in enumerate(records) if one.late is not None},
             topic_id=records[0].topic_id if records else "",
         )
+
+    def _owner(self, one: Waiting) -> bytes:
+        return Owner(one.partition, one.offset, generation=self.entity.generation(one.topic_id)).encode()
 
     def _release(self, records: Sequence[Waiting]) -> None:
         for one in records:

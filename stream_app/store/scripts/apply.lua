@@ -127,9 +127,10 @@ for _, o in ipairs(p.owned) do
 end
 -- A record that is deleted while it waits must not come after its tombstone.
 local function reject_waiting(owner)
-  if not p.waiting_format then return end
-  local partition, offset = struct.unpack('>HI8', owner)
-  local waiting_field = string.format(p.waiting_format, string.format('%d', partition), string.format('%.0f', offset))
+  local partition, generation, offset = struct.unpack('>HBI7', owner)
+  local form = p.waiting_formats[generation + 1]
+  if not form then return end
+  local waiting_field = string.format(form, string.format('%d', partition), string.format('%.0f', offset))
   local text = redis.call('HGET', waiting, waiting_field)
   local state = text and cjson.decode(text)
   if not state or (state.decision and state.decision ~= cjson.null) then return end
@@ -172,11 +173,16 @@ if #p.clean > 0 then
   redis.call('LTRIM', clean, 0, p.clean_kept - 1)
 end
 if p.clock then
-  -- The entity's time is that of the partition that is furthest: it can go back while a partition has few records.
-  local clocks, newest = KEYS[learned_keys + 2 * #p.learned + 1], 0
+  -- The entity's time is that of the partition that is furthest: it can go back while a partition has few records. Only
+  -- then all partitions are asked.
+  local function reached(clock) return tonumber(string.match(clock or '', '^%d+') or '0') end
+  local clocks = KEYS[learned_keys + 2 * #p.learned + 1]
+  local before, after = reached(redis.call('HGET', clocks, p.clock[1])), reached(p.clock[2])
+  local newest = math.max(after, tonumber(redis.call('HGET', totals, p.event_time) or '0'))
   redis.call('HSET', clocks, p.clock[1], p.clock[2])
-  for _, clock in ipairs(redis.call('HVALS', clocks)) do
-    newest = math.max(newest, tonumber(string.match(clock, '^%d+') or '0'))
+  if after < before and before >= newest then
+    newest = 0
+    for _, clock in ipairs(redis.call('HVALS', clocks)) do newest = math.max(newest, reached(clock)) end
   end
   if newest > 0 then redis.call('HSET', totals, p.event_time, string.format('%.0f', newest)) end
 end

@@ -62,7 +62,7 @@ for i, ref in ipairs(p.refs) do
 end
 
 local function record(owner) return string.sub(owner, 1, RECORD_BYTES) end
-local function note_of(rule, owner) return rule .. '|' .. string.format('%.0f', struct.unpack('>I8', string.sub(owner, 3, 10))) end
+local function note_of(rule, owner) return rule .. '|' .. string.format('%.0f', struct.unpack('>I7', string.sub(owner, 4, 10))) end
 local duplicates = {}
 for i, c in ipairs(p.claims) do
   local key, found, here = KEYS[2 + #p.refs + i], {}, {}

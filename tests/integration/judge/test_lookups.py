@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,7 @@ class Room:
         apply: bool = True,
         as_of: int = AS_OF,
         meanwhile: Callable[[], None] | None = None,
+        generation: int = 0,
     ) -> tuple[Verdicts, Settled]:
         first = self.applied[entity] + 1
         judge = judge_of("built-in", entity)
@@ -62,10 +64,11 @@ class Room:
                 verdicts.put_deleted(index, record)
         offsets = list(range(first, first + len(records)))
         sources = [b"%b:0:%d" % (entity.encode(), offset) for offset in offsets]
-        at = (f"{entity}//0", Position(self.applied[entity]))
+        at = (f"{entity}/{generation or ''}/0", Position(self.applied[entity]))
         look_ups = self.look_ups(entity)
         look_ups.baseline = baseline
         batch = Batch(0, *at, records, offsets, sources, [as_of] * len(records), [True] * len(records), verdicts)
+        batch = replace(batch, generation=generation)
         request = look_ups.plan(batch)
         found = self.look_up(entity, request, at)
         while look_ups.forget_deleted(request, found):
@@ -151,6 +154,14 @@ def test_a_repeat_and_a_contradiction_are_two_findings(room: Room) -> None:
     assert rules(verdicts) == [[], ["order_id.unique"], ["order_id.contradiction"], []]
     verdicts, _ = room.settle("orders", [sale(2), sale(1, quantity=-1)])
     assert rules(verdicts) == [["order_id.unique"], ["quantity.minimum", "order_id.contradiction"]]
+
+
+def test_a_topic_that_is_created_again_with_the_same_records_repeats_them(room: Room) -> None:
+    stock(room)
+    room.settle("orders", [sale(1), sale(2)])
+    room.applied["orders"] = -1  # the new topic begins with the same offsets
+    verdicts, _ = room.settle("orders", [sale(1), sale(3), sale(2, quantity=3)], apply=False, generation=1)
+    assert rules(verdicts) == [["order_id.unique"], [], ["order_id.contradiction"]]
 
 
 def test_prices_are_compared_with_the_list_price_of_now(room: Room) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from stream_app.contract import load_shop
 from stream_app.counts import fields
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.judge import Judge
-from stream_app.judge.owners import owner_of
+from stream_app.judge.owners import Owner
 from stream_app.judge.request import Claim, Found, Wanted
 from stream_app.position import Position
 from stream_app.store import changes as module
@@ -114,6 +115,15 @@ def test_a_topic_created_anew_starts_from_nothing(run: Any) -> None:
     )
 
 
+def test_the_time_of_an_entity_is_that_of_its_furthest_partition(client: Any, run: Any) -> None:
+    """Also after it has gone back, as it may while a partition has few records."""
+    for partition, clock, expected in ((0, "50 50", 50), (1, "90 90", 90), (0, "60", 90), (1, "70 70", 70), (1, "20", 60)):
+        field, applied_now = applied_field("orders", "", partition), applied(run, applied_field("orders", "", partition))
+        moved = changes([], applied=(field, Position(applied_now), Position(applied_now + 1)), clock=(field, clock))
+        run(lambda store, moved=moved: store.apply(moved))
+        assert client.hget(KEYS.total("orders"), "et") == str(expected)
+
+
 def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
     records: list[tuple[Raw, Outcome]] = [(order(n * 500), "clean") for n in range(1, 400)]
     run(lambda store: store.apply(changes(records, applied=(FIELD, Position(-1), Position(399)))))
@@ -132,12 +142,15 @@ def test_windows_add_up_to_the_totals(client: Any, run: Any) -> None:
 
 
 def owner(text: str) -> bytes:
-    """The owner that is written as its source, or as ``source fingerprint``."""
+    """The owner that is written as its source, with ``:generation`` if that is not 0, or as ``source fingerprint``."""
     source, _, content = text.partition(" ")
-    return owner_of(source.encode()) + (bytes.fromhex(content).rjust(4, b"\0") if content else b"")
+    _, partition, offset, *generation = source.split(":")
+    return Owner(
+        int(partition), int(offset), int(content, 16) if content else None, int(generation[0]) if generation else 0
+    ).encode()
 
 
-def find(run: Any, ids: list[str], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
+def find(run: Any, ids: list[Any], holders: list[str], claim: bool = True, applied: int = -1) -> Found:
     claims = [Claim(UNIQUE, claim, ids, [owner(holder) for holder in holders])]
     found: Found = run(lambda store: store.look_up("orders", (FIELD, Position(applied)), [], claims))
     return found
@@ -150,6 +163,20 @@ def look(run: Any, ids: list[str], sources: list[str], claim: bool = True, appli
 def test_a_key_belongs_to_the_first_source_that_claims_it(run: Any) -> None:
     assert look(run, ["1", "2", "1"], ["orders:0:0", "orders:0:1", "orders:0:2"]) == [2]
     assert look(run, ["1"], ["orders:1:0"]) == [0]
+
+
+def test_the_same_records_in_a_topic_that_is_created_again_are_repeats(client: Any, run: Any) -> None:
+    """They have the same offsets, and belong to the key's holder only if they are of its topic."""
+    assert find(run, ["1", "2"], ["orders:0:0 aa", "orders:0:1 aa"]).repeats == [[]]
+    for generation in (1, 2):
+        again = [f"orders:0:{offset}:{generation} aa" for offset in range(2)]
+        assert find(run, ["1", "2"], again).repeats == [[0, 1]]
+        assert find(run, ["1", "2"], again).repeats == [[0, 1]], "the same when the batch is judged again"
+        assert set(client.hgetall(KEYS.lookup_notes(FIELD)).items()) == {(f"{UNIQUE}|0", "1"), (f"{UNIQUE}|1", "1")}
+    release(run, "orders:0:0:1")
+    assert client.hexists(f"{KEYS.unique('orders', UNIQUE)}/0", "1"), "the first topic's record has it"
+    release(run, "orders:0:0", applied_field("orders", "", 2))
+    assert not client.hexists(f"{KEYS.unique('orders', UNIQUE)}/0", "1")
 
 
 def test_a_record_judged_again_is_not_its_own_duplicate(run: Any) -> None:
@@ -230,7 +257,7 @@ def release(run: Any, source: str, field: str = applied_field("orders", "", 1)) 
     """Apply a batch of another partition whose rejected record gives its key back."""
     run(
         lambda store: store.apply(
-            changes([], applied=(field, Position(-1), Position(0)), release=[(UNIQUE, "1", owner_of(source.encode()))])
+            changes([], applied=(field, Position(-1), Position(0)), release=[(UNIQUE, "1", owner(source))])
         )
     )
 
@@ -299,6 +326,22 @@ def test_a_waiting_record_becomes_known_when_all_its_references_are(run: Any) ->
     know(run, "products")
     assert decide(run, over=False) == (WaitingState.KNOWN, [])
     assert decide(run, over=True) == (WaitingState.KNOWN, []), "the grace does not matter to a record that need not wait"
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+def test_a_tombstone_rejects_the_waiting_record_of_the_topic_that_it_came_from(client: Any, run: Any, generation: int) -> None:
+    topics = ("first", "second%")
+    for topic in topics:
+        state, field = '{"since":1,"decision":null}', applied_field("orders", topic, 0)
+        wait = [(f"0:5:{topic}", state)]
+        run(lambda store, field=field, wait=wait: store.apply(changes([], applied=(field, Position(), Position(5)), wait=wait)))
+    find(run, [1], [f"orders:0:5:{generation}"])
+    field = applied_field("orders", "second%", 0)
+    keyed_by_order = Tally(replace(SHOP.contracts["orders"], key="order_id"))
+    tombstone = Changes(keyed_by_order, 1, applied=(field, Position(5), Position(6)), deleted=["1"], topic_ids=topics)
+    run(lambda store: store.apply(tombstone))
+    decisions = [json.loads(client.hget(KEYS.waiting("orders"), f"0:5:{topic}"))["decision"] for topic in topics]
+    assert decisions == (["rejected", None] if generation == 0 else [None, "rejected"])
 
 
 def test_the_grace_counts_from_the_moment_the_record_began_to_wait(run: Any) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import redis
 
+from stream_app.errors import StoreError
 from stream_app.judge.owners import owners_of
 from stream_app.judge.request import Claim
 from stream_app.position import Position
 from stream_app.store.keys import Keys, applied_field
 from stream_app.store.queries import Queries
+from stream_app.windows.grain import Grain
 from tests.integration.store.test_scripts import SHOP, changes
 from tests.support.stores import with_store
 from tests.support.stream import order
@@ -44,6 +46,19 @@ def test_memory_is_noted_once_an_hour(redis_url: str) -> None:
         with_store(redis_url, lambda store, hour=hour: store.expiry.note_memory(hour * 3_600 + 60))  # type: ignore[misc]
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         assert set(client.hgetall(Keys("headrace").memory_seen())) == {"70"}
+
+
+def test_what_another_program_stored_crashes_no_reader(redis_url: str) -> None:
+    keys = Keys("headrace")
+    with_store(redis_url, lambda store: store.describe(SHOP.contracts.values()))
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        client.hset(keys.evictions(), mapping={"run_id": "x", "evicted": "many", "at": "now"})
+        client.hset(keys.memory_seen(), "soon", "much")
+        assert Queries(client, "headrace").server().accounted is None
+        assert Queries(client, "headrace").memory() is not None
+        client.zadd(keys.windows("orders", Grain.DAY), {"soon": 1})
+        with pytest.raises(StoreError, match="not an integer"):
+            Queries(client, "headrace").memory()
 
 
 def test_a_user_who_may_not_ask_gets_no_memory(redis_url: str) -> None:

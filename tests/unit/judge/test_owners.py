@@ -13,7 +13,7 @@ from stream_app.contract import load_shop
 from stream_app.judge import Judge
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.keys import EXACT, LONGEST, claims_of, unique_id
-from stream_app.judge.owners import NEIGHBOURS, RECORD_BYTES, Owner, owner_of, owners_of, periods_of
+from stream_app.judge.owners import NEIGHBOURS, RECORD_BYTES, Owner, owners_of, periods_of
 
 CONTRACT = load_shop(None).contracts["orders"]
 DAY = 86_400_000
@@ -39,16 +39,22 @@ def judged(*days: float | None) -> Verdicts:
     return Judge(CONTRACT).judge_all(raws, [BEGIN + 100 * DAY] * len(rows))
 
 
-@given(st.integers(0, 65_535), st.integers(0, 2**62), st.none() | st.integers(0, 2**32 - 1))
-def test_an_owner_is_read_as_it_was_written(partition: int, offset: int, content: int | None) -> None:
-    owner = Owner(partition, offset, content)
+@given(st.integers(0, 65_535), st.integers(0, 2**56 - 1), st.none() | st.integers(0, 2**32 - 1), st.integers(0, 255))
+def test_an_owner_is_read_as_it_was_written(partition: int, offset: int, content: int | None, generation: int) -> None:
+    owner = Owner(partition, offset, content, generation)
     assert Owner.decode(owner.encode()) == owner
-    assert owner_of(b"some:topic:%d:%d" % (partition, offset)) == owner.encode()[:RECORD_BYTES]
+    assert owners_of(partition, [offset], generation=generation) == [owner.encode()[:RECORD_BYTES]]
+
+
+def test_owners_of_a_topic_that_is_created_again_are_others_of_the_same_size() -> None:
+    generations = [owners_of(3, [0, 2**56 - 1], [b"{}", b"{}"], generation=generation) for generation in range(256)]
+    assert {len(owner) for owners in generations for owner in owners} == {RECORD_BYTES + 4}
+    assert len({owner[:RECORD_BYTES] for owners in generations for owner in owners}) == 512
 
 
 def test_owners_differ_by_record_and_by_content() -> None:
     plain, same, other = owners_of(3, [7]), owners_of(3, [8], [b"{}"]), owners_of(3, [8], [b"[]"])
-    assert plain == [owner_of(b"orders:3:7")]
+    assert plain == [Owner(3, 7).encode()]
     assert same[0][:RECORD_BYTES] == other[0][:RECORD_BYTES]
     assert same != other
     assert owners_of(3, [8], [None]) == owners_of(3, [8], [b""])

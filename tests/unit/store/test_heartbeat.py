@@ -44,8 +44,10 @@ def test_a_heartbeat_comes_back_as_it_was_under_the_name_of_its_worker() -> None
 
 
 def test_an_error_with_text_that_is_not_utf8_is_escaped() -> None:
-    (beat,) = alive({"w": Heartbeat(at=NOW, error="\ud800 half a pair").to_json()}, NOW)
-    assert beat.error == "\\ud800 half a pair"
+    text = "\ud800 half a pair"
+    beat = Heartbeat(at=NOW, error=text, problems=(Problem(text=text),), notes={"store": text})
+    (read,) = alive({"w": beat.to_json()}, NOW)
+    assert {read.error, read.problems[0].text, read.notes["store"]} == {"\\ud800 half a pair"}
 
 
 def test_a_worker_without_a_readable_heartbeat_is_left_out() -> None:

@@ -74,5 +74,5 @@ def test_fields_name_the_topic_id_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("topic_id", ["", "abc_-1", "a%b"])
 def test_scripts_name_a_waiting_record_as_workers_do(topic_id: str) -> None:
-    form = waiting_format(applied_field("orders", topic_id, 3))
+    form = waiting_format(topic_id)
     assert form % ("3", "7") == waiting_field(3, 7, topic_id)
