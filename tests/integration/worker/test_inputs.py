@@ -13,9 +13,9 @@ import pytest
 from headrace.embedded import EmbeddedStack
 from stream_app.names import AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings, load_settings
-from tests.support.crew import crew_at_work
+from tests.support.crew import stocked_crew
 from tests.support.recount import Recount, assert_exact, recount, rules_of
-from tests.support.stream import BEGIN, Books, Raw, Seen, await_settled, customer, order, produce, product  # fmt: skip
+from tests.support.stream import BEGIN, Books, Raw, Seen, await_settled, order, produce  # fmt: skip
 
 #: When these records were sent, in ms: in the past, so that it cannot be the time of anything else.
 SENT = int(time.time() * 1000) - 3_600_000
@@ -99,8 +99,7 @@ def outcome(
         partitions=3,
         session_timeout=3.0,
     )
-    with crew_at_work(settings, tmp_path_factory.mktemp("inputs"), records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path_factory.mktemp("inputs")) as crew:
         marked = [
             replace(raw, headers=(*raw.headers, ("test.name", name.encode())), timestamp=SENT) for name, raw in NAMED.items()
         ]
