@@ -57,7 +57,7 @@ NAMED: dict[str, Raw] = {
     "good without a key": replace(order(502), key=None),
     "to be repaired": order(503, quantity=" 3 "),
     "with an unknown field": order(504, coupon="X"),
-    "with an unknown personal field": order(508, **{PERSONAL: PERSONAL}),
+    "with an unknown personal field": order(508, 1, 1, **{PERSONAL: PERSONAL}),
     "good with a header": replace(order(505), headers=(("trace", b"1"),)),
     "as of its own time": replace(order(506), headers=((AS_OF, b"%d" % (BEGIN * 1000)),)),
     "future": replace(order(86400 * 3650), headers=((AS_OF, b"%d" % (BEGIN * 1000)),)),
