@@ -330,7 +330,7 @@ class HeadraceApp:
                 try:
                     await waiting.settle(closed=closed, caught_up=caught_up)
                 except StoreChanged as changed:
-                    await entity.services.store_changed(changed.reason)
+                    await entity.services.guardian.changed(changed.reason)
             await asyncio.sleep(_SETTLE)
 
     async def _references_complete(self, entity: Entity) -> tuple[bool, bool]:
@@ -361,7 +361,7 @@ class HeadraceApp:
 
     async def _store_lost(self, _: StoreLost) -> None:
         """Redis has evicted keys: nothing may be judged or counted against what is left."""
-        await self._running.store_changed("incomplete")
+        await self._running.guardian.changed("incomplete")
 
     async def _check_kafka(self) -> None:
         """Notice that Kafka is away although there is nothing to deliver: the clients would try for ever."""

@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from stream_app.settings import Settings, load_settings
-from tests.support.redis_servers import RedisServer as OwnRedis
-from tests.support.stream import Raw, Worker, await_workers, customer, make_topics, order, produce, product, workers
-
-__all__ = ["REFERENCES", "OwnRedis", "bursts", "changed", "crew_at_work", "in_the_background", "orders"]
+from tests.support.stream import (
+    Raw,
+    Worker,
+    await_settled,
+    await_workers,
+    customer,
+    make_topics,
+    order,
+    produce,
+    product,
+    workers,
+)  # fmt: skip
 
 #: What the orders of ``orders`` refer to.
 REFERENCES = [*(customer(n) for n in range(1, 51)), product(1)]
@@ -37,6 +45,14 @@ def crew_at_work(settings: Settings, folder: Path, count: int = 1, records: Iter
     produce(settings, records)
     with workers(settings, folder, count) as crew:
         await_workers(settings, crew)
+        yield crew
+
+
+@contextmanager
+def stocked_crew(settings: Settings, folder: Path, count: int = 1) -> Iterator[list[Worker]]:
+    """A crew at work that has counted the customer and the product that ``order`` refers to by default."""
+    with crew_at_work(settings, folder, count, [customer(1), product(1)]) as crew:
+        await_settled(settings, {"customers": 1, "products": 1}, crew)
         yield crew
 
 

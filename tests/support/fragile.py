@@ -3,7 +3,7 @@
 A kill from outside rarely hits the moment between two steps; this one always does. MOMENT is ``before.METHOD`` or
 ``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also
 ``send_by`` (sent, not committed) or ``deliver`` (committed, not counted), and while a store is restored ``begin_epoch``,
-``emptied`` or ``restore_chunk``; the worker dies at the CALLS-th call.
+``empty`` or ``restore_chunk``; the worker dies at the CALLS-th call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ METHODS = ("look_up", "note", "send", "apply", "decide", "note_late_findings")
 #: With transactions only.
 TRANSACTIONAL = ("send_by", "deliver")
 #: While a store is restored.
-RESTORING = ("begin_epoch", "emptied", "restore_chunk")
+RESTORING = ("begin_epoch", "empty", "restore_chunk")
 MOMENTS = tuple(f"{when}.{name}" for when in ("before", "after") for name in METHODS)
 #: Method → where it is: (module or class, attribute). Functions stand in each module that imports them.
 OWNERS: dict[str, tuple[tuple[Any, str], ...]] = {
@@ -33,7 +33,7 @@ OWNERS: dict[str, tuple[tuple[Any, str], ...]] = {
     "send_by": ((delivery, "send"), (waiting, "send")),
     "deliver": ((Transactions, "deliver"),),
     "begin_epoch": ((OwnershipStore, "begin"),),
-    "emptied": ((OwnershipStore, "emptied"),),
+    "empty": ((OwnershipStore, "empty"),),
     "restore_chunk": ((PartitionRestore, "_apply"),),
 }
 

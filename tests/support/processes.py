@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import psutil
 from pydantic import SecretStr
@@ -76,3 +78,11 @@ def run_headrace(
         timeout=timeout,
         check=False,
     )
+
+
+def printed_status(settings: Settings) -> dict[str, Any]:
+    """Return what ``headrace status --json`` prints."""
+    done = run_headrace("status", "--json", settings=as_environment(settings))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -177,7 +177,7 @@ class Link:
             side.read(wanted=not self.proxy.silent and side.other.transport is not None and not side.other.full)
 
     def reset(self) -> None:
-        """Close both sockets without a farewell."""
+        """Reset both sockets."""
         self.dead = True
         self.proxy.links.discard(self)
         self.inner.abort()

@@ -95,7 +95,7 @@ class RedisServer:
             self.child, self.frozen = None, False
 
     def freeze(self) -> None:
-        """Stop the process in its tracks: connections stay open, and nothing is answered until ``thaw``."""
+        """SIGSTOP: connections stay open, and nothing is answered until ``thaw``."""
         os.kill(self.pid, signal.SIGSTOP)
         self.frozen = True
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,16 @@ def order(number: int, customer_id: int = 1, product_id: int = 1, **changes: Any
         "order_date": moment,
     }  # fmt: skip
     return compact("orders", customer_id, **(fields | changes))
+
+
+def tombstone(entity: str, number: int) -> Raw:
+    """A record with a key and no value, which deletes."""
+    return Raw(entity, b"%d" % number, None, headers=(("trace", b"1"),))
+
+
+def on_partition(number: int, records: Iterable[Raw]) -> list[Raw]:
+    """The same records, all on one partition."""
+    return [replace(record, partition=number) for record in records]
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 
@@ -17,6 +16,7 @@ from stream_app.store.queries import Queries
 from stream_app.views.overview import read_overview
 from stream_app.views.ranges import TimeRange
 from tests.support.fill import Shop, a_live_shop
+from tests.support.pages import words
 from tests.support.paths import ROOT
 
 APP = str(ROOT / "dashboard" / "app.py")
@@ -24,18 +24,10 @@ APP = str(ROOT / "dashboard" / "app.py")
 
 @pytest.fixture(scope="module")
 def filled() -> Iterator[str]:
-    """A Redis with a shop of two months, which tests only read."""
+    """A Redis with a shop of two months, for the tests of this page alone, because some change it."""
     with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url) as client:
         a_live_shop(client, "headrace", time.time_ns() // 1_000_000, days=61, per_minute=0.3).reports(1)
         yield stack.redis_url
-
-
-@pytest.fixture(autouse=True)
-def fresh(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("HEADRACE_REDIS", redis_url)
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -54,12 +46,6 @@ def open_page(**query: str) -> AppTest:
     page.run()
     assert not page.exception
     return page
-
-
-def words(page: AppTest) -> str:
-    shown = [one.value for one in [*page.markdown, *page.caption, *page.error, *page.warning, *page.subheader]]
-    unescaped = [re.sub(r"\\([^A-Za-z0-9\s])", r"\1", one) for one in shown]
-    return "\n".join([*unescaped, *(one.proto.body for one in page.get("html"))])
 
 
 @pytest.mark.parametrize("chosen", list(TimeRange))

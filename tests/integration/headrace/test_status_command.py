@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import redis
@@ -12,7 +11,6 @@ from click.testing import CliRunner
 
 from headrace.cli.status import command
 from stream_app.errors import StoreError
-from tests.support.crew import OwnRedis
 from tests.support.fill import Shop
 from tests.support.redis_servers import RedisServer
 
@@ -74,29 +72,23 @@ def test_unknown_lag_and_no_worker_are_said(shop: Shop) -> None:
     assert "unknown" in result.output
 
 
-def test_a_redis_that_takes_no_writes_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    own = OwnRedis(tmp_path)
-    own.start()
-    monkeypatch.setenv("HEADRACE_REDIS", own.url)
-    try:
-        with redis.Redis.from_url(own.url) as client:
-            shop = Shop(client, "headrace", until=1_790_000_000, now_ms=1_790_000_000_000)
-            shop.announce()
-            client.config_set("maxmemory", "1mb")
-            result = CliRunner().invoke(command, [], catch_exceptions=False, env={"COLUMNS": "400"})
-            assert "Redis stopped OOM: Redis has reached its maxmemory and refuses writes; raise maxmemory" in result.output
-            client.config_set("maxmemory", "0")
-            assert "OOM" not in CliRunner().invoke(command, [], catch_exceptions=False).output
-    finally:
-        own.stop()
+def test_a_redis_that_takes_no_writes_is_said_at_once(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_REDIS", redis_server.url)
+    with redis.Redis.from_url(redis_server.url) as client:
+        shop = Shop(client, "headrace", until=1_790_000_000, now_ms=1_790_000_000_000)
+        shop.announce()
+        client.config_set("maxmemory", "1mb")
+        result = CliRunner().invoke(command, [], catch_exceptions=False, env={"COLUMNS": "400"})
+        assert "Redis stopped OOM: Redis has reached its maxmemory and refuses writes; raise maxmemory" in result.output
+        client.config_set("maxmemory", "0")
+        assert "OOM" not in CliRunner().invoke(command, [], catch_exceptions=False).output
 
 
-def test_what_is_wrong_with_the_redis_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RedisServer(tmp_path) as server:
-        monkeypatch.setenv("HEADRACE_REDIS", server.url)
-        server.configure(maxmemory_policy="allkeys-lru")
-        printed = " ".join(CliRunner().invoke(command, [], catch_exceptions=False).output.split())
-        status = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).output)
+def test_what_is_wrong_with_the_redis_server_is_said(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_REDIS", redis_server.url)
+    redis_server.configure(maxmemory_policy="allkeys-lru")
+    printed = " ".join(CliRunner().invoke(command, [], catch_exceptions=False).output.split())
+    status = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).output)
 
     assert "maxmemory-policy is allkeys-lru" in printed
     assert [(one["check"], one["severity"]) for one in status["redis"]["problems"]] == [

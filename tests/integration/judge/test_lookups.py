@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -95,15 +95,21 @@ class Room:
         return settled.verdicts, settled
 
 
-@pytest.fixture(params=["memory", "redis"])
-def room(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture
+def redis_room(redis_url: str) -> Iterator[Room]:
     with asyncio.Runner() as runner:
-        if request.param == "memory":
-            yield Room(runner.run, MemoryStore())
-            return
-        store = Store(request.getfixturevalue("redis_url"), "headrace")
+        store = Store(redis_url, "headrace")
         yield Room(runner.run, store)
         runner.run(store.close())
+
+
+@pytest.fixture(params=["memory", "redis"])
+def room(request: pytest.FixtureRequest) -> Iterator[Room]:
+    if request.param == "redis":
+        yield request.getfixturevalue("redis_room")
+        return
+    with asyncio.Runner() as runner:
+        yield Room(runner.run, MemoryStore())
 
 
 def rules(verdicts: Verdicts) -> list[list[str]]:
@@ -200,14 +206,6 @@ def test_a_late_record_is_compared_when_what_it_waited_for_is_known(room: Room) 
 # --- a batch that is repeated after a crash -------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["redis"])
-def redis_room(redis_url: str) -> Any:
-    with asyncio.Runner() as runner:
-        store = Store(redis_url, "headrace")
-        yield Room(runner.run, store)
-        runner.run(store.close())
-
-
 def test_a_repeated_batch_finds_the_same_whatever_has_changed_since(redis_room: Room) -> None:
     room = redis_room
     stock(room)
@@ -294,9 +292,8 @@ def test_a_batch_that_updates_and_deletes_leaves_nothing(room: Room) -> None:
     assert room.settle("orders", [sale(1), sale(2, customer_id=8)])[1].pending == {0, 1}
 
 
-def test_a_batch_that_is_repeated_is_judged_as_before_the_customer_was_deleted(room: Room) -> None:
-    if isinstance(room.store, MemoryStore):
-        pytest.skip("nothing is repeated in memory")
+def test_a_batch_that_is_repeated_is_judged_as_before_the_customer_was_deleted(redis_room: Room) -> None:
+    room = redis_room
     stock(room)
     room.settle("customers", [customer(2), customer(3)])
     room.settle("customers", ["3"])

@@ -17,9 +17,7 @@ from stream_app.store.connection import UNAVAILABLE, address, connect, connect_w
 from stream_app.store.queries import Queries
 from stream_app.store.server import ServerFacts, judge
 from tests.support.fill import Shop
-from tests.support.redis_servers import RedisServer, Replicated, redis_server, replicated
-
-__all__ = ["redis_server", "replicated"]
+from tests.support.redis_servers import RedisServer, Replicated
 
 T = TypeVar("T")
 

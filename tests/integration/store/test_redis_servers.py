@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.redis_servers import RedisServer, Replicated, redis_server, replicated
+from tests.support.redis_servers import RedisServer, Replicated
 from tests.support.waiting import eventually
-
-__all__ = ["redis_server", "replicated"]
 
 
 @pytest.mark.parametrize("aof", [False, True])

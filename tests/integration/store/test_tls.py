@@ -53,6 +53,8 @@ def test_redis_and_sentinels_with_tls(tmp_path: Path) -> None:
         try:
             server.start()
         except EmbeddedError:
+            if "Bad directive" not in (tmp_path / "redis" / "redis.log").read_text():
+                raise
             pytest.skip("this redis-server has no TLS")
         sentinel.start()
         known = f"?ssl_ca_certs={tmp_path / 'cert.pem'}"

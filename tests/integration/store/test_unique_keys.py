@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import redis
 
 from stream_app.counts.tally import Outcome
 from stream_app.judge.owners import Owner, owners_of
@@ -17,25 +16,12 @@ from stream_app.store.changes import Changes
 from stream_app.store.keys import Keys, applied_field
 from stream_app.store.memory import MemoryStore
 from stream_app.store.queries import Queries
-from tests.integration.store.test_scripts import SHOP, changes
-from tests.support.stores import with_store
+from tests.support.stores import FIELD, KEYS, SHOP, changes
 from tests.support.stream import Raw, order
 
-FIELD = applied_field("orders", "", 0)
 RULE = "order_id.unique"
 CONTRACT = SHOP.contracts["orders"]
-KEY = Keys("headrace").unique("orders", RULE)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Any:
-    with redis.Redis.from_url(redis_url, decode_responses=True, encoding_errors="replace") as client:
-        yield client
-
-
-@pytest.fixture
-def run(redis_url: str) -> Any:
-    return lambda action: with_store(redis_url, action)
+KEY = KEYS.unique("orders", RULE)
 
 
 def look(run: Any, ids: Sequence[Any], first: int = 0, periods: Any = 0, claim: bool = True, partition: int = 0) -> list[int]:

@@ -9,11 +9,10 @@ from stream_app.errors import StoreError
 from stream_app.judge.owners import owners_of
 from stream_app.judge.request import Claim
 from stream_app.position import Position
-from stream_app.store.keys import Keys, applied_field
+from stream_app.store.keys import Keys
 from stream_app.store.queries import Queries
 from stream_app.windows.grain import Grain
-from tests.integration.store.test_scripts import SHOP, changes
-from tests.support.stores import with_store
+from tests.support.stores import FIELD, SHOP, changes, with_store
 from tests.support.stream import order
 
 
@@ -21,14 +20,13 @@ from tests.support.stream import order
 def test_memory_by_kind(redis_url: str, looked_through: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream_app.store.usage._LOOKED_THROUGH", looked_through)
     monkeypatch.setattr("stream_app.store.usage._AT_ONCE", 50)
-    field = applied_field("orders", "", 0)
     with_store(redis_url, lambda store: store.describe(SHOP.contracts.values()))
     for at in (0, 10_000, 20_000):
         ids = list(range(at, at + 10_000))
         claims = [Claim("order_id.unique", claim=True, ids=ids, holders=owners_of(0, ids))]
         with_store(redis_url, lambda store, claims=claims: store.look_up("orders", None, [], claims))  # type: ignore[misc]
     records = [(order(number, customer_id=number), "clean") for number in range(100)]
-    with_store(redis_url, lambda store: store.apply(changes(records, applied=(field, Position(), Position(99)))))  # type: ignore[arg-type]
+    with_store(redis_url, lambda store: store.apply(changes(records, applied=(FIELD, Position(), Position(99)))))  # type: ignore[arg-type]
     more = changes([], entity="customers", references={str(number): "1" for number in range(5_000)})
     with_store(redis_url, lambda store: store.apply(more))
     with redis.Redis.from_url(redis_url, decode_responses=True, encoding_errors="backslashreplace") as client:

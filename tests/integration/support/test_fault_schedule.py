@@ -1,9 +1,11 @@
-"""The schedule of a fault test is data: the same arguments make the same list."""
+"""The schedule of a fault test is data: the same arguments make the same list, and all that it names exists."""
 
 from __future__ import annotations
 
+from stream_app.store.writer import Store
 from tests.support.chaos.faults import FAULTS
 from tests.support.chaos.schedule import EMBEDDED, LATE, SPANS, plan
+from tests.support.fragile import METHODS, OWNERS, RESTORING, TRANSACTIONAL
 
 
 def test_the_same_seed_makes_the_same_schedule_and_another_seed_another() -> None:
@@ -38,3 +40,9 @@ def test_faults_can_be_chosen() -> None:
 def test_every_fault_of_the_schedule_exists() -> None:
     assert SPANS.keys() == FAULTS.keys()
     assert FAULTS.keys() >= set(EMBEDDED)
+
+
+def test_every_moment_at_which_a_worker_kills_itself_exists() -> None:
+    for name in (*METHODS, *TRANSACTIONAL, *RESTORING):
+        for owner, attribute in OWNERS.get(name, ((Store, name),)):
+            assert callable(getattr(owner, attribute)), name

@@ -16,9 +16,9 @@ from stream_app.names import Topics
 from stream_app.settings import Settings, load_settings
 from tests.support import java_producer
 from tests.support.brokers import Broker
-from tests.support.crew import crew_at_work
+from tests.support.crew import stocked_crew
 from tests.support.recount import assert_exact
-from tests.support.stream import Worker, await_settled, customer, order, product
+from tests.support.stream import Worker, await_settled, order
 
 CODECS = ["gzip", "snappy", "lz4", "zstd"]
 
@@ -34,8 +34,7 @@ def settings_of(broker: Broker, stack: EmbeddedStack) -> Settings:
 
 @pytest.fixture
 def at_work(settings_of: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
-    with crew_at_work(settings_of, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(settings_of, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings_of, tmp_path) as crew:
         yield crew
 
 
@@ -67,8 +66,7 @@ def test_orders_of_a_java_client_get_their_verdicts_and_are_found(
     raw = Topics("orders", settings.topic_prefix).raw
     # More than a frame of 32 KiB, and than 1 MiB when decompressed.
     records = [order(number + 1, quantity=0 if number == 77 else 2) for number in range(12_000)]
-    with crew_at_work(settings, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path) as crew:
         java_producer.send(
             tmp_path,
             kafka,

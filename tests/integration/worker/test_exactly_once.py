@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from aiokafka import AIOKafkaProducer
 from stream_app.kafka import transactions
 from stream_app.settings import Settings
 from tests.support.crew import bursts, changed, crew_at_work, in_the_background
+from tests.support.rebuilt import restored, state
 from tests.support.recount import assert_exact
+from tests.support.redis_servers import RedisServer
 from tests.support.stream import Books, Shopping, Worker, await_settled, make_topics
 from tests.support.waiting import eventually, soon
 
@@ -47,6 +50,29 @@ def test_killed_and_frozen_workers_deliver_every_record_once(kafka: str, setting
         await_settled(settings, {"orders": ORDERS}, crew, timeout=60)
     counted = assert_exact(settings)
     assert {entity: counts.repeated for entity, counts in counted.items()} == {"orders": 0, "customers": 0, "products": 0}
+
+
+@pytest.mark.timeout(180)
+def test_a_redis_that_is_emptied_in_the_middle_repeats_no_record(
+    kafka: str, settings: Settings, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    settings = changed(settings, kafka=kafka, redis=redis_server.url, grace=2.0, exactly_once=True)
+    shop, count = Shopping(seed=11, orders=4_000), 4_000
+    records, books = [*shop.early, *shop.stream, *shop.late], Books(settings)
+
+    def judged(orders: int) -> bool:
+        return books.total("orders").get("in", 0) > orders
+
+    with crew_at_work(settings, tmp_path, 2) as crew:
+        with in_the_background(settings, records, bursts(random.Random(11), 6, count, pauses=40)):
+            for moment in (500, 2_000):
+                eventually(partial(judged, moment), "orders are judged")
+                before = state(settings)
+                redis_server.empty()
+                eventually(restored(settings, before), "the store is restored", 40)
+        await_settled(settings, {"orders": count}, crew)
+        assert all(worker.running for worker in crew)
+    assert {counts.repeated for counts in assert_exact(settings).values()} == {0}
 
 
 def test_a_producer_that_never_starts_is_not_waited_for_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

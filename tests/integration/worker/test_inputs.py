@@ -13,13 +13,14 @@ import pytest
 from headrace.embedded import EmbeddedStack
 from stream_app.names import AS_OF, ATTEMPTS, CONTRACT, FINDINGS, REPAIRS, SOURCE, WARNINGS, Topics
 from stream_app.settings import Settings, load_settings
-from tests.support.crew import crew_at_work
+from tests.support.crew import stocked_crew
 from tests.support.recount import Recount, assert_exact, recount, rules_of
-from tests.support.stream import BEGIN, Books, Raw, Seen, await_settled, customer, order, produce, product  # fmt: skip
+from tests.support.stream import BEGIN, Books, Raw, Seen, await_settled, order, produce  # fmt: skip
 
 #: When these records were sent, in ms: in the past, so that it cannot be the time of anything else.
 SENT = int(time.time() * 1000) - 3_600_000
 KEY = b"\x00key\xff"
+PERSONAL = "ada.byron@example.org"
 NAMED: dict[str, Raw] = {
     "tombstone": Raw("orders", KEY, None),
     "tombstone without a key": Raw("orders", None, None),
@@ -51,10 +52,12 @@ NAMED: dict[str, Raw] = {
     "as of nonsense": Raw("orders", KEY, b"{}", ((AS_OF, b"\xff"), (ATTEMPTS, b"\xb2"))),
     "forged headers": Raw("orders", KEY, b"{}", ((SOURCE, b"a:0:0"), (FINDINGS, b"[]"), (CONTRACT, b"x"), ("kept", b"1"))),
     "redriven": Raw("orders", KEY, b"{}", ((SOURCE, b"orders:0:0"), (ATTEMPTS, b"2"))),
+    "personal": replace(order(509, quantity=PERSONAL, price=PERSONAL), key=PERSONAL.encode()),
     "good": order(501),
     "good without a key": replace(order(502), key=None),
     "to be repaired": order(503, quantity=" 3 "),
     "with an unknown field": order(504, coupon="X"),
+    "with an unknown personal field": order(508, 1, 1, **{PERSONAL: PERSONAL}),
     "good with a header": replace(order(505), headers=(("trace", b"1"),)),
     "as of its own time": replace(order(506), headers=((AS_OF, b"%d" % (BEGIN * 1000)),)),
     "future": replace(order(86400 * 3650), headers=((AS_OF, b"%d" % (BEGIN * 1000)),)),
@@ -64,8 +67,8 @@ NAMED: dict[str, Raw] = {
 class Outcome:
     """Outcome of the named records."""
 
-    def __init__(self, settings: Settings, counted: dict[str, Recount]) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, counted: dict[str, Recount], log: str) -> None:
+        self.settings, self.log = settings, log
         self.orders = counted["orders"]
         names = {dict(record.headers)["test.name"].decode(): offset for offset, record in self.orders.raw.items()}  # type: ignore[union-attr]
         self.offsets = names
@@ -99,14 +102,13 @@ def outcome(
         partitions=3,
         session_timeout=3.0,
     )
-    with crew_at_work(settings, tmp_path_factory.mktemp("inputs"), records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path_factory.mktemp("inputs")) as crew:
         marked = [
             replace(raw, headers=(*raw.headers, ("test.name", name.encode())), timestamp=SENT) for name, raw in NAMED.items()
         ]
         produce(settings, marked)
         await_settled(settings, {"orders": len(NAMED)}, crew)
-        yield Outcome(settings, assert_exact_but_oversized(settings))
+        yield Outcome(settings, assert_exact_but_oversized(settings), crew[0].output())
         assert all(worker.terminate() == 0 for worker in crew)
     books = Books(settings)
     books.client.delete(*books.client.keys(f"{name}:*"))
@@ -203,6 +205,16 @@ def test_attempts_count_what_a_redrive_says(outcome: Outcome) -> None:
 def test_findings_name_rule_path_and_message_but_no_value(outcome: Outcome) -> None:
     findings = json.loads(outcome.dead("a key twice").header(FINDINGS) or b"")
     assert all(set(finding) == {"rule", "severity", "dimension", "path", "message"} for finding in findings)
+
+
+def test_a_personal_value_or_field_name_is_in_no_log_and_no_header(outcome: Outcome) -> None:
+    dead, clean = outcome.dead("personal"), outcome.clean("with an unknown personal field")
+    assert set(rules_of(dead, FINDINGS)) == {"quantity.type", "price.type"}
+    assert rules_of(clean, WARNINGS) == ["record.unknownField"]
+    for name, value in (*dead.headers, *clean.headers):
+        assert PERSONAL.encode() not in (value or b""), name
+    assert PERSONAL.encode() not in (clean.value or b"")
+    assert PERSONAL not in outcome.log
 
 
 @pytest.mark.parametrize("name", [name for name in NAMED if name.startswith(("good", "to be", "with an", "as of its"))])

@@ -27,9 +27,10 @@ from stream_app.retries import GaveUp
 from stream_app.settings import Settings, load_settings
 from stream_app.worker.entity import Services
 from stream_app.worker.health import Health
-from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
+from tests.support.crew import REFERENCES, changed, crew_at_work, orders
 from tests.support.processes import as_environment
 from tests.support.recount import assert_exact
+from tests.support.redis_servers import RedisServer
 from tests.support.stream import Books, Raw, await_settled, make_topics, produce, workers
 from tests.support.waiting import eventually
 
@@ -58,7 +59,7 @@ def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Set
 
 
 def test_a_redis_that_is_away_at_the_start_and_in_the_middle_costs_nothing(settings: Settings, tmp_path: Path) -> None:
-    own = OwnRedis(tmp_path)
+    own = RedisServer(tmp_path)
     settings = changed(settings, redis=own.url)
     make_topics(settings)
     produce(settings, REFERENCES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,13 @@ from redis.retry import Retry
 from headrace.embedded import EmbeddedStack
 from headrace.embedded.kafka import ApacheKafka
 from stream_app.settings import Settings, load_settings
-from tests.support.crew import REFERENCES, OwnRedis, changed, crew_at_work, orders
+from tests.support.crew import REFERENCES, changed, crew_at_work, orders
 from tests.support.recount import assert_exact
+from tests.support.redis_servers import RedisServer
 from tests.support.stream import Books, Worker, await_settled, make_topics, produce, scripted_worker
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A Redis of this test's own."""
-    own = OwnRedis(tmp_path)
-    own.start()
-    yield own
-    own.stop()
 
 
 def full(client: Any) -> Callable[[], None]:
@@ -73,12 +65,12 @@ def busy(client: Any) -> Callable[[], None]:
 
 @pytest.mark.parametrize("refuse", [full, replica, unsaved, busy])
 def test_a_redis_that_refuses_writes_is_asked_again_until_it_takes_them(
-    refuse: Callable[[Any], Callable[[], None]], settings: Settings, own_redis: OwnRedis, tmp_path: Path
+    refuse: Callable[[Any], Callable[[], None]], settings: Settings, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    settings = changed(settings, redis=own_redis.url)
+    settings = changed(settings, redis=redis_server.url)
     with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
         await_settled(settings, {"customers": 50}, crew)
-        with redis.Redis.from_url(own_redis.url) as client:
+        with redis.Redis.from_url(redis_server.url) as client:
             take_again = refuse(client)
             produce(settings, orders(1, 2_001))
             eventually(lambda: "could not" in crew[0].output(), "the worker says that it is refused")
@@ -88,12 +80,12 @@ def test_a_redis_that_refuses_writes_is_asked_again_until_it_takes_them(
     assert_exact(settings)
 
 
-def test_scripts_that_redis_has_forgotten_are_sent_again(settings: Settings, own_redis: OwnRedis, tmp_path: Path) -> None:
-    settings = changed(settings, redis=own_redis.url)
+def test_scripts_that_redis_has_forgotten_are_sent_again(settings: Settings, redis_server: RedisServer, tmp_path: Path) -> None:
+    settings = changed(settings, redis=redis_server.url)
     with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
         produce(settings, orders(1, 501))
         await_settled(settings, {"orders": 500}, crew)
-        with redis.Redis.from_url(own_redis.url) as client:
+        with redis.Redis.from_url(redis_server.url) as client:
             client.script_flush()
         produce(settings, orders(501, 1_001))
         await_settled(settings, {"orders": 1_000}, crew)

@@ -13,9 +13,9 @@ from kafka.admin import NewTopic
 
 from stream_app.names import FINDINGS, NULL_KEY, TIMESTAMP, Topics
 from stream_app.settings import Settings
-from tests.support.crew import changed, crew_at_work
+from tests.support.crew import changed, crew_at_work, stocked_crew
 from tests.support.recount import Recount, assert_exact, recount, rules_of
-from tests.support.stream import Books, Raw, await_settled, customer, order, produce, product
+from tests.support.stream import Books, Raw, await_settled, customer, order, produce
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -66,8 +66,7 @@ def good_orders(begin: int, end: int) -> Iterator[Raw]:
 def test_timestamps_that_no_output_topic_takes(shop: Settings, tmp_path: Path) -> None:
     topics = create(shop, "orders", clean=OLD, dead_letter=OLD, pending=OLD)
     old = int(time.time() * 1000) - 5 * DAY
-    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(shop, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(shop, tmp_path) as crew:
         records = [*good_orders(1, 50), order(50, 2), order(51, quantity=-1), *good_orders(52, 101)]
         produce(shop, [replace(one, timestamp=old) for one in records])
         eventually(lambda: Books(shop).total("orders").get("pending") == 1, "one waits", 40)
@@ -96,8 +95,7 @@ def test_a_compacted_clean_topic_takes_records_without_a_key(shop: Settings, tmp
 
 def test_dead_letters_that_are_too_large_are_cut(shop: Settings, tmp_path: Path) -> None:
     create(shop, "orders", dead_letter=SMALL)
-    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(shop, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(shop, tmp_path) as crew:
         large = [Raw("orders", b"k", b'{"x":"' + b"y" * size + b'"}') for size in (30_000, 200_000, 300_000)]
         small = [Raw("orders", b"k", b'{"x":%d}' % number) for number in range(500)]
         produce(shop, [*good_orders(1, 50), *small, *large, *good_orders(50, 100)])
@@ -110,8 +108,7 @@ def test_dead_letters_that_are_too_large_are_cut(shop: Settings, tmp_path: Path)
 @pytest.mark.parametrize("topic", ["clean", "pending"])
 def test_what_its_topic_does_not_take_becomes_a_dead_letter(shop: Settings, topic: str, tmp_path: Path) -> None:
     create(shop, "orders", **{topic: {"max.message.bytes": "150" if topic == "clean" else "20000"}})
-    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(shop, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(shop, tmp_path) as crew:
         # A clean order has 100 bytes without its headers; one that waits is sent as it came.
         produce(shop, [*good_orders(1, 20), long_order(20, 30_000, 2), *good_orders(21, 41)])
         if topic == "pending":
@@ -135,8 +132,7 @@ def test_what_its_topic_does_not_take_becomes_a_dead_letter(shop: Settings, topi
 
 def test_a_dead_letter_topic_that_takes_nothing_stops_the_entity_and_names_the_record(shop: Settings, tmp_path: Path) -> None:
     topics = create(shop, "orders", dead_letter={"max.message.bytes": "100"})
-    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(shop, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(shop, tmp_path) as crew:
         produce(shop, [order(1), order(2, quantity=-1)])
         eventually(lambda: f"takes the record {topics.raw}:0:1 in no form" in crew[0].output(), "it says so", 30)
         produce(shop, [customer(2)])

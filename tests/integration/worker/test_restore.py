@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from stream_app.kafka.epochs import EPOCHS
 from stream_app.names import FINDINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys
-from stream_app.store.ownership import READY, StoreState
 from stream_app.store.writer import close_input, open_input
 from tests.support.crew import REFERENCES, changed, crew_at_work, orders
 from tests.support.processes import as_environment, run_headrace
+from tests.support.rebuilt import contents, restored, state
 from tests.support.recount import assert_exact, recount, rules_of
-from tests.support.redis_servers import RedisServer, redis_server
+from tests.support.redis_servers import RedisServer
 from tests.support.stream import (
     Books,
     Shopping,
@@ -31,56 +32,17 @@ from tests.support.stream import (
     make_topics,
     order,
     produce,
+    product,
+    tombstone,
     workers,
 )  # fmt: skip
-from tests.support.unique_keys import owners
 from tests.support.waiting import eventually
-
-__all__ = ["redis_server"]
-#: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, and what is learned. How
-#: unique keys are laid out depends on their order; that they are the same is compared by ``owners``.
-_PASSING = (
-    "workers", "evictions", "findings", "clean:", "monitor", "unsent", "store", "restored", "restoring", "baseline", "learned",
-    "counted", "applied", "lookup", "lost", "memory-seen", "uniq",
-)  # fmt: skip
 
 
 @pytest.fixture
 def own(settings: Settings, redis_server: RedisServer) -> Settings:
     """Settings with a Redis of the test's own."""
     return changed(settings, redis=redis_server.url, give_up_after=60.0, grace=30.0)
-
-
-def contents(settings: Settings) -> dict[str, object]:
-    """The store, but for what passes."""
-    client = Books(settings).client
-    found: dict[str, object] = {**owners(client, Keys(settings.redis_prefix))}
-    for key in client.scan_iter(match=f"{settings.redis_prefix}:*"):
-        name = key.removeprefix(f"{settings.redis_prefix}:")
-        if name.startswith(_PASSING):
-            continue
-        kind = client.type(key)
-        if kind == "hash":
-            found |= {
-                f"{name}/{field}": value for field, value in client.hgetall(key).items() if value != "0" and field != "at"
-            }
-        elif kind == "set":
-            found[name] = client.smembers(key)
-        elif kind == "zset":
-            found[name] = client.zrange(key, 0, -1)
-        else:
-            found[name] = client.pfcount(key) if name.startswith("hll:") else client.get(key)
-    return found
-
-
-def state(settings: Settings) -> StoreState:
-    client = Books(settings).client
-    return StoreState.read(client.hgetall(Keys(settings.redis_prefix).store()))
-
-
-def restored(settings: Settings, before: StoreState) -> Callable[[], bool]:
-    """True once the store is ready in another epoch than before."""
-    return lambda: (now := state(settings)).state == READY and now.epoch != before.epoch
 
 
 def settled(settings: Settings) -> int:
@@ -164,6 +126,24 @@ def test_a_rebuild_goes_on_after_a_kill(own: Settings, at_work: list[Worker], tm
         eventually(restored(own, before), "the store is restored", 40)
         assert contents(own) == kept
         assert_exact(own)
+
+
+def test_what_was_deleted_stays_deleted_after_a_rebuild(own: Settings, tmp_path: Path) -> None:
+    settings = changed(own, grace=1.0, partitions=2)
+    with crew_at_work(settings, tmp_path, records=[*(customer(number) for number in range(1, 9)), product(1)]) as crew:
+        await_settled(settings, {"customers": 8, "products": 1}, crew)
+        produce(settings, [tombstone("customers", 2), tombstone("customers", 3), customer(3), tombstone("customers", 99)])
+        await_settled(settings, {"customers": 12}, crew)
+        kept, before = contents(settings), state(settings)
+        Books(settings).client.flushall()
+        eventually(restored(settings, before), "the store is restored", 30)
+        assert contents(settings) == kept
+        assert Books(settings).total("customers")["deleted"] == 3
+        produce(settings, [order(number, number % 8 + 1) for number in range(1, 17)])
+        await_settled(settings, {"orders": 16}, crew)
+    dead = assert_exact(settings)["orders"].dead.values()
+    assert [rules_of(one, FINDINGS) for one in dead] == [["customer_id.reference"]] * 2
+    assert {json.loads(one.value or b"")["customer_id"] for one in dead} == {2}
 
 
 def test_two_workers_restore_each_their_partitions(own: Settings, redis_server: RedisServer, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of this test's own."""
-    with RedisServer(tmp_path / "redis") as one:
-        yield one
-
-
 def refused(settings: Settings, folder: Path) -> str:
     """The log of a worker that ends by itself, at once."""
     make_topics(settings)
@@ -34,16 +26,16 @@ def refused(settings: Settings, folder: Path) -> str:
         return worker.output()
 
 
-def test_an_evicting_redis_is_refused_at_the_start(settings: Settings, server: RedisServer, tmp_path: Path) -> None:
-    server.configure(maxmemory_policy="allkeys-lru")
-    said = refused(changed(settings, redis=server.url), tmp_path)
-    assert f"127.0.0.1:{server.port}: maxmemory-policy is allkeys-lru" in said
+def test_an_evicting_redis_is_refused_at_the_start(settings: Settings, redis_server: RedisServer, tmp_path: Path) -> None:
+    redis_server.configure(maxmemory_policy="allkeys-lru")
+    said = refused(changed(settings, redis=redis_server.url), tmp_path)
+    assert f"127.0.0.1:{redis_server.port}: maxmemory-policy is allkeys-lru" in said
     assert "Set maxmemory-policy to noeviction" in said
 
 
-def test_a_replica_is_refused_at_the_start(settings: Settings, server: RedisServer, tmp_path: Path) -> None:
-    server.ask("REPLICAOF", "127.0.0.1", "1")
-    said = refused(changed(settings, redis=server.url), tmp_path)
+def test_a_replica_is_refused_at_the_start(settings: Settings, redis_server: RedisServer, tmp_path: Path) -> None:
+    redis_server.ask("REPLICAOF", "127.0.0.1", "1")
+    said = refused(changed(settings, redis=redis_server.url), tmp_path)
     assert "it is a replica (role slave) and takes no writes" in said
 
 
@@ -63,32 +55,34 @@ def test_redis_cluster_is_refused_by_name(settings: Settings, tmp_path: Path) ->
 
 
 def test_a_policy_that_begins_to_evict_stops_the_worker_until_it_is_cured(
-    settings: Settings, server: RedisServer, tmp_path: Path
+    settings: Settings, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    settings = changed(settings, redis=server.url)
+    settings = changed(settings, redis=redis_server.url)
     with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
         await_settled(settings, {"customers": 50}, crew)
-        server.configure(maxmemory_policy="allkeys-lru")
+        redis_server.configure(maxmemory_policy="allkeys-lru")
         # A new connection is checked at once, an old one within ten seconds.
-        server.ask("CLIENT", "KILL", "TYPE", "normal")
+        redis_server.ask("CLIENT", "KILL", "TYPE", "normal")
         produce(settings, orders(1, 1_001))
         eventually(lambda: "maxmemory-policy is allkeys-lru" in crew[0].output(), "the worker says why it waits")
-        server.configure(maxmemory_policy="noeviction")
+        redis_server.configure(maxmemory_policy="noeviction")
         await_settled(settings, {"orders": 1_000}, crew)
         eventually(lambda: "may be used again" in crew[0].output(), "the worker says that it goes on")
         assert crew[0].terminate() == 0
     assert_exact(settings)
 
 
-def test_a_store_that_has_lost_keys_is_rebuilt(settings: Settings, server: RedisServer, tmp_path: Path) -> None:
-    settings = changed(settings, redis=server.url)
+def test_a_store_that_has_lost_keys_is_rebuilt(settings: Settings, redis_server: RedisServer, tmp_path: Path) -> None:
+    settings = changed(settings, redis=redis_server.url)
     with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
         produce(settings, orders(1, 1_001))
         await_settled(settings, {"customers": 50, "orders": 1_000}, crew)
-        eventually(lambda: server.ask("HGET", f"{settings.redis_prefix}:evictions", "evicted") == "0", "the server is checked")
-        evict(server)
+        eventually(
+            lambda: redis_server.ask("HGET", f"{settings.redis_prefix}:evictions", "evicted") == "0", "the server is checked"
+        )
+        evict(redis_server)
         # A new connection is checked at once, an old one within ten seconds.
-        server.ask("CLIENT", "KILL", "TYPE", "normal")
+        redis_server.ask("CLIENT", "KILL", "TYPE", "normal")
         eventually(lambda: "the store is level with the log again" in crew[0].output(), "the store is rebuilt", timeout=40)
         produce(settings, orders(1_001, 2_001))
         await_settled(settings, {"orders": 2_000}, crew)

@@ -19,7 +19,7 @@ from stream_app.views.pulse import read_pulse
 from stream_app.views.ranges import TimeRange
 from stream_app.views.reading import read_range
 from stream_app.windows.grain import Grain
-from tests.support.crew import changed, crew_at_work
+from tests.support.crew import changed, crew_at_work, stocked_crew
 from tests.support.paths import ROOT
 from tests.support.recount import assert_exact, recount, rules_of
 from tests.support.stream import (
@@ -102,9 +102,7 @@ def test_one_line_dated_ahead_does_not_move_the_stream(kind: str, settings: Sett
 @pytest.mark.timeout(90)
 def test_a_kafka_timestamp_that_is_not_plausible_rejects_nothing(settings: Settings, tmp_path: Path) -> None:
     now = int(time.time() * 1000)
-    records = [customer(1), product(1)]
-    with crew_at_work(settings, tmp_path, records=records) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path) as crew:
         stamps = [-1, 1, now // 1000, now * 1000]
         today = iso(time.time())
         produce_stamped(settings, "orders", [(stamp, order(n, order_date=today)) for n, stamp in enumerate(stamps, 1)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from stream_app.contract.read import DEFAULT_SHOP
 from stream_app.names import CONTRACT, FINDINGS, SOURCE, Topics
 from stream_app.settings import Settings
-from tests.support.crew import changed, crew_at_work
-from tests.support.processes import as_environment, clean_environment, headrace_command
+from tests.support.crew import changed, crew_at_work, stocked_crew
+from tests.support.processes import printed_status
 from tests.support.recount import assert_exact, rules_of
 from tests.support.stream import (
     Books,
@@ -27,12 +26,9 @@ from tests.support.stream import (
     produce,
     product,
     read_topic,
-)
+    tombstone,
+)  # fmt: skip
 from tests.support.waiting import eventually
-
-
-def deleted(entity: str, number: int) -> Raw:
-    return Raw(entity, b"%d" % number, None, headers=(("trace", b"1"),))
 
 
 def test_a_deleted_customer_is_unknown_to_every_worker_until_it_comes_again(settings: Settings, tmp_path: Path) -> None:
@@ -44,7 +40,8 @@ def test_a_deleted_customer_is_unknown_to_every_worker_until_it_comes_again(sett
         await_settled(settings, {"orders": 32}, crew)
         # A customer that comes, goes and comes again in one fetch is there; one that only goes is not.
         produce(
-            settings, [deleted("customers", 2), deleted("customers", 3), customer(3, name="Ada II"), deleted("customers", 99)]
+            settings,
+            [tombstone("customers", 2), tombstone("customers", 3), customer(3, name="Ada II"), tombstone("customers", 99)],
         )
         await_settled(settings, {"customers": 12}, crew)
         produce(settings, [order(100 + number, number % 8 + 1) for number in range(1, 17)])
@@ -57,15 +54,7 @@ def test_a_deleted_customer_is_unknown_to_every_worker_until_it_comes_again(sett
         produce(settings, [order(200, 2)])
         await_settled(settings, {"orders": 49}, crew)
         assert_exact(settings)
-        shown = json.loads(
-            subprocess.run(
-                headrace_command("status", "--json"),
-                env=clean_environment(**as_environment(settings)),
-                capture_output=True,
-                check=True,
-            ).stdout
-        )
-        row = shown["entities"]["customers"]
+        row = printed_status(settings)["entities"]["customers"]
         assert (row["in"], row["clean"], row["rejected"], row["pending"], row["deleted"]) == (13, 10, 0, 0, 3)
         assert row["quality"]["score"] == 1
         assert [worker.terminate() for worker in crew] == [0, 0]
@@ -76,9 +65,8 @@ def test_a_deleted_customer_is_unknown_to_every_worker_until_it_comes_again(sett
 
 def test_an_order_that_waits_for_a_customer_that_is_deleted_waits_on(settings: Settings, tmp_path: Path) -> None:
     settings = changed(settings, grace=3_000.0, partitions=1)
-    with crew_at_work(settings, tmp_path, records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
-        produce(settings, [order(1, 5), deleted("customers", 5)])
+    with stocked_crew(settings, tmp_path) as crew:
+        produce(settings, [order(1, 5), tombstone("customers", 5)])
         books = Books(settings)
         eventually(lambda: books.total("customers").get("deleted") == 1 and books.waiting("orders") == 1, "it waits", 20)
         produce(settings, [customer(5), order(2, 5)])
@@ -102,10 +90,9 @@ def keyed(number: int, **changes: Any) -> Raw:
 def test_the_id_of_a_deleted_record_may_be_used_again(settings: Settings, tmp_path: Path) -> None:
     settings = changed(settings, partitions=1, shop=keyed_by_order(tmp_path))
     (tmp_path / "logs").mkdir()
-    with crew_at_work(settings, tmp_path / "logs", records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path / "logs") as crew:
         again = [keyed(1, quantity=4), keyed(2, quantity=9)]
-        produce(settings, [keyed(1), keyed(2), keyed(1, quantity=3), deleted("orders", 1), *again])
+        produce(settings, [keyed(1), keyed(2), keyed(1, quantity=3), tombstone("orders", 1), *again])
         await_settled(settings, {"orders": 6}, crew)
         counted = assert_exact(settings)["orders"]
         quantities = [json.loads(one.value)["quantity"] for one in counted.clean.values() if one.value is not None]
@@ -116,9 +103,8 @@ def test_the_id_of_a_deleted_record_may_be_used_again(settings: Settings, tmp_pa
 def test_an_order_that_is_deleted_while_it_waits_does_not_come_after_its_tombstone(settings: Settings, tmp_path: Path) -> None:
     settings = changed(settings, grace=3_000.0, partitions=1, shop=keyed_by_order(tmp_path))
     (tmp_path / "logs").mkdir()
-    with crew_at_work(settings, tmp_path / "logs", records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
-        produce(settings, [keyed(1, customer_id=5), keyed(2, customer_id=5), deleted("orders", 1), keyed(1)])
+    with stocked_crew(settings, tmp_path / "logs") as crew:
+        produce(settings, [keyed(1, customer_id=5), keyed(2, customer_id=5), tombstone("orders", 1), keyed(1)])
         books = Books(settings)
         eventually(lambda: books.waiting("orders") == 1 and books.total("orders").get("deleted") == 1, "it is rejected", 20)
         produce(settings, [customer(5)])
@@ -140,9 +126,8 @@ def test_a_contract_can_reject_tombstones(settings: Settings, tmp_path: Path) ->
     assert "tombstones" in file.read_text()
     settings = changed(settings, partitions=1, shop=shop)
     (tmp_path / "logs").mkdir()
-    with crew_at_work(settings, tmp_path / "logs", records=[customer(1), product(1)]) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
-        produce(settings, [deleted("customers", 1), order(1)])
+    with stocked_crew(settings, tmp_path / "logs") as crew:
+        produce(settings, [tombstone("customers", 1), order(1)])
         await_settled(settings, {"customers": 2, "orders": 1}, crew)
         counted = assert_exact(settings)
         (dead,) = counted["customers"].dead.values()
@@ -157,7 +142,7 @@ def test_a_worker_that_is_killed_deletes_once(settings: Settings, tmp_path: Path
         crew[0].terminate()
         crew[0] = Worker(settings, tmp_path / "fragile.log", fragile=(point, 2))
         await_workers(settings, crew)
-        produce(settings, [one for n in range(1, 40) for one in (deleted("customers", n), *([customer(n)] if n % 2 else []))])
+        produce(settings, [one for n in range(1, 40) for one in (tombstone("customers", n), *([customer(n)] if n % 2 else []))])
         produce(settings, [order(n, n) for n in range(1, 40)])
         crew[0].process.wait(30)
         crew[0] = Worker(settings, tmp_path / "again.log")

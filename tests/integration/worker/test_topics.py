@@ -6,9 +6,8 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from tests.support.stream import (
     await_workers,
     customer,
     make_topics,
+    on_partition,
     order,
     produce,
     product,
@@ -59,11 +59,6 @@ def administration(settings: Settings) -> Iterator[Any]:
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     yield admin
     admin.close()
-
-
-def at(partition: int, records: Iterable[Raw]) -> list[Raw]:
-    """The records, all on one partition."""
-    return [replace(record, partition=partition) for record in records]
 
 
 def some(begin: int, end: int, **changes: Any) -> list[Raw]:
@@ -118,12 +113,12 @@ def said(settings: Settings) -> str:
 def test_every_record_of_a_topic_that_is_created_again_is_judged_once(settings: Settings, tmp_path: Path, before: int) -> None:
     """The new topic is shorter or longer than the old one when it is read first."""
     with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew, administration(settings) as admin:
-        produce(settings, at(0, some(1, before + 1)))
+        produce(settings, on_partition(0, some(1, before + 1)))
         counted(settings, before, crew)
         for number, first in enumerate((1_001, 2_001, 3_001)):
             admin.delete_topics([raw_of(settings)])
             create(admin, raw_of(settings), 2)
-            records = at(0, some(first, first + 30))
+            records = on_partition(0, some(first, first + 30))
             eventually(partial(_sent, settings, records), "records are sent")
             counted(settings, before + 30 * (number + 1), crew)
         assert said(settings) == ""
@@ -199,7 +194,11 @@ def test_partitions_that_are_added_are_read_within_seconds(settings: Settings, t
         for name in topics.all if which == "all" else [topics.raw]:
             admin.create_partitions({name: 4})
         eventually(lambda: len(admin.describe_topics([topics.raw])[0]["partitions"]) == 4, "there are four")
-        records = at(3, [customer(77)]) + some(901, 911, customer_id=77) if which == "references" else at(3, some(901, 911))
+        records = (
+            on_partition(3, [customer(77)]) + some(901, 911, customer_id=77)
+            if which == "references"
+            else on_partition(3, some(901, 911))
+        )
         eventually(lambda: produce(settings, records) if _leaders(admin, topics.raw) else 0, "records are sent")
         counted(settings, 20, crew)
         assert {len(one["partitions"]) for one in admin.describe_topics(list(topics.all))} == {4}
@@ -217,7 +216,7 @@ def test_a_worker_gives_topics_the_partitions_that_they_lack_at_its_start(settin
         admin.create_partitions({topics.raw: 3})
         produce(settings, [*REFERENCES, *some(1, 11)])
         eventually(lambda: _leaders(admin, topics.raw), "it has leaders")
-        produce(settings, at(2, some(101, 111)))
+        produce(settings, on_partition(2, some(101, 111)))
         with workers(settings, tmp_path) as crew:
             counted(settings, 20, crew)
             assert_exact(settings)
@@ -237,7 +236,7 @@ def test_records_that_retention_took_unread_are_counted_as_lost(settings: Settin
     raw, books = raw_of(settings), Books(settings)
     with administration(settings) as admin:
         with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew:
-            produce(settings, at(0, some(1, 21)))
+            produce(settings, on_partition(0, some(1, 21)))
             counted(settings, 20, crew)
             if frozen:
                 crew[0].signal(signal.SIGSTOP)
@@ -245,7 +244,7 @@ def test_records_that_retention_took_unread_are_counted_as_lost(settings: Settin
             else:
                 crew[0].terminate()
                 crew.clear()
-            produce(settings, at(0, some(101, 151)) + at(1, some(201, 206)))
+            produce(settings, on_partition(0, some(101, 151)) + on_partition(1, some(201, 206)))
             cut(admin, raw, 0, 60)
             cut(admin, raw, 1, 3)
             if frozen:
@@ -268,7 +267,7 @@ def test_records_that_retention_took_unread_are_counted_as_lost(settings: Settin
         # Read again, it is the same loss.
         with workers(settings, tmp_path) as crew:
             await_workers(settings, crew)
-            produce(settings, at(0, some(301, 311)))
+            produce(settings, on_partition(0, some(301, 311)))
             counted(settings, 42, crew)
         assert status(settings)["lost"]["orders"] == 43
         sent = [json.loads(record.value or b"") for record in read_topic(settings, anomalies_topic(settings.topic_prefix))]
@@ -277,7 +276,7 @@ def test_records_that_retention_took_unread_are_counted_as_lost(settings: Settin
 
 def test_records_that_were_gone_before_the_first_worker_came_are_not_lost(settings: Settings, tmp_path: Path) -> None:
     make_topics(settings)
-    produce(settings, [*REFERENCES, *at(0, some(1, 51))])
+    produce(settings, [*REFERENCES, *on_partition(0, some(1, 51))])
     with administration(settings) as admin:
         cut(admin, raw_of(settings), 0, 30)
     with workers(settings, tmp_path) as crew:
@@ -298,7 +297,7 @@ def test_a_worker_that_was_frozen_longer_than_its_session_joins_again(
         counted(settings, 100, crew)
         for begin in (1_001, 2_001):
             crew[0].signal(signal.SIGSTOP)
-            produce(settings, at(0, some(begin, begin + 50)) + at(1, some(begin + 50, begin + 100)))
+            produce(settings, on_partition(0, some(begin, begin + 50)) + on_partition(1, some(begin + 50, begin + 100)))
             await_settled(settings, {"orders": 100 + begin // 10}, crew, timeout=SOON)
             crew[0].signal(signal.SIGCONT)
             eventually(lambda: len(open_queries(settings).workers()) == 2, "both report", SOON)
@@ -333,9 +332,9 @@ def test_offsets_that_somebody_sets_neither_count_twice_nor_skip(
     settings: Settings, tmp_path: Path, offset: int, says: str
 ) -> None:
     with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew:
-        produce(settings, at(0, some(1, 21)))
+        produce(settings, on_partition(0, some(1, 21)))
         counted(settings, 20, crew)
-    produce(settings, at(0, some(101, 121)))
+    produce(settings, on_partition(0, some(101, 121)))
     reset(settings, offset)
     with workers(settings, tmp_path) as crew:
         counted(settings, 40, crew)
@@ -359,7 +358,9 @@ def test_a_producer_that_is_fenced_is_replaced_and_every_record_delivered_once(s
     with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew:
         for number in range(3):
             produce(
-                settings, at(0, some(1 + 100 * number, 41 + 100 * number)) + at(1, some(41 + 100 * number, 81 + 100 * number))
+                settings,
+                on_partition(0, some(1 + 100 * number, 41 + 100 * number))
+                + on_partition(1, some(41 + 100 * number, 81 + 100 * number)),
             )
             counted(settings, 80 * (number + 1), crew)
             asyncio.run(fence())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import time
 import uuid
 from pathlib import Path
@@ -20,29 +19,23 @@ from headrace.embedded import EmbeddedStack
 from headrace.embedded.kafka import ApacheKafka
 from stream_app.names import FINDINGS, SOURCE, UNREADABLE, Topics
 from stream_app.settings import Settings, load_settings
-from tests.support.crew import changed, crew_at_work
-from tests.support.processes import as_environment, clean_environment, headrace_command
+from tests.support.crew import changed, stocked_crew
+from tests.support.processes import printed_status
+from tests.support.rebuilt import contents, restored, state
 from tests.support.recount import rules_of
+from tests.support.redis_servers import RedisServer
 from tests.support.stream import (
     Books,
-    Raw,
     Worker,
     await_settled,
     await_workers,
-    customer,
+    on_partition,
     order,
     produce,
-    product,
     read_topic,
     workers,
-)
+)  # fmt: skip
 from tests.support.waiting import eventually
-
-REFERENCES = [customer(1), product(1)]
-
-
-def of_partition(number: int, records: list[Raw]) -> list[Raw]:
-    return [Raw(one.entity, one.key, one.value, partition=number) for one in records]
 
 
 def damaged_batch(size: int, value: bytes = b"x") -> bytes:
@@ -73,29 +66,20 @@ def send_batch(settings: Settings, topic: str, partition: int, data: bytes, size
     return int(asyncio.run(send()).offset)
 
 
-def status(settings: Settings) -> dict[str, Any]:
-    done = subprocess.run(
-        headrace_command("status", "--json"), env=clean_environment(**as_environment(settings)), capture_output=True, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
 def await_stop(settings: Settings, crew: list[Worker]) -> dict[str, Any]:
-    eventually(lambda: bool(status(settings)["stopped"]), "a partition has stopped", 20)
+    eventually(lambda: bool(printed_status(settings)["stopped"]), "a partition has stopped", 20)
     assert all(worker.running for worker in crew)
-    (one,) = status(settings)["stopped"]
+    (one,) = printed_status(settings)["stopped"]
     return dict(one)
 
 
 def test_the_partition_stops_and_says_so_and_the_others_go_on_also_after_a_restart(settings: Settings, tmp_path: Path) -> None:
     settings = changed(settings, partitions=2)
     raw = Topics("orders", settings.topic_prefix).raw
-    with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
-        produce(settings, of_partition(0, [order(1)]))
+    with stocked_crew(settings, tmp_path) as crew:
+        produce(settings, on_partition(0, [order(1)]))
         base = send_batch(settings, raw, 0, damaged_batch(3), 3)
-        produce(settings, of_partition(0, [order(2)]) + of_partition(1, [order(3)]))
+        produce(settings, on_partition(0, [order(2)]) + on_partition(1, [order(3)]))
         await_settled(settings, {"orders": 2}, crew)
         stopped = await_stop(settings, crew)
         assert (stopped["topic"], stopped["partition"], stopped["base"], stopped["last"]) == (raw, 0, base, base + 2)
@@ -107,7 +91,7 @@ def test_the_partition_stops_and_says_so_and_the_others_go_on_also_after_a_resta
     (tmp_path / "again").mkdir()
     with workers(settings, tmp_path / "again") as crew:
         await_workers(settings, crew)
-        produce(settings, of_partition(1, [order(4)]))
+        produce(settings, on_partition(1, [order(4)]))
         await_settled(settings, {"orders": 3}, crew)
         assert await_stop(settings, crew)["base"] == base
         assert Books(settings).total("orders")["in"] == 3
@@ -120,8 +104,7 @@ def test_with_skip_the_bytes_are_kept_and_counted_and_the_partition_goes_on(
     settings = changed(settings, partitions=1, unreadable_batches="skip")
     topics = Topics("orders", settings.topic_prefix)
     data = damaged_batch(3, b"x" * 300_000) if large else damaged_batch(3)
-    with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path) as crew:
         produce(settings, [order(1)])
         base = send_batch(settings, topics.raw, 0, data, 3)
         produce(settings, [order(2)])
@@ -144,6 +127,28 @@ def test_with_skip_the_bytes_are_kept_and_counted_and_the_partition_goes_on(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_rebuild_counts_what_was_skipped_as_before(
+    settings: Settings, redis_server: RedisServer, tmp_path: Path, large: bool
+) -> None:
+    settings = changed(settings, redis=redis_server.url, partitions=1, unreadable_batches="skip")
+    topics = Topics("orders", settings.topic_prefix)
+    with stocked_crew(settings, tmp_path) as crew:
+        produce(settings, [order(1)])
+        send_batch(settings, topics.raw, 0, damaged_batch(3, b"x" * (300_000 if large else 1)), 3)
+        produce(settings, [order(2)])
+        await_settled(settings, {"orders": 3}, crew)
+        kept, before = contents(settings), state(settings)
+        redis_server.empty()
+        eventually(restored(settings, before), "the store is restored", 30)
+        assert contents(settings) == kept
+        produce(settings, [order(3)])
+        await_settled(settings, {"orders": 4}, crew)
+        total = Books(settings).total("orders")
+        assert (total["in"], total["clean"], total["rejected"], total["unreadable"]) == (4, 3, 1, 3)
+    assert len(read_topic(settings, topics.dead_letter)) == (2 if large else 1)
+
+
 @pytest.mark.kafka
 def test_a_batch_that_the_disk_damaged_is_named_and_then_passed_over(
     own_kafka: ApacheKafka, stack: EmbeddedStack, tmp_path: Path
@@ -154,8 +159,7 @@ def test_a_batch_that_the_disk_damaged_is_named_and_then_passed_over(
         session_timeout=3.0, unreadable_batches="skip",
     )  # fmt: skip
     topics = Topics("orders", settings.topic_prefix)
-    with crew_at_work(settings, tmp_path, records=REFERENCES) as crew:
-        await_settled(settings, {"customers": 1, "products": 1}, crew)
+    with stocked_crew(settings, tmp_path) as crew:
         crew[0].terminate()
     for number in (1, 2, 3):
         produce(settings, [order(number, note="x" * 40)])

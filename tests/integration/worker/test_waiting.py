@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from stream_app.names import FINDINGS, WARNINGS, Topics
 from stream_app.settings import Settings
 from stream_app.store.writer import close_input
-from tests.support.crew import changed, crew_at_work
+from tests.support.crew import changed, crew_at_work, stocked_crew
 from tests.support.recount import assert_exact, rules_of
 from tests.support.stream import (
     Books,
@@ -38,14 +38,13 @@ def shop(settings: Settings) -> Settings:
 
 @pytest.fixture
 def crew(shop: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
-    """A worker, with one customer and one product sent."""
-    with crew_at_work(shop, tmp_path, records=[customer(1), product(1)]) as running:
+    """A worker that has counted one customer and one product."""
+    with stocked_crew(shop, tmp_path) as running:
         yield running
 
 
 def test_an_order_waits_for_its_customer_and_blocks_no_one(shop: Settings, crew: list[Worker]) -> None:
     books = Books(shop)
-    await_settled(shop, {"customers": 1, "products": 1}, crew)
     produce(shop, [order(1, 7)])
     eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
     assert books.waiting("orders") == 1
@@ -123,7 +122,6 @@ def test_the_grace_ends_also_for_a_worker_that_starts_with_nothing_else_to_do(sh
     produce(shop, [order(1, 7), order(2), order(3)])
     eventually(lambda: books.total("orders").get("pending") == 1, "the order waits")
     produce(shop, [order(1)])
-    await_settled(shop, {"customers": 1, "products": 1}, crew)
     eventually(lambda: books.total("orders").get("rejected") == 1, "another order of that number is refused")
     assert crew[0].terminate() == 0
     crew[0] = Worker(changed(shop, grace=1.0), crew[0].log)

@@ -66,7 +66,7 @@ def test_periods_follow_from_event_times_whatever_the_batch() -> None:
     each = [periods_of(judged(day), within) for day in days]
     assert periods_of(judged(*days), within) == each
     assert periods_of(judged(1.0, 1.5, 2.0), within) == each[0], "one for all"
-    assert each[2] == (BEGIN + 100 * DAY) // (within // NEIGHBOURS), "as of which it was judged"
+    assert each[2] == (BEGIN + 100 * DAY) // (within // NEIGHBOURS), "without an event time, the as-of time decides"
     assert periods_of(judged(*days), None) == 0
 
 
