@@ -9,12 +9,20 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from stream_app.failures import classify
+
 #: Seconds in which a client library may log the same message once.
 _REPEAT_SECONDS = 30.0
+#: Loggers of the client libraries.
+_CLIENTS = frozenset({"aiokafka", "faust", "kafka", "mode"})
 
 
-class ThrottleRepeats(logging.Filter):
-    """Drops repeated messages of the client libraries, which log a missing broker a hundred times per second."""
+class ClientLog(logging.Filter):
+    """Makes the log of the client libraries readable while a broker is missing.
+
+    They log it a hundred times per second, and some of them with a traceback: a repeated message is dropped, and of an error
+    that passes, only its name is logged.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,20 +30,24 @@ class ThrottleRepeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True unless the same message was logged a moment ago."""
-        if not record.name.startswith(("aiokafka", "faust", "mode")):
+        if record.name.partition(".")[0] not in _CLIENTS:
             return True
         message = record.name, record.msg
         if record.created - self._logged.get(message, 0.0) < _REPEAT_SECONDS:
             return False
         self._logged[message] = record.created
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and (known := classify(error)).errors and not known.permanent:
+            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__})", ()
+            record.exc_info = record.exc_text = None
         return True
 
 
 def log_warnings() -> None:
-    """Log warnings to stderr; throttle those of the client libraries."""
+    """Log warnings to stderr; those of the client libraries throttled."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(ThrottleRepeats())
+        handler.addFilter(ClientLog())
 
 
 def collect_garbage_rarely() -> None:

@@ -165,14 +165,15 @@ def _grow(admin: KafkaAdminClient, topic: str, count: int) -> None:
     except errors.InvalidPartitionsError:
         return  # another process was first
     except errors.AuthorizationError:
-        raise DeliveryError(few_partitions(topic, count)) from None
+        raise DeliveryError(few_partitions(topic, count, "this user must not", f"grant ALTER on {topic}")) from None
+    except errors.UnsupportedVersionError:
+        raise DeliveryError(few_partitions(topic, count, "this broker cannot", "delete it: it is created again")) from None
 
 
-def few_partitions(topic: str, count: int) -> str:
+def few_partitions(topic: str, count: int, who: str, otherwise: str) -> str:
     """Return what is wrong with a topic that has fewer partitions than its raw topic, and what to do."""
     return (
-        f"topic {topic} has fewer partitions than its raw topic, and this user must not add any: give it {count} partitions, "
-        f"or grant ALTER on {topic}"
+        f"topic {topic} has fewer partitions than its raw topic, and {who} add any: give it {count} partitions, or {otherwise}"
     )
 
 
@@ -215,7 +216,7 @@ class TopicAdmin:
         """Give a topic partitions up to ``count``.
 
         Raises:
-            DeliveryError: this user must not add any.
+            DeliveryError: this user must not add any, or the broker cannot.
         """
         with self._connected() as admin:
             _grow(admin, name, count)

@@ -36,7 +36,7 @@ class Broker(TopicAdmin):
 
     def grow(self, name: str, count: int) -> None:
         if not self.allowed:
-            raise DeliveryError(few_partitions(name, count))
+            raise DeliveryError(few_partitions(name, count, "this user must not", f"grant ALTER on {name}"))
         self.states[name] = TopicState(self.states[name].id, count)
 
     def create(self, name: str, count: int) -> None:
