@@ -15,7 +15,6 @@ from typing import Any
 
 import faust
 from aiokafka.errors import KafkaConnectionError
-from faust.tables.manager import TableManager
 from faust.types import TP
 
 from stream_app.contract.model import Shop
@@ -25,7 +24,6 @@ from stream_app.judge.lookups import KnownIds
 from stream_app.kafka.batches.transport import install
 from stream_app.kafka.batches.unreadable import Stopped
 from stream_app.kafka.diagnosis import diagnose
-from stream_app.kafka.options import async_options
 from stream_app.kafka.producer import Producer
 from stream_app.kafka.refusals import Limits
 from stream_app.kafka.transactions import Transactions
@@ -39,6 +37,7 @@ from stream_app.store.server_check import StoreLost
 from stream_app.store.writer import Store, StoreChanged
 from stream_app.worker.baselines import BaselineUpdates, keep_current
 from stream_app.worker.entity import Entity, Services
+from stream_app.worker.faust_app import faust_app
 from stream_app.worker.health import Health, HeartbeatPublisher
 from stream_app.worker.lanes import Lanes, Process
 from stream_app.worker.ownership import Ownership
@@ -55,9 +54,6 @@ log = logging.getLogger("headrace.worker")
 _WARM_UP = 5.0
 #: Seconds between two checks that Kafka answers, and that it may take to answer.
 _CHECK, _ANSWER = 1.0, 10.0
-#: Seconds without a fetch after which a member leaves its group for good: a worker without partitions, or whose topics cannot
-#: be read at the moment, fetches nothing, and is to take over when that changes.
-_NEVER = 10 * 365 * 86_400.0
 #: Seconds between two passes over the records that wait.
 _SETTLE = 0.2
 
@@ -101,28 +97,7 @@ class HeadraceApp:
 
     def _build(self) -> faust.App:
         settings = self.settings
-        app = faust.App(
-            settings.group,
-            broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
-            datadir=self._folder.name,
-            store="memory://",
-            web_enabled=False,
-            TableManager=_NoTables,
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            topic_partitions=settings.partitions,
-            consumer_auto_offset_reset="earliest",
-            consumer_max_fetch_size=1024 * 1024,
-            broker_max_poll_records=8000,
-            broker_commit_interval=0.5,
-            broker_session_timeout=settings.session_timeout,
-            broker_heartbeat_interval=min(3.0, settings.session_timeout / 3),
-            broker_rebalance_timeout=settings.session_timeout,
-            broker_max_poll_interval=_NEVER,
-            stream_buffer_maxsize=1,
-            stream_wait_empty=False,
-            **_credentials(settings),
-        )
+        app = faust_app(settings, self._folder.name)
         transport = install(app, self._not_yet, self._refused, self.stopped, settings.max_batch_bytes)
         self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
         transport.watched(self.watch.stopped, self.watch.prepare, self.watch.offsets.sought)
@@ -380,27 +355,3 @@ class HeadraceApp:
             for entity in self.entities.values():
                 entity.look_ups.refresh()
             await self.heartbeat.publish(self._running.store)
-
-
-class _NoTables(TableManager):
-    """Faust waits a second for tables before it joins the group; there are none."""
-
-    async def sleep(self, _seconds: Any) -> None:
-        await super().sleep(0)
-
-
-def _credentials(settings: Settings) -> dict[str, Any]:
-    """Faust's options for a broker that asks for TLS or a user."""
-    connection = async_options(settings)
-    if "sasl_mechanism" in connection:
-        return {
-            "broker_credentials": faust.SASLCredentials(
-                username=connection["sasl_plain_username"],
-                password=connection["sasl_plain_password"],
-                mechanism=connection["sasl_mechanism"],
-                ssl_context=connection.get("ssl_context"),
-            )
-        }
-    if "ssl_context" in connection:
-        return {"broker_credentials": faust.SSLCredentials(context=connection["ssl_context"])}
-    return {}
