@@ -22,7 +22,7 @@ def worker_cards(workers: Sequence[Heartbeat], now_ms: int) -> None:
 
 
 def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
-    trouble = worker.error or worker.stopped or worker.state != "running"
+    trouble = worker.problems or worker.stopped or worker.state != "running"
     tone = "error" if worker.state == "stopped" else "warning" if trouble else "good"
     facts: dict[str, markup.Part] = {
         "Pace": f"{worker.rate:,.0f} records/s",

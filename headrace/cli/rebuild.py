@@ -30,7 +30,7 @@ def command(*, yes: bool, quiet: bool) -> None:
     Workers rebuild a store that is empty by themselves. The command is for a Kafka cluster that was replaced, for
     HEADRACE_REBUILD=off, and for a store that somebody has changed.
 
-    Exit codes: 0 rebuilt, 2 Redis is unavailable.
+    Exit codes: 0 rebuilt, 1 Redis is unavailable, or nobody has agreed.
     """
     settings = load_settings()
     prefix = settings.redis_prefix

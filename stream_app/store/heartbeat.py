@@ -64,8 +64,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
             are. A partition is idle once it has nothing unread, and has had no record for ``IDLE_AFTER`` seconds.
         reached: entity → partition → the event time (ms) that it has reached.
         assigned: partitions of raw topics that the worker has; ``partitions``: that there are.
-        error: the most important problem in one line; None while all works.
-        problems: all of them; ``notes``: subject → what the worker does beside the stream.
+        problems: of the worker, the most important one first; ``notes``: subject → what the worker does beside the stream.
         state: ``running``, ``retrying``, or ``stopped`` while a permanent error has stopped an entity.
         stopped: the worker's partitions that have stopped at a batch that cannot be read.
         latency_ms: from a record's arrival in Kafka to its count, since the heartbeat before; None without a batch.
@@ -82,7 +81,6 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     reached: Mapping[str, Mapping[int, int]] = {}
     assigned: int = msgspec.field(default=0, name="held")
     partitions: int = 0
-    error: str | None = None
     state: str = "running"
     stopped: tuple[StoppedPartition, ...] = ()
     latency_ms: float | None = None
@@ -91,11 +89,10 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> bytes:
         """Return the stored document."""
-        # An error may quote text that is not UTF-8, such as a file's name; JSON cannot contain it.
-        error = None if self.error is None else _utf8(self.error)
+        # A problem may quote text that is not UTF-8, such as a file's name; JSON cannot contain it.
         problems = tuple(msgspec.structs.replace(one, text=_utf8(one.text)) for one in self.problems)
         notes = {subject: _utf8(note) for subject, note in self.notes.items()}
-        return msgspec.json.encode(msgspec.structs.replace(self, error=error, problems=problems, notes=notes))
+        return msgspec.json.encode(msgspec.structs.replace(self, problems=problems, notes=notes))
 
 
 def _utf8(message: str) -> str:
@@ -141,7 +138,7 @@ def total_lag(beats: Iterable[Heartbeat]) -> dict[str, int]:
 
 def _is_blocked(beat: Heartbeat) -> bool:
     """True if a problem of the worker may keep it from reading and counting."""
-    return any(not one.beside for one in beat.problems) if beat.problems else beat.error is not None
+    return any(not one.beside for one in beat.problems)
 
 
 def progress(beats: Sequence[Heartbeat], totals: Mapping[str, Freshness], *, closed: bool) -> Progress:

@@ -199,8 +199,7 @@ class HeartbeatPublisher:
     async def publish(self, store: Store) -> None:
         """Publish the health; while the store is away, nothing."""
         rate, latency = self._health.rates()
-        error = self._health.error
-        stopped = bool(self._health.stopped())
+        problems, stopped = self._health.problems(), bool(self._health.stopped())
         heartbeat = Heartbeat(
             id=self._worker,
             at=int(time.time() * 1000),
@@ -213,9 +212,8 @@ class HeartbeatPublisher:
             reached=self.reached(),
             assigned=sum(1 for _ in self._lags()),
             partitions=sum(self._watch.partitions.get(topic, 0) for topic in self._topics.values()),
-            error=error,
-            state="stopped" if stopped else "retrying" if error else "running",
-            problems=self._health.problems(),
+            state="stopped" if stopped else "retrying" if problems else "running",
+            problems=problems,
             notes=self._health.notes(),
             stopped=tuple(
                 StoppedPartition(batch.topic, batch.partition, batch.base, batch.last, batch.reason, since)

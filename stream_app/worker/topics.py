@@ -80,13 +80,15 @@ class TopicWatch:
         self._former: set[str] = set()
         #: Topic that was created again → its new id, until the worker reads it.
         self._renewed: dict[str, str] = {}
+        #: Topics that were switched to their new ids since ``prepare`` has last returned.
+        self._begun: set[str] = set()
         self._missing: dict[str, float] = {}
         self._stopped: dict[str, set[TP]] = {}
         #: Entity → waiting records of a pending topic that does not exist any more.
         self._kept: dict[str, list[Any]] = {}
         self._joining = 0.0
         self._owner: Ownership
-        self._lock, self._wake = asyncio.Lock(), asyncio.Event()
+        self._lock, self._preparing, self._wake = asyncio.Lock(), asyncio.Lock(), asyncio.Event()
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -135,25 +137,29 @@ class TopicWatch:
 
         What this worker still has of an old topic is finished under its old id.
         """
-        with contextlib.suppress(*_PASSING):
-            await self.check(rejoin=False)
-        renewed = dict(self._renewed)
-        for topic, topic_id in renewed.items():
-            entity = self._entity_of(topic)
-            numbers = self._alarms.raised()
-            if topic == entity.topics.raw:
-                await self._switch(entity, topic_id)
-            self._former.add(self._ids.get(topic, ""))
-            self._ids[topic] = topic_id
-            self._alarms.forget({topic})
-            self._alarms.settle(topic, numbers.get(topic, 0))
-            del self._renewed[topic]
-        if renewed:
-            # What is committed is of the old topics, and must not be taken for what the store has lost.
-            partitions = {tp for tp in self._consumer().assignment() if tp.topic in renewed}
-            await self._consumer().begin_anew(partitions)
-            self._owner.assigned(partitions)
-        return set(renewed)
+        # A rebalance may end this in the middle, and begin it again at once.
+        async with self._preparing:
+            with contextlib.suppress(*_PASSING):
+                await self.check(rejoin=False)
+            for topic, topic_id in dict(self._renewed).items():
+                entity = self._entity_of(topic)
+                numbers = self._alarms.raised()
+                if topic == entity.topics.raw:
+                    await self._switch(entity, topic_id)
+                self._former.add(self._ids.get(topic, ""))
+                self._ids[topic] = topic_id
+                self._alarms.forget({topic})
+                self._alarms.settle(topic, numbers.get(topic, 0))
+                self._begun.add(topic)
+                if self._renewed.get(topic) == topic_id:
+                    del self._renewed[topic]
+            if self._begun:
+                # What is committed is of the old topics, and must not be taken for what the store has lost.
+                partitions = {tp for tp in self._consumer().assignment() if tp.topic in self._begun}
+                await self._consumer().begin_anew(partitions)
+                self._owner.assigned(partitions)
+            begun, self._begun = self._begun, set()
+            return begun
 
     def revoked(self, entity: str) -> None:
         """Keep the waiting records of an entity whose pending topic may be gone: there may be no other copy of them."""

@@ -99,13 +99,12 @@ class Shop:
         rows: dict[Any, Any] = {entity: summary.to_json() for entity, summary in self.summaries.items()}
         self.client.hset(self.keys.contracts(), mapping=rows)
 
-    def beat(  # noqa: PLR0913 - an argument for each field of a heartbeat
+    def beat(
         self,
         lag: Mapping[str, int] | None = None,
         *,
         worker: str = "w-1",
         state: str = "running",
-        error: str | None = None,
         at: int | None = None,
         latency_ms: float | None = 38.4,
         behind: int | None = None,
@@ -122,7 +121,6 @@ class Shop:
             rate=1_840.5,
             lag=lag if lag is not None else dict.fromkeys(self.summaries, 0),
             state=state,
-            error=error,
             latency_ms=latency_ms,
             behind=behind,
             problems=problems,

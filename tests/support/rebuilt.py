@@ -10,11 +10,13 @@ from stream_app.store.keys import Keys
 from stream_app.store.ownership import READY, StoreState
 from tests.support.stream import Books
 
-#: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, and what is learned. How
-#: unique keys are laid out depends on their order; that they are the same is compared by ``owners``.
+#: Keys that a rebuild does not have to bring back as they were: who works, samples of the newest, what is learned, and which
+#: deleted ids workers are to forget, who forget everything in a new epoch. How unique keys are laid out depends on their order;
+#: that they are the same is compared by ``owners``.
 _PASSING = (
     "workers", "evictions", "findings", "clean:", "monitor", "unsent", "store", "restored", "restoring", "baseline", "learned",
     "counted", "applied", "lookup", "lost", "memory-seen", "uniq",
+    "deleted:",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import redis
 
 from dashboard.text.words import visible
 from headrace.embedded import EmbeddedStack
+from stream_app.store.heartbeat import Problem
 from stream_app.store.keys import Keys
 from tests.support.browsing import cells, click_row, served
 from tests.support.chromium import ARGUMENTS, chromium
@@ -83,7 +84,7 @@ def test_each_page_says_in_each_state_what_is_and_what_to_do(page: Page) -> None
             processed(client, shop, now - 60_000)
             look(page, address, "Stale", SHOWN, "12 records are unread")
 
-            shop.beat(state="retrying", error="ConnectionError", at=now + 3_600_000)
+            shop.beat(state="retrying", problems=(Problem(text="ConnectionError"),), at=now + 3_600_000)
             look(page, address, "Worker is retrying", SHOWN, "no record is lost", ["pipeline"])
 
             shop.beat(at=now + 3_600_000)
@@ -151,7 +152,7 @@ def naughty(client: redis.Redis) -> None:
     shop.announce()
     shop.fill(60)
     for number, text in enumerate(NAUGHTY):
-        shop.beat(worker=f"w-{number}", error=text, at=now + 60_000)
+        shop.beat(worker=f"w-{number}", problems=(Problem(text=text),), at=now + 60_000)
         record = {"order_id": number, "customer_id": 1, "product_id": 1, "quantity": 1, "price": 1, "order_date": "x"}
         entry = {"source": text, "event_time": now, "record": record, "repairs": [text], "warnings": []}
         client.rpush("headrace:clean:orders", json.dumps(entry))

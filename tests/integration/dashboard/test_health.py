@@ -56,7 +56,7 @@ class TestHealth:
         assert self.state(shop) == ("behind", "Catching up")
 
     def test_a_retrying_worker_is_said(self, shop: Shop) -> None:
-        shop.beat(state="retrying", error="ConnectionError")
+        shop.beat(state="retrying", problems=(Problem(text="ConnectionError"),))
         assert self.state(shop)[0] == "trouble"
 
     def test_a_stopped_entity_is_named_with_what_to_do(self, shop: Shop) -> None:

@@ -10,6 +10,7 @@ import pytest
 import redis
 import streamlit as st
 
+from stream_app.store.heartbeat import Problem
 from stream_app.store.keys import Keys
 from stream_app.store.losses import Loss
 from stream_app.store.queries import Queries
@@ -52,11 +53,11 @@ def test_a_pipeline_without_workers_says_what_is_unknown_and_what_to_run(redis_u
     assert [block.value for block in page.code] == ["headrace worker"]
 
 
-def test_a_workers_last_error_is_shown_as_text(redis_url: str) -> None:
+def test_a_workers_problem_is_shown_as_text(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         shop = Shop(client, "headrace", until=NOW // 1_000, now_ms=time.time_ns() // 1_000_000)
         shop.announce()
-        shop.beat(state="retrying", error="<b>ConnectionError</b>: **no** broker")
+        shop.beat(state="retrying", problems=(Problem(text="<b>ConnectionError</b>: **no** broker"),))
     shown = words(open_page("pipeline"))
 
     assert "&lt;b&gt;ConnectionError&lt;/b&gt;: **no** broker" in shown

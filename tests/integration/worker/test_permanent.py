@@ -20,7 +20,7 @@ from headrace.embedded.readiness import wait_until
 from headrace.embedded.redis_server import binary
 from stream_app.failures import classify
 from stream_app.kafka.diagnosis import connection_problem, diagnose
-from stream_app.names import Topics
+from stream_app.names import Topics, anomalies_topic
 from stream_app.settings import Settings
 from tests.support.crew import changed
 from tests.support.recount import assert_exact
@@ -247,7 +247,7 @@ def test_an_entity_whose_raw_topic_may_not_be_read_stops_alone(
     topics, others = Topics("orders", granted.topic_prefix), anyone(secured, granted)
     secured.revoke(READ, WRITE, DESCRIBE, topic=granted.topic_prefix, prefix=True)
     secured.grant(WRITE, DESCRIBE, topic=granted.topic_prefix, prefix=True)
-    for name in (topics.pending, topics.clean, topics.dead_letter):
+    for name in (topics.pending, topics.clean, topics.dead_letter, anomalies_topic(granted.topic_prefix)):
         secured.grant(READ, topic=name)
     for entity in ("customers", "products"):
         for name in Topics(entity, granted.topic_prefix).all:

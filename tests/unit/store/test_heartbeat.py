@@ -21,7 +21,7 @@ def beats(*rows: dict[str, Any]) -> tuple[Heartbeat, ...]:
 def test_the_stored_names_stay() -> None:
     stored = json.loads(Heartbeat(at=NOW, id="w", assigned=3).to_json())
     assert set(stored) == {
-        "id", "at", "started", "pid", "host", "rate", "lag", "behind", "reached", "held", "partitions", "error", "state",
+        "id", "at", "started", "pid", "host", "rate", "lag", "behind", "reached", "held", "partitions", "state",
         "latency_ms", "problems", "notes", "stopped",
     }  # fmt: skip
     assert stored["held"] == 3
@@ -35,7 +35,7 @@ def test_a_heartbeat_comes_back_as_it_was_under_the_name_of_its_worker() -> None
         lag={"orders": 3},
         behind=7,
         reached={"orders": {0: 9}},
-        error="x",
+        problems=(Problem(text="x"),),
         latency_ms=1.5,
         assigned=2,
     )
@@ -45,9 +45,9 @@ def test_a_heartbeat_comes_back_as_it_was_under_the_name_of_its_worker() -> None
 
 def test_an_error_with_text_that_is_not_utf8_is_escaped() -> None:
     text = "\ud800 half a pair"
-    beat = Heartbeat(at=NOW, error=text, problems=(Problem(text=text),), notes={"store": text})
+    beat = Heartbeat(at=NOW, problems=(Problem(text=text),), notes={"store": text})
     (read,) = alive({"w": beat.to_json()}, NOW)
-    assert {read.error, read.problems[0].text, read.notes["store"]} == {"\\ud800 half a pair"}
+    assert {read.problems[0].text, read.notes["store"]} == {"\\ud800 half a pair"}
 
 
 def test_a_worker_without_a_readable_heartbeat_is_left_out() -> None:
@@ -90,10 +90,10 @@ def test_progress_is_that_of_the_worker_that_is_furthest_behind() -> None:
         ([], False),
         ([{}], True),
         ([{}, {"lag": {"orders": 1}}], False),
-        ([{}, {"error": "ConnectionError"}], False),
-        ([{"error": "orders: x", "problems": (Problem(subject="orders"), Problem(beside=True))}], False),
+        ([{}, {"problems": (Problem(text="ConnectionError"),)}], False),
+        ([{"problems": (Problem(subject="orders"), Problem(beside=True))}], False),
         # An outage of the shop is seen although incidents cannot be published.
-        ([{"error": "monitor: x", "problems": (Problem(subject="monitor", beside=True),)}], True),
+        ([{"problems": (Problem(subject="monitor", beside=True),)}], True),
     ],
     ids=[
         "no worker",

@@ -70,9 +70,10 @@ class Consumer:
 
 
 class Lanes:
-    """Lanes that are idle."""
+    """Lanes that are idle, after a while."""
 
     async def idle(self, _: float) -> bool:
+        await asyncio.sleep(0.02)
         return True
 
     def partitions(self) -> set[int]:
@@ -155,6 +156,31 @@ def test_a_raw_topic_that_was_created_again_is_in_doubt_until_the_worker_seeks(o
         assert await one.watch.prepare() == set()
 
     one.act(one.watch.check, create_again, one.watch.check, still_old, seek)
+
+
+@pytest.mark.parametrize("ended_after", [0.0, 0.01, 0.03])
+def test_a_rebalance_in_the_middle_loses_no_topic_that_was_created_again(one: Room, ended_after: float) -> None:
+    """Faust ends what the rebalance before was doing, or leaves it running, and begins anew."""
+
+    async def slow(partitions: set[TP]) -> None:
+        await asyncio.sleep(0.02)
+        assert partitions == {TP("orders", 0)}
+
+    async def seek() -> None:
+        first = asyncio.create_task(one.watch.prepare())
+        await asyncio.sleep(ended_after)
+        first.cancel()
+        assert await one.watch.prepare() == {"orders"}
+        assert (one.alarms.doubted(), one.entity.topic_id) == (set(), NEW)
+
+    async def side_by_side() -> None:
+        one.broker.states["orders"] = TopicState("id-3", 2)
+        found = await asyncio.gather(one.watch.prepare(), one.watch.prepare())
+        assert sorted(map(len, found)) == [0, 1]
+
+    one.consumer.begin_anew = slow  # type: ignore[method-assign]
+    one.broker.states["orders"] = TopicState(NEW, 2)
+    one.act(seek, side_by_side)
 
 
 def test_a_broker_that_lags_behind_does_not_bring_an_old_topic_back(one: Room) -> None:
