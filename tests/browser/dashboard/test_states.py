@@ -109,7 +109,7 @@ def test_naughty_strings_are_shown_as_they_are(page: Page) -> None:
         with redis.Redis.from_url(stack.redis_url) as client:
             naughty(client)
         page.goto(f"{address}/pipeline")
-        shown = page.locator(".cards .problem bdi")
+        shown = page.locator(".cards .problem > bdi")
         eventually(lambda: shown.count() == len(NAUGHTY), "all workers are shown", timeout=30)
         assert sorted(shown.evaluate_all("all => all.map(one => one.textContent)")) == sorted(map(visible, NAUGHTY))
 
