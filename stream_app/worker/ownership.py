@@ -236,7 +236,7 @@ class Ownership:
         self._store.verified(state)
         self._server, self.rebuilds = state.server, state.reason in REBUILDS
         if state.state == READY:
-            self.ready.set()
+            self._set_ready()
         else:
             self.ready.clear()
         if state.epoch != self.number:
@@ -269,9 +269,12 @@ class Ownership:
 
     def _go_on(self) -> None:
         if not self.ready.is_set():
-            self.ready.set()
-            self._services.health.note("store", None)
+            self._set_ready()
             log.warning("the store is level with the log again")
+
+    def _set_ready(self) -> None:
+        self.ready.set()
+        self._services.health.note("store", None)
 
     async def say_level(self, fields: Sequence[str]) -> None:
         """Say that raw partitions (``Entity.applied_field``) are level."""
