@@ -37,7 +37,11 @@ def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[
         key,
         {
             **_columns(frame),
-            "Before": st.column_config.NumberColumn(help="In the previous range", format="localized", width="small"),
+            "Before": st.column_config.NumberColumn(
+                help="In the previous range, without the part that is not over yet in this one",
+                format="localized",
+                width="small",
+            ),
             "Value at risk": st.column_config.NumberColumn(
                 f"At risk ({currency})" if currency else "At risk",
                 help=f"{formats.NOTHING}: the records do not tell their value; {NO_VALUE}.",

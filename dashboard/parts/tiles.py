@@ -11,6 +11,9 @@ from dashboard.text.words import plain
 from stream_app.views.kpis import Kpi
 from stream_app.views.ranges import Chosen, Custom, TimeRange
 
+#: Said with each change.
+_ALIKE = "The change leaves out what is not over yet, in this range and in the previous one."
+
 
 def before_label(chosen: Chosen) -> str:
     """Return what a change is compared with; empty for all time."""
@@ -59,7 +62,7 @@ def tile(
             delta_color="off" if flat else "green" if good else "red",
             delta_arrow="off" if flat else "down" if falls else "up",
             delta_description=before if delta else _incomparable(kpi, before),
-            help=meaning,
+            help=f"{meaning} {_ALIKE}" if delta else meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:
             theme.spark(spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} over the range, a sparkline.")

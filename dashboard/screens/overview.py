@@ -97,8 +97,8 @@ def _tiles(overview: Overview) -> None:
         formats.percent(kpis.conversion_rate.value),
         kpis.conversion_rate,
         before,
-        "Active customers ÷ known customers.",
-        share=True,
+        "Active customers ÷ all customers known at present.",
+        beside="of the customers known now",
     )
     tile(
         "Quality score",

@@ -62,7 +62,8 @@ class Figures:
 
     Attributes:
         counts: entity → counts of the range.
-        before: entity → counts of the previous range; None if the stream does not cover it.
+        before: entity → counts of the previous range, cut as ``compared``; None if there is nothing like it to compare with.
+        compared: entity → counts of the range without its running window, which is to be compared with ``before``.
     """
 
     def __init__(self, read: RangeCounts, *, segments: bool = False) -> None:
@@ -73,12 +74,13 @@ class Figures:
         self.bar_seconds = bar_seconds(read.span, BARS) if read.span else 60
         self._by_bar: dict[str, dict[int, Counts]] | None = None
         self.before: Mapping[str, Counts] | None = None
+        self.compared: Mapping[str, Counts] | None = None
         if read.all_time or read.span is None:
             self.counts: Mapping[str, Counts] = {entity: state.counts for entity, state in read.stream.states.items()}
             return
         self.counts = self.between(read.span.start, read.span.end, segments=segments)
-        if read.has_previous and read.span.previous is not None:
-            self.before = self.between(read.span.previous, read.span.start)
+        if (cuts := read.comparison) is not None:
+            self.compared, self.before = self.between(*cuts[0]), self.between(*cuts[1])
 
     def between(self, start: int, end: int, *, segments: bool = False) -> dict[str, Counts]:
         """Return the counts of each entity from ``start`` up to ``end``."""

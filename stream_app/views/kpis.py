@@ -19,25 +19,27 @@ class Kpi:
 
     Attributes:
         value: None if nothing was measured.
-        previous: the number over the previous range; None also if the stream does not cover it.
+        compared: the number over the part of the range that is complete; None where there is nothing to compare with.
+        previous: the number over as long a part of the previous range; None also if the stream does not cover it.
         series: the number in equal parts of the range, oldest first, without the unfinished last one.
     """
 
     value: float | None
+    compared: float | None = None
     previous: float | None = None
     series: tuple[float | None, ...] = ()
 
     @property
     def change(self) -> float | None:
         """Relative change, 0.1 for +10 %; None if there is nothing to compare with."""
-        if self.value is None or not self.previous:
+        if self.compared is None or not self.previous:
             return None
-        return (self.value - self.previous) / abs(self.previous)
+        return (self.compared - self.previous) / abs(self.previous)
 
     @property
     def difference(self) -> float | None:
-        """``value`` − ``previous``, the change of a share."""
-        return None if self.value is None or self.previous is None else self.value - self.previous
+        """``compared`` − ``previous``, the change of a share."""
+        return None if self.compared is None or self.previous is None else self.compared - self.previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +67,27 @@ class _Numbers:
 
 def kpis_of(figures: Figures, measured: Quality) -> Kpis:
     """Compute the key numbers of a range; ``measured`` is its quality. Pure."""
-    read, span = figures.read, figures.span
-    now, before = _of_range(figures, measured), None
-    if span is not None and span.previous is not None and figures.before is not None:
-        before = _of_period(figures, figures.before, span.previous, span.start)
+    read, now, compared, before = figures.read, _of_range(figures, measured), None, None
+    if (cuts := read.comparison) is not None and figures.compared is not None and figures.before is not None:
+        compared = _of_period(figures, figures.compared, *cuts[0])
+        before = _of_period(figures, figures.before, *cuts[1])
     series = [_of_period(figures, figures.between(*part), *part) for part in _parts(figures)]
 
     def kpi(number: Callable[[_Numbers], float | None]) -> Kpi:
-        return Kpi(number(now), None if before is None else number(before), tuple(number(one) for one in series))
+        then = (None, None) if compared is None or before is None else (number(compared), number(before))
+        return Kpi(number(now), *then, tuple(number(one) for one in series))
 
     # Without a sales entity there is no previous number of sales either.
     def sales(number: Callable[[_Numbers], float | None]) -> Kpi:
         found = kpi(number)
-        return found if figures.sales else Kpi(found.value, None, found.series)
+        return found if figures.sales else Kpi(found.value, series=found.series)
 
     return Kpis(
         active_customers=sales(lambda one: one.active),
         orders=sales(lambda one: one.orders),
         revenue=sales(lambda one: one.revenue),
-        conversion_rate=sales(lambda one: one.conversion),
+        # How many customers were known then is not counted.
+        conversion_rate=Kpi(now.conversion),
         quality_score=kpi(lambda one: one.score),
         currency=read.stream.currency,
     )

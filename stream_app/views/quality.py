@@ -53,7 +53,9 @@ class QualityView:
     """Everything of one range.
 
     Attributes:
-        counts_before: counts of the previous range; None if the stream does not cover it.
+        counts_compared: counts of the part of the range that is complete, which is compared with the previous one.
+        counts_before: counts of as long a part of the previous range; None, as ``counts_compared``, if the stream does not
+            cover it.
         trends: (entity, rule) → findings in equal parts of the range, oldest first.
         clipped: the stream is older than the windows that charts and segments come from.
         late: records of the range that came after their window was final; its figures were restated by them.
@@ -66,6 +68,7 @@ class QualityView:
     contracts: Mapping[str, ContractSummary]
     currency: str | None
     counts: Mapping[str, Counts]
+    counts_compared: Mapping[str, Counts] | None
     counts_before: Mapping[str, Counts] | None
     series: tuple[QualityPoint, ...]
     outcomes: tuple[ConformityPoint, ...]
@@ -86,15 +89,16 @@ class QualityView:
 
     def quality(self, entity: str | None = None) -> tuple[Quality, Quality | None]:
         """Return the quality of one entity or all, in the range and in the previous one."""
-        now, before = self._totals(entity)
-        return now.quality, None if before is None else before.quality
+        before = self.counts_before
+        return self._totals(self.counts, entity).quality, None if before is None else self._totals(before, entity).quality
 
     def kpis(self, entity: str | None = None) -> QualityKpis:
         """Return the key numbers of one entity or all, with the previous range."""
-        now, before = self._totals(entity)
+        now, compared, before = self._totals(self.counts, entity), self.counts_compared, self.counts_before
+        then = None if compared is None or before is None else (self._totals(compared, entity), self._totals(before, entity))
 
         def kpi(figure: Callable[[Totals], float | None]) -> Kpi:
-            return Kpi(figure(now), None if before is None else figure(before))
+            return Kpi(figure(now), figure(then[0]), figure(then[1])) if then else Kpi(figure(now))
 
         return QualityKpis(
             score=kpi(lambda totals: totals.quality.score),
@@ -106,11 +110,8 @@ class QualityView:
             judged=now.judged,
         )
 
-    def _totals(self, entity: str | None) -> tuple[Totals, Totals | None]:
-        now, before = self.counts, self.counts_before
-        if entity is not None:
-            now, before = {entity: now[entity]}, None if before is None else {entity: before[entity]}
-        return totals_of(self.contracts, now), None if before is None else totals_of(self.contracts, before)
+    def _totals(self, counts: Mapping[str, Counts], entity: str | None) -> Totals:
+        return totals_of(self.contracts, counts if entity is None else {entity: counts[entity]})
 
 
 def read_quality(queries: Queries, chosen: Chosen) -> QualityView:
@@ -135,6 +136,7 @@ def quality_view_of(read: RangeCounts) -> QualityView:
         contracts=stream.contracts,
         currency=stream.currency,
         counts=figures.counts,
+        counts_compared=figures.compared,
         counts_before=figures.before,
         series=figures.quality_series(),
         outcomes=figures.conformity_series(),

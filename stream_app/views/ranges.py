@@ -201,7 +201,18 @@ def groups(span: Span, most: int) -> tuple[tuple[int, int], ...]:
     return tuple((max(start, span.start), start + length) for start in reversed(starts))
 
 
-def cuts_of(span: Span) -> set[tuple[int, int]]:
-    """Return the periods for which distinct values are counted: sparkline groups, bars, the span and the previous one."""
+def compared(span: Span, stream_seconds: float) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the parts of a span and of the previous one that can be compared: its complete windows, and as many before.
+
+    None if the span has no previous one, or its first window is still running.
+    """
+    end = min(span.end, span.grain.start(stream_seconds))
+    if span.previous is None or end <= span.start:
+        return None
+    return (span.start, end), (span.previous, span.previous + end - span.start)
+
+
+def cuts_of(span: Span, stream_seconds: float) -> set[tuple[int, int]]:
+    """Return the periods for which distinct values are counted: sparkline groups, bars, the span, and the compared ones."""
     cuts = {*groups(span, SPARK_POINTS), *bars(span, BARS), (span.start, span.end)}
-    return cuts if span.previous is None else cuts | {(span.previous, span.start)}
+    return cuts.union(compared(span, stream_seconds) or ())

@@ -14,7 +14,7 @@ from stream_app.store.losses import Loss
 from stream_app.store.queries import Queries
 from stream_app.store.spans import Cut
 from stream_app.store.states import EntityState, stream_ms
-from stream_app.views.ranges import Chosen, TimeRange, cuts_of, span_of
+from stream_app.views.ranges import Chosen, TimeRange, compared, cuts_of, span_of
 from stream_app.windows.grain import Span
 
 
@@ -103,16 +103,17 @@ class RangeCounts:
         )
 
     @property
-    def has_previous(self) -> bool:
-        """True if the stream covers the whole previous range."""
-        span = self.span
-        return (
-            not self.all_time
-            and span is not None
-            and span.previous is not None
-            and self.first is not None
-            and self.first <= span.previous
-        )
+    def comparison(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """The parts of the range and of the previous one that are compared, ``(start, end)`` in seconds.
+
+        A window that is still running is left out, and with it the one that was as long before. None: the stream does not
+        cover the previous range, or nothing of the range is complete.
+        """
+        span, stream_ms = self.span, self.stream.stream_ms
+        if self.all_time or span is None or stream_ms is None or self.first is None:
+            return None
+        cuts = compared(span, stream_ms / 1000)
+        return cuts if cuts is not None and self.first <= cuts[1][0] else None
 
 
 def read_stream(queries: Queries, *, findings: int = 0) -> Stream:
@@ -152,7 +153,9 @@ def read_range(
     if span is None:
         return RangeCounts(stream, chosen, None, first, preview=preview)
     if distinct:
-        windows, counted = queries.windows(contracts, span, starts, sales=stream.sales, segments=segments, cuts=cuts_of(span))
+        windows, counted = queries.windows(
+            contracts, span, starts, sales=stream.sales, segments=segments, cuts=cuts_of(span, (stream.stream_ms or 0) / 1000)
+        )
     else:
         windows, counted = queries.windows(contracts, span, starts, segments=segments)
     return RangeCounts(stream, chosen, span, first, windows, counted, preview)

@@ -74,7 +74,7 @@ TILE = """
 from dashboard.parts.tiles import tile
 from stream_app.views.kpis import Kpi
 for value, less in ((90, False), (90, True), (110, False), (110, True), (100, False)):
-    tile(f"{value} {less}", str(value), Kpi(value, 100), "vs before", "", less_is_better=less)
+    tile(f"{value} {less}", str(value), Kpi(value, value, 100), "vs before", "", less_is_better=less)
 """
 
 

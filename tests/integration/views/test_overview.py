@@ -66,13 +66,17 @@ def test_a_range_equals_a_recount_and_so_does_the_range_before(model: Queries, s
     assert span is not None
     assert span.previous is not None
     recount = shop.recounts["orders"]
-    now, before = recount.between(span.start, span.end), recount.between(span.previous, span.start)
+    now, length = recount.between(span.start, span.end), span.end - span.start
+    # The window that is still running is compared with nothing.
+    end = span.grain.start(NOW / 1000)
+    over, before = recount.between(span.start, end), recount.between(span.previous, end - length)
 
     assert span.end - span.start == chosen.seconds
     assert overview.kpis.orders.value == now["clean"]
-    assert overview.kpis.orders.previous == before["clean"]
+    assert (overview.kpis.orders.compared, overview.kpis.orders.previous) == (over["clean"], before["clean"])
     assert overview.kpis.revenue.value == now["rev"] / 100
-    assert overview.kpis.revenue.previous == before["rev"] / 100
+    assert (overview.kpis.revenue.compared, overview.kpis.revenue.previous) == (over["rev"] / 100, before["rev"] / 100)
+    assert overview.kpis.active_customers.compared == pytest.approx(recount.active(span.start, end), rel=0.03, abs=1)
     assert overview.kpis.active_customers.value == pytest.approx(recount.active(span.start, span.end), rel=0.03, abs=1)
     assert sum(point.revenue for point in overview.sales_series) == pytest.approx(now["rev"] / 100)
     assert sum(point.orders for point in overview.sales_series) == now["clean"]

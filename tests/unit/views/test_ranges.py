@@ -38,4 +38,4 @@ def test_the_suggested_range_leaves_something_to_compare_with() -> None:
 def test_a_stream_whose_only_record_is_dated_ahead_has_a_range() -> None:
     span = span_of(TimeRange.ALL, 1_800_000_000, 1_700_000_000.0)
     assert span.start <= 1_700_000_000 < span.end
-    assert cuts_of(span)
+    assert cuts_of(span, 1_700_000_000.0)
