@@ -28,7 +28,7 @@ def compute(material: Material, texts: Texts) -> Facts:
     for entity in context.contracts:
         _add_entity(context, entity)
     _add_sales(context)
-    add_rules(context, totals.lowering)
+    add_rules(context, totals.findings)
     add_segments(context)
     add_incidents(context)
     add_repairs(context)
@@ -54,7 +54,7 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     writer.compare("all.conformity", shares, "share", "points", better="higher")
     scores = (now.quality.score, before.quality.score if before else None)
     writer.compare("all.score", scores, "share", "points", better="higher")
-    findings = (now.lowering, before.lowering if before else None)
+    findings = (now.findings, before.findings if before else None)
     writer.compare("all.findings", findings, "findings", "difference", better="lower")
     rejected = (now.rejected, before.rejected if before else None)
     writer.compare("all.rejected", rejected, "records", "difference", better="lower")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from reporter import names
 from reporter.context import Context
-from stream_app.contract.model import Severity
 from stream_app.views.breakdown import RuleCount, by_rule
 from stream_app.views.period import concentrations
 
@@ -13,11 +12,11 @@ MOST_RULES, MOST_SEGMENTS = 8, 5
 
 
 def add_rules(context: Context, all_findings: int) -> None:
-    """Add the rules with most findings that lower the score; ``all_findings`` is the total of such rules."""
+    """Add the rules with most findings that the contract still has; ``all_findings`` is the total of all rules."""
     rows = [
         row
         for row in by_rule(context.contracts, context.counts, context.before)
-        if row.rule in context.contracts[row.entity].rules and row.severity != Severity.INFO and row.count > 0
+        if row.rule in context.contracts[row.entity].rules and row.marks and row.count > 0
     ]
     for row in rows[:MOST_RULES]:
         _add_rule(context, row, all_findings)

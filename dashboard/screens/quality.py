@@ -106,7 +106,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
         formats.count(kpis.findings.value),
         kpis.findings,
         before,
-        "A record may have several.",
+        "What rejects or marks a record; a record may have several. Rules of severity info only count.",
         less_is_better=True,
     )
     no_prices = "no prices" if entity is None else f"no prices in {plain(entity)}"

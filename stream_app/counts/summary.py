@@ -97,6 +97,15 @@ def quality(contract: ContractSummary, records: int, findings: Mapping[str, int]
     return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
 
 
+def is_finding(contract: ContractSummary, rule_id: str) -> bool:
+    """Return True if what a rule finds rejects or marks a record: an ``info`` rule only counts.
+
+    A rule that the contract does not have any more did so when it counted.
+    """
+    rule = contract.rules.get(rule_id)
+    return rule is None or rule.counts
+
+
 def overall_quality(parts: Iterable[tuple[int, Quality]]) -> Quality:
     """Combine the quality of several entities: means weighted by the records of each, per dimension and for the score."""
     scores: list[tuple[int, float]] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import at_risk
+from stream_app.counts.summary import at_risk, is_finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class RuleCount:
         previous: findings in the previous range; None if the stream does not cover it.
         share: findings ÷ records received of its entity; ``previous_share`` the same in the previous range.
         at_risk_minor: minor units; None if the rule's findings do not tell what a record is worth.
+        marks: its findings reject or mark a record; those of an ``info`` rule are only counted.
     """
 
     entity: str
@@ -33,6 +34,7 @@ class RuleCount:
     at_risk_minor: int | None
     previous_share: float | None = None
     currency: str | None = None
+    marks: bool = True
 
     @property
     def at_risk(self) -> float | None:
@@ -96,7 +98,7 @@ class UnknownField:
 def by_rule(
     contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts], before: Mapping[str, Counts] | None
 ) -> tuple[RuleCount, ...]:
-    """Return every rule with findings in the range, most findings first."""
+    """Return every rule with findings in the range, most findings first; ``info`` rules after the others."""
     rows = []
     for entity, now in counts.items():
         contract = contracts[entity]
@@ -120,9 +122,10 @@ def by_rule(
                     if then is not None and previous is not None and then.records
                     else None,
                     currency=contract.currency,
+                    marks=is_finding(contract, rule_id),
                 )
             )
-    return tuple(sorted(rows, key=lambda row: (-row.count, row.entity, row.rule)))
+    return tuple(sorted(rows, key=lambda row: (not row.marks, -row.count, row.entity, row.rule)))
 
 
 def by_segment(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:

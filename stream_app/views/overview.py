@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.samples import CleanRecord, RecentFinding
-from stream_app.counts.summary import EntityTotals, Quality
+from stream_app.counts.summary import EntityTotals, Quality, is_finding
 from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
 from stream_app.views.breakdown import RuleCount, by_rule
@@ -29,6 +29,7 @@ class Overview:
 
     Attributes:
         lag: unread records; an entity that no worker reports is missing.
+        findings_series, rules: without those of ``info`` rules, which neither reject nor mark a record.
         outside: entities without an event time whose records arrived on another clock, so that ranges exclude them.
         clipped: the stream is older than what its charts show.
         late: records of the range that came after their window was final; its figures were restated by them.
@@ -78,6 +79,7 @@ def read_overview(queries: Queries, chosen: Chosen, *, findings: int = 50, recor
 def overview_of(read: RangeCounts) -> Overview:
     """Compute the overview; pure."""
     figures, stream = Figures(read), read.stream
+    rules = by_rule(stream.contracts, figures.counts, figures.before)
     measured = quality_of(stream.contracts, figures.counts)
     return Overview(
         range=read.chosen,
@@ -98,8 +100,10 @@ def overview_of(read: RangeCounts) -> Overview:
         quality=measured,
         sales_series=figures.sales_series(),
         quality_series=figures.quality_series(),
-        findings_series=figures.findings_series(),
-        rules=by_rule(stream.contracts, figures.counts, figures.before),
+        findings_series=tuple(
+            point for point in figures.findings_series() if is_finding(stream.contracts[point.entity], point.rule)
+        ),
+        rules=tuple(row for row in rules if row.marks),
         recent=stream.findings,
         preview=read.preview,
         outside=_outside(figures),

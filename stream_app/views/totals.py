@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import Quality, conformity, overall_quality, quality, value_at_risk
+from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality, value_at_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,7 @@ class Totals:
     """All given entities together.
 
     Attributes:
-        findings: findings of all rules.
-        lowering: findings of rules that lower the score, ``info`` rules excluded.
+        findings: findings that reject or mark a record: all but those of ``info`` rules.
         at_risk_minor: value at risk in minor units, summed over rules; None if no entity has prices.
         late: records that came after their window was final.
     """
@@ -25,7 +24,6 @@ class Totals:
     clean: int
     rejected: int
     findings: int
-    lowering: int
     at_risk_minor: int | None
     quality: Quality
     late: int = 0
@@ -53,19 +51,17 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
         received=sum(one.received for one in counts.values()),
         clean=sum(one.clean for one in counts.values()),
         rejected=sum(one.rejected for one in counts.values()),
-        findings=sum(sum(one.findings.values()) for one in counts.values()),
-        lowering=sum(_lowering(contracts[entity], one) for entity, one in counts.items()),
+        findings=sum(
+            found
+            for entity, one in counts.items()
+            for rule, found in one.findings.items()
+            if is_finding(contracts[entity], rule)
+        ),
         at_risk_minor=sum(value_at_risk(contracts[entity], one.at_risk_minor) for entity, one in priced.items())
         if priced
         else None,
         quality=quality_of(contracts, counts),
         late=late_records(counts),
-    )
-
-
-def _lowering(contract: ContractSummary, counts: Counts) -> int:
-    return sum(
-        found for rule_id, found in counts.findings.items() if (rule := contract.rules.get(rule_id)) is not None and rule.counts
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from stream_app.contract.summary import ContractSummary
+from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.counts.fields import parse
 from stream_app.counts.window import Window
+from stream_app.views.overview import overview_of
 from stream_app.views.quality import quality_view_of
 from stream_app.views.ranges import Custom
 from stream_app.views.reading import RangeCounts, Stream
+from stream_app.views.totals import totals_of
 from stream_app.windows.grain import Grain, Span
 
 
@@ -19,3 +21,21 @@ def test_a_rule_that_found_something_only_before_counts_among_the_findings_befor
 
     assert [row.previous for row in view.rules] == [0]
     assert (view.kpis().findings.value, view.kpis().findings.previous) == (2, 2)
+
+
+def test_what_only_counts_is_no_finding_anywhere() -> None:
+    """A rule that the contract does not have any more marked or rejected while it did."""
+    rules = {one: RuleSummary(dimension="validity", severity=one) for one in ("error", "warning", "info")}
+    contracts = {"orders": ContractSummary("o", "1", rules=rules)}
+    counted = {"in": "10", "clean": "10", "f:error": "1", "f:warning": "2", "f:info": "4", "f:gone": "8"}
+    stream = Stream(read_at=0, contracts=contracts, stream_ms=120_000)
+    windows = {"orders": (Window(60, parse(counted)),)}
+    read = RangeCounts(stream, Custom(60, 120), Span(Grain.MINUTE, 60, 120, 0), first=0, windows=windows)
+    quality, overview = quality_view_of(read), overview_of(read)
+
+    assert quality.kpis().findings.value == 11
+    assert [row.rule for row in quality.rules] == ["gone", "warning", "error", "info"]
+    assert sum(row.count for row in quality.rules if row.marks) == 11
+    assert [row.rule for row in overview.rules] == ["gone", "warning", "error"]
+    assert sum(point.count for point in overview.findings_series) == 11
+    assert totals_of(contracts, quality.counts).findings == 11
