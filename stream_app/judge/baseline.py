@@ -112,7 +112,7 @@ def learned(
     def column(name: str | None) -> list[Any]:
         if name is not None and name not in columns:
             values = verdicts.column(name)
-            columns[name] = values if whole else [values[index] for index in sample]
+            columns[name] = values if whole else list(map(values.__getitem__, sample))
         return columns[name]
 
     found: dict[str, Counter[tuple[Any, Any]]] = {}
