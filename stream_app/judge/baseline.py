@@ -27,7 +27,7 @@ _MIN_SPREAD = 0.1
 _Z95 = 1.6449
 #: Learn every value up to this many; then sample at most this many records per batch.
 LEARN_ALL_UP_TO = 200_000
-SAMPLED_PER_BATCH = 2_000
+SAMPLED_PER_BATCH = 1_000
 #: Maximum number of groups per rule and level that have bounds: those with the most values.
 MAX_GROUPS = 20_000
 
