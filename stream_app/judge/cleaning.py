@@ -34,7 +34,7 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
     apply = _step(field)
     spellings = {key.casefold(): value for key, value in field.spellings.items()}
 
-    # A step changes strings, and whole floats in the place of integers; it leaves a canonical timestamp as it is.
+    # A step changes strings, and whole floats if the field is an integer; a canonical timestamp stays as it is.
     kinds: tuple[type, ...] = (str, float) if field.type == "integer" else (str,)
     dated = field.type == "timestamp" and "lower" not in field.clean and not spellings
 
