@@ -136,7 +136,8 @@ class Tally:
             return [at // _MINUTE_MS for at in as_of]
         moments = unmarked.column(name)
         if None not in moments:
-            return _minutes(moments, min(moments), max(moments))
+            oldest, newest = unmarked.verdicts.extent(name) or (min(moments), max(moments))
+            return _minutes(moments, oldest, newest)
         return [at // _MINUTE_MS if moment is None else _minute(moment) for at, moment in zip(as_of, moments, strict=True)]
 
     def _minute(self, event_ms: int) -> int:
