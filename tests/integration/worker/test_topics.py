@@ -139,7 +139,7 @@ def _sent(settings: Settings, records: list[Raw]) -> bool:
 def test_a_store_that_is_emptied_after_a_topic_was_created_again_gets_back_both(
     settings: Settings, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    """What the two became stands mixed in the other topics: orders of the old one settle after some of the new one."""
+    """Outcomes of both stand mixed in the other topics: orders of the old one settle after some of the new one."""
     settings = changed(settings, redis=redis_server.url, grace=6.0)
     with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew, administration(settings) as admin:
         produce(settings, some(1, 41) + some(901, 911, customer_id=77) + some(911, 921, customer_id=78))
