@@ -110,9 +110,8 @@ end
 
 -- What is known to have been delivered clean owns its keys, whoever has claimed them since.
 for _, c in ipairs(p.claims) do
-  local key, ids, owners, periods, rows = unique_stem .. c[1], c[2], c[3], c[4], {}
-  for j = 1, #ids do rows[j] = j end
-  set_all(key, (periods_of(key)), ids, rows, owners, periods)
+  local key, ids, owners, periods = unique_stem .. c[1], c[2], c[3], c[4]
+  if #ids > 0 then set_all(key, (periods_of(key)), ids, owners, periods, {}) end
 end
 for i = 1, #p.refs, 1000 do
   redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))

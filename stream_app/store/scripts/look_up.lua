@@ -99,14 +99,17 @@ for i, c in ipairs(p.claims) do
     return false
   end
   -- Mostly every id is new, occurs once and is judged for the first time.
-  local plain, fresh, n = claim and distinct and not again, {}, 0
-  for j = 1, #ids do
-    if (plain and not known[j]) or compare(j) then
-      n = n + 1
-      fresh[n] = j
+  local plain, skip, fresh = claim and distinct and not again, known, #ids
+  if not plain then skip = {} end
+  if not plain or next(known) then
+    for j = 1, #ids do
+      if (known[j] or not plain) and not compare(j) then
+        skip[j] = true
+        fresh = fresh - 1
+      end
     end
   end
-  set_all(key, layouts, ids, fresh, owners, periods)
+  if fresh > 0 then set_all(key, layouts, ids, owners, periods, skip) end
   duplicates[i] = found
 end
 

@@ -1,18 +1,24 @@
 -- Unique keys in the store, for the scripts that read and write them; docs/explanation/memory.md has what it costs.
 --
--- The hash `key` of a rule lists its periods: period → 'width first last'. The owners of a period's keys are in the hash
--- `key/period` (*flat*) and, if the keys are numbers and lie close together, in hashes `key/period/bucket` of `width`
--- numbers each, which Redis stores as compact lists. The flat hash was filled before the width was known; first and last
--- are its least and largest number. Width 0: not known yet; -1: none.
+-- The hash `key` of a rule lists its periods: period → 'width first last size'. The owners of a period's keys are in the hash
+-- `key/period` (*flat*) and, if the keys are numbers and lie close together, in strings `key/period/bucket`. A bucket is of
+-- `width` numbers, and has for each number that is taken the code of its position and its owner of `size` bytes, in the order
+-- of their arrival. The flat hash was filled before the width was known; first and last are its least and largest number.
+-- Width 0: not known yet; -1: none.
 local UNDECIDED, NONE = 0, -1
 -- Keys in a flat hash before a width is chosen. Keys of the sample in a bucket: there are as many more as there are other
--- partitions. A bucket that would be wider than WIDEST is not worth it.
-local SAMPLE, BUCKET, WIDEST = 1000, 16, 2048
+-- partitions. A bucket that would be wider than WIDEST is not worth it: CODE bytes say where in it a number is.
+local SAMPLE, BUCKET, WIDEST, CODE = 1000, 16, 2048, 2
+-- A bucket is written as a whole, which takes no more memory than it needs, if it becomes longer by a part of 1/LONGER at
+-- least. Else only what is new is written: replicas and the log of Redis get the same.
+local LONGER = 16
 -- Periods before and after its own that a record is compared with.
 local NEIGHBOURS = 2
 local RECORD_BYTES = 10
+-- Local names are faster, here where it matters.
+local call, concat, find, type = redis.call, table.concat, string.find, type
 
--- Returns period → {width, first, last}, and the periods in ascending order.
+-- Returns period → {width, first, last, size}, and the periods in ascending order.
 local function periods_of(key)
   local layouts, sorted, raw = {}, {}, redis.call('HGETALL', key)
   for i = 1, #raw, 2 do
@@ -24,36 +30,59 @@ local function periods_of(key)
   return layouts, sorted
 end
 
--- Groups rows with a number as id by bucket: {[bucket, {row…}]…}, and the rows that have none.
-local function buckets_of(width, ids, rows)
-  local groups, by_bucket, others = {}, {}, {}
-  for _, j in ipairs(rows) do
+local function bucket_key(key, period, bucket) return string.format('%s/%d/%.0f', key, period, bucket) end
+local function flat_key(key, period) return string.format('%s/%d', key, period) end
+
+-- The code of a position in a bucket. Its bytes are rare in owners: a search of a bucket seldom stops at anything else.
+local function code_of(position) return string.char(255 - position % 256, 240 + math.floor(position / 256)) end
+
+-- Returns where the entry with a code begins; nil if there is none. `entry`: bytes of an entry.
+local function find_entry(entries, code, entry)
+  local at = find(entries, code, 1, true)
+  while at and (at - 1) % entry ~= 0 do at = find(entries, code, at + 1, true) end
+  return at
+end
+
+-- Groups rows with a number as id by bucket: {groups: {{key of the bucket, row…}…}, codes: row → code, others: rows}.
+local function buckets_of(key, period, width, ids, rows)
+  local groups, codes, others, by_bucket, by_position = {}, {}, {}, {}, {}
+  local bucket, group, size
+  for n = 1, #rows do
+    local j = rows[n]
     local id = ids[j]
     if type(id) == 'number' then
-      local bucket = math.floor(id / width)
-      local group = by_bucket[bucket]
-      if not group then
-        group = {}
-        by_bucket[bucket], groups[#groups + 1] = group, {bucket, group}
+      local position = id % width
+      local code, its = by_position[position], (id - position) / width
+      if not code then
+        code = code_of(position)
+        by_position[position] = code
       end
-      group[#group + 1] = j
+      codes[j] = code
+      -- Neighbours mostly share a bucket.
+      if its ~= bucket then
+        bucket, group = its, by_bucket[its]
+        if not group then
+          group = {key = bucket_key(key, period, its)}
+          by_bucket[its], groups[#groups + 1] = group, group
+        end
+        size = #group
+      end
+      size = size + 1
+      group[size] = j
     else
       others[#others + 1] = j
     end
   end
-  return groups, others
+  return {groups = groups, codes = codes, others = others}
 end
 
-local function bucket_key(key, period, bucket) return string.format('%s/%d/%.0f', key, period, bucket) end
-local function flat_key(key, period) return string.format('%s/%d', key, period) end
-
--- Reads the owners of rows in a hash: `fields[n]` is that of `rows[n]`.
-local function read(hash, fields, rows, owners)
+-- Puts the owners of rows in a hash into `owners` (row → owner).
+local function read(hash, ids, rows, owners)
   for first = 1, #rows, 1000 do
-    local last = math.min(first + 999, #rows)
-    local got = redis.call('HMGET', hash, unpack(fields, first, last))
-    for n = first, last do
-      if got[n - first + 1] then owners[rows[n]] = got[n - first + 1] end
+    local last, fields = math.min(first + 999, #rows), {}
+    for n = first, last do fields[n - first + 1] = ids[rows[n]] end
+    for n, owner in ipairs(redis.call('HMGET', hash, unpack(fields))) do
+      if owner then owners[rows[first + n - 1]] = owner end
     end
   end
 end
@@ -62,34 +91,32 @@ local function write(hash, pairs_of)
   for i = 1, #pairs_of, 2000 do redis.call('HSET', hash, unpack(pairs_of, i, math.min(i + 1999, #pairs_of))) end
 end
 
--- Puts the owner of each of `rows` in a period into `owners` (row → owner).
+-- Puts the owner of each of `rows` in a period into `owners`. The buckets that were read for it are `layout.searched`.
 local function find_owners(key, period, layout, ids, rows, owners)
-  local width, flat = layout[1], rows
-  if width > 0 then
-    local groups, others = buckets_of(width, ids, rows)
-    flat = others
-    for _, group in ipairs(groups) do
-      local bucket, members, fields = group[1], group[2], {}
-      for n, j in ipairs(members) do fields[n] = ids[j] - bucket * width end
-      read(bucket_key(key, period, bucket), fields, members, owners)
-    end
-    for _, group in ipairs(groups) do
-      for _, j in ipairs(group[2]) do
-        if not owners[j] and ids[j] >= layout[2] and ids[j] <= layout[3] then flat[#flat + 1] = j end
+  local flat = rows
+  if layout[1] > 0 then
+    local first, last, entry = layout[2], layout[3], CODE + layout[4]
+    local searched = buckets_of(key, period, layout[1], ids, rows)
+    local codes = searched.codes
+    layout.searched, flat = searched, {}
+    for n, j in ipairs(searched.others) do flat[n] = j end
+    for _, group in ipairs(searched.groups) do
+      local entries = call('GET', group.key) or ''
+      group.entries = entries
+      for n = 1, #group do
+        local j = group[n]
+        local at, id = find(entries, codes[j], 1, true), ids[j]
+        if at and (at - 1) % entry ~= 0 then at = find_entry(entries, codes[j], entry) end
+        if at then owners[j] = string.sub(entries, at + CODE, at + entry - 1)
+        elseif id >= first and id <= last then flat[#flat + 1] = j end
       end
     end
   end
-  if #flat == 0 then return end
-  local fields = ids
-  if flat ~= rows or #rows < #ids then
-    fields = {}
-    for n, j in ipairs(flat) do fields[n] = ids[j] end
-  end
-  read(flat_key(key, period), fields, flat, owners)
+  if #flat > 0 then read(flat_key(key, period), ids, flat, owners) end
 end
 
 -- Chooses a width once the flat hash has enough numbers: by how close together the middle half of them lies.
-local function choose_width(key, period, layout, numeric)
+local function choose_width(key, period, layout, numeric, size)
   local flat, numbers = flat_key(key, period), {}
   if numeric then
     if redis.call('HLEN', flat) < SAMPLE then return end
@@ -104,14 +131,41 @@ local function choose_width(key, period, layout, numeric)
     local low, high = numbers[math.ceil(#numbers / 4)], numbers[math.ceil(#numbers * 3 / 4)]
     local wanted, width = BUCKET * (high - low + 1) * 2 / #numbers, BUCKET
     while width < wanted do width = width * 2 end
-    if width <= WIDEST then layout[1], layout[2], layout[3] = width, numbers[1], numbers[#numbers] end
+    if width <= WIDEST then layout[1], layout[2], layout[3], layout[4] = width, numbers[1], numbers[#numbers], size end
   end
-  redis.call('HSET', key, period, string.format('%d %.0f %.0f', layout[1], layout[2], layout[3]))
+  redis.call('HSET', key, period, string.format(layout[4] and '%d %.0f %.0f %d' or '%d %.0f %.0f', unpack(layout)))
 end
 
--- Makes `owners[row]` the owner of the id of each of `rows`, in a period.
-local function set_owners(key, period, layouts, ids, rows, owners)
-  if #rows == 0 then return end
+-- Returns an owner in the size that a bucket has: a contract of another version may, or may not, have compared contents.
+local function fitted(owner, size)
+  return string.sub(owner .. string.rep('\0', size), 1, size)
+end
+
+-- Writes the owners of a group's rows, those in `skip` excepted. A bucket that was searched for them has none of these ids.
+local function write_bucket(group, codes, size, owners, skip)
+  local searched, entry = group.entries, CODE + size
+  local entries, replaced, more, n = searched or call('GET', group.key) or '', false, {}, 0
+  for m = 1, #group do
+    local j = group[m]
+    if not skip[j] then
+      local owner, at = owners[j], not searched and find_entry(entries, codes[j], entry)
+      if #owner ~= size then owner = fitted(owner, size) end
+      if at then
+        entries = string.sub(entries, 1, at + CODE - 1) .. owner .. string.sub(entries, at + entry)
+        replaced = true
+      else
+        more[n + 1], more[n + 2] = codes[j], owner
+        n = n + 2
+      end
+    end
+  end
+  if n == 0 and not replaced then return end
+  if replaced or n / 2 * entry * LONGER >= #entries then call('SET', group.key, entries .. concat(more))
+  else call('APPEND', group.key, concat(more)) end
+end
+
+-- Makes `owners[row]` the owner of the id of each of `rows`, those in `skip` excepted, in a period.
+local function set_owners(key, period, layouts, ids, rows, owners, skip)
   local layout = layouts[period]
   if not layout then
     layout = {UNDECIDED, 0, 0}
@@ -120,24 +174,26 @@ local function set_owners(key, period, layouts, ids, rows, owners)
   end
   local width, flat = layout[1], rows
   if width > 0 then
-    local groups, others = buckets_of(width, ids, rows)
-    flat = others
-    for _, group in ipairs(groups) do
-      local bucket, fresh, n = group[1], {}, 0
-      for _, j in ipairs(group[2]) do
-        fresh[n + 1], fresh[n + 2] = ids[j] - bucket * width, owners[j]
-        n = n + 2
-      end
-      write(bucket_key(key, period, bucket), fresh)
-    end
+    local buckets = layout.searched or buckets_of(key, period, width, ids, rows)
+    flat = buckets.others
+    for _, group in ipairs(buckets.groups) do write_bucket(group, buckets.codes, layout[4], owners, skip) end
   end
   local fresh, n = {}, 0
-  for _, j in ipairs(flat) do
-    fresh[n + 1], fresh[n + 2] = ids[j], owners[j]
-    n = n + 2
+  for m = 1, #flat do
+    local j = flat[m]
+    if not skip[j] then
+      fresh[n + 1], fresh[n + 2] = ids[j], owners[j]
+      n = n + 2
+    end
   end
   write(flat_key(key, period), fresh)
-  if width == UNDECIDED then choose_width(key, period, layout, type(ids[rows[1]]) == 'number') end
+  if width == UNDECIDED and n > 0 then choose_width(key, period, layout, type(fresh[1]) == 'number', #fresh[2]) end
+end
+
+local function rows_of(ids)
+  local rows = {}
+  for j = 1, #ids do rows[j] = j end
+  return rows
 end
 
 -- Returns row → owner among the records that each row is compared with. `periods`: of each row, or one number for all.
@@ -158,35 +214,46 @@ local function owners_near(key, layouts, sorted, ids, periods)
   return owners
 end
 
--- Writes the owners of rows, each in its period.
-local function set_all(key, layouts, ids, rows, owners, periods)
-  if type(periods) == 'number' then return set_owners(key, periods, layouts, ids, rows, owners) end
+-- Writes the owners of all rows, those in `skip` excepted, each in its period.
+local function set_all(key, layouts, ids, owners, periods, skip)
+  if type(periods) == 'number' then return set_owners(key, periods, layouts, ids, rows_of(ids), owners, skip) end
   local by_period = {}
-  for _, j in ipairs(rows) do
-    local group = by_period[periods[j]]
-    if not group then
-      group = {}
-      by_period[periods[j]] = group
+  for j, period in ipairs(periods) do
+    if not skip[j] then
+      local group = by_period[period]
+      if not group then
+        group = {}
+        by_period[period] = group
+      end
+      group[#group + 1] = j
     end
-    group[#group + 1] = j
   end
-  for period, group in pairs(by_period) do set_owners(key, period, layouts, ids, group, owners) end
+  for period, rows in pairs(by_period) do
+    if layouts[period] then layouts[period].searched = nil end
+    set_owners(key, period, layouts, ids, rows, owners, skip)
+  end
 end
 
 -- Removes an id in every period, those with another owner than `record` excepted; returns the owners. `record`: nil for any.
 local function forget(key, id, record)
   local owners = {}
+  local function is_meant(owner) return owner and (not record or string.sub(owner, 1, RECORD_BYTES) == record) end
   local layouts, sorted = periods_of(key)
   for _, period in ipairs(sorted) do
-    local hashes, width = {{flat_key(key, period), id}}, layouts[period][1]
-    if width > 0 and type(id) == 'number' then
-      local bucket = math.floor(id / width)
-      hashes[2] = {bucket_key(key, period, bucket), id - bucket * width}
+    local flat, width, size = flat_key(key, period), layouts[period][1], layouts[period][4]
+    local owner = redis.call('HGET', flat, id)
+    if is_meant(owner) then
+      redis.call('HDEL', flat, id)
+      owners[#owners + 1] = owner
     end
-    for _, hash in ipairs(hashes) do
-      local owner = redis.call('HGET', hash[1], hash[2])
-      if owner and (not record or string.sub(owner, 1, RECORD_BYTES) == record) then
-        redis.call('HDEL', hash[1], hash[2])
+    if width > 0 and type(id) == 'number' then
+      local bucket = bucket_key(key, period, math.floor(id / width))
+      local entries = redis.call('GET', bucket) or ''
+      local at = find_entry(entries, code_of(id % width), CODE + size)
+      owner = at and string.sub(entries, at + CODE, at + CODE + size - 1)
+      if is_meant(owner) then
+        entries = string.sub(entries, 1, at - 1) .. string.sub(entries, at + CODE + size)
+        if entries == '' then redis.call('DEL', bucket) else redis.call('SET', bucket, entries) end
         owners[#owners + 1] = owner
       end
     end
@@ -194,4 +261,3 @@ local function forget(key, id, record)
   return owners
 end
 local function give_back(key, id, record) forget(key, id, record) end
-
