@@ -63,12 +63,14 @@ end
 
 local function record(owner) return string.sub(owner, 1, RECORD_BYTES) end
 local function note_of(rule, owner) return rule .. '|' .. string.format('%.0f', struct.unpack('>I7', string.sub(owner, 4, 10))) end
-local duplicates = {}
+local duplicates, fresh_notes = {}, {}
 for i, c in ipairs(p.claims) do
   local key, found, here = KEYS[2 + #p.refs + i], {}, {}
   local rule, claim, ids, owners, distinct, periods = c[1], c[2] == 1, c[3], c[4], c[5] == 1, c[6]
   local layouts, sorted = periods_of(key)
-  local known = owners_near(key, layouts, sorted, ids, periods)
+  -- Mostly every id is new, occurs once and is judged for the first time.
+  local plain = claim and distinct and not again
+  local known = owners_near(key, layouts, sorted, ids, periods, plain and owners)
   -- The owner among the records of this claim that come before the one at j.
   local function earlier(j)
     for _, other in ipairs(here[ids[j]] or {}) do
@@ -95,23 +97,23 @@ for i, c in ipairs(p.claims) do
       note = same and '1' or '2'
       found[#found + 1] = same and j or -j
     end
-    if p.applied and (note ~= '0' or not claim) then redis.call('HSET', notes, note_of(rule, own), note) end
+    if p.applied and (note ~= '0' or not claim) then
+      fresh_notes[#fresh_notes + 1] = note_of(rule, own)
+      fresh_notes[#fresh_notes + 1] = note
+    end
     return false
   end
-  -- Mostly every id is new, occurs once and is judged for the first time.
-  local plain, skip, fresh = claim and distinct and not again, known, #ids
-  if not plain then skip = {} end
+  local skip = plain and known or {}
   if not plain or next(known) then
     for j = 1, #ids do
-      if (known[j] or not plain) and not compare(j) then
-        skip[j] = true
-        fresh = fresh - 1
-      end
+      if (known[j] or not plain) and not compare(j) then skip[j] = true end
     end
   end
-  if fresh > 0 then set_all(key, layouts, ids, owners, periods, skip) end
+  if claim then set_all(key, layouts, ids, owners, periods, skip) end
   duplicates[i] = found
 end
+
+write(notes, fresh_notes)
 
 local upto, noted = '-1', ''
 if again then

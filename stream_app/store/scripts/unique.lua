@@ -43,76 +43,73 @@ local function find_entry(entries, code, entry)
   return at
 end
 
--- Groups rows with a number as id by bucket: {groups: {{key of the bucket, row…}…}, codes: row → code, others: rows}.
-local function buckets_of(key, period, width, ids, rows)
-  local groups, codes, others, by_bucket, by_position = {}, {}, {}, {}, {}
-  local bucket, group, size
-  for n = 1, #rows do
-    local j = rows[n]
-    local id = ids[j]
-    if type(id) == 'number' then
-      local position = id % width
-      local code, its = by_position[position], (id - position) / width
-      if not code then
-        code = code_of(position)
-        by_position[position] = code
-      end
-      codes[j] = code
-      -- Neighbours mostly share a bucket.
-      if its ~= bucket then
-        bucket, group = its, by_bucket[its]
-        if not group then
-          group = {key = bucket_key(key, period, its)}
-          by_bucket[its], groups[#groups + 1] = group, group
-        end
-        size = #group
-      end
-      size = size + 1
-      group[size] = j
-    else
-      others[#others + 1] = j
-    end
-  end
-  return {groups = groups, codes = codes, others = others}
-end
-
--- Puts the owners of rows in a hash into `owners` (row → owner).
+-- Puts the owners of rows in a hash into `owners` (row → owner), and returns how many it found.
 local function read(hash, ids, rows, owners)
+  local found = 0
   for first = 1, #rows, 1000 do
     local last, fields = math.min(first + 999, #rows), {}
     for n = first, last do fields[n - first + 1] = ids[rows[n]] end
     for n, owner in ipairs(redis.call('HMGET', hash, unpack(fields))) do
-      if owner then owners[rows[first + n - 1]] = owner end
+      if owner then
+        owners[rows[first + n - 1]] = owner
+        found = found + 1
+      end
     end
   end
+  return found
 end
 
 local function write(hash, pairs_of)
   for i = 1, #pairs_of, 2000 do redis.call('HSET', hash, unpack(pairs_of, i, math.min(i + 1999, #pairs_of))) end
 end
 
--- Puts the owner of each of `rows` in a period into `owners`. The buckets that were read for it are `layout.searched`.
-local function find_owners(key, period, layout, ids, rows, owners)
-  local flat = rows
-  if layout[1] > 0 then
-    local first, last, entry = layout[2], layout[3], CODE + layout[4]
-    local searched = buckets_of(key, period, layout[1], ids, rows)
-    local codes = searched.codes
-    layout.searched, flat = searched, {}
-    for n, j in ipairs(searched.others) do flat[n] = j end
-    for _, group in ipairs(searched.groups) do
-      local entries = call('GET', group.key) or ''
-      group.entries = entries
-      for n = 1, #group do
-        local j = group[n]
-        local at, id = find(entries, codes[j], 1, true), ids[j]
-        if at and (at - 1) % entry ~= 0 then at = find_entry(entries, codes[j], entry) end
-        if at then owners[j] = string.sub(entries, at + CODE, at + entry - 1)
-        elseif id >= first and id <= last then flat[#flat + 1] = j end
+-- Puts the owner of each of `rows` in a period into `owners`, and returns how many it found.
+--
+-- With `claimants`, which row → owner of all rows are, `layout.fresh` gets the buckets with the rows that nobody owns added, if
+-- that is known of all rows: {{key, entries, n, what is added…}…}, or nil.
+local function find_owners(key, period, layout, ids, rows, owners, claimants)
+  local width = layout[1]
+  if width <= 0 then return read(flat_key(key, period), ids, rows, owners) end
+  local first, last, entry = layout[2], layout[3], CODE + layout[4]
+  local buckets, by_number, codes, flat, found = {}, {}, {}, {}, 0
+  local number, bucket
+  for n = 1, #rows do
+    local j = rows[n]
+    local id = ids[j]
+    if type(id) ~= 'number' then
+      flat[#flat + 1] = j
+    else
+      local position = id % width
+      local code, its = codes[position], (id - position) / width
+      if not code then
+        code = code_of(position)
+        codes[position] = code
+      end
+      -- Neighbours mostly share a bucket.
+      if its ~= number then
+        number, bucket = its, by_number[its]
+        if not bucket then
+          local name = bucket_key(key, period, its)
+          bucket = {key = name, entries = call('GET', name) or '', n = 0}
+          by_number[its], buckets[#buckets + 1] = bucket, bucket
+        end
+      end
+      local at = find(bucket.entries, code, 1, true)
+      if at and (at - 1) % entry ~= 0 then at = find_entry(bucket.entries, code, entry) end
+      if at then
+        owners[j] = string.sub(bucket.entries, at + CODE, at + entry - 1)
+        found = found + 1
+      elseif id >= first and id <= last then
+        flat[#flat + 1] = j
+      elseif claimants then
+        local more = bucket.n
+        bucket[more + 1], bucket[more + 2], bucket.n = code, claimants[j], more + 2
       end
     end
   end
-  if #flat > 0 then read(flat_key(key, period), ids, flat, owners) end
+  if #flat > 0 then found = found + read(flat_key(key, period), ids, flat, owners)
+  elseif claimants and #claimants[1] == layout[4] then layout.fresh = buckets end
+  return found
 end
 
 -- Chooses a width once the flat hash has enough numbers: by how close together the middle half of them lies.
@@ -141,31 +138,45 @@ local function fitted(owner, size)
   return string.sub(owner .. string.rep('\0', size), 1, size)
 end
 
--- Writes the owners of a group's rows, those in `skip` excepted. A bucket that was searched for them has none of these ids.
-local function write_bucket(group, codes, size, owners, skip)
-  local searched, entry = group.entries, CODE + size
-  local entries, replaced, more, n = searched or call('GET', group.key) or '', false, {}, 0
-  for m = 1, #group do
-    local j = group[m]
-    if not skip[j] then
-      local owner, at = owners[j], not searched and find_entry(entries, codes[j], entry)
-      if #owner ~= size then owner = fitted(owner, size) end
-      if at then
-        entries = string.sub(entries, 1, at + CODE - 1) .. owner .. string.sub(entries, at + entry)
-        replaced = true
-      else
-        more[n + 1], more[n + 2] = codes[j], owner
-        n = n + 2
-      end
-    end
-  end
-  if n == 0 and not replaced then return end
-  if replaced or n / 2 * entry * LONGER >= #entries then call('SET', group.key, entries .. concat(more))
-  else call('APPEND', group.key, concat(more)) end
+-- Adds entries, as a list of their parts, to a bucket that has `entries`.
+local function append(name, entries, parts)
+  local added = concat(parts)
+  if #added * LONGER < #entries then call('APPEND', name, added) else call('SET', name, entries .. added) end
 end
 
--- Makes `owners[row]` the owner of the id of each of `rows`, those in `skip` excepted, in a period.
-local function set_owners(key, period, layouts, ids, rows, owners, skip)
+-- Makes `owners[row]` the owner of the id of each of `rows` in a bucket.
+local function write_bucket(name, width, size, ids, rows, owners)
+  local entries, parts = call('GET', name) or '', {}
+  for _, j in ipairs(rows) do
+    local code, owner = code_of(ids[j] % width), fitted(owners[j], size)
+    local at = find_entry(entries, code, CODE + size)
+    if at then
+      entries = string.sub(entries, 1, at + CODE - 1) .. owner .. string.sub(entries, at + CODE + size)
+      call('SET', name, entries)
+    else
+      parts[#parts + 1], parts[#parts + 2] = code, owner
+    end
+  end
+  if #parts > 0 then append(name, entries, parts) end
+end
+
+-- Groups rows by what `of` returns for each: {value → rows}.
+local function grouped(rows, of)
+  local groups = {}
+  for _, j in ipairs(rows) do
+    local value = of(j)
+    local group = groups[value]
+    if not group then
+      group = {}
+      groups[value] = group
+    end
+    group[#group + 1] = j
+  end
+  return groups
+end
+
+-- Makes `owners[row]` the owner of the id of each of `rows`, in a period.
+local function set_owners(key, period, layouts, ids, rows, owners)
   local layout = layouts[period]
   if not layout then
     layout = {UNDECIDED, 0, 0}
@@ -174,30 +185,24 @@ local function set_owners(key, period, layouts, ids, rows, owners, skip)
   end
   local width, flat = layout[1], rows
   if width > 0 then
-    local buckets = layout.searched or buckets_of(key, period, width, ids, rows)
-    flat = buckets.others
-    for _, group in ipairs(buckets.groups) do write_bucket(group, buckets.codes, layout[4], owners, skip) end
-  end
-  local fresh, n = {}, 0
-  for m = 1, #flat do
-    local j = flat[m]
-    if not skip[j] then
-      fresh[n + 1], fresh[n + 2] = ids[j], owners[j]
-      n = n + 2
+    local groups = grouped(rows, function(j) return type(ids[j]) == 'number' and math.floor(ids[j] / width) or 'flat' end)
+    flat, groups.flat = groups.flat or {}, nil
+    for bucket, members in pairs(groups) do
+      write_bucket(bucket_key(key, period, bucket), width, layout[4], ids, members, owners)
     end
   end
+  local fresh, n = {}, 0
+  for _, j in ipairs(flat) do
+    fresh[n + 1], fresh[n + 2] = ids[j], owners[j]
+    n = n + 2
+  end
   write(flat_key(key, period), fresh)
-  if width == UNDECIDED and n > 0 then choose_width(key, period, layout, type(fresh[1]) == 'number', #fresh[2]) end
+  if width == UNDECIDED then choose_width(key, period, layout, type(ids[rows[1]]) == 'number', #owners[rows[1]]) end
 end
 
-local function rows_of(ids)
-  local rows = {}
-  for j = 1, #ids do rows[j] = j end
-  return rows
-end
-
--- Returns row → owner among the records that each row is compared with. `periods`: of each row, or one number for all.
-local function owners_near(key, layouts, sorted, ids, periods)
+-- Returns row → owner among the records that each row is compared with. `periods`: of each row, or one number for all;
+-- `claimants`: see find_owners.
+local function owners_near(key, layouts, sorted, ids, periods, claimants)
   local owners, one = {}, type(periods) == 'number'
   for _, period in ipairs(sorted) do
     local rows, n = {}, 0
@@ -209,28 +214,34 @@ local function owners_near(key, layouts, sorted, ids, periods)
         end
       end
     end
-    if n > 0 then find_owners(key, period, layouts[period], ids, rows, owners) end
+    if n > 0 then
+      local own = period == periods
+      local found = find_owners(key, period, layouts[period], ids, rows, owners, own and claimants)
+      -- What a later period has is not fresh.
+      if one and not own and found > 0 and layouts[periods] then layouts[periods].fresh = nil end
+    end
   end
   return owners
 end
 
 -- Writes the owners of all rows, those in `skip` excepted, each in its period.
 local function set_all(key, layouts, ids, owners, periods, skip)
-  if type(periods) == 'number' then return set_owners(key, periods, layouts, ids, rows_of(ids), owners, skip) end
-  local by_period = {}
-  for j, period in ipairs(periods) do
-    if not skip[j] then
-      local group = by_period[period]
-      if not group then
-        group = {}
-        by_period[period] = group
-      end
-      group[#group + 1] = j
+  local one = type(periods) == 'number'
+  local fresh = one and layouts[periods] and layouts[periods].fresh
+  if fresh then
+    for _, bucket in ipairs(fresh) do
+      if bucket.n > 0 then append(bucket.key, bucket.entries, bucket) end
     end
+    return
   end
-  for period, rows in pairs(by_period) do
-    if layouts[period] then layouts[period].searched = nil end
-    set_owners(key, period, layouts, ids, rows, owners, skip)
+  local rows = {}
+  for j = 1, #ids do
+    if not skip[j] then rows[#rows + 1] = j end
+  end
+  if #rows == 0 then return end
+  if one then return set_owners(key, periods, layouts, ids, rows, owners) end
+  for period, members in pairs(grouped(rows, function(j) return periods[j] end)) do
+    set_owners(key, period, layouts, ids, members, owners)
   end
 end
 
