@@ -1,17 +1,14 @@
 -- Unique keys in the store, for the scripts that read and write them; docs/explanation/memory.md has what it costs.
 --
 -- The hash `key` of a rule lists its periods: period → 'width first last size'. The owners of a period's keys are in the hash
--- `key/period` (*flat*) and, if the keys are numbers and lie close together, in strings `key/period/bucket`. A bucket is of
--- `width` numbers, and has for each number that is taken the code of its position and its owner of `size` bytes, in the order
--- of their arrival. The flat hash was filled before the width was known; first and last are its least and largest number.
--- Width 0: not known yet; -1: none.
+-- `key/period` (*flat*) and, if the keys are numbers and lie close together, in buckets of `width` numbers, two strings each:
+-- `key/period/bucket` has a code of each number that is taken, and `key/period/bucket/owners` their owners of `size` bytes, both
+-- in the order of arrival. The flat hash was filled before the width was known; first and last are its least and largest
+-- number. Width 0: not known yet; -1: none.
 local UNDECIDED, NONE = 0, -1
 -- Keys in a flat hash before a width is chosen. Keys of the sample in a bucket: there are as many more as there are other
 -- partitions. A bucket that would be wider than WIDEST is not worth it: CODE bytes say where in it a number is.
 local SAMPLE, BUCKET, WIDEST, CODE = 1000, 16, 2048, 2
--- A bucket is written as a whole, which takes no more memory than it needs, if it becomes longer by a part of 1/LONGER at
--- least. Else only what is new is written: replicas and the log of Redis get the same.
-local LONGER = 16
 -- Periods before and after its own that a record is compared with.
 local NEIGHBOURS = 2
 local RECORD_BYTES = 10
@@ -31,16 +28,30 @@ local function periods_of(key)
 end
 
 local function bucket_key(key, period, bucket) return string.format('%s/%d/%.0f', key, period, bucket) end
+local function owners_key(bucket) return bucket .. '/owners' end
 local function flat_key(key, period) return string.format('%s/%d', key, period) end
 
--- The code of a position in a bucket. Its bytes are rare in owners: a search of a bucket seldom stops at anything else.
+-- The code of a position in a bucket: CODE bytes.
 local function code_of(position) return string.char(255 - position % 256, 240 + math.floor(position / 256)) end
 
--- Returns where the entry with a code begins; nil if there is none. `entry`: bytes of an entry.
-local function find_entry(entries, code, entry)
-  local at = find(entries, code, 1, true)
-  while at and (at - 1) % entry ~= 0 do at = find(entries, code, at + 1, true) end
-  return at
+-- Returns the index, from 0, of a code among codes; nil if it is not there.
+local function index_of(codes, code)
+  local at = find(codes, code, 1, true)
+  while at and at % CODE == 0 do at = find(codes, code, at + 1, true) end
+  return at and (at - 1) / CODE
+end
+
+local function owner_in(bucket, index, size)
+  return call('GETRANGE', owners_key(bucket), index * size, (index + 1) * size - 1)
+end
+
+-- Adds codes and owners to a bucket that has `codes`.
+local function append(bucket, codes, more, owners)
+  local name = owners_key(bucket)
+  call('SET', bucket, codes .. more)
+  call('APPEND', name, owners)
+  -- An append leaves room for as much again; a copy has none.
+  call('BITOP', 'OR', name, name)
 end
 
 -- Puts the owners of rows in a hash into `owners` (row → owner), and returns how many it found.
@@ -65,12 +76,12 @@ end
 
 -- Puts the owner of each of `rows` in a period into `owners`, and returns how many it found.
 --
--- With `claimants`, which row → owner of all rows are, `layout.fresh` gets the buckets with the rows that nobody owns added, if
--- that is known of all rows: {{key, entries, n, what is added…}…}, or nil.
-local function find_owners(key, period, layout, ids, rows, owners, claimants)
+-- With `all`, the owners that all rows are, one after the other: if it turns out that nobody owns any of those that are not
+-- found, `layout.fresh` gets the buckets that they belong to: {{key, codes, codes to add, first and last row of each run}…}.
+local function find_owners(key, period, layout, ids, rows, owners, all)
   local width = layout[1]
   if width <= 0 then return read(flat_key(key, period), ids, rows, owners) end
-  local first, last, entry = layout[2], layout[3], CODE + layout[4]
+  local first, last, size = layout[2], layout[3], layout[4]
   local buckets, by_number, codes, flat, found = {}, {}, {}, {}, 0
   local number, bucket
   for n = 1, #rows do
@@ -90,25 +101,26 @@ local function find_owners(key, period, layout, ids, rows, owners, claimants)
         number, bucket = its, by_number[its]
         if not bucket then
           local name = bucket_key(key, period, its)
-          bucket = {key = name, entries = call('GET', name) or '', n = 0}
+          bucket = {key = name, codes = call('GET', name) or '', added = {}, runs = {}, last = 0}
           by_number[its], buckets[#buckets + 1] = bucket, bucket
         end
       end
-      local at = find(bucket.entries, code, 1, true)
-      if at and (at - 1) % entry ~= 0 then at = find_entry(bucket.entries, code, entry) end
-      if at then
-        owners[j] = string.sub(bucket.entries, at + CODE, at + entry - 1)
+      local index = find(bucket.codes, code, 1, true) and index_of(bucket.codes, code)
+      if index then
+        owners[j] = owner_in(bucket.key, index, size)
         found = found + 1
       elseif id >= first and id <= last then
         flat[#flat + 1] = j
-      elseif claimants then
-        local more = bucket.n
-        bucket[more + 1], bucket[more + 2], bucket.n = code, claimants[j], more + 2
+      elseif all then
+        local added, runs = bucket.added, bucket.runs
+        added[#added + 1] = code
+        if bucket.last + 1 ~= j then runs[#runs + 1], runs[#runs + 2] = j, j else runs[#runs] = j end
+        bucket.last = j
       end
     end
   end
   if #flat > 0 then found = found + read(flat_key(key, period), ids, flat, owners)
-  elseif claimants and #claimants[1] == layout[4] then layout.fresh = buckets end
+  elseif all and #all == #ids * size then layout.fresh = buckets end
   return found
 end
 
@@ -138,26 +150,27 @@ local function fitted(owner, size)
   return string.sub(owner .. string.rep('\0', size), 1, size)
 end
 
--- Adds entries, as a list of their parts, to a bucket that has `entries`.
-local function append(name, entries, parts)
-  local added = concat(parts)
-  if #added * LONGER < #entries then call('APPEND', name, added) else call('SET', name, entries .. added) end
-end
-
 -- Makes `owners[row]` the owner of the id of each of `rows` in a bucket.
-local function write_bucket(name, width, size, ids, rows, owners)
-  local entries, parts = call('GET', name) or '', {}
+local function write_bucket(bucket, width, size, ids, rows, owners)
+  local codes, more, added = call('GET', bucket) or '', {}, {}
   for _, j in ipairs(rows) do
     local code, owner = code_of(ids[j] % width), fitted(owners[j], size)
-    local at = find_entry(entries, code, CODE + size)
-    if at then
-      entries = string.sub(entries, 1, at + CODE - 1) .. owner .. string.sub(entries, at + CODE + size)
-      call('SET', name, entries)
+    local index = index_of(codes, code)
+    if index then
+      call('SETRANGE', owners_key(bucket), index * size, owner)
     else
-      parts[#parts + 1], parts[#parts + 2] = code, owner
+      more[#more + 1], added[#added + 1] = code, owner
     end
   end
-  if #parts > 0 then append(name, entries, parts) end
+  if #more > 0 then append(bucket, codes, concat(more), concat(added)) end
+end
+
+-- Makes the rows of each run the owners of their ids in a bucket; `all`: see find_owners.
+local function write_runs(bucket, all, size)
+  local added, runs = {}, bucket.runs
+  if #runs == 0 then return end
+  for i = 1, #runs, 2 do added[#added + 1] = string.sub(all, (runs[i] - 1) * size + 1, runs[i + 1] * size) end
+  append(bucket.key, bucket.codes, concat(bucket.added), concat(added))
 end
 
 -- Groups rows by what `of` returns for each: {value → rows}.
@@ -201,8 +214,8 @@ local function set_owners(key, period, layouts, ids, rows, owners)
 end
 
 -- Returns row → owner among the records that each row is compared with. `periods`: of each row, or one number for all;
--- `claimants`: see find_owners.
-local function owners_near(key, layouts, sorted, ids, periods, claimants)
+-- `all`: see find_owners.
+local function owners_near(key, layouts, sorted, ids, periods, all)
   local owners, one = {}, type(periods) == 'number'
   for _, period in ipairs(sorted) do
     local rows, n = {}, 0
@@ -216,7 +229,7 @@ local function owners_near(key, layouts, sorted, ids, periods, claimants)
     end
     if n > 0 then
       local own = period == periods
-      local found = find_owners(key, period, layouts[period], ids, rows, owners, own and claimants)
+      local found = find_owners(key, period, layouts[period], ids, rows, owners, own and all)
       -- What a later period has is not fresh.
       if one and not own and found > 0 and layouts[periods] then layouts[periods].fresh = nil end
     end
@@ -224,14 +237,12 @@ local function owners_near(key, layouts, sorted, ids, periods, claimants)
   return owners
 end
 
--- Writes the owners of all rows, those in `skip` excepted, each in its period.
-local function set_all(key, layouts, ids, owners, periods, skip)
+-- Writes the owners of all rows, those in `skip` excepted, each in its period. `all`: what owners_near had.
+local function set_all(key, layouts, ids, owners, periods, skip, all)
   local one = type(periods) == 'number'
   local fresh = one and layouts[periods] and layouts[periods].fresh
   if fresh then
-    for _, bucket in ipairs(fresh) do
-      if bucket.n > 0 then append(bucket.key, bucket.entries, bucket) end
-    end
+    for _, bucket in ipairs(fresh) do write_runs(bucket, all, layouts[periods][4]) end
     return
   end
   local rows = {}
@@ -259,12 +270,14 @@ local function forget(key, id, record)
     end
     if width > 0 and type(id) == 'number' then
       local bucket = bucket_key(key, period, math.floor(id / width))
-      local entries = redis.call('GET', bucket) or ''
-      local at = find_entry(entries, code_of(id % width), CODE + size)
-      owner = at and string.sub(entries, at + CODE, at + CODE + size - 1)
+      local codes = call('GET', bucket) or ''
+      local index = index_of(codes, code_of(id % width))
+      owner = index and owner_in(bucket, index, size)
       if is_meant(owner) then
-        entries = string.sub(entries, 1, at - 1) .. string.sub(entries, at + CODE + size)
-        if entries == '' then redis.call('DEL', bucket) else redis.call('SET', bucket, entries) end
+        local all = call('GET', owners_key(bucket))
+        codes = string.sub(codes, 1, index * CODE) .. string.sub(codes, (index + 1) * CODE + 1)
+        all = string.sub(all, 1, index * size) .. string.sub(all, (index + 1) * size + 1)
+        if codes == '' then call('DEL', bucket, owners_key(bucket)) else call('MSET', bucket, codes, owners_key(bucket), all) end
         owners[#owners + 1] = owner
       end
     end
