@@ -69,7 +69,7 @@ for i, c in ipairs(p.claims) do
   local rule, claim, ids, all, distinct, periods = c[1], c[2] == 1, c[3], c[4], c[5] == 1, c[6]
   local size = #all / #ids
   -- Mostly hardly any is needed by itself.
-  local owners = setmetatable({}, {__index = function(_, j) return string.sub(all, (j - 1) * size + 1, j * size) end})
+  local owners = setmetatable({}, {__index = function(_, j) return owner_at(all, j - 1, size) end})
   local layouts, sorted = periods_of(key)
   -- Mostly every id is new, occurs once and is judged for the first time.
   local plain = claim and distinct and not again

@@ -8,7 +8,7 @@
 local UNDECIDED, NONE = 0, -1
 -- Keys in a flat hash before a width is chosen. Keys of the sample in a bucket: there are as many more as there are other
 -- partitions. A bucket that would be wider than WIDEST is not worth it: CODE bytes say where in it a number is.
-local SAMPLE, BUCKET, WIDEST, CODE = 1000, 16, 2048, 2
+local SAMPLE, BUCKET, WIDEST, CODE = 1000, 32, 4096, 2
 -- Periods before and after its own that a record is compared with.
 local NEIGHBOURS = 2
 local RECORD_BYTES = 10
@@ -31,8 +31,8 @@ local function bucket_key(key, period, bucket) return string.format('%s/%d/%.0f'
 local function owners_key(bucket) return bucket .. '/owners' end
 local function flat_key(key, period) return string.format('%s/%d', key, period) end
 
--- The code of a position in a bucket: CODE bytes.
-local function code_of(position) return string.char(255 - position % 256, 240 + math.floor(position / 256)) end
+-- The code of a position in a bucket.
+local function code_of(position) return string.char(position % 256, math.floor(position / 256)) end
 
 -- Returns the index, from 0, of a code among codes; nil if it is not there.
 local function index_of(codes, code)
@@ -41,16 +41,14 @@ local function index_of(codes, code)
   return at and (at - 1) / CODE
 end
 
-local function owner_in(bucket, index, size)
-  return call('GETRANGE', owners_key(bucket), index * size, (index + 1) * size - 1)
-end
+local function owner_at(all, index, size) return string.sub(all, index * size + 1, (index + 1) * size) end
 
--- Adds codes and owners to a bucket that has `codes`.
-local function append(bucket, codes, more, owners)
+-- Adds codes and owners to a bucket. An append leaves room for as much again; a copy of it has none.
+local function append(bucket, codes, owners)
   local name = owners_key(bucket)
-  call('SET', bucket, codes .. more)
+  call('APPEND', bucket, codes)
   call('APPEND', name, owners)
-  -- An append leaves room for as much again; a copy has none.
+  call('BITOP', 'OR', bucket, bucket)
   call('BITOP', 'OR', name, name)
 end
 
@@ -77,7 +75,7 @@ end
 -- Puts the owner of each of `rows` in a period into `owners`, and returns how many it found.
 --
 -- With `all`, the owners that all rows are, one after the other: if it turns out that nobody owns any of those that are not
--- found, `layout.fresh` gets the buckets that they belong to: {{key, codes, codes to add, first and last row of each run}…}.
+-- found, `layout.fresh` gets the buckets that they belong to: {{key, codes to add, runs: first and last row of each}…}.
 local function find_owners(key, period, layout, ids, rows, owners, all)
   local width = layout[1]
   if width <= 0 then return read(flat_key(key, period), ids, rows, owners) end
@@ -101,13 +99,14 @@ local function find_owners(key, period, layout, ids, rows, owners, all)
         number, bucket = its, by_number[its]
         if not bucket then
           local name = bucket_key(key, period, its)
-          bucket = {key = name, codes = call('GET', name) or '', added = {}, runs = {}, last = 0}
+          bucket = {key = name, codes = call('GET', name) or '', added = {}, runs = {}, last = -1}
           by_number[its], buckets[#buckets + 1] = bucket, bucket
         end
       end
       local index = find(bucket.codes, code, 1, true) and index_of(bucket.codes, code)
       if index then
-        owners[j] = owner_in(bucket.key, index, size)
+        bucket.owners = bucket.owners or call('GET', owners_key(bucket.key)) or ''
+        owners[j] = owner_at(bucket.owners, index, size)
         found = found + 1
       elseif id >= first and id <= last then
         flat[#flat + 1] = j
@@ -146,9 +145,7 @@ local function choose_width(key, period, layout, numeric, size)
 end
 
 -- Returns an owner in the size that a bucket has: a contract of another version may, or may not, have compared contents.
-local function fitted(owner, size)
-  return string.sub(owner .. string.rep('\0', size), 1, size)
-end
+local function fitted(owner, size) return string.sub(owner .. string.rep('\0', size), 1, size) end
 
 -- Makes `owners[row]` the owner of the id of each of `rows` in a bucket.
 local function write_bucket(bucket, width, size, ids, rows, owners)
@@ -162,7 +159,7 @@ local function write_bucket(bucket, width, size, ids, rows, owners)
       more[#more + 1], added[#added + 1] = code, owner
     end
   end
-  if #more > 0 then append(bucket, codes, concat(more), concat(added)) end
+  if #more > 0 then append(bucket, concat(more), concat(added)) end
 end
 
 -- Makes the rows of each run the owners of their ids in a bucket; `all`: see find_owners.
@@ -170,7 +167,7 @@ local function write_runs(bucket, all, size)
   local added, runs = {}, bucket.runs
   if #runs == 0 then return end
   for i = 1, #runs, 2 do added[#added + 1] = string.sub(all, (runs[i] - 1) * size + 1, runs[i + 1] * size) end
-  append(bucket.key, bucket.codes, concat(bucket.added), concat(added))
+  append(bucket.key, concat(bucket.added), concat(added))
 end
 
 -- Groups rows by what `of` returns for each: {value → rows}.
@@ -272,9 +269,9 @@ local function forget(key, id, record)
       local bucket = bucket_key(key, period, math.floor(id / width))
       local codes = call('GET', bucket) or ''
       local index = index_of(codes, code_of(id % width))
-      owner = index and owner_in(bucket, index, size)
+      local all = index and call('GET', owners_key(bucket)) or ''
+      owner = index and owner_at(all, index, size)
       if is_meant(owner) then
-        local all = call('GET', owners_key(bucket))
         codes = string.sub(codes, 1, index * CODE) .. string.sub(codes, (index + 1) * CODE + 1)
         all = string.sub(all, 1, index * size) .. string.sub(all, (index + 1) * size + 1)
         if codes == '' then call('DEL', bucket, owners_key(bucket)) else call('MSET', bucket, codes, owners_key(bucket), all) end

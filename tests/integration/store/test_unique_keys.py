@@ -39,13 +39,24 @@ def test_numbers_that_lie_close_together_are_stored_in_buckets(client: Any, run:
     for at in range(0, len(numbers), 1_500):
         assert look(run, numbers[at : at + 1_500], first=at) == []
     assert client.hlen(f"{KEY}/0") == 1_500, "those of the first batch, before the width was known"
-    assert int(client.hget(KEY, "0").split()[0]) == 128, "a quarter of them was known, so that 16 seemed to be in each"
+    assert int(client.hget(KEY, "0").split()[0]) == 256, "a quarter of them was known, so that 32 seemed to be in each"
     buckets = list(client.scan_iter(f"{KEY}/0/*", count=1_000))
     assert {client.type(key) for key in buckets} == {"string"}
     assert sum(client.strlen(key) for key in buckets) == 4_500 * 16, "2 bytes that say which number, and 14 of its owner"
     assert look(run, numbers, first=0) == [], "each belongs to the same record again"
     assert look(run, numbers, first=10_000) == list(range(6_000))
     assert look(run, [begin + 6_000], first=20_000, claim=False) == []
+
+
+@pytest.mark.parametrize("step", [7, 100])
+def test_a_wide_bucket_confuses_no_keys(client: Any, run: Any, step: int) -> None:
+    numbers = list(range(0, 4_000 * step, step))
+    for at in range(0, 4_000, 2_000):
+        assert look(run, numbers[at : at + 2_000], first=at) == []
+    assert int(client.hget(KEY, "0").split()[0]) == {7: 256, 100: 4_096}[step]
+    assert look(run, numbers, first=9_000) == list(range(4_000))
+    between = [number + offset for number in numbers for offset in (1, 3, 5)]
+    assert look(run, between, first=20_000, claim=False) == []
 
 
 @pytest.mark.parametrize("far", ["apart", "text"])
