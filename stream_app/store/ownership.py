@@ -163,6 +163,10 @@ class OwnershipStore:
                 found[_text(field)] = msgspec.json.decode(document, type=Missing)
         return found
 
+    async def level_partitions(self) -> set[str]:
+        """Return the raw partitions (``keys.applied_field``) that are level in this epoch."""
+        return {_text(one) for one in await self._redis.hkeys(self._keys.restored())}
+
     async def restored(self) -> tuple[int, int]:
         """Return the number of partitions that are level, and of records counted again in those that are not yet."""
         level = await self._redis.hlen(self._keys.restored())

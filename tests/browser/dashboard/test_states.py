@@ -109,9 +109,10 @@ def test_naughty_strings_are_shown_as_they_are(page: Page) -> None:
         with redis.Redis.from_url(stack.redis_url) as client:
             naughty(client)
         page.goto(f"{address}/pipeline")
-        shown = page.locator(".cards .problem bdi")
+        shown = page.locator(".cards .problem > bdi")
         eventually(lambda: shown.count() == len(NAUGHTY), "all workers are shown", timeout=30)
-        assert sorted(shown.evaluate_all("all => all.map(one => one.textContent)")) == sorted(map(visible, NAUGHTY))
+        texts = shown.evaluate_all("all => all.map(one => one.textContent)")
+        assert sorted(text[: text.rindex(" (for ")] for text in texts) == sorted(map(visible, NAUGHTY))
 
         page.goto(f"{address}/report")
         lines = page.locator(".report section li")
@@ -152,7 +153,7 @@ def naughty(client: redis.Redis) -> None:
     shop.announce()
     shop.fill(60)
     for number, text in enumerate(NAUGHTY):
-        shop.beat(worker=f"w-{number}", problems=(Problem(text=text),), at=now + 60_000)
+        shop.beat(worker=f"w-{number}", problems=(Problem(text=text, since=now),), at=now + 60_000)
         record = {"order_id": number, "customer_id": 1, "product_id": 1, "quantity": 1, "price": 1, "order_date": "x"}
         entry = {"source": text, "event_time": now, "record": record, "repairs": [text], "warnings": []}
         client.rpush("headrace:clean:orders", json.dumps(entry))
