@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import aiokafka.producer.message_accumulator as accumulator
@@ -78,9 +79,9 @@ def build(make: Callable[[], Any], rows: list[Any]) -> None:
 
 def extend(rows: list[Any]) -> None:
     """Write all rows into batches, a call per batch."""
-    done = 0
-    while done < len(rows):
-        done = BatchBuilder(BATCH_BYTES, 0).extend(rows, done)
+    left = iter(rows)
+    while (row := BatchBuilder(BATCH_BYTES, 0).extend(left)) is not None:
+        left = chain((row,), left)
 
 
 def main() -> None:

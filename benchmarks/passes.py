@@ -69,6 +69,11 @@ class Producer:
 class Guardian:
     """Takes every partition as level with the log, where the store has it."""
 
+    @property
+    def levels(self) -> Guardian:
+        """This, for all partitions."""
+        return self
+
     async def level(self, entity: Entity, partition: int) -> Level:
         """Return the partition's position."""
         [position] = await entity.services.store.positions([entity.applied_field(partition)])

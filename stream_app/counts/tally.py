@@ -136,7 +136,8 @@ class Tally:
             return [at // _MINUTE_MS for at in as_of]
         moments = unmarked.column(name)
         if None not in moments:
-            return _minutes(moments, min(moments), max(moments))
+            oldest, newest = unmarked.verdicts.extent(name) or (min(moments), max(moments))
+            return _minutes(moments, oldest, newest)
         return [at // _MINUTE_MS if moment is None else _minute(moment) for at, moment in zip(as_of, moments, strict=True)]
 
     def _minute(self, event_ms: int) -> int:
@@ -152,16 +153,22 @@ class Tally:
             if missing:
                 window[fields.null(name)] += missing
         amounts = self._amounts.of_rows(rows)
+        revenue = sum(amounts)
         if amounts:
-            window[REVENUE] += sum(amounts)
+            window[REVENUE] += revenue
         for name, distinct in self._distinct:
-            distinct.setdefault(minute, set()).update([str(one) for one in {*rows.column(name)} if one is not None])
+            values = {*rows.column(name)}
+            values.discard(None)
+            distinct.setdefault(minute, set()).update(map(str, values))
         for name in self.contract.segments:
             column = rows.column(name)
-            worth: dict[Any, int] = {}
-            for value, amount in zip(column, amounts, strict=False):
-                worth[value] = worth.get(value, 0) + amount
-            for value, count in Counter(column).items():
+            counts = Counter(column)
+            worth: dict[Any, int] = dict.fromkeys(counts, revenue)
+            if len(counts) > 1:
+                worth = dict.fromkeys(counts, 0)
+                for value, amount in zip(column, amounts, strict=False):
+                    worth[value] += amount
+            for value, count in counts.items():
                 text = segment_value(value)
                 window[segment(name, RECEIVED, text)] += count
                 window[segment(name, CLEAN, text)] += count

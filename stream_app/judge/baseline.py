@@ -27,7 +27,7 @@ _MIN_SPREAD = 0.1
 _Z95 = 1.6449
 #: Learn every value up to this many; then sample at most this many records per batch.
 LEARN_ALL_UP_TO = 200_000
-SAMPLED_PER_BATCH = 2_000
+SAMPLED_PER_BATCH = 1_000
 #: Maximum number of groups per rule and level that have bounds: those with the most values.
 MAX_GROUPS = 20_000
 
@@ -112,7 +112,7 @@ def learned(
     def column(name: str | None) -> list[Any]:
         if name is not None and name not in columns:
             values = verdicts.column(name)
-            columns[name] = values if whole else [values[index] for index in sample]
+            columns[name] = values if whole else list(map(values.__getitem__, sample))
         return columns[name]
 
     found: dict[str, Counter[tuple[Any, Any]]] = {}

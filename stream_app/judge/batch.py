@@ -25,7 +25,7 @@ class Verdicts(Sequence[Verdict]):
         deleted: index → id of the record that a tombstone deletes; ``None`` where its key names no id.
     """
 
-    __slots__ = ("_columns", "_distinct", "_rows", "as_of", "bodies", "contract", "deleted", "kind", "marked")
+    __slots__ = ("_columns", "_distinct", "_extents", "_rows", "as_of", "bodies", "contract", "deleted", "kind", "marked")
 
     def __init__(self, contract: Contract, as_of: list[int]) -> None:
         self.contract = contract
@@ -37,6 +37,7 @@ class Verdicts(Sequence[Verdict]):
         self._rows: list[Any] = []
         self._columns: dict[str, list[Any]] = {}
         self._distinct: dict[str, set[Any]] = {}
+        self._extents: dict[str, tuple[Any, Any] | None] = {}
 
     @classmethod
     def of(cls, contract: Contract, verdicts: Iterable[Verdict]) -> Verdicts:
@@ -53,6 +54,7 @@ class Verdicts(Sequence[Verdict]):
         self._rows, self.bodies = rows, bodies
         self._columns.clear()
         self._distinct.clear()
+        self._extents.clear()
 
     def put(self, index: int, verdict: Verdict) -> None:
         """Set the verdict at ``index``."""
@@ -78,6 +80,7 @@ class Verdicts(Sequence[Verdict]):
         for name, column in self._columns.items():
             column[index] = None if values is None else values[name]
         self._distinct.clear()
+        self._extents.clear()
 
     def column(self, name: str) -> list[Any]:
         """The cleaned values of one field by record; ``None`` also where no object could be read. Not to be changed."""
@@ -93,6 +96,14 @@ class Verdicts(Sequence[Verdict]):
             distinct = self._distinct[name] = {*self.column(name)}
         return distinct
 
+    def extent(self, name: str) -> tuple[Any, Any] | None:
+        """The least and the largest value of ``column``; ``None`` if no record has one."""
+        if name not in self._extents:
+            column = self.column(name)
+            some = [value for value in column if value is not None] if None in column else column
+            self._extents[name] = (min(some), max(some)) if some else None
+        return self._extents[name]
+
     def values(self, index: int) -> dict[str, Any] | None:
         """The cleaned fields of one record; ``None`` where no object could be read."""
         return self.kind.values(self._rows[index])
@@ -103,7 +114,9 @@ class Verdicts(Sequence[Verdict]):
             return self
         changed = Verdicts(self.contract, self.as_of)
         changed.bodies, changed.marked, changed.deleted = self.bodies.copy(), self.marked.copy(), self.deleted
-        changed._rows, changed._columns, changed._distinct = self._rows, self._columns, self._distinct
+        changed._rows, changed._columns, changed._distinct, changed._extents = (
+            self._rows, self._columns, self._distinct, self._extents,
+        )  # fmt: skip
         for index, rules in found.items():
             if index in self.deleted:
                 continue  # a tombstone breaks no rule
@@ -130,10 +143,9 @@ class Verdicts(Sequence[Verdict]):
     def span(self) -> tuple[int, int]:
         """The least and the largest moment of a record, in ms; also those of event times that are a finding."""
         name = self.contract.event_time
-        column = self.column(name) if name is not None else ()
-        dated = column if None not in column else [moment for moment in column if moment is not None]
-        moments = [milliseconds(min(dated)), milliseconds(max(dated))] if dated else []
-        if len(dated) < len(self.bodies):
+        extent = self.extent(name) if name is not None else None
+        moments = [milliseconds(one) for one in extent] if extent is not None else []
+        if name is None or None in self.column(name):
             moments += [min(self.as_of), max(self.as_of)]
         return min(moments), max(moments)
 

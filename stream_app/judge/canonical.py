@@ -44,11 +44,11 @@ class Canonical:
         self._rows = rows
         self._tests = [(field.name, test) for field in contract.fields for test in _column_tests(field)]
 
-    def read(self, raws: Sequence[bytes | None]) -> tuple[list[Any], list[bytes | None], list[int]]:
+    def read(self, raws: Sequence[bytes | None]) -> tuple[list[Any], list[bytes | None], list[int], list[int]]:
         """Return rows and canonical bodies of ASCII records, in order, and ascending indexes of those that need another way.
 
-        A record that could not be decoded has the row and body of another one, so that columns are whole. When none could
-        be decoded, rows and bodies are ``None``.
+        The last list has the indexes of those among them that could not be decoded. Such a record has the row and body of
+        another one, so that columns are whole. When none could be decoded, rows and bodies are ``None``.
         """
         rows: list[Any] = []
         failed: list[int] = []
@@ -63,7 +63,7 @@ class Canonical:
         if failed:
             some = next((row for row in rows if row is not None), None)
             if some is None:
-                return rows, [None] * len(rows), failed
+                return rows, [None] * len(rows), failed, failed
             for index in failed:
                 rows[index] = some
         # No canonical JSON holds a line break.
@@ -72,7 +72,7 @@ class Canonical:
         other -= {index for index in other if _unspaced(raws[index]) == bodies[index]}
         for name, test in self._tests:
             other.update(test(self._rows.column(rows, name)))
-        return rows, bodies, sorted(other)
+        return rows, bodies, sorted(other), failed
 
 
 def _unspaced(raw: bytes | None) -> bytes | None:

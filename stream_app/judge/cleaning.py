@@ -34,9 +34,13 @@ def cleaner(field: Field) -> Callable[[Any], tuple[Any, list[str]]]:
     apply = _step(field)
     spellings = {key.casefold(): value for key, value in field.spellings.items()}
 
+    # A step changes strings, and whole floats if the field is an integer; a canonical timestamp stays as it is.
+    kinds: tuple[type, ...] = (str, float) if field.type == "integer" else (str,)
+    dated = field.type == "timestamp" and "lower" not in field.clean and not spellings
+
     def clean(value: Any) -> tuple[Any, list[str]]:
-        if not isinstance(value, (str, float)):  # a tuple is twice as fast as a union
-            return value, []  # steps change strings and floats only
+        if not isinstance(value, kinds) or (dated and _CANONICAL.fullmatch(str(value))):
+            return value, []
         done: list[str] = []
         # Repeat until nothing changes (upper case may undo NFC), so that a clean value stays clean when it is judged again.
         for _ in range(_ROUNDS):

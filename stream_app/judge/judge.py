@@ -44,10 +44,14 @@ class Judge:
     def judge_all(self, raws: list[bytes | None], as_of_ms: list[int]) -> Verdicts:
         """Return the verdicts on ``raws``, each as of its moment, in order. Never raises."""
         verdicts = Verdicts(self.contract, as_of_ms)
-        rows, bodies, others = self._canonical.read(self._eligible(raws))
+        rows, bodies, others, failed = self._canonical.read(self._eligible(raws))
         verdicts.fill(rows, bodies)
         broken = self._broken_rules(verdicts) if len(others) < len(rows) else {}
-        for index in others:
+        # What cannot be decoded to the contract's types is never clean as it came.
+        for index in failed:
+            broken.pop(index, None)
+            verdicts.put(index, self.examine(raws[index], as_of_ms[index]))
+        for index in sorted({*others}.difference(failed)) if failed else others:
             broken.pop(index, None)
             self._judge_one(verdicts, index, raws[index], as_of_ms[index])
         for index, rules in broken.items():

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from hashlib import blake2b
+from itertools import compress
 from typing import Any
 
 from stream_app.contract.model import Contract, Rule, Unique
@@ -33,21 +34,27 @@ def claims_of(
         return [], []
     compared: list[Compared] = []
     claims: list[Claim] = []
+    # What is neither marked nor deleted has a body.
+    apart = sorted(i for i in {*verdicts.marked, *verdicts.deleted} if bodies[i] is None)
     for unique in contract.uniques:
         ids = _ids(unique, verdicts)
-        seen = unique.among == "seen"
-        if None in ids or (not seen and None in bodies):
-            made = [i for i, (one, body) in enumerate(zip(ids, bodies, strict=True)) if one is not None and (seen or body)]
-            looked = [] if seen else [i for i, one in enumerate(ids) if one is not None and not bodies[i]]
-        else:
-            made, looked = list(range(len(ids))), []
+        kept = bytearray(b"\1") * len(ids)
+        looked = [] if unique.among == "seen" else [i for i in apart if ids[i] is not None]
+        for i in looked:
+            kept[i] = 0
+        if None in ids:
+            for i, one in enumerate(ids):
+                if one is None:
+                    kept[i] = 0
+        made = list(compress(range(len(ids)), kept))
         # A record that only looks is compared with those before it, whatever batch they are in: with what the batch
         # claims itself if that comes first, else with what was claimed before the batch.
         asked = {ids[i] for i in looked}
         first: dict[Any, int] = {}
-        for i in made if asked else ():
-            if ids[i] in asked:
-                first.setdefault(ids[i], i)
+        if not asked.isdisjoint(compress(ids, kept)):
+            for i in made:
+                if ids[i] in asked:
+                    first.setdefault(ids[i], i)
         after = [i for i in looked if first.get(ids[i], i) < i]
         before = [i for i in looked if first.get(ids[i], i) >= i]
         content = bodies if unique.contradiction is not None else None
@@ -104,10 +111,9 @@ def _claim(
 ) -> Claim:
     if len(rows) == len(ids):
         return Claim(unique.rule.id, claim, ids, owners, periods)
-    return Claim(
-        unique.rule.id, claim, [ids[index] for index in rows], [owners[index] for index in rows],
-        periods if isinstance(periods, int) else [periods[index] for index in rows],
-    )  # fmt: skip
+    if not isinstance(periods, int):
+        periods = list(map(periods.__getitem__, rows))
+    return Claim(unique.rule.id, claim, list(map(ids.__getitem__, rows)), list(map(owners.__getitem__, rows)), periods)
 
 
 def _ids(unique: Unique, verdicts: Verdicts) -> list[Any]:
@@ -117,8 +123,7 @@ def _ids(unique: Unique, verdicts: Verdicts) -> list[Any]:
     if len(columns) > 1:
         return [unique_id(parts, seen=seen, integer=False) for parts in zip(*columns, strict=True)]
     integer = is_integer(unique, verdicts.contract)
-    distinct = verdicts.distinct(unique.fields[0])
-    if integer and None not in distinct and max(distinct) < EXACT and min(distinct) > -EXACT:
+    if integer and None not in columns[0] and max(columns[0]) < EXACT and min(columns[0]) > -EXACT:
         return columns[0]
     return [unique_id((one,), seen=seen, integer=integer) for one in columns[0]]
 

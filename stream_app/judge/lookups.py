@@ -223,10 +223,11 @@ class LookUps:
             if len(self._known.get(at, ())) > _REMEMBERED:
                 self._known[at] = Memory()
             memory = self._known.setdefault(at, Memory())
-            ids = {*verdicts.distinct(name)}
+            ids: Iterable[Any] = verdicts.distinct(name)
             if name not in self._related.reads_values:
                 # A set's difference() walks the whole memory, unless that is a plain dict.
-                ids = {*filterfalse(memory.__contains__, ids)}
+                ids = filterfalse(memory.__contains__, ids)
+            ids = {*ids}
             ids.discard(None)
             references.append(Remembered(list(ids), with_fields, memory))
         return references

@@ -1,7 +1,7 @@
 """Who owns a unique key, and when the key counts: the forms in which the store keeps both.
 
 An owner is 10 bytes that name a record (partition, generation and offset of its raw topic), followed by 4 bytes of its content
-where that matters: a fingerprint (CRC-32) that tells a record sent twice from another record with the same key. The generation
+where that matters: a fingerprint (CRC-32C) that tells a record sent twice from another record with the same key. The generation
 is the number of topics of the same name before it: a topic that is created again has the same partitions and offsets once more.
 
 A key counts for a time that its contract states (``within``). Event time is cut into *periods* of half that time. Keys are
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from itertools import repeat
 from struct import Struct
 from typing import NamedTuple
-from zlib import crc32
+
+from crc32c import crc32c
 
 from stream_app.judge.batch import Verdicts
 
@@ -66,7 +67,7 @@ def owners_of(
     numbered = map(_first(generation).__or__, offsets) if generation else offsets
     if bodies is None:
         return list(map(_RECORD.pack, repeat(partition), numbered))
-    contents = map(crc32, bodies if None not in bodies else [body or b"" for body in bodies])  # type: ignore[arg-type]
+    contents = map(crc32c, bodies if None not in bodies else [body or b"" for body in bodies])  # type: ignore[arg-type]
     return list(map(_RECORD_CONTENT.pack, repeat(partition), numbered, contents))
 
 

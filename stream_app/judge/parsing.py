@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-_LONG_NUMBER = re.compile(rb"\d{400}")
+#: Digits of a number that is too long to read.
+_LONG = 400
+_LONG_NUMBER = re.compile(rb"\d{%d}" % _LONG)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -33,7 +35,7 @@ def parse_object(raw: bytes | None, max_bytes: int) -> dict[str, Any] | str:
     except UnicodeDecodeError:
         return "record.encoding"
     # Outside of strings: a float has at most 309 digits before the point.
-    if _LONG_NUMBER.search(raw) and _LONG_NUMBER.search(_STRING.sub(b'""', raw)):
+    if len(raw) >= _LONG and _LONG_NUMBER.search(raw) and _LONG_NUMBER.search(_STRING.sub(b'""', raw)):
         return "record.number"
     try:
         data = from_json(raw, allow_inf_nan=False)
@@ -56,7 +58,7 @@ def is_doubtful(raw: bytes, count: int) -> bool:
         or b"\n:" in raw
         or b"\t:" in raw
         or b"\r:" in raw
-        or (len(raw) > 400 and _LONG_NUMBER.search(raw))
+        or (len(raw) > _LONG and _LONG_NUMBER.search(raw))
     )
 
 

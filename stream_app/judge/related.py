@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import filterfalse
 from typing import Any
 
 from stream_app.contract.model import Contract, Deviation, Rule, Shop
@@ -93,7 +94,8 @@ class Related:
         self.reads_values = frozenset(one.reference for one in contract.deviations)
         self.any = bool(contract.deviations or contract.before or contract.outliers)
         self._remembered: dict[str, tuple[Baseline | None, dict[Any, tuple[Known | None, Bounds]]]] = {}
-        self._segments: dict[str, tuple[Mapping[Any, Known], int | None, dict[Any, Any]]] = {}
+        #: (what is read, reference field) → the memory that it was read of, its last deletion, and id → what was read.
+        self._read: dict[tuple[str, str], tuple[Mapping[Any, Known], int | None, dict[Any, Any]]] = {}
 
     def find(
         self, verdicts: Verdicts, skip: Collection[int], known: KnownRecords, baseline: Baseline | None
@@ -120,8 +122,9 @@ class Related:
                     if not low <= numbers[row] <= high:
                         found.setdefault(row, []).append(rule)
         for before in self.contract.before:
-            records = known.get(before.reference, {})
-            for row in _before(column(before.field), column(before.reference), before.tolerance_ms, records):
+            ids, records = verdicts.distinct(before.reference), known.get(before.reference, {})
+            firsts = self._of_each("first", before.reference, ids, records, _first)
+            for row in _before(column(before.field), column(before.reference), before.tolerance_ms, ids, firsts):
                 if bodies[row] is not None and row not in skip:
                     found.setdefault(row, []).append(before.rule)
         return found
@@ -168,26 +171,36 @@ class Related:
         for segment in self.contract.segments:
             reference, _, name = segment.partition(".")
             if name:
-                value_of = self._values(segment, verdicts.distinct(reference), known.get(reference, {}))
-                columns[segment] = list(map(value_of, verdicts.column(reference)))
+                ids, records = verdicts.distinct(reference), known.get(reference, {})
+                values = self._of_each(segment, reference, ids, records, partial(_value, name))
+                columns[segment] = list(map(values.get, verdicts.column(reference)))
         return columns
 
-    def _values(self, segment: str, ids: set[Any], records: Mapping[Any, Known]) -> Callable[[Any], Any]:
-        """Return id → value of a segment; ``None`` where the record is not known.
+    def _of_each(
+        self, what: str, reference: str, ids: Collection[Any], records: Mapping[Any, Known], read: Callable[[Known], Any]
+    ) -> dict[Any, Any]:
+        """Return id → ``what`` is read of its record, of each of ``ids`` that is known, and perhaps of others.
 
         A memory of referenced records never changes what it says of one, except where values are compared, too, and where one
         was deleted and came again.
         """
-        reference, _, name = segment.partition(".")
         deletion = getattr(records, "seen", None)
-        made_of, as_of_deletion, values = self._segments.get(segment, (None, None, {}))
+        made_of, as_of_deletion, found = self._read.get((what, reference), (None, None, {}))
         if made_of is not records or as_of_deletion != deletion or reference in self.reads_values:
-            values = {}
-            self._segments[segment] = records, deletion, values
-        for one in ids.difference(values):
+            found = {}
+            self._read[what, reference] = records, deletion, found
+        for one in filterfalse(found.__contains__, ids):
             if one in records:
-                values[one] = records[one].values.get(name)
-        return values.get
+                found[one] = read(records[one])
+        return found
+
+
+def _first(record: Known) -> int:
+    return record.first
+
+
+def _value(name: str, record: Known) -> Any:
+    return record.values.get(name)
 
 
 _UNBOUNDED: Bounds = (-math.inf, math.inf)
@@ -208,19 +221,20 @@ def _outside(groups: list[Any] | None, numbers: list[Any], limits: list[dict[Any
     ]
 
 
-def _before(moments: list[Any], ids: list[Any], tolerance_ms: int, records: Mapping[Any, Known]) -> list[int]:
+def _before(
+    moments: list[Any], ids: list[Any], tolerance_ms: int, distinct: Collection[Any], firsts: Mapping[Any, int]
+) -> list[int]:
     """Return the rows whose moment is too long before the referenced record first appeared.
 
     Mostly the earliest moment of the batch is late enough, and no row needs a look.
     """
-    firsts = {one: records[one].first for one in set(ids) if one in records}
-    latest = max(firsts.values(), default=0)
+    latest = max(filter(None, map(firsts.get, distinct)), default=0)
     if not latest:
         return []
     earliest = min((at for at in moments if at is not None), default=None)
     if earliest is None or earliest >= moment(latest - tolerance_ms):
         return []
-    bounds = {one: moment(first - tolerance_ms) for one, first in firsts.items() if first}
+    bounds = {one: moment(first - tolerance_ms) for one in distinct if (first := firsts.get(one))}
     return [
         row
         for row, (at, one) in enumerate(zip(moments, ids, strict=True))

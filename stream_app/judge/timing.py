@@ -45,12 +45,10 @@ def _quick(clock: PartitionClock, verdicts: Verdicts, column: Sequence[Any], fin
     others: list[int] = []
     # Records that are rejected for their date count at their as-of moment.
     early = [one.event_ms for one in verdicts.marked.values() if one.body is None and one.event_ms != UNKNOWN]
-    try:
-        newest, oldest = max(column), min(column)
-        at = _last_index(column, newest)
-    except TypeError:
-        newest = None
-    if newest is None or bodies[at] is None:
+    extent = verdicts.extent(verdicts.contract.event_time or "") if None not in column else None
+    oldest, newest = extent or (None, None)
+    at = _last_index(column, newest) if newest is not None else -1
+    if oldest is None or newest is None or bodies[at] is None:
         kept = [(moment, at) for moment, at, body in zip(column, as_of, bodies, strict=True) if body is not None]
         dated = [moment for moment, _ in kept if moment is not None]
         others = [at for moment, at in kept if moment is None and at != UNKNOWN]

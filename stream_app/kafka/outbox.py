@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -33,12 +33,15 @@ from stream_app.kafka.refusals import (
     may_be_refusal,
     size_of,
 )
+from stream_app.kafka.rows import CleanRows
 from stream_app.names import NULL_VALUE, SOURCE
 
 __all__ = ["KEPT_OF_OVERSIZED", "NO_OFFSET", "Outbox", "Receipt", "Refused", "Row", "Sent", "Target"]
 
 #: A partition of a topic.
 Target = tuple[str, int]
+#: Some rows: (rows, index of the first, index after the last).
+_Part = tuple[Sequence[Row], int, int]
 #: The offset of a record that was acknowledged without one, or that its topic did not take.
 NO_OFFSET = -1
 #: Bytes of the records in a log batch for a topic that has refused some.
@@ -114,8 +117,8 @@ class Outbox:
 
     def __init__(self, producer: AIOKafkaProducer, limits: Limits | None = None, may_cut: frozenset[str] = frozenset()) -> None:
         self._producer, self._limits, self._may_cut = producer, limits, may_cut
-        #: Target → its log batches in the order of adding, the last one is open; and the records of each.
-        self._batches: dict[Target, list[tuple[Any, list[Row]]]] = {}
+        #: Target → its log batches in the order of adding, the last one is open; and which rows each has.
+        self._batches: dict[Target, list[tuple[Any, list[_Part]]]] = {}
         #: Target with known limits → its records.
         self._limited: dict[Target, list[Row]] = {}
         self._refused: list[Refused] = []
@@ -131,16 +134,16 @@ class Outbox:
             row = cut(row) or row
         self._append((topic, partition), [row], alone=size > KEPT_OF_OVERSIZED)
 
-    def add_all(self, topic: str, partition: int, rows: list[Row]) -> None:
-        """Add records in order; each has a value, and no header of its producer."""
-        longest_key = max(map(len, filter(None, map(itemgetter(0), rows))), default=0)
-        if longest_key + max(map(len, filter(None, map(itemgetter(1), rows))), default=0) <= KEPT_OF_OVERSIZED:
+    def add_all(self, topic: str, partition: int, rows: Sequence[Row]) -> None:
+        """Add records in order; none has a header of its producer."""
+        longest = rows.longest if isinstance(rows, CleanRows) else max(map(_length, rows), default=0)
+        if longest <= KEPT_OF_OVERSIZED:
             self._append((topic, partition), rows)
         else:
             for row in rows:
                 self.add(topic, partition, row)
 
-    def _append(self, target: Target, rows: list[Row], *, alone: bool = False) -> None:
+    def _append(self, target: Target, rows: Sequence[Row], *, alone: bool = False) -> None:
         if not rows:
             return
         if self._limits is not None and self._limits.known(target[0]) is not None:
@@ -151,13 +154,16 @@ class Outbox:
             batches = self._batches[target] = [(self._producer.create_batch(), [])]
         elif alone:
             batches.append((self._producer.create_batch(), []))
-        done = 0
+        left, done = iter(rows), 0
         while True:
-            batch, content = batches[-1]
-            begin, done = done, batch.extend(rows, done)
-            content += rows[begin:done] if begin or done < len(rows) else rows
-            if done == len(rows):
+            batch, parts = batches[-1]
+            before = batch.record_count()
+            row = batch.extend(left)
+            begin, done = done, done + batch.record_count() - before
+            parts.append((rows, begin, done))
+            if row is None:
                 break
+            left = chain((row,), left)
             batches.append((self._producer.create_batch(), []))
         if alone:
             batch.close()
@@ -181,14 +187,15 @@ class Outbox:
         )
         return Receipt(tuple(one for part in sent for one in part), tuple(self._refused))
 
-    async def _send(self, target: Target, batches: list[tuple[Any, list[Row]]]) -> list[Sent]:
+    async def _send(self, target: Target, batches: list[tuple[Any, list[_Part]]]) -> list[Sent]:
         sent: list[Sent] = []
-        for batch, rows in batches:
-            if rows:
+        for batch, parts in batches:
+            if batch.record_count():
                 try:
                     sent.append(await self._send_batch(target, batch))
                 except KafkaError as error:
-                    sent += await self._again(target, [Form(row) for row in rows], error)
+                    forms = [Form(row) for rows, begin, end in parts for row in rows[begin:end]]
+                    sent += await self._again(target, forms, error)
         return sent
 
     async def _send_batch(self, target: Target, batch: Any) -> Sent:
@@ -259,7 +266,8 @@ class Outbox:
         if not forms:
             return []
         batch = self._producer.create_batch()
-        done = batch.extend([form.made() for form in forms], 0)
+        batch.extend(iter([form.made() for form in forms]))
+        done = batch.record_count()
         try:
             sent = [await self._send_batch(target, batch)]
         except KafkaError as error:
@@ -300,6 +308,11 @@ class Outbox:
             )
         self._refused.append(Refused(topic, partition, form.row, reason))
         return Sent(topic, partition, NO_OFFSET, 1)
+
+
+def _length(row: Row) -> int:
+    """Return the bytes of key and value."""
+    return len(row[0] or b"") + len(row[1] or b"")
 
 
 def _reason(limits: TopicLimits, form: Form) -> str:

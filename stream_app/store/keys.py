@@ -164,8 +164,8 @@ class Keys:
     def unique(self, entity: str, rule: str) -> str:
         """Hash: period → how its keys are stored.
 
-        The hashes ``<this>/<period>`` and ``<this>/<period>/<bucket>``, which scripts/unique.lua alone names, have the owners
-        (``judge.owners``).
+        The hashes ``<this>/<period>`` and the strings ``<this>/<period>/<bucket>…``, which scripts/unique.lua alone names, have
+        the owners (``judge.owners``).
         """
         return f"{self.unique_stem(entity)}{rule}"
 

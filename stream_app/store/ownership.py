@@ -19,7 +19,7 @@ READY, EMPTYING, RESTORING = "ready", "emptying", "restoring"
 #: Why an epoch begins with an empty store.
 REBUILDS = frozenset({"empty", "foreign", "incomplete", "layout", "asked"})
 #: Changes whenever what scripts store is laid out in another way.
-FORMAT = 1
+FORMAT = 2
 #: Keys that one round of emptying unlinks.
 _UNLINKED = 1_000
 
@@ -162,6 +162,10 @@ class OwnershipStore:
             with contextlib.suppress(msgspec.DecodeError):
                 found[_text(field)] = msgspec.json.decode(document, type=Missing)
         return found
+
+    async def level_partitions(self) -> set[str]:
+        """Return the raw partitions (``keys.applied_field``) that are level in this epoch."""
+        return {_text(one) for one in await self._redis.hkeys(self._keys.restored())}
 
     async def restored(self) -> tuple[int, int]:
         """Return the number of partitions that are level, and of records counted again in those that are not yet."""

@@ -130,7 +130,8 @@ class MemoryReader:
         scale = 1.0 if not cursor else max(1.0, (self._client.dbsize() - len(large)) / max(1, seen))
         kinds = dict.fromkeys((*KINDS, OTHER), 0)
         for kind, names in found.items():
-            weights = self._weigh(sorted(names)[:: max(1, len(names) // _ASKED)])
+            # An odd step: a bucket of keys is a pair of strings, one longer than the other.
+            weights = self._weigh(sorted(names)[:: len(names) // _ASKED | 1])
             kinds[kind] += round(sum(weights) / max(1, len(weights)) * len(names) * scale)
         for name, weight in zip(sorted(large), self._weigh(sorted(large)), strict=True):
             kinds[_kind(name, prefix)] += weight

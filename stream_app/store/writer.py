@@ -157,7 +157,9 @@ class Store:
         keys = self._keys
         payload: dict[str, Any] = {
             "refs": [(one.ids, int(one.values), *(() if one.seen is None else (one.seen,))) for one in wanted],
-            "claims": [(one.rule, int(one.claim), one.ids, one.holders, int(one.distinct), one.periods) for one in claims],
+            "claims": [
+                (one.rule, int(one.claim), one.ids, b"".join(one.holders), int(one.distinct), one.periods) for one in claims
+            ],
         }
         if applied is not None:
             payload["applied"] = applied[0], applied[1].text

@@ -15,6 +15,7 @@ from stream_app.judge.verdict import Verdict, findings_json, repairs_json
 from stream_app.kafka.batches.unreadable import UnreadableBatch
 from stream_app.kafka.headers import Header, dead_letter_headers, header_in, parts_of, pending_headers
 from stream_app.kafka.outbox import Outbox, Refused, Row
+from stream_app.kafka.rows import CleanRows
 from stream_app.kafka.transactions import Note
 from stream_app.names import AS_OF, LATE, REPAIRS, SOURCE, TOPIC_ID, UNKNOWN, WARNINGS
 from stream_app.windows.as_of import to_header
@@ -75,38 +76,32 @@ def _add(outbox: Outbox, entity: Entity, batch: Batch, begin: int) -> None:
     topics, contract, partition = entity.topics, entity.contract_header, batch.partition
     records, sources, verdicts, pending = batch.records, batch.sources, batch.judged, batch.pending
     marked = verdicts.marked
-    clean: list[Row | None] = [
-        (record.key, body, record.timestamp, [(SOURCE, source), contract])
-        for record, body, source in zip(records, verdicts.bodies, sources, strict=True)
-    ]
-    # Most records are clean and have neither finding nor repair. The others, in order:
-    for index in batch.delivered:
-        clean[index] = None
-    for index in sorted({*marked, *pending}.difference(batch.delivered)):
-        row = clean[index]
-        if index < begin:
-            continue
+    # Most records are clean and have neither finding nor repair. The others, in order, with their own headers; None: not clean.
+    own: dict[int, list[Header] | None] = dict.fromkeys((*range(begin), *batch.delivered))
+    for index in sorted({*marked, *pending}.difference(own)):
         if index in pending:
-            clean[index] = None
+            own[index] = None
             outbox.add(topics.pending, partition, _pending(entity, batch, index), foreign=True)
-        elif marked[index].rejected or row is None:
-            clean[index] = None
+        elif marked[index].rejected:
+            own[index] = None
             for dead in _dead_letters(entity, batch, index):
                 outbox.add(topics.dead_letter, partition, dead, foreign=True)
         else:
-            row[3].extend(_notes(marked[index]))
-    if renewed := _renewed(entity, batch):
-        for row in filter(None, clean):
-            row[3].extend(renewed)
-    if entity.keeps_as_of:
-        # A store that is rebuilt from the clean topic needs to know it.
-        for row, moment, dated in zip(clean, verdicts.as_of, batch.dated, strict=True):
-            if row is not None and dated:
-                row[3].append((AS_OF, to_header(moment)))
+            own[index] = _notes(marked[index])
+    renewed = _renewed(entity, batch)
+    if renewed or entity.keeps_as_of:
+        # A store that is rebuilt from the clean topic needs to know by which moment a record was judged.
+        moments = verdicts.as_of if entity.keeps_as_of else ()
+        for index in range(len(batch)):
+            if (headers := own.get(index, [])) is not None:
+                dated = [(AS_OF, to_header(moments[index]))] if moments and batch.dated[index] else []
+                own[index] = [*headers, *renewed, *dated]
     for index in batch.late:
-        if (row := clean[index]) is not None:
-            row[3].extend(_late(batch, index))
-    outbox.add_all(topics.clean, partition, [row for row in clean[begin:] if row is not None])
+        if (headers := own.get(index, [])) is not None:
+            own[index] = [*headers, *_late(batch, index)]
+    keys, timestamps = [record.key for record in records], [record.timestamp for record in records]
+    rows = CleanRows(keys, verdicts.bodies, timestamps, sources, contract, own)
+    outbox.add_all(topics.clean, partition, rows)
 
 
 def _renewed(entity: Entity, batch: Batch) -> list[Header]:

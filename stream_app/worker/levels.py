@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -52,6 +52,9 @@ class Epoch(Protocol):
     async def say_level(self, fields: Sequence[str]) -> None:
         """Say that raw partitions (``Entity.applied_field``) are level."""
 
+    async def are_level(self, entities: Collection[str]) -> bool:
+        """Return True if all raw partitions of these entities are level."""
+
     async def say_missing(self, field: str, missing: Missing) -> None:
         """Say what no topic has any more of a partition."""
 
@@ -69,6 +72,7 @@ class Levels:
     ) -> None:
         self._epoch, self._services, self._log, self._consumer = epoch, services, group_log, consumer
         self._store = services.store.ownership
+        self._by_name = entities
         self._entities = {topic: one for one in entities.values() for topic in (one.topics.raw, one.topics.pending)}
         self._levels: dict[TP, asyncio.Task[Level]] = {}
         self._restores: set[asyncio.Task[None]] = set()
@@ -167,14 +171,58 @@ class Levels:
             result.set_exception(error)
 
     async def _restore_once(self, partitions: list[TP]) -> dict[TP, Level]:
+        found: dict[TP, Level] = {}
+        for group in self._groups(partitions):
+            await self._references_level(group)
+            found |= await self._restore_group(group)
+        return found
+
+    def _groups(self, partitions: list[TP]) -> list[list[TP]]:
+        """The partitions in an order in which they can be restored: what is referred to first, if counts are restored at all.
+
+        Segments read fields of what a record refers to.
+        """
+        if self._epoch.ready.is_set():
+            return [partitions]
+        by_depth: dict[int, list[TP]] = {}
+        for tp in partitions:
+            by_depth.setdefault(self._depth(self._entities[tp.topic].name), []).append(tp)
+        return [by_depth[depth] for depth in sorted(by_depth)]
+
+    def _depth(self, name: str, above: frozenset[str] = frozenset()) -> int:
+        """The longest way from an entity over references, circles left out."""
+        to = self._referenced(name) - above - {name}
+        return 1 + max(self._depth(one, above | {name}) for one in to) if to else 0
+
+    def _referenced(self, name: str) -> set[str]:
+        return {one.to_entity for one in self._by_name[name].contract.references}
+
+    async def _references_level(self, partitions: Iterable[TP]) -> None:
+        """Wait until what some partitions refer to is level, whichever worker restores it.
+
+        Raises:
+            StoreChanged: another epoch has begun meanwhile.
+        """
+        number = self._epoch.number
+        entities = {self._entities[tp.topic].name for tp in partitions}
+        depth = min(map(self._depth, entities), default=0)
+        needed = {one for name in entities for one in self._referenced(name) if self._depth(one) < depth}
+        while needed and not await self._epoch.are_level(needed):
+            await asyncio.sleep(_AGAIN)
+            if number != self._epoch.number:
+                raise StoreChanged("epoch")
+
+    async def _restore_group(self, partitions: list[TP]) -> dict[TP, Level]:
         for raw, ids in (await self._epoch.note_topics()).items():
             for tp in partitions:
                 if tp.topic == raw and len(ids) > 1:
                     await self._restore_former(tp, ids[:-1])
         restores = await self._plan(partitions)
         found: dict[TP, Level] = {}
-        for stage in self._stages(restores):
-            await self._read(stage)
+        # A pending partition and its raw partition may read the same topics from different offsets.
+        for settles in (False, True):
+            if stage := [restore for restore in restores.values() if restore.settles_only is settles]:
+                await self._read(stage)
         begins = await self._raw_begins([tp for tp, restore in restores.items() if restore.lost])
         for tp, restore in restores.items():
             if restore.settles_only:
@@ -224,19 +272,6 @@ class Levels:
         if begin < committed and (consumer := self._consumer()) is not None:
             consumer.rewind(tp, begin)
 
-    def _stages(self, restores: Mapping[TP, PartitionRestore]) -> list[list[PartitionRestore]]:
-        """The restores, in an order in which they can be read.
-
-        Where counts are restored, entities that others refer to come first: segments read their fields. A pending partition
-        and its raw partition may read the same topics from different offsets.
-        """
-        ordered = any(restore.lost for restore in restores.values())
-        stages: dict[tuple[bool, bool], list[PartitionRestore]] = {}
-        for restore in restores.values():
-            refers = any(one.to_entity != restore.entity.name for one in restore.entity.contract.references)
-            stages.setdefault((ordered and refers, restore.settles_only), []).append(restore)
-        return [stages[key] for key in sorted(stages)]
-
     async def _read(self, restores: Sequence[PartitionRestore]) -> None:
         by_topic = {topic: restore for restore in restores for topic in restore.begin}
         begin = {topic: at for restore in restores for topic, at in restore.begin.items()}
@@ -266,13 +301,17 @@ class Levels:
         restore.entity.settled_at[tp.partition] = clean, dead
 
     async def _restore_former(self, tp: TP, ids: Sequence[str]) -> None:
-        """Count what was delivered of earlier topics of the same name; the new one begins where these end."""
+        """Count what was delivered of earlier topics of the same name, and write where the new one begins.
+
+        A topic that was just created begins where these end. Where the store has lost something, what the new one became may
+        stand before the last of theirs, and is read from the beginning.
+        """
         store, entity, partition = self._services.store, self._entities[tp.topic], tp.partition
         field = entity.applied_field(partition)
         (now,) = await store.positions([field])
         if now != Position():
             return
-        waiting, begin = await store.waiting(entity.name), Position()
+        waiting, begin = await store.waiting(entity.name), Position(restored=1)
         for topic_id in ids:
             former = entity.applied_field(partition, topic_id)
             (position,) = await store.positions([former])
@@ -281,7 +320,9 @@ class Levels:
             )
             restore = PartitionRestore(entity, partition, stored, EVERYTHING, topic_id=topic_id)
             await self._read([restore])
-            begin = (await restore.finish(0)).level.position._replace(applied=-1, restored=1)
+            ended = (await restore.finish(0)).level.position
+            if self._epoch.ready.is_set():
+                begin = ended._replace(applied=-1, restored=1)
             await self._store.end_counted(former)
             if restore.records:
                 log.warning("%s[%d]: counted %d records of an earlier topic", tp.topic, partition, restore.records)

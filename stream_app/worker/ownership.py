@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -276,12 +276,16 @@ class Ownership:
         self.ready.set()
         self._services.health.note("store", None)
 
+    async def are_level(self, entities: Collection[str]) -> bool:
+        """Return True if all raw partitions of these entities are level."""
+        if self.ready.is_set():
+            return True
+        level = await self._retry("read which partitions are level", self._store.level_partitions)
+        return level.issuperset(await self._raw_partitions(one for one in self._entities.values() if one.name in entities))
+
     async def say_level(self, fields: Sequence[str]) -> None:
         """Say that raw partitions (``Entity.applied_field``) are level."""
-        everything = [
-            one.applied_field(number) for one in self._entities.values() for number in range(await self._partitions(one))
-        ]
-        if await self._store.level(fields, everything) == READY:
+        if await self._store.level(fields, await self._raw_partitions(self._entities.values())) == READY:
             self._go_on()
 
     async def _say_progress(self, state: StoreState) -> None:
@@ -317,6 +321,9 @@ class Ownership:
             self._note = LogNote(self._note.store, topics)
             await self._log.put_epoch(self.number, self._note)
         return topics
+
+    async def _raw_partitions(self, entities: Iterable[Entity]) -> list[str]:
+        return [one.applied_field(number) for one in entities for number in range(await self._partitions(one))]
 
     async def _partitions(self, entity: Entity) -> int:
         producer = self._services.producer.current

@@ -303,9 +303,8 @@ class PartitionRestore:
             belated = [index for index, one in enumerate(outcomes) if late_end(one.record) is not None]
             waiting = range(len(outcomes)) if waits else ()
             tally.add_all(verdicts, waiting, lambda index: sources[index].decode(), segments, belated)
-            if not self.former:
-                clock = await self._clock_after(kind, outcomes, times)
-                tally.stream_ms, changes.clock = clock.reached, (self.field, clock.to_text())
+            clock = await self._clock_after(kind, outcomes, times)
+            tally.stream_ms, changes.clock = clock.reached, (self.field, clock.to_text())
         if not self.settles_only:
             after = self._reached(self.stored)._replace(restored=self.stored.restored + 1)
             changes.applied = (self.field, self.stored, after)

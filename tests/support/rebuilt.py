@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import iter_unpack
 from typing import Any
 
 from stream_app.settings import Settings
@@ -61,9 +62,17 @@ def owners(client: Any, keys: Keys) -> dict[str, str]:
         if "/" in name:
             continue
         for period, layout in client.hgetall(name).items():
-            flat, rule, width = f"{name}/{period}", name.removeprefix(stem), int(layout.split()[0])
+            flat, rule, (width, *_, size) = f"{name}/{period}", name.removeprefix(stem), [int(one) for one in layout.split()]
             found |= {f"{rule}/{period}/{one}": owner for one, owner in client.hgetall(flat).items()}
-            for bucket in client.scan_iter(match=f"{flat}/*", count=1000):
+            for bucket in client.scan_iter(match=f"{flat}/*[0-9]", count=1000):
                 begin = int(bucket.rpartition("/")[2]) * width
-                found |= {f"{rule}/{period}/{begin + int(one)}": owner for one, owner in client.hgetall(bucket).items()}
+                codes, stored = _raw(client, bucket), _raw(client, f"{bucket}/owners")
+                for index, (code,) in enumerate(iter_unpack("<H", codes)):
+                    owner = stored[index * size : (index + 1) * size]
+                    found[f"{rule}/{period}/{begin + code}"] = client.get_encoder().decode(owner, force=True)
     return found
+
+
+def _raw(client: Any, key: str) -> bytes:
+    value: bytes = client.execute_command("GET", key, NEVER_DECODE=True)
+    return value

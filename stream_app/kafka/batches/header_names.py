@@ -6,12 +6,15 @@ invalid bytes become surrogates (PEP 383) when the name is read, and bytes again
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import aiokafka.producer.message_accumulator as accumulator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
+
+#: (key, value, timestamp in ms, headers)
+_Row = tuple[bytes | None, bytes | None, int, list[Any]]
 
 
 class _LenientBytes(bytes):
@@ -73,33 +76,35 @@ class BatchBuilder(accumulator.BatchBuilder):  # type: ignore[misc]
         headers = [(_LenientName(name), content) for name, content in headers]
         return super().append(timestamp=timestamp, key=key, value=value, headers=headers)
 
-    def extend(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
-        """Add (key, value, timestamp, headers) from index ``begin`` on; return the index of the first that did not fit.
+    def extend(self, rows: Iterator[_Row]) -> _Row | None:
+        """Add (key, value, timestamp, headers) as long as they fit; return the first that did not, ``None`` if all did.
 
         Equal to ``append`` for each row, without three Python calls per record.
         """
         if self._in_python or self._closed:
-            return self._append_each(rows, begin)
-        append, index, offset = self._builder.append, begin, self._relative_offset
-        try:
-            for key, value, timestamp, headers in islice(rows, begin, None):
-                if append(offset, timestamp, key, value, headers) is None:
-                    self._relative_offset = offset
-                    self.close()
-                    return index
-                offset += 1
-                index += 1
-        except UnicodeEncodeError:
-            self._relative_offset = offset
-            return self._append_each(rows, index)
+            return self._append_each(rows)
+        append, offset = self._builder.append, self._relative_offset
+        # The row is not kept: the tuple of a ``zip`` is used again while nobody has it.
+        for key, value, timestamp, headers in rows:
+            try:
+                added = append(offset, timestamp, key, value, headers)
+            except UnicodeEncodeError:
+                self._relative_offset = offset
+                return self._append_each(chain(((key, value, timestamp, headers),), rows))
+            if added is None:
+                self._relative_offset = offset
+                self.close()
+                return key, value, timestamp, headers
+            offset += 1
         self._relative_offset = offset
-        return index
+        return None
 
-    def _append_each(self, rows: Sequence[tuple[Any, Any, int, list[Any]]], begin: int) -> int:
-        for index, (key, value, timestamp, headers) in enumerate(islice(rows, begin, None), begin):
+    def _append_each(self, rows: Iterator[_Row]) -> _Row | None:
+        for row in rows:
+            key, value, timestamp, headers = row
             if self.append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-                return index
-        return len(rows)
+                return row
+        return None
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self._builder.set_producer_state(producer_id, producer_epoch, base_sequence)

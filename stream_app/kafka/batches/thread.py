@@ -16,6 +16,7 @@ from faust.types import TP
 
 from stream_app.failures import classify
 from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.kafka.batches.pacing import pace
 from stream_app.kafka.epochs import COMMITTED
 from stream_app.retries import Refused, retrying
 
@@ -48,6 +49,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = 20  # Faust sets 1,500
         consumer._isolation_level = "read_committed"  # an aborted transaction has no records
         transport.alarms.watch(consumer._client)
+        pace(consumer._client)
         return consumer
 
     async def on_start(self) -> None:

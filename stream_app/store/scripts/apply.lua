@@ -24,6 +24,21 @@ local applied, notes, waiting, totals, references, findings, clean, baseline = u
 local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 15, 27
 local p = cmsgpack.unpack(ARGV[1])
 
+-- Redis takes a few thousand arguments at a time.
+local function each(command, key, ids)
+  for i = 1, #ids, 4000 do redis.call(command, key, unpack(ids, i, math.min(i + 3999, #ids))) end
+end
+-- Redis formats a number for each call; most of these numbers are small and occur often.
+local texts = {}
+local function increase(key, field, n)
+  local text = texts[n]
+  if not text then
+    text = string.format('%.0f', n)
+    texts[n] = text
+  end
+  call('HINCRBY', key, field, text)
+end
+
 if p.applied then
   local now = redis.call('HGET', applied, p.applied[1]) or '-1 0 0 0 0'
   if now ~= p.applied[2] then return {0, now} end
@@ -39,18 +54,18 @@ end
 if p.applied then
   redis.call('HSET', applied, p.applied[1], p.applied[3])
   local last = tonumber(string.match(p.applied[3], '^-?%d+'))
+  local settled, upto = {}, tonumber(redis.call('HGET', notes, 'upto') or '-1')
   for _, note in ipairs(redis.call('HKEYS', notes)) do
-    local offset = string.match(note, '(%d+)$')
-    if not offset then offset = redis.call('HGET', notes, 'upto') or '-1' end
-    if tonumber(offset) <= last then redis.call('HDEL', notes, note) end
+    if (tonumber(string.match(note, '%d+$')) or upto) <= last then settled[#settled + 1] = note end
   end
+  each('HDEL', notes, settled)
 end
 for _, row in ipairs(p.counted) do redis.call('HSET', counted, row[1], row[2]) end
 if p.settled_at then redis.call('HSET', applied, p.settled_at[1], p.settled_at[2]) end
 for _, field in ipairs(p.settle or {}) do redis.call('HDEL', waiting, field) end
 for _, w in ipairs(p.wait) do redis.call('HSET', waiting, w[1], w[2]) end
 
-for field, n in pairs(p.totals) do redis.call('HINCRBY', totals, field, n) end
+for field, n in pairs(p.totals) do increase(totals, field, n) end
 -- A new value of a segment beyond the cap is counted together with the others: its fields get the names in `beyond`.
 local names, renamed = {}, false
 for _, s in ipairs(p.segments) do
@@ -64,10 +79,6 @@ for _, s in ipairs(p.segments) do
     end
   end
 end
--- Redis takes a few thousand arguments at a time.
-local function each(command, key, ids)
-  for i = 1, #ids, 4000 do redis.call(command, key, unpack(ids, i, math.min(i + 3999, #ids))) end
-end
 for g, grain in ipairs(p.grains) do
   local starts, window_stem, customers_stem, orders_stem = unpack(KEYS, grain_keys + 4 * g - 3, grain_keys + 4 * g)
   for _, w in ipairs(grain.windows) do
@@ -79,9 +90,9 @@ for g, grain in ipairs(p.grains) do
     if oldest ~= tostring(start) then
       local window = window_stem .. start
       if renamed then
-        for field, n in pairs(w[2]) do redis.call('HINCRBY', window, names[field] or field, n) end
+        for field, n in pairs(w[2]) do increase(window, names[field] or field, n) end
       else
-        for field, n in pairs(w[2]) do redis.call('HINCRBY', window, field, n) end
+        for field, n in pairs(w[2]) do increase(window, field, n) end
       end
     end
   end
@@ -110,9 +121,8 @@ end
 
 -- What is known to have been delivered clean owns its keys, whoever has claimed them since.
 for _, c in ipairs(p.claims) do
-  local key, ids, owners, periods, rows = unique_stem .. c[1], c[2], c[3], c[4], {}
-  for j = 1, #ids do rows[j] = j end
-  set_all(key, (periods_of(key)), ids, rows, owners, periods)
+  local key, ids, owners, periods = unique_stem .. c[1], c[2], c[3], c[4]
+  set_all(key, (periods_of(key)), ids, owners, periods, {})
 end
 for i = 1, #p.refs, 1000 do
   redis.call('HSET', references, unpack(p.refs, i, math.min(i + 999, #p.refs)))
@@ -158,7 +168,7 @@ local learned = 0
 for i, l in ipairs(p.learned) do
   local histogram, weeks = unpack(KEYS, learned_keys + 2 * i - 1, learned_keys + 2 * i)
   for bucket, n in pairs(l[2]) do
-    redis.call('HINCRBY', histogram, bucket, n)
+    increase(histogram, bucket, n)
     learned = learned + n
   end
   redis.call('HSET', weeks, l[1], 1)

@@ -7,8 +7,8 @@
 --          then the deleted ids of the entity of each row of `refs`
 -- ARGV[1]  {applied: [field, expected position] or nothing,
 --           refs: [[[id…], values wanted: 0|1, number of the last deletion that is known, or nothing]…],
---           claims: [[rule, claim: 0|1, [id…], [owner…], distinct: 0|1, period of all or [period…]]…]}
---          An id is a number or a text, an owner as in judge/owners.py; `distinct` says that no id occurs twice.
+--           claims: [[rule, claim: 0|1, [id…], owners one after the other, distinct: 0|1, period of all or [period…]]…]}
+--          An id is a number or a text, an owner as in judge/owners.py, all of one size; `distinct` says that no id occurs twice.
 -- Returns  {0, position} when another worker has moved the partition on, else
 --          {1, [missing indexes…], [[duplicate index + 1, negative where the contents differ…]…], [[value…]…], upto, notes,
 --          [deletions…]}, deletions: per row of `refs` nothing, or {number of the last one that counts, [id deleted since…] or
@@ -63,12 +63,17 @@ end
 
 local function record(owner) return string.sub(owner, 1, RECORD_BYTES) end
 local function note_of(rule, owner) return rule .. '|' .. string.format('%.0f', struct.unpack('>I7', string.sub(owner, 4, 10))) end
-local duplicates = {}
+local duplicates, fresh_notes = {}, {}
 for i, c in ipairs(p.claims) do
   local key, found, here = KEYS[2 + #p.refs + i], {}, {}
-  local rule, claim, ids, owners, distinct, periods = c[1], c[2] == 1, c[3], c[4], c[5] == 1, c[6]
+  local rule, claim, ids, all, distinct, periods = c[1], c[2] == 1, c[3], c[4], c[5] == 1, c[6]
+  local size = #all / #ids
+  -- Mostly hardly any is needed by itself.
+  local owners = setmetatable({}, {__index = function(_, j) return owner_at(all, j - 1, size) end})
   local layouts, sorted = periods_of(key)
-  local known = owners_near(key, layouts, sorted, ids, periods)
+  -- Mostly every id is new, occurs once and is judged for the first time.
+  local plain = claim and distinct and not again
+  local known = owners_near(key, layouts, sorted, ids, periods, plain and all)
   -- The owner among the records of this claim that come before the one at j.
   local function earlier(j)
     for _, other in ipairs(here[ids[j]] or {}) do
@@ -95,20 +100,23 @@ for i, c in ipairs(p.claims) do
       note = same and '1' or '2'
       found[#found + 1] = same and j or -j
     end
-    if p.applied and (note ~= '0' or not claim) then redis.call('HSET', notes, note_of(rule, own), note) end
+    if p.applied and (note ~= '0' or not claim) then
+      fresh_notes[#fresh_notes + 1] = note_of(rule, own)
+      fresh_notes[#fresh_notes + 1] = note
+    end
     return false
   end
-  -- Mostly every id is new, occurs once and is judged for the first time.
-  local plain, fresh, n = claim and distinct and not again, {}, 0
-  for j = 1, #ids do
-    if (plain and not known[j]) or compare(j) then
-      n = n + 1
-      fresh[n] = j
+  local skip = plain and known or {}
+  if not plain or next(known) then
+    for j = 1, #ids do
+      if (known[j] or not plain) and not compare(j) then skip[j] = true end
     end
   end
-  set_all(key, layouts, ids, fresh, owners, periods)
+  if claim then set_all(key, layouts, ids, owners, periods, skip, all) end
   duplicates[i] = found
 end
+
+write(notes, fresh_notes)
 
 local upto, noted = '-1', ''
 if again then

@@ -39,11 +39,24 @@ def test_numbers_that_lie_close_together_are_stored_in_buckets(client: Any, run:
     for at in range(0, len(numbers), 1_500):
         assert look(run, numbers[at : at + 1_500], first=at) == []
     assert client.hlen(f"{KEY}/0") == 1_500, "those of the first batch, before the width was known"
-    assert int(client.hget(KEY, "0").split()[0]) == 128, "a quarter of them was known, so that 16 seemed to be in each"
-    assert {client.object("encoding", key) for key in client.scan_iter(f"{KEY}/0:*")} <= {"ziplist", "listpack"}
+    assert int(client.hget(KEY, "0").split()[0]) == 256, "a quarter of them was known, so that 32 seemed to be in each"
+    buckets = list(client.scan_iter(f"{KEY}/0/*", count=1_000))
+    assert {client.type(key) for key in buckets} == {"string"}
+    assert sum(client.strlen(key) for key in buckets) == 4_500 * 16, "2 bytes that say which number, and 14 of its owner"
     assert look(run, numbers, first=0) == [], "each belongs to the same record again"
     assert look(run, numbers, first=10_000) == list(range(6_000))
     assert look(run, [begin + 6_000], first=20_000, claim=False) == []
+
+
+@pytest.mark.parametrize("step", [7, 100])
+def test_a_wide_bucket_confuses_no_keys(client: Any, run: Any, step: int) -> None:
+    numbers = list(range(0, 4_000 * step, step))
+    for at in range(0, 4_000, 2_000):
+        assert look(run, numbers[at : at + 2_000], first=at) == []
+    assert int(client.hget(KEY, "0").split()[0]) == {7: 256, 100: 4_096}[step]
+    assert look(run, numbers, first=9_000) == list(range(4_000))
+    between = [number + offset for number in numbers for offset in (1, 3, 5)]
+    assert look(run, between, first=20_000, claim=False) == []
 
 
 @pytest.mark.parametrize("far", ["apart", "text"])
@@ -116,6 +129,45 @@ def test_what_was_delivered_owns_its_keys_whoever_claimed_them(run: Any) -> None
     run(lambda store: store.apply(changes([], applied=(FIELD, Position(), Position(1)), claims=claims)))
     found = run(lambda store: store.look_up("orders", (FIELD, Position(1)), [], [Claim(RULE, False, [1], owners_of(0, [50]))]))
     assert found.repeats == [[0]]
+
+
+def test_what_was_delivered_owns_its_keys_in_buckets_too(run: Any) -> None:
+    numbers = list(range(4_000))
+    assert look(run, numbers[:2_000]) == []
+    assert look(run, numbers[2_000:], first=2_000) == []
+    other = list(range(1_500, 2_500))
+    claims = [Claim(RULE, True, other, owners_of(1, other, [b"x"] * len(other)), 0)]
+    run(lambda store: store.apply(changes([], applied=(FIELD, Position(), Position(0)), claims=claims)))
+
+    def repeated(partition: int) -> list[int]:
+        claim = Claim(RULE, False, numbers, owners_of(partition, numbers), 0)
+        found = run(lambda store: store.look_up("orders", None, [], [claim]))
+        return sorted([*found.repeats[0], *found.contradictions[0]])
+
+    assert repeated(0) == other
+    assert repeated(1) == [*range(1_500), *range(2_500, 4_000)]
+
+
+def test_a_contract_may_begin_or_cease_to_compare_contents(run: Any) -> None:
+    """Buckets have owners of one size, whatever the size of those that come later."""
+    numbers = list(range(3_000))
+    assert look(run, numbers[:1_500]) == []
+    plain = Claim(RULE, True, numbers[1_500:], owners_of(0, numbers[1_500:]))
+    with_content = Claim(RULE, True, numbers, owners_of(1, numbers, [b"%d" % number for number in numbers]))
+    for claim, own, others in ((plain, [], []), (plain, [], []), (with_content, numbers[:1_500], numbers[1_500:])):
+        found = run(lambda store, claim=claim: store.look_up("orders", None, [], [claim]))
+        assert (found.repeats, found.contradictions) == ([own], [others])
+
+
+def test_few_keys_at_a_time_take_as_little_memory(client: Any, run: Any) -> None:
+    look(run, list(range(2_000)))
+    empty = sum(client.memory_usage(key, samples=0) for key in client.scan_iter(f"{KEY}*", count=10_000))
+    for at in range(2_000, 4_000, 5):
+        assert look(run, list(range(at, at + 5)), first=at) == []
+    used = sum(client.memory_usage(key, samples=0) for key in client.scan_iter(f"{KEY}*", count=10_000))
+    assert (used - empty) / 2_000 <= 48
+    assert look(run, list(range(4_000)), first=0) == []
+    assert look(run, list(range(4_000)), first=9_000) == list(range(4_000))
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("numbers", 48), ("text", 96)])

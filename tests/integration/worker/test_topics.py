@@ -25,7 +25,9 @@ from stream_app.settings import Settings
 from stream_app.store.queries import open_queries
 from stream_app.views.pulse import read_status
 from tests.support.crew import REFERENCES, changed, crew_at_work
+from tests.support.rebuilt import contents, restored, state
 from tests.support.recount import assert_exact
+from tests.support.redis_servers import RedisServer
 from tests.support.stream import (
     Books,
     Raw,
@@ -132,6 +134,30 @@ def _sent(settings: Settings, records: list[Raw]) -> bool:
     if found["error_code"] or any(one["error_code"] or one["leader_id"] < 0 for one in found["partitions"]):
         return False
     return produce(settings, records) > 0
+
+
+def test_a_store_that_is_emptied_after_a_topic_was_created_again_gets_back_both(
+    settings: Settings, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Outcomes of both stand mixed in the other topics: orders of the old one settle after some of the new one."""
+    settings = changed(settings, redis=redis_server.url, grace=6.0)
+    with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew, administration(settings) as admin:
+        produce(settings, some(1, 41) + some(901, 911, customer_id=77) + some(911, 921, customer_id=78))
+        eventually(lambda: Books(settings).waiting("orders") == 20, "orders wait", SOON)
+        admin.delete_topics([raw_of(settings)])
+        create(admin, raw_of(settings), 2)
+        renewed = some(1_001, 1_041) + some(1_901, 1_911, customer_id=77) + some(1_911, 1_921, customer_id=79)
+        eventually(partial(_sent, settings, renewed), "records are sent")
+        eventually(lambda: Books(settings).total("orders")["in"] == 120, "they are counted", SOON)
+        produce(settings, [customer(77)])
+        counted(settings, 120, crew)
+        kept, before, topics = contents(settings), state(settings), Topics("orders", settings.topic_prefix)
+        delivered = [len(read_topic(settings, name)) for name in (topics.clean, topics.dead_letter, topics.pending)]
+        Books(settings).client.flushall()
+        eventually(restored(settings, before), "the store is restored", SOON)
+        counted(settings, 120, crew)
+        assert contents(settings) == kept
+        assert [len(read_topic(settings, name)) for name in (topics.clean, topics.dead_letter, topics.pending)] == delivered
 
 
 def test_a_deleted_topic_is_waited_for_and_said_while_other_entities_go_on(settings: Settings, tmp_path: Path) -> None:
