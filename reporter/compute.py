@@ -63,6 +63,8 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     if context.currency:
         at_risk = (now.at_risk_minor, before.at_risk_minor if before else None)
         writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower")
+        if now.unvalued > 0:
+            writer.add("all.unvalued", now.unvalued, "records")
     for name, share in now.quality.dimensions.items():
         words = {"name": texts("dimensions", name) if texts.has("dimensions", name) else name}
         previous = before.quality.dimensions.get(name) if before else None

@@ -15,7 +15,6 @@ from dashboard.parts.rule_panel import rule_panel
 from dashboard.parts.rule_table import openable_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
-from dashboard.text.advice import NO_VALUE
 from dashboard.text.words import plain, visible
 from stream_app.views.breakdown import RuleCount
 from stream_app.views.quality import QualityView
@@ -38,6 +37,8 @@ def _draw(view: QualityView) -> None:
         st.caption(f"Totals are of all time; charts and segments show the last {view.span.windows} days.")
     if view.late > 0:
         st.caption(formats.restated(view.late))
+    if unvalued := view.kpis(entity).unvalued:
+        st.caption(formats.unvalued(unvalued))
     left, right = st.columns(2, gap="small")
     with left, st.container(key="card-score"):
         _score(view)
@@ -115,7 +116,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
         formats.money(kpis.at_risk.value, view.currency),
         kpis.at_risk,
         before,
-        f"Quantity × price of the records with findings, summed over rules; {NO_VALUE}.",
+        "Quantity × price of the records with findings, each record once. Repeated records are worth nothing.",
         less_is_better=True,
         beside=no_prices if kpis.at_risk.value is None else None,
     )

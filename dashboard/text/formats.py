@@ -129,6 +129,12 @@ def restated(late: int) -> str:
     return f"Restated: {records} came after the windows of their time were final, and are counted here."
 
 
+def unvalued(number: int) -> str:
+    """Return a note on the value at risk: what it leaves out."""
+    records = "1 record with findings is" if number == 1 else f"{count(number)} records with findings are"
+    return f"Value at risk: {records} not in it, because quantity or price is in doubt."
+
+
 def bar_name(seconds: int) -> str:
     """Return the length of a bar: ``5 minutes``, ``hour``, ``2 hours``, ``day``, ``week``."""
     for size, unit in ((7 * _DAY, "week"), (_DAY, "day"), (3_600, "hour"), (60, "minute")):

@@ -124,8 +124,11 @@ def _listed(contract: Contract, name: str) -> tuple[str, ...]:
 
 #: Rules that may doubt the amount, whatever field they name.
 _DOUBTING_KINDS = frozenset({"condition", "outlier", "deviation"})
-#: A record that repeats another one word for word is worth nothing; one that differs breaks ``….contradiction``.
-_REPEATED = ".unique"
+
+
+def repeats(contract: Contract, rule: Rule) -> bool:
+    """True if what the rule finds repeats another record, and is worth nothing; one that differs breaks ``….contradiction``."""
+    return any(unique.rule.id == rule.id for unique in contract.uniques)
 
 
 def tells_worth(contract: Contract, rule: Rule) -> bool:
@@ -136,7 +139,7 @@ def tells_worth(contract: Contract, rule: Rule) -> bool:
         and rule.severity is not Severity.INFO
         and rule.field not in (revenue.quantity, revenue.price)
         and rule.kind not in _DOUBTING_KINDS
-        and not rule.id.endswith(_REPEATED)
+        and not repeats(contract, rule)
     )
 
 

@@ -21,6 +21,8 @@ RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected
 DELETED, UNREADABLE = "deleted", "unreadable"
 #: Records that came after their window was final.
 LATE = "late"
+#: What the records with findings are worth (minor units), and those of them whose quantity or price cannot be believed.
+AT_RISK, UNVALUED = "risk", "unvalued"
 #: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
@@ -47,6 +49,8 @@ PLAIN = {
     DELETED: "deleted",
     UNREADABLE: "unreadable",
     LATE: "late",
+    AT_RISK: "risk_minor",
+    UNVALUED: "unvalued",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
@@ -116,7 +120,8 @@ class Counts:
 
     Always ``received = clean + rejected + pending + deleted``. ``unreadable``: records in batches that could not be read;
     such a batch is one rejected record. ``late``: records that came after their window was final; a window that has any was
-    restated.
+    restated. ``risk_minor``: worth of the records that a rule rejects or marks, each once; ``unvalued``: such records whose
+    quantity or price is in doubt. Repeats are worth nothing.
 
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
@@ -132,6 +137,8 @@ class Counts:
     deleted: int = 0
     unreadable: int = 0
     late: int = 0
+    risk_minor: int = 0
+    unvalued: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)

@@ -183,8 +183,3 @@ def at_risk(contract: ContractSummary, rule_id: str, at_risk_minor: Mapping[str,
     """Return the minor units at risk in the findings of a rule; None if the rule does not tell what a record is worth."""
     rule = contract.rules.get(rule_id)
     return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth else None
-
-
-def value_at_risk(contract: ContractSummary, at_risk_minor: Mapping[str, int]) -> int:
-    """Return the minor units at risk in one entity, summed over its rules: a record counts under each rule that it breaks."""
-    return sum(at_risk(contract, rule_id, at_risk_minor) or 0 for rule_id in at_risk_minor)

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Severity
 from stream_app.contract.money import minor_units
-from stream_app.contract.summary import order_is_unique, tells_worth
+from stream_app.contract.summary import order_is_unique, repeats, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
+    AT_RISK,
     CLEAN,
     DELETED,
     LATE,
@@ -23,6 +24,7 @@ from stream_app.counts.fields import (
     REPAIRED,
     REVENUE,
     UNREADABLE,
+    UNVALUED,
     segment,
     segment_value,
 )
@@ -245,6 +247,17 @@ class Tally:
             window[fields.finding(rule.id)] += 1
             if at_risk and tells_worth(self.contract, rule):
                 window[fields.value(rule.id)] += at_risk
+        self._count_risk(verdict, at_risk, window)
+
+    def _count_risk(self, verdict: Verdict, worth: int, window: dict[str, int]) -> None:
+        """Count once what a record with findings is worth."""
+        rules = [rule for rule in verdict.findings if rule.severity is not Severity.INFO]
+        if not self._amounts.known or not rules or any(repeats(self.contract, rule) for rule in rules):
+            return
+        if worth and all(tells_worth(self.contract, rule) for rule in rules):
+            window[AT_RISK] += worth
+        else:
+            window[UNVALUED] += 1
 
     def _count_segments(
         self, verdict: Verdict, outcome: Outcome, window: dict[str, int], segments: Mapping[str, Any], *, waited: bool

@@ -35,7 +35,8 @@ class QualityKpis:
     """Key numbers of some entities, without series; score and conformity between 0 and 1.
 
     Attributes:
-        at_risk: in units of currency, summed over rules; None if none of the entities has prices.
+        at_risk: in units of currency, each record once; None if none of the entities has prices.
+        unvalued: records with findings whose worth is not known.
         rejected, judged: records, in the range.
     """
 
@@ -44,6 +45,7 @@ class QualityKpis:
     received: Kpi
     findings: Kpi
     at_risk: Kpi
+    unvalued: int
     rejected: int
     judged: int
 
@@ -106,6 +108,7 @@ class QualityView:
             received=kpi(lambda totals: totals.received),
             findings=kpi(lambda totals: totals.findings),
             at_risk=kpi(lambda totals: None if totals.at_risk_minor is None else in_units(totals.at_risk_minor, self.currency)),
+            unvalued=now.unvalued,
             rejected=now.rejected,
             judged=now.judged,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality, value_at_risk
+from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Totals:
 
     Attributes:
         findings: findings that reject or mark a record: all but those of ``info`` rules.
-        at_risk_minor: value at risk in minor units, summed over rules; None if no entity has prices.
+        at_risk_minor: worth of the records with findings in minor units, each record once; None if no entity has prices.
+        unvalued: records with findings whose quantity or price is in doubt, so that their worth is not known.
         late: records that came after their window was final.
     """
 
@@ -25,6 +26,7 @@ class Totals:
     rejected: int
     findings: int
     at_risk_minor: int | None
+    unvalued: int
     quality: Quality
     late: int = 0
 
@@ -57,9 +59,8 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
             for rule, found in one.findings.items()
             if is_finding(contracts[entity], rule)
         ),
-        at_risk_minor=sum(value_at_risk(contracts[entity], one.at_risk_minor) for entity, one in priced.items())
-        if priced
-        else None,
+        at_risk_minor=sum(one.risk_minor for one in priced.values()) if priced else None,
+        unvalued=sum(one.unvalued for one in priced.values()),
         quality=quality_of(contracts, counts),
         late=late_records(counts),
     )

@@ -154,6 +154,7 @@ class Shop:
         for _ in range(self._rate(start, per_minute)):
             counts["in"] += 1
             minor = int(self.random.lognormvariate(7.6, 0.7))
+            found = set()
             rejected = False
             counts["u:coupon_code"] += draw() < 0.008
             counts["u:utm source"] += bad and draw() < 0.02
@@ -161,9 +162,14 @@ class Shop:
                 times = 14 if bad and rule in {"price.exclusiveMinimum", "price.type"} else 1
                 if draw() * 1_000 < share * times:
                     counts[f"f:{rule}"] += 1
+                    found.add(rule)
                     rejected = rejected or self.summaries["orders"].rules[rule].severity == "error"
                     if rule in {"order_date.type", "customer_id.reference", "order_id.unique"}:
                         counts[f"v:{rule}"] += minor
+            if found and "order_id.unique" not in found:
+                valued = found <= {"order_date.type", "customer_id.reference"}
+                counts["risk"] += minor if valued else 0
+                counts["unvalued"] += not valued
             if rejected:
                 counts["rejected"] += 1
                 continue

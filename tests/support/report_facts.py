@@ -69,7 +69,7 @@ def material(**changes: Any) -> Material:
                 Counts(
                     received=12_345, clean=11_900, rejected=430, pending=15, repaired=300, revenue_minor=98_765_432,
                     findings={"quantity.minimum": 212, "customer_id.reference": 97, "price.type": 41},
-                    at_risk_minor={"customer_id.reference": 211_456},
+                    at_risk_minor={"customer_id.reference": 211_456}, risk_minor=211_456, unvalued=253,
                     repairs={"order_date.utc": 260},
                 ),
                 customers=3_456, orders=11_900,
@@ -98,7 +98,7 @@ def material(**changes: Any) -> Material:
                 Counts(
                     received=11_800, clean=11_000, rejected=800, repaired=120, revenue_minor=91_000_000,
                     findings={"quantity.minimum": 150, "customer_id.reference": 120, "order_id.unique": 9},
-                    at_risk_minor={"customer_id.reference": 99_000}, repairs={"order_date.utc": 90},
+                    at_risk_minor={"customer_id.reference": 99_000}, risk_minor=99_000, repairs={"order_date.utc": 90},
                 ),
                 customers=3_300, orders=11_000,
             ),

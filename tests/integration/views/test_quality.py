@@ -99,9 +99,10 @@ def test_key_numbers_come_with_those_of_the_range_before(
     assert three(kpis.findings) == [sum(number for name, number in part.items() if name.startswith("f:")) for part in counted]
     shares = [part["clean"] / (part["clean"] + part["rejected"]) for part in counted]
     assert three(kpis.conformity) == pytest.approx(shares)
-    risks = [part["v:order_date.type"] + part["v:customer_id.reference"] for part in counted]
+    risks = [part["risk"] for part in counted]
     assert three(kpis.at_risk) == ([None] * 3 if entity == "customers" else pytest.approx([risk / 100 for risk in risks]))
     assert all(part["v:order_id.unique"] for part in counted if entity != "customers")
+    assert kpis.unvalued == counted[0]["unvalued"]
     now, before = view.quality(entity)
     assert before is not None
     assert (kpis.score.value, kpis.score.previous) == (now.score, before.score)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.contract.summary import ContractSummary, RuleSummary
-from stream_app.counts.summary import EntityTotals, at_risk, conformity, quality, summarise, value_at_risk
+from stream_app.counts.summary import EntityTotals, at_risk, conformity, quality, summarise
 
 
 def contract(**more: object) -> ContractSummary:
@@ -39,7 +39,6 @@ def test_value_at_risk_is_that_of_the_rules_that_tell_it() -> None:
     summary = ContractSummary(id="c", version="1.0.0", rules={"a": telling, "b": silent, "c": telling})
 
     assert [at_risk(summary, rule, {"a": 5, "b": 7}) for rule in ("a", "b", "c", "gone")] == [5, None, 0, None]
-    assert value_at_risk(summary, {"a": 5, "b": 7, "c": 10, "gone": 100}) == 15
 
 
 def test_info_rules_do_not_lower_the_score() -> None:

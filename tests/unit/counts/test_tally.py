@@ -137,7 +137,7 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     tally.add(verdict, "clean", "orders:0:7", waited=True)
     assert tally.totals() == {
         "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
-        "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1,
+        "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1, "risk": 1998,
     }  # fmt: skip
 
 
@@ -325,6 +325,26 @@ def test_values_of_clean_records_are_learned_by_week() -> None:
     assert Tally(rows.contract).learned() == []
 
 
-def test_what_cannot_be_read_is_worth_nothing() -> None:
+def test_a_record_is_at_risk_once_if_its_worth_can_be_believed_and_it_repeats_none() -> None:
+    rules = ORDERS.rules
+
+    def at_risk(*found: str, **changes: Any) -> tuple[int, int]:
+        verdict = judged(encoded(order(**changes)))
+        verdict = replace(verdict, findings=tuple(rules[one] for one in found))
+        tally = Tally(ORDERS)
+        tally.add(verdict, "rejected", "orders:0:1")
+        totals = tally.totals()
+        return totals.get("risk", 0), totals.get("unvalued", 0)
+
+    assert at_risk("customer_id.reference") == (1998, 0)
+    assert at_risk("customer_id.reference", "product_id.reference") == (1998, 0)
+    assert at_risk("customer_id.reference", "quantity.minimum") == (0, 1)
+    assert at_risk("price.type", price="abc") == (0, 1)
+    assert at_risk("order_id.unique") == (0, 0)
+    assert at_risk("order_id.contradiction") == (1998, 0)
+    assert at_risk() == (0, 0)
+
+
+def test_what_cannot_be_read_has_no_known_worth() -> None:
     totals = counted(Judge(ORDERS).judge_all([b"not JSON", None], [AS_OF, AS_OF])).totals()
-    assert totals == {"in": 2, "rejected": 2, "f:record.syntax": 1, "f:record.tombstone": 1}
+    assert totals == {"in": 2, "rejected": 2, "f:record.syntax": 1, "f:record.tombstone": 1, "unvalued": 2}
