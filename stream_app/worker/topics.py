@@ -150,6 +150,7 @@ class TopicWatch:
                 self._ids[topic] = topic_id
                 self._alarms.forget({topic})
                 self._alarms.settle(topic, numbers.get(topic, 0))
+                self.offsets.renewed(entity)
                 self._begun.add(topic)
                 if self._renewed.get(topic) == topic_id:
                     del self._renewed[topic]
@@ -184,13 +185,14 @@ class TopicWatch:
             for entity in self._entities.values():
                 await self._look_at(entity, states)
             self.partitions = {**self.partitions, **{name: state.partitions for name, state in states.items()}}
+            unsure: set[str] = set()
             if rejoin:
                 await self._follow(states)
-                await self.offsets.explain(
+                unsure = await self.offsets.explain(
                     name for name, state in states.items() if state.partitions and name not in self._renewed
                 )
             for topic, number in raised.items():
-                if topic not in self._renewed and topic in states and states[topic].partitions:
+                if topic not in {*self._renewed, *unsure} and topic in states and states[topic].partitions:
                     self._alarms.settle(topic, number)
 
     async def _ask(self, question: Callable[[TopicAdmin], T]) -> T:
