@@ -241,8 +241,11 @@ class Levels:
             _BehindLog: the store is taken to be level, and lacks what is committed.
         """
         epoch, store = self._epoch, self._services.store
-        committed = await self._log.committed([TopicPartition(*tp) for tp in partitions], by_workers=epoch.tells_offsets_apart)
         entities = {tp: self._entities[tp.topic] for tp in partitions}
+        ids = {entity.topics.raw: entity.topic_id for entity in entities.values()}
+        committed = await self._log.committed(
+            [TopicPartition(*tp) for tp in partitions], by_workers=ids if epoch.tells_offsets_apart else None
+        )
         positions = await store.positions([entities[tp].applied_field(tp.partition) for tp in partitions])
         settled_at = await self._store.settled_at([entities[tp].settled_field(tp.partition) for tp in partitions])
         waiting = {one.name: await store.waiting(one.name) for one in entities.values() if one.contract.references}

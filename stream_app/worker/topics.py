@@ -132,6 +132,10 @@ class TopicWatch:
         """Return the partitions that cannot be read at the moment, because a topic made of them lacks theirs."""
         return set().union(*self._stopped.values()) if self._stopped else set()
 
+    def topic_id(self, topic: str) -> str:
+        """Return the id of the raw topic whose records are counted; empty for other topics, and where there are no ids."""
+        return next((entity.topic_id for entity in self._entities.values() if entity.topics.raw == topic), "")
+
     async def prepare(self) -> set[str]:
         """Find out, before partitions are sought, which topics they are of; return those that were created again.
 

@@ -323,6 +323,7 @@ class BatchTransport(driver.Transport):
         stopped: returns the partitions not to fetch at the moment.
         prepare: called before partitions are sought; returns the topics that were created again, to be read from their start.
         sought: called after it; returns the partitions to be read from another offset than the committed one.
+        topic_id: returns the id of a raw topic, which stands beside its committed offsets.
         alarms: which topics are in doubt, and not handed on.
     """
 
@@ -332,6 +333,7 @@ class BatchTransport(driver.Transport):
     stopped: Callable[[], set[TP]]
     prepare: Callable[[], Awaitable[set[str]]]
     sought: Callable[[], Awaitable[dict[TP, int]]]
+    topic_id: Callable[[str], str]
     alarms: FetchAlarms
 
     def watched(
@@ -339,9 +341,14 @@ class BatchTransport(driver.Transport):
         stopped: Callable[[], set[TP]],
         prepare: Callable[[], Awaitable[set[str]]],
         sought: Callable[[], Awaitable[dict[TP, int]]],
+        topic_id: Callable[[str], str],
     ) -> None:
         """Set who watches the topics."""
-        self.stopped, self.prepare, self.sought = stopped, prepare, sought
+        self.stopped, self.prepare, self.sought, self.topic_id = stopped, prepare, sought, topic_id
+
+
+def _no_id(_topic: str) -> str:
+    return ""
 
 
 def _ignore(_error: BaseException) -> None:
@@ -374,7 +381,7 @@ def install(
     _never_create_topics()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
     transport.deferred, transport.refused, transport.alarms = deferred, refused, FetchAlarms()
-    transport.watched(set, _nothing_new, _nothing_else)
+    transport.watched(set, _nothing_new, _nothing_else, _no_id)
     app.transport = transport
     return transport
 
