@@ -57,6 +57,19 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
+        #: One commit at a time, and none while partitions are sought.
+        self._committing = asyncio.Lock()
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:  # noqa: FBT001 - Faust's
+        """Commit what is acknowledged, unless partitions are being sought.
+
+        Their topics may be created again: offsets of the old one would be committed in the new one's name, or be taken for
+        what is committed of it.
+        """
+        if self._committing.locked():
+            return False  # it is committed half a second later, or read again
+        async with self._committing:
+            return bool(await super()._commit_tps(tps, start_new_transaction))
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
@@ -127,6 +140,9 @@ class BatchConsumer(driver.Consumer):
         except (AssertionError, AttributeError):
             return None
 
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: Faust crashes on a position that the client does not have; lag and heartbeat say what stands still."""
+
     # Faust stops fetching a partition whose stream is full, and then waits for the other partitions until the timeout.
     # Here the small stream buffer bounds memory instead.
     def on_buffer_full(self, tp: TP) -> None:
@@ -155,6 +171,11 @@ class BatchConsumer(driver.Consumer):
             IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
                 of reading on in the middle of it.)
         """
+        async with self._committing:
+            await self._perform_seek()
+
+    async def _perform_seek(self) -> None:
+        self._forget(list(self._committed_offset))
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
