@@ -22,7 +22,7 @@ from stream_app.settings import Settings
 
 #: The group is named after the workers' consumer group, with this suffix.
 EPOCHS = ".store"
-#: Metadata of the offsets that workers commit: an offset without it was set by somebody else.
+#: Metadata of the offsets that workers commit, before the id of the raw topic: an offset without it was set by somebody else.
 COMMITTED = "headrace"
 #: Seconds that the broker may take for each request.
 _TIMEOUT = 20.0
@@ -46,6 +46,15 @@ class LogNote(msgspec.Struct, frozen=True):
             return msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError:
             return cls()
+
+
+def by_worker(metadata: str, topic_id: str = "") -> bool:
+    """Return True if a worker has committed an offset with this metadata. ``topic_id``: of this topic, as far as both know it.
+
+    A worker that has not yet heard that a topic was created again may still commit what it has of the old one.
+    """
+    word, _, named = metadata.partition(" ")
+    return word == COMMITTED and (not named or not topic_id or named == topic_id)
 
 
 class GroupLog:
@@ -90,13 +99,18 @@ class GroupLog:
             finally:
                 await consumer.stop()
 
-    async def committed(self, partitions: list[TopicPartition], *, by_workers: bool = False) -> dict[TopicPartition, int]:
-        """Return partition → committed offset, of those that have one. ``by_workers``: that a worker has committed."""
+    async def committed(
+        self, partitions: list[TopicPartition], by_workers: Mapping[str, str] | None = None
+    ) -> dict[TopicPartition, int]:
+        """Return partition → committed offset, of those that have one.
+
+        ``by_workers``: only those that a worker has committed, with the ids of the topics whose offsets are of one topic only.
+        """
         found = await self._offsets(self._settings.group, partitions)
         return {
             partition: row.offset
             for partition, row in found.items()
-            if row.offset >= 0 and (not by_workers or row.metadata == COMMITTED)
+            if row.offset >= 0 and (by_workers is None or by_worker(row.metadata, by_workers.get(partition.topic, "")))
         }
 
     async def _offsets(self, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:

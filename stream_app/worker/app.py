@@ -100,7 +100,7 @@ class HeadraceApp:
         app = faust_app(settings, self._folder.name)
         transport = install(app, self._not_yet, self._refused, self.stopped, settings.max_batch_bytes)
         self.watch = TopicWatch(settings, transport.alarms, lambda: self.app.consumer)
-        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.offsets.sought)
+        transport.watched(self.watch.stopped, self.watch.prepare, self.watch.offsets.sought, self.watch.topic_id)
         for entity in self.shop.contracts:
             self._agents(app, entity)
         app.task(self._settle_waiting)

@@ -141,17 +141,23 @@ class Levels:
         if not partitions:
             return
         result: asyncio.Future[dict[TP, Level]] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._restore_until_level(partitions, result))
+        levels = {tp: asyncio.create_task(_one_of(result, tp)) for tp in partitions}
+        self._levels.update(levels)
+        task = asyncio.create_task(self._restore_until_level(levels, result))
         self._restores.add(task)
         task.add_done_callback(self._restores.discard)
-        for tp in partitions:
-            self._levels[tp] = asyncio.create_task(_one_of(result, tp))
 
-    async def _restore_until_level(self, partitions: list[TP], result: asyncio.Future[dict[TP, Level]]) -> None:
-        """Restore partitions side by side, in one reading of their topics; cancel the result if the store changes meanwhile."""
+    async def _restore_until_level(
+        self, levels: Mapping[TP, asyncio.Task[Level]], result: asyncio.Future[dict[TP, Level]]
+    ) -> None:
+        """Restore partitions side by side, in one reading of their topics; cancel the result if the store changes meanwhile.
+
+        ``levels``: what waits for the result. Partitions that are forgotten meanwhile are left out of the next attempt.
+        """
         number = self._epoch.number
         try:
             while number == self._epoch.number:
+                partitions = [tp for tp, task in levels.items() if self._levels.get(tp) is task]
                 try:
                     found = await self._services.retry("store", "restore partitions", partial(self._restore_once, partitions))
                 except PartitionMoved:
@@ -160,6 +166,8 @@ class Levels:
                     await self._epoch.verify(changed.reason)
                 except _BehindLog:
                     await self._epoch.verify("behind")
+                except _TopicsRenewed:
+                    pass
                 else:
                     result.set_result(found)
                     return
@@ -213,11 +221,12 @@ class Levels:
                 raise StoreChanged("epoch")
 
     async def _restore_group(self, partitions: list[TP]) -> dict[TP, Level]:
-        for raw, ids in (await self._epoch.note_topics()).items():
+        ids = {tp.topic: self._entities[tp.topic].topic_id for tp in partitions}
+        for raw, noted in (await self._epoch.note_topics()).items():
             for tp in partitions:
-                if tp.topic == raw and len(ids) > 1:
-                    await self._restore_former(tp, ids[:-1])
-        restores = await self._plan(partitions)
+                if tp.topic == raw and len(noted) > 1:
+                    await self._restore_former(tp, noted[:-1])
+        restores = await self._plan(partitions, ids)
         found: dict[TP, Level] = {}
         # A pending partition and its raw partition may read the same topics from different offsets.
         for settles in (False, True):
@@ -234,18 +243,22 @@ class Levels:
             await self._epoch.say_level(fields)
         return found
 
-    async def _plan(self, partitions: list[TP]) -> dict[TP, PartitionRestore]:
-        """Read what the store and the log have of the partitions.
+    async def _plan(self, partitions: list[TP], ids: Mapping[str, str]) -> dict[TP, PartitionRestore]:
+        """Read what the store and the log have of the partitions. ``ids``: topic → id of its entity's raw topic.
 
         Raises:
             _BehindLog: the store is taken to be level, and lacks what is committed.
+            _TopicsRenewed: the worker counts under the id of another topic by now.
         """
         epoch, store = self._epoch, self._services.store
-        committed = await self._log.committed([TopicPartition(*tp) for tp in partitions], by_workers=epoch.tells_offsets_apart)
         entities = {tp: self._entities[tp.topic] for tp in partitions}
+        committed = await self._log.committed(
+            [TopicPartition(*tp) for tp in partitions], by_workers=ids if epoch.tells_offsets_apart else None
+        )
         positions = await store.positions([entities[tp].applied_field(tp.partition) for tp in partitions])
         settled_at = await self._store.settled_at([entities[tp].settled_field(tp.partition) for tp in partitions])
         waiting = {one.name: await store.waiting(one.name) for one in entities.values() if one.contract.references}
+        self._check_topics(ids)
         plans: dict[TP, PartitionRestore] = {}
         for tp, position, settled in zip(partitions, positions, settled_at, strict=True):
             entity, end = entities[tp], committed.get(TopicPartition(*tp), 0)
@@ -265,7 +278,12 @@ class Levels:
                 known = EVERYTHING
             bits = await self._bits(entity.applied_field(tp.partition), position, known)
             plans[tp] = PartitionRestore(entity, tp.partition, Stored(position, registered, settled, bits), known)
+        self._check_topics(ids)
         return plans
+
+    def _check_topics(self, ids: Mapping[str, str]) -> None:
+        if any(self._entities[topic].topic_id != topic_id for topic, topic_id in ids.items()):
+            raise _TopicsRenewed
 
     def _read_again(self, tp: TP, begin: int, committed: int) -> None:
         """Read a pending partition again from where records wait that were taken to be settled."""
@@ -343,6 +361,10 @@ class Levels:
 
 class _BehindLog(Exception):
     """The store lacks what is committed in the log."""
+
+
+class _TopicsRenewed(Exception):
+    """A raw topic was created again while what is known of its partitions was read."""
 
 
 async def _one_of(result: asyncio.Future[dict[TP, Level]], tp: TP) -> Level:

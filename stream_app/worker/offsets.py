@@ -45,6 +45,8 @@ class OffsetWatch:
         self._id_of: Callable[[str], str]
         #: Entity → when something happened to its offsets that the heartbeat says for a while.
         self._noted: dict[str, float] = {}
+        #: Partition → offset that was read, of a log that seems to end before it.
+        self._shorter: dict[TP, int] = {}
 
     def begin(
         self, entities: Mapping[str, Entity], lanes: Mapping[str, Lanes], owner: Ownership, id_of: Callable[[str], str]
@@ -116,18 +118,27 @@ class OffsetWatch:
             )
         self._note(self._entity_of(tp.topic), text)
 
-    async def explain(self, topics: Iterable[str]) -> None:
-        """Count as lost what a fetch asked for, and what the log of these topics does not have any more."""
+    async def explain(self, topics: Iterable[str]) -> set[str]:
+        """Count as lost what a fetch asked for, and what the log of these topics does not have any more.
+
+        Returns the topics to be asked for once more: a log that ends before what was read is mostly that of a topic that
+        was created again, and the broker that was asked may not know yet.
+        """
         self._forget_notes()
         asked, known = self._alarms.out_of_range(), set(topics)
         gaps = {tp: offset for tp, offset in asked.items() if tp.topic in known}
+        again: set[str] = set()
         if not gaps:
-            return
+            return again
         bounds = await self._consumer().client.bounds(gaps, ANSWER)
         for tp, offset in gaps.items():
             begin, end = bounds[tp]
             if offset < begin:
                 await self._lost(tp, offset, begin)
+            elif offset > end and self._shorter.pop(tp, None) != offset:
+                self._shorter[tp] = offset
+                again.add(tp.topic)
+                continue
             elif offset > end:
                 self._note(
                     self._entity_of(tp.topic),
@@ -135,6 +146,13 @@ class OffsetWatch:
                     "records of it, and new ones are taken for known up to there; see their logs",
                 )
             self._alarms.explained(tp, offset)
+        return again
+
+    def renewed(self, entity: Entity) -> None:
+        """Forget what was said of a topic that has turned out to be another one."""
+        self._shorter = {tp: offset for tp, offset in self._shorter.items() if tp.topic not in entity.topics.all}
+        if self._noted.pop(entity.name, None) is not None:
+            entity.services.health.note(f"{entity.name} topics", None)
 
     async def _lost(self, tp: TP, begin: int, end: int) -> None:
         entity = self._entity_of(tp.topic)

@@ -226,6 +226,7 @@ class Ownership:
         if stage != READY:
             log.warning("%s", _said(reason, self._services.settings.redis_prefix))
         await self._log.put_epoch(number, self._note)
+        self.tells_offsets_apart = bool((await self._log.epoch())[1].store)
         await self._adopt(await self._store.read())
         return True
 

@@ -200,7 +200,8 @@ async def apply(entity: Entity, batch: Batch, ends: Mapping[str, int]) -> None:
     await entity.retry("apply the counts", lambda: entity.services.store.apply(changes))
     entity.learned += sum(sum(counts.values()) for _, _, counts in changes.learned)
     level.applied(after)
-    entity.reached[batch.partition] = last
+    if batch.topic_id == entity.topic_id:  # the raw topic may have been created again meanwhile
+        entity.reached[batch.partition] = last
     entity.clocks[batch.partition] = (after.applied, batch.clock)
     health = entity.services.health
     health.move(entity.topics.raw, batch.partition, last, batch.clock.reached)

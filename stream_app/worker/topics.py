@@ -132,6 +132,10 @@ class TopicWatch:
         """Return the partitions that cannot be read at the moment, because a topic made of them lacks theirs."""
         return set().union(*self._stopped.values()) if self._stopped else set()
 
+    def topic_id(self, topic: str) -> str:
+        """Return the id of the raw topic whose records are counted; empty for other topics, and where there are no ids."""
+        return next((entity.topic_id for entity in self._entities.values() if entity.topics.raw == topic), "")
+
     async def prepare(self) -> set[str]:
         """Find out, before partitions are sought, which topics they are of; return those that were created again.
 
@@ -150,6 +154,7 @@ class TopicWatch:
                 self._ids[topic] = topic_id
                 self._alarms.forget({topic})
                 self._alarms.settle(topic, numbers.get(topic, 0))
+                self.offsets.renewed(entity)
                 self._begun.add(topic)
                 if self._renewed.get(topic) == topic_id:
                     del self._renewed[topic]
@@ -184,13 +189,14 @@ class TopicWatch:
             for entity in self._entities.values():
                 await self._look_at(entity, states)
             self.partitions = {**self.partitions, **{name: state.partitions for name, state in states.items()}}
+            unsure: set[str] = set()
             if rejoin:
                 await self._follow(states)
-                await self.offsets.explain(
+                unsure = await self.offsets.explain(
                     name for name, state in states.items() if state.partitions and name not in self._renewed
                 )
             for topic, number in raised.items():
-                if topic not in self._renewed and topic in states and states[topic].partitions:
+                if topic not in {*self._renewed, *unsure} and topic in states and states[topic].partitions:
                     self._alarms.settle(topic, number)
 
     async def _ask(self, question: Callable[[TopicAdmin], T]) -> T:

@@ -17,7 +17,7 @@ from faust.types import TP
 from stream_app.failures import classify
 from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.batches.pacing import pace
-from stream_app.kafka.epochs import COMMITTED
+from stream_app.kafka.epochs import COMMITTED, by_worker
 from stream_app.retries import Refused, retrying
 
 T = TypeVar("T")
@@ -30,6 +30,7 @@ class _Transport(Protocol):
     """The transport, which is in another module; see there."""
 
     refused: Callable[[BaseException], None]
+    topic_id: Callable[[str], str]
     alarms: FetchAlarms
 
 
@@ -78,8 +79,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         consumer = self._ensure_consumer()
         known = consumer._client.cluster.partitions_for_topic
+        id_of = cast("_Transport", self.transport).topic_id
         rows = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, COMMITTED)
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, f"{COMMITTED} {id_of(tp.topic)}".rstrip())
             for tp, offset in offsets.items()
             if tp in self.assignment() and tp.partition in (known(tp.topic) or ())
         }
@@ -144,7 +146,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         async def ask(consumer: Any) -> dict[TP, tuple[int, bool]]:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 found = await consumer._coordinator.fetch_committed_offsets(rows)
-            return {TP(tp.topic, tp.partition): (one.offset, one.metadata == COMMITTED) for tp, one in found.items()}
+            return {TP(tp.topic, tp.partition): (one.offset, by_worker(one.metadata)) for tp, one in found.items()}
 
         return await self._run(ask)
 

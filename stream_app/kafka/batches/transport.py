@@ -57,6 +57,19 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
+        #: One commit at a time, and none while partitions are sought.
+        self._committing = asyncio.Lock()
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:  # noqa: FBT001 - Faust's
+        """Commit what is acknowledged, unless partitions are being sought.
+
+        Their topics may be created again: offsets of the old one would be committed in the new one's name, or be taken for
+        what is committed of it.
+        """
+        if self._committing.locked():
+            return False  # it is committed half a second later, or read again
+        async with self._committing:
+            return bool(await super()._commit_tps(tps, start_new_transaction))
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
@@ -127,6 +140,9 @@ class BatchConsumer(driver.Consumer):
         except (AssertionError, AttributeError):
             return None
 
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: Faust crashes on a position that the client does not have; lag and heartbeat say what stands still."""
+
     # Faust stops fetching a partition whose stream is full, and then waits for the other partitions until the timeout.
     # Here the small stream buffer bounds memory instead.
     def on_buffer_full(self, tp: TP) -> None:
@@ -155,6 +171,11 @@ class BatchConsumer(driver.Consumer):
             IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
                 of reading on in the middle of it.)
         """
+        async with self._committing:
+            await self._perform_seek()
+
+    async def _perform_seek(self) -> None:
+        self._forget(list(self._committed_offset))
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
@@ -323,6 +344,7 @@ class BatchTransport(driver.Transport):
         stopped: returns the partitions not to fetch at the moment.
         prepare: called before partitions are sought; returns the topics that were created again, to be read from their start.
         sought: called after it; returns the partitions to be read from another offset than the committed one.
+        topic_id: returns the id of a raw topic, which stands beside its committed offsets.
         alarms: which topics are in doubt, and not handed on.
     """
 
@@ -332,6 +354,7 @@ class BatchTransport(driver.Transport):
     stopped: Callable[[], set[TP]]
     prepare: Callable[[], Awaitable[set[str]]]
     sought: Callable[[], Awaitable[dict[TP, int]]]
+    topic_id: Callable[[str], str]
     alarms: FetchAlarms
 
     def watched(
@@ -339,9 +362,14 @@ class BatchTransport(driver.Transport):
         stopped: Callable[[], set[TP]],
         prepare: Callable[[], Awaitable[set[str]]],
         sought: Callable[[], Awaitable[dict[TP, int]]],
+        topic_id: Callable[[str], str],
     ) -> None:
         """Set who watches the topics."""
-        self.stopped, self.prepare, self.sought = stopped, prepare, sought
+        self.stopped, self.prepare, self.sought, self.topic_id = stopped, prepare, sought, topic_id
+
+
+def _no_id(_topic: str) -> str:
+    return ""
 
 
 def _ignore(_error: BaseException) -> None:
@@ -374,7 +402,7 @@ def install(
     _never_create_topics()
     transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
     transport.deferred, transport.refused, transport.alarms = deferred, refused, FetchAlarms()
-    transport.watched(set, _nothing_new, _nothing_else)
+    transport.watched(set, _nothing_new, _nothing_else, _no_id)
     app.transport = transport
     return transport
 

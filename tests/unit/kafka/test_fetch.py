@@ -177,7 +177,7 @@ class Reading(BatchConsumer):
         self._assigned, self.log = assigned, CompositeLogger(logging.getLogger())
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
-        self._renewed, self._put_back = set(), {}
+        self._renewed, self._put_back, self._committing = set(), {}, asyncio.Lock()
         self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread

@@ -65,3 +65,31 @@ def test_an_offset_that_somebody_else_has_set_is_said_and_skips_nothing() -> Non
     assert (elsewhere, "642 records are read again and skipped" in says) == ({}, True)
     elsewhere, says = sought(800, by_a_worker=False)
     assert (elsewhere, "from 677 on are not judged yet" in says) == ({RAW: APPLIED}, True)
+
+
+def test_a_log_that_ends_before_what_was_read_is_asked_for_twice_and_forgotten_if_it_is_another_one() -> None:
+    class Consumer:
+        @property
+        def client(self) -> Consumer:
+            return self
+
+        async def bounds(self, *_: Any) -> dict[TP, tuple[int, int]]:
+            return {RAW: (0, 30)}
+
+    health, alarms = Health(), FetchAlarms()
+    entity: Any = SimpleNamespace(name="orders", topics=Topics("orders"), services=SimpleNamespace(health=health))
+    watch = OffsetWatch(Settings(), alarms, Consumer)
+    watch.begin({"orders": entity}, {}, SimpleNamespace(), lambda _: "")  # type: ignore[arg-type]
+    request = SimpleNamespace(topics=[("orders", [(0, 50)])])
+    alarms.look_at(request, SimpleNamespace(topics=[("orders", [(0, 1, -1)])]))
+
+    async def run() -> None:
+        assert await watch.explain(["orders"]) == {"orders"}
+        assert health.notes() == {}
+        assert await watch.explain(["orders"]) == set()
+        assert "ends at offset 30, and was read up to 49" in health.notes()["orders topics"]
+        assert await watch.explain(["orders"]) == set()
+        watch.renewed(entity)
+        assert health.notes() == {}
+
+    asyncio.run(run())

@@ -1,4 +1,4 @@
-"""A worker says that the store is restored only while it is."""
+"""A worker says that the store is restored only while it is, and knows whose the committed offsets are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from stream_app.store.ownership import READY, RESTORING, StoreState
+import pytest
+
+from stream_app.kafka.epochs import LogNote
+from stream_app.store.ownership import READY, RESTORING, Owner, StoreState
 from stream_app.worker.health import Health
 from stream_app.worker.ownership import Ownership
 
@@ -31,6 +34,11 @@ class Verified(Ownership):
         if not self.ready.is_set():
             await self._say_progress(found)
 
+    async def begins(self, log: Any, store: Any) -> None:
+        """Open the first epoch of a shop."""
+        self._log, self._store, self._note = log, store, LogNote("shop")
+        assert await self._begin(StoreState(), 1, READY, "server", "created")
+
 
 def test_nothing_is_said_of_a_restore_that_another_worker_has_finished_meanwhile() -> None:
     """This worker learns it when it verifies the store, not from its own partitions."""
@@ -45,3 +53,29 @@ def test_nothing_is_said_of_a_restore_that_another_worker_has_finished_meanwhile
 
     asyncio.run(run())
     assert health.notes() == {}
+
+
+@pytest.mark.parametrize("keeps_notes", [True, False])
+def test_the_first_worker_of_a_shop_tells_offsets_apart_where_the_broker_keeps_notes(*, keeps_notes: bool) -> None:
+    """It is the one that puts the first note there."""
+    logged: list[tuple[int, LogNote]] = []
+
+    async def put_epoch(number: int, note: LogNote) -> None:
+        logged.append((number, note if keeps_notes else LogNote()))
+
+    async def epoch() -> tuple[int, LogNote]:
+        return logged[-1]
+
+    async def begin(*_: object, **__: object) -> bool:
+        return True
+
+    async def read() -> StoreState:
+        return StoreState(epoch=1, state=READY, reason="created", owner=Owner())
+
+    async def run() -> None:
+        store = Verified(Health())
+        log = SimpleNamespace(put_epoch=put_epoch, epoch=epoch)
+        await store.begins(log, SimpleNamespace(begin=begin, read=read, verified=lambda _: None))
+        assert store.tells_offsets_apart is keeps_notes
+
+    asyncio.run(run())
