@@ -52,8 +52,8 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     writer.compare("all.records", (now.received, before.received if before else None), "records", "relative")
     shares = (now.conformity, before.conformity if before else None)
     writer.compare("all.conformity", shares, "share", "points", better="higher")
-    scores = (now.quality.score, before.quality.score if before else None)
-    writer.compare("all.score", scores, "share", "points", better="higher")
+    valid = (now.quality.valid, before.quality.valid if before else None)
+    writer.compare("all.valid", valid, "share", "points", better="higher")
     findings = (now.findings, before.findings if before else None)
     writer.compare("all.findings", findings, "findings", "difference", better="lower")
     rejected = (now.rejected, before.rejected if before else None)
@@ -90,9 +90,9 @@ def _add_entity(context: Context, entity: str) -> None:
     shares = (conformity(now.clean, now.rejected), conformity(before.clean, before.rejected) if before else None)
     writer.compare(f"{prefix}.conformity", shares, "share", "points", "entity.conformity", "higher", words=words)
     contract = context.contracts[entity]
-    score = quality(contract, now.records, now.findings).score
-    score_before = quality(contract, before.records, before.findings).score if before else None
-    writer.compare(f"{prefix}.score", (score, score_before), "share", "points", "entity.score", "higher", words=words)
+    valid = quality(contract, now).valid
+    valid_before = quality(contract, before).valid if before else None
+    writer.compare(f"{prefix}.valid", (valid, valid_before), "share", "points", "entity.valid", "higher", words=words)
 
 
 def _add_sales(context: Context) -> None:

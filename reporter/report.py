@@ -17,7 +17,7 @@ SectionKey = Literal["summary", "anomalies", "hypotheses", "impact", "recommenda
 SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impact", "recommendations")
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
-    "all.records", "all.conformity", "all.score", "all.findings", "all.rejected", "all.at_risk",
+    "all.records", "all.conformity", "all.valid", "all.findings", "all.rejected", "all.at_risk",
     "sales.revenue", "sales.orders", "sales.customers", "sales.average",
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ def add_rules(context: Context, all_findings: int) -> None:
     rows = [
         row
         for row in by_rule(context.contracts, context.counts, context.before)
-        if row.rule in context.contracts[row.entity].rules and row.marks and row.count > 0
+        if row.rule in context.contracts[row.entity].rules and row.is_finding and row.count > 0
     ]
     for row in rows[:MOST_RULES]:
         _add_rule(context, row, all_findings)

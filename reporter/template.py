@@ -61,7 +61,7 @@ class _Template:
             items += self.say("summary_one", first=rules[0])
         else:
             items += self.say("summary_none")
-        items += self.say("summary_score_change", "summary_score")
+        items += self.say("summary_valid_change", "summary_valid")
         items += self.say("summary_sales_change", "summary_sales")
         items += self.say("summary_restated")
         for prefix in self.facts.doubts[:1]:

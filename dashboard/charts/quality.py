@@ -1,4 +1,4 @@
-"""Quality: the score and rejected records over time, and failed checks by dimension."""
+"""Quality: valid and rejected records over time, and failed checks by dimension."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ NOTHING_FAILED = 0.001
 _FAILED = "Failed checks (% of checks made)"
 
 
-def score_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
-    """Draw the score as a line with a point for each bar; bars without records leave a gap."""
+def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
+    """Draw the share of valid records as a line with a point for each bar; bars without records leave a gap."""
     frame = pd.DataFrame(
         {
             "start": times([point.start + bar_seconds / 2 for point in series]),
             "period": [bar_period(point.start, bar_seconds) for point in series],
-            "score": pd.Series([point.quality.score for point in series], dtype="float64"),
-            "text": [percent(point.quality.score, 2) for point in series],
+            "valid": pd.Series([point.quality.valid for point in series], dtype="float64"),
+            "text": [percent(point.quality.valid, 2) for point in series],
         }
     )
     base = alt.Chart(height=height).encode(
         x=x_axis(bar_seconds, bars=False),
         y=y_axis(
-            "score",
-            "Quality score (%)",
+            "valid",
+            "Valid records (%)",
             # On an axis from zero all days near 100 % look alike.
             scale=alt.Scale(zero=False, nice=True, padding=6),
             axis={"labelExpr": PERCENT},
         ),
-        tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Quality score")],
+        tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Valid records")],
     )
     line = base.mark_line(strokeWidth=2.2, aria=False)
     return alt.layer(line, base.mark_circle(size=26, opacity=1, aria=False), data=frame)

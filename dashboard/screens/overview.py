@@ -17,6 +17,7 @@ from dashboard.parts.live import live, note, quiet, waiting_for_records
 from dashboard.parts.rule_table import top_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
+from dashboard.text.bands import band_badge
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
 from stream_app.views.overview import Overview
@@ -60,7 +61,7 @@ def _draw(view: View) -> None:
         waiting_for_records(workers=bool(overview.workers))
         return
     with st.container(key="tiles"):
-        _tiles(overview)
+        _tiles(overview, len(open_of(view.incidents)))
     with st.container(key="notes"):
         _notes(overview)
     wide, narrow = st.columns([5, 3], gap="small")
@@ -80,7 +81,7 @@ def _draw(view: View) -> None:
         _rules(overview)
 
 
-def _tiles(overview: Overview) -> None:
+def _tiles(overview: Overview, open_incidents: int) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
     tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net revenue of clean orders.")
@@ -100,14 +101,17 @@ def _tiles(overview: Overview) -> None:
         "Active customers ÷ all customers known at present.",
         beside="of the customers known now",
     )
-    tile(
-        "Quality score",
-        formats.percent(kpis.quality_score.value, 2),
-        kpis.quality_score,
+    valid = tile(
+        "Valid records",
+        formats.percent(kpis.valid_records.value, 2),
+        kpis.valid_records,
         before,
-        "Share of checks passed: the mean of all quality dimensions, over all entities.",
+        "Records without an error or a warning ÷ judged records, over all entities.",
         share=True,
     )
+    if (badge := band_badge(overview.quality, open_incidents)) is not None:
+        with valid:
+            st.badge(badge[0], color=badge[1])
 
 
 def _notes(overview: Overview) -> None:
@@ -154,13 +158,13 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 
 def _quality(overview: Overview) -> None:
-    st.subheader("Quality score over time", anchor=False)
+    st.subheader("Valid records over time", anchor=False)
     st.caption(f"Share of checks passed, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero")
-    if any(point.quality.score is not None for point in overview.quality_series):
+    if any(point.quality.valid is not None for point in overview.quality_series):
         theme.chart(
-            quality_charts.score_over_time(overview.quality_series, overview.bar_seconds, 270),
+            quality_charts.valid_over_time(overview.quality_series, overview.bar_seconds, 270),
             key="quality",
-            alt_text="Quality score over time, in percent.",
+            alt_text="Valid records over time, in percent.",
         )
     else:
         quiet()

@@ -1,4 +1,4 @@
-"""The quality page: conformity and score, findings by rule, dimension and segment, repairs, and fields that drift."""
+"""The quality page: conformity and valid records, findings by rule, dimension and segment, repairs, and fields that drift."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ def _draw(view: QualityView) -> None:
         st.caption(f"Totals are of all time; charts and segments show the last {view.span.windows} days.")
     if view.late > 0:
         st.caption(formats.restated(view.late))
-    if unvalued := view.kpis(entity).unvalued:
-        st.caption(formats.unvalued(unvalued))
+    kpis = view.kpis(entity)
+    if kpis.unvalued:
+        st.caption(formats.unvalued(kpis.unvalued, kpis.usual_worth, view.currency))
     left, right = st.columns(2, gap="small")
-    with left, st.container(key="card-score"):
-        _score(view)
+    with left, st.container(key="card-valid"):
+        _valid(view)
     with right, st.container(key="card-conformity"):
         _rejected(view)
     rules = [row for row in view.rules if entity is None or row.entity == entity]
@@ -80,11 +81,11 @@ def _tiles(view: QualityView, entity: str | None) -> None:
     kpis = view.kpis(entity)
     before = before_label(view.range)
     tile(
-        "Quality score",
-        formats.percent(kpis.score.value, 2),
-        kpis.score,
+        "Valid records",
+        formats.percent(kpis.valid.value, 2),
+        kpis.valid,
         before,
-        "Share of checks passed: the mean of all quality dimensions.",
+        "Records without an error or a warning ÷ judged records.",
         share=True,
     )
     tile(
@@ -107,13 +108,13 @@ def _tiles(view: QualityView, entity: str | None) -> None:
         formats.count(kpis.findings.value),
         kpis.findings,
         before,
-        "What rejects or marks a record; a record may have several. Rules of severity info only count.",
+        "Errors and warnings; a record may have several. Rules of severity info only count.",
         less_is_better=True,
     )
     no_prices = "no prices" if entity is None else f"no prices in {plain(entity)}"
     tile(
         "Value at risk",
-        formats.money(kpis.at_risk.value, view.currency),
+        ("≈ " if kpis.usual_worth else "") + formats.money(kpis.at_risk.value, view.currency),
         kpis.at_risk,
         before,
         "Quantity × price of the records with findings, each record once. Repeated records are worth nothing.",
@@ -122,14 +123,14 @@ def _tiles(view: QualityView, entity: str | None) -> None:
     )
 
 
-def _score(view: QualityView) -> None:
-    st.subheader("Quality score over time", anchor=False)
+def _valid(view: QualityView) -> None:
+    st.subheader("Valid records over time", anchor=False)
     st.caption(f"All entities, by {formats.bar_name(view.bar_seconds)}; the axis does not start at zero")
-    if any(point.quality.score is not None for point in view.series):
+    if any(point.quality.valid is not None for point in view.series):
         theme.chart(
-            charts.score_over_time(view.series, view.bar_seconds, 250),
-            key="score",
-            alt_text="Quality score over time, in percent.",
+            charts.valid_over_time(view.series, view.bar_seconds, 250),
+            key="valid",
+            alt_text="Valid records over time, in percent.",
         )
     else:
         quiet()

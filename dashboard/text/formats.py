@@ -129,10 +129,13 @@ def restated(late: int) -> str:
     return f"Restated: {records} came after the windows of their time were final, and are counted here."
 
 
-def unvalued(number: int) -> str:
-    """Return a note on the value at risk: what it leaves out."""
-    records = "1 record with findings is" if number == 1 else f"{count(number)} records with findings are"
-    return f"Value at risk: {records} not in it, because quantity or price is in doubt."
+def unvalued(number: int, usual_worth: float, currency: str | None) -> str:
+    """Return a note on the value at risk: what of it is not the records' own worth."""
+    records = "1 record with findings has" if number == 1 else f"{count(number)} records with findings have"
+    doubt = f"{records} a quantity or price that is in doubt"
+    if not usual_worth:
+        return f"Value at risk: {doubt}, and no clean record tells what they are worth."
+    return f"Value at risk: {doubt}; at the average of clean records they make {money(usual_worth, currency)} of it."
 
 
 def bar_name(seconds: int) -> str:

@@ -129,7 +129,7 @@ class StatusLine:
         elif now - self._last[0] >= 1:
             self._rate = (total["in"] - self._last[1]) / (now - self._last[0])
             self._last = now, total["in"]
-        score = status["kpis"]["quality_score"]
+        valid = status["kpis"]["valid_records"]
         parts = [
             f"{total['in']:,} in",
             f"{total['clean']:,} clean",
@@ -137,4 +137,4 @@ class StatusLine:
             f"{total['pending']:,} waiting",
             f"{self._rate:,.0f}/s",
         ]
-        return " · ".join(parts + ([f"quality {score * 100:.2f} %"] if score is not None else []))
+        return " · ".join(parts + ([f"valid {valid * 100:.2f} %"] if valid is not None else []))

@@ -55,7 +55,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", money(kpis["revenue"], kpis["currency"])),
         ("conversion", percent(kpis["conversion_rate"])),
-        ("quality", percent(kpis["quality_score"])),
+        ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]
     line = Text()
@@ -146,7 +146,7 @@ def _progress(status: Mapping[str, Any], now: datetime) -> Table:
         grid.add_row(
             entity,
             percent(row["conformity"]),
-            percent(row["quality"]["score"]),
+            percent(row["quality"]["valid"]),
             _moment(fresh.get("event_time")),
             _ago(fresh.get("processed_at"), now),
             "unknown" if lag is None else f"{lag:,}",

@@ -10,7 +10,16 @@ from stream_app.contract.draft import NAME, Draft
 from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
-from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields, within
+from stream_app.contract.roles import (
+    SCHEMA_PROPERTIES,
+    compile_roles,
+    quality_weight,
+    rejects_late,
+    tombstones,
+    unknown_fields,
+    valid_target,
+    within,
+)
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
@@ -110,6 +119,8 @@ def compile_contract(document: Document) -> Contract:
         unknown_fields=unknown,
         tombstones=tombstones(draft, custom),
         rejects_late=late,
+        target=valid_target(draft, custom),
+        weight=quality_weight(draft, custom),
     )
 
 

@@ -8,6 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+#: The least share of valid records that is good, where a contract names none.
+DEFAULT_TARGET = 0.98
+
 
 class Severity(StrEnum):
     """The effect of a finding: ``error`` rejects the record, ``warning`` goes into its headers, ``info`` is only counted."""
@@ -180,7 +183,7 @@ class WindowRule:
     """A threshold on a metric of a window (an hour of event time), checked when the window is final.
 
     ``metric`` is ``rowCount``, the records that are no longer pending, or a library metric: the findings of the rule
-    ``counted``. That is ``rule.id`` itself, of kind ``window`` and severity ``info``, so that it does not lower the score; or
+    ``counted``. That is ``rule.id`` itself, of kind ``window`` and severity ``info``, so that it makes no record invalid; or
     ``field.required``, where nulls of a required field are counted. ``breach`` is the severity of a broken threshold.
     The observed value (a number of rows, or a share between 0 and 1 when ``unit`` is ``percent``) must satisfy
     ``low`` and ``high``, in the same unit: inclusive unless ``exclusive_low`` / ``exclusive_high``. ``outside`` inverts the
@@ -244,6 +247,8 @@ class Contract:
     unknown_fields: Severity | None = Severity.WARNING
     tombstones: Literal["delete", "reject"] = "delete"
     rejects_late: bool = False
+    target: float = DEFAULT_TARGET
+    weight: float = 1.0
 
     def field(self, name: str) -> Field:
         """Return the field ``name``; KeyError if the contract does not declare it."""

@@ -8,14 +8,16 @@ from typing import Any, Literal, cast
 
 from stream_app.contract.draft import Draft
 from stream_app.contract.formats import currencies
-from stream_app.contract.model import Revenue, Severity
+from stream_app.contract.model import DEFAULT_TARGET, Revenue, Severity
 
 SCHEMA_PROPERTIES = (
     "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "tombstones",
-    "within", "businessImpact",
+    "within", "businessImpact", "validTarget", "qualityWeight",
 )  # fmt: skip
 #: How long keys count where a contract does not say: a year, and time for what comes late.
 WITHIN = "400d"
+#: The largest weight of an entity.
+MOST_WEIGHT = 1000
 _DAYS = re.compile(r"(\d{1,5})(d|h)")
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000}
 _LEAST_MS = 3_600_000
@@ -56,6 +58,29 @@ def within(draft: Draft, custom: dict[str, Any]) -> int | None:
             f"within is {value!r}; write how long keys count, such as {WITHIN} or 36h, or forever",
         )
     return length
+
+
+def valid_target(draft: Draft, custom: dict[str, Any]) -> float:
+    """Return the least share of valid records that is good."""
+    value = custom.get("validTarget", DEFAULT_TARGET)
+    if not _is_number(value) or not 0 < value <= 1:
+        raise draft.error((*draft.at, "customProperties"), f"validTarget is {value!r}; use a share such as 0.98")
+    return float(value)
+
+
+def quality_weight(draft: Draft, custom: dict[str, Any]) -> float:
+    """Return how much a record of the entity counts in the quality of the whole shop."""
+    value = custom.get("qualityWeight", 1)
+    if not _is_number(value) or not 0 <= value <= MOST_WEIGHT:
+        raise draft.error(
+            (*draft.at, "customProperties"),
+            f"qualityWeight is {value!r}; use a number from 0 to {MOST_WEIGHT}",
+        )
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def tombstones(draft: Draft, custom: dict[str, Any]) -> Literal["delete", "reject"]:

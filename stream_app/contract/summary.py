@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stream_app.contract.model import Contract, Rule, Severity
+from stream_app.contract.model import DEFAULT_TARGET, Contract, Rule, Severity
 
 _INFO = Severity.INFO.value
 #: Maximum number of listed values of a segment that readers get; longer lists are left out.
@@ -26,7 +26,7 @@ class RuleSummary(msgspec.Struct, frozen=True):
 
     @property
     def counts(self) -> bool:
-        """True if findings of this rule lower the quality score; those of ``info`` rules do not."""
+        """True if findings of this rule make a record invalid; those of ``info`` rules do not."""
         return self.severity != _INFO
 
 
@@ -46,6 +46,8 @@ class ContractSummary(msgspec.Struct, frozen=True):
         order_unique: each clean record is an order of its own.
         customer_entity: the entity whose known records are the shop's customers.
         references: the entities that it refers to.
+        target: the least share of valid records that is good.
+        weight: how much a record of it counts in the quality of the whole shop.
     """
 
     id: str
@@ -60,6 +62,8 @@ class ContractSummary(msgspec.Struct, frozen=True):
     customer_entity: str | None = None
     revenue: bool = False
     references: tuple[str, ...] = ()
+    target: float = DEFAULT_TARGET
+    weight: float = 1.0
     fields: tuple[FieldSummary, ...] = ()
     rules: Mapping[str, RuleSummary] = {}
 
@@ -95,6 +99,8 @@ def describe(contract: Contract) -> ContractSummary:
         customer=contract.customer,
         customer_entity=customers[0] if customers else None,
         revenue=contract.revenue is not None,
+        target=contract.target,
+        weight=contract.weight,
         references=tuple(dict.fromkeys(reference.to_entity for reference in contract.references)),
         fields=tuple(FieldSummary(field.name, field.type, field.personal) for field in contract.fields),
         rules={

@@ -21,6 +21,8 @@ RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected
 DELETED, UNREADABLE = "deleted", "unreadable"
 #: Records that came after their window was final.
 LATE = "late"
+#: Clean records with a finding of severity ``warning``.
+WARNED = "warned"
 #: What the records with findings are worth (minor units), and those of them whose quantity or price cannot be believed.
 AT_RISK, UNVALUED = "risk", "unvalued"
 #: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
@@ -37,7 +39,7 @@ Distinct = Literal["customers", "orders"]
 #: Distinct customers and orders ever are counted exactly up to here; beyond, their number is an estimate (HyperLogLog).
 DISTINCT_EXACT = 100_000
 
-_FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
+_FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _DIMENSION, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "d:", "s|"
 #: Field → attribute of ``Counts``.
 PLAIN = {
     RECEIVED: "received",
@@ -49,13 +51,21 @@ PLAIN = {
     DELETED: "deleted",
     UNREADABLE: "unreadable",
     LATE: "late",
+    WARNED: "warned",
     AT_RISK: "risk_minor",
     UNVALUED: "unvalued",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
 #: Prefix → the mapping of ``Counts`` that holds what follows it.
-_KINDS = {_FINDING: "findings", _VALUE: "at_risk_minor", _REPAIR: "repairs", _NULL: "nulls", _UNKNOWN: "unknown"}
+_KINDS = {
+    _FINDING: "findings",
+    _VALUE: "at_risk_minor",
+    _REPAIR: "repairs",
+    _NULL: "nulls",
+    _UNKNOWN: "unknown",
+    _DIMENSION: "dimensions",
+}
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -84,6 +94,11 @@ def null(name: str) -> str:
 def unknown(name: str) -> str:
     """Return the field of the records that have a field unknown to the contract."""
     return _UNKNOWN + name
+
+
+def dimension(name: str) -> str:
+    """Return the field of the records with an error or a warning of a quality dimension."""
+    return _DIMENSION + name
 
 
 @lru_cache(16_384)
@@ -120,12 +135,14 @@ class Counts:
 
     Always ``received = clean + rejected + pending + deleted``. ``unreadable``: records in batches that could not be read;
     such a batch is one rejected record. ``late``: records that came after their window was final; a window that has any was
-    restated. ``risk_minor``: worth of the records that a rule rejects or marks, each once; ``unvalued``: such records whose
-    quantity or price is in doubt. Repeats are worth nothing.
+    restated. ``warned``: clean records with a warning.
+
+    ``risk_minor``: worth of the records with an error or a warning, each once; ``unvalued``: such records whose quantity or
+    price is in doubt. Repeats are worth nothing.
 
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
-    which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
-    counts. Windows hold segments, totals do not.
+    which it is null or absent; ``unknown``: name of an unknown field → records; ``dimensions``: quality dimension → records
+    with an error or a warning of it; ``segments``: segment field → value → counts. Windows hold segments, totals do not.
     """
 
     received: int = 0
@@ -137,6 +154,7 @@ class Counts:
     deleted: int = 0
     unreadable: int = 0
     late: int = 0
+    warned: int = 0
     risk_minor: int = 0
     unvalued: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
@@ -144,6 +162,7 @@ class Counts:
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    dimensions: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
 
     @property

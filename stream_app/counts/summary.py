@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from stream_app.contract.model import Dimension
+from stream_app.contract.model import DEFAULT_TARGET
 from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
-
-#: Weights of the dimensions in a quality score. All equal: a shop that wants another weighting splits its rules.
-WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,8 @@ class EntityTotals:
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
     among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
     could not be read, each batch counted as one rejected record. ``late``:
-    records that came after their window was final.
+    records that came after their window was final. ``warned``: clean records with a warning; ``dimensions``: records with an
+    error or a warning of the dimension.
     """
 
     received: int = 0
@@ -38,6 +36,8 @@ class EntityTotals:
     orders: int = 0
     known: int = 0
     late: int = 0
+    warned: int = 0
+    dimensions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -61,15 +61,44 @@ class EntityTotals:
             orders=orders,
             known=known,
             late=counts.late,
+            warned=counts.warned,
+            dimensions=counts.dimensions,
         )
+
+
+class Judged(Protocol):
+    """Counts that quality is measured by; ``Counts`` and ``EntityTotals`` are such."""
+
+    @property
+    def clean(self) -> int:
+        """Records without an error."""
+
+    @property
+    def rejected(self) -> int:
+        """Records with an error."""
+
+    @property
+    def warned(self) -> int:
+        """Clean records with a warning."""
+
+    @property
+    def dimensions(self) -> Mapping[str, int]:
+        """Dimension → records with an error or a warning of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Shares between 0 and 1; None if nothing was judged. ``dimensions`` holds those that have rules."""
+    """Shares of the judged records, between 0 and 1; None if none was judged.
 
-    score: float | None
+    Attributes:
+        valid: records without an error and without a warning.
+        dimensions: dimension that has rules → records without an error or warning of this dimension.
+        target: the least share of valid records that the contracts ask for.
+    """
+
+    valid: float | None
     dimensions: Mapping[str, float | None]
+    target: float = DEFAULT_TARGET
 
 
 def conformity(clean: int, rejected: int) -> float | None:
@@ -78,50 +107,50 @@ def conformity(clean: int, rejected: int) -> float | None:
     return clean / judged if judged else None
 
 
-def quality(contract: ContractSummary, records: int, findings: Mapping[str, int]) -> Quality:
-    """Return per dimension 1 − findings ÷ (records × rules), and their weighted mean as the score. Tombstones do not count.
+def quality(contract: ContractSummary, counts: Judged) -> Quality:
+    """Return the quality of one entity. Rules of severity ``info`` do not count, and neither do tombstones."""
+    judged = counts.clean + counts.rejected
+    names = sorted({*(rule.dimension for rule in contract.rules.values() if rule.counts), *counts.dimensions})
+    if not judged:
+        return Quality(None, dict.fromkeys(names), contract.target)
+    shares: dict[str, float | None] = {name: _share(judged - counts.dimensions.get(name, 0), judged) for name in names}
+    return Quality(_share(counts.clean - counts.warned, judged), shares, contract.target)
 
-    Only rules of severity ``error`` or ``warning`` count, and only findings of rules that the contract still has.
-    """
-    rules: dict[str, int] = {}
-    found: dict[str, int] = {}
-    for rule_id, rule in contract.rules.items():
-        if rule.counts:
-            rules[rule.dimension] = rules.get(rule.dimension, 0) + 1
-            found[rule.dimension] = found.get(rule.dimension, 0) + findings.get(rule_id, 0)
-    if not records or not rules:
-        return Quality(None, dict.fromkeys(sorted(rules)))
-    # A rule may find twice in one record, for example in two items of a list; a share is never below 0.
-    shares = {name: min(1.0, max(0.0, 1 - found[name] / (records * rules[name]))) for name in sorted(rules)}
-    weight = sum(WEIGHTS.get(name, 1.0) for name in shares)
-    return Quality(sum(WEIGHTS.get(name, 1.0) * share for name, share in shares.items()) / weight, shares)
+
+def _share(part: int, whole: int) -> float:
+    """Return part ÷ whole; from 0 to 1 also where a worker of an earlier version has counted."""
+    return min(1.0, max(0.0, part / whole))
 
 
 def is_finding(contract: ContractSummary, rule_id: str) -> bool:
-    """Return True if what a rule finds rejects or marks a record: an ``info`` rule only counts.
+    """Return True if findings of a rule are errors or warnings: an ``info`` rule only counts.
 
-    A rule that the contract does not have any more did so when it counted.
+    A rule that the contract does not have any more found such when it counted.
     """
     rule = contract.rules.get(rule_id)
     return rule is None or rule.counts
 
 
-def overall_quality(parts: Iterable[tuple[int, Quality]]) -> Quality:
-    """Combine the quality of several entities: means weighted by the records of each, per dimension and for the score."""
-    scores: list[tuple[int, float]] = []
-    dimensions: dict[str, list[tuple[int, float]]] = {}
+def overall_quality(parts: Iterable[tuple[float, Quality]]) -> Quality:
+    """Combine the quality of several entities: means, weighted by judged records × the weight in the contract."""
+    valid: list[tuple[float, float]] = []
+    targets: list[tuple[float, float]] = []
+    dimensions: dict[str, list[tuple[float, float]]] = {}
     names: set[str] = set()
-    for received, part in parts:
+    for weight, part in parts:
         names.update(part.dimensions)
-        if part.score is not None:
-            scores.append((received, part.score))
+        if part.valid is not None:
+            valid.append((weight, part.valid))
+            targets.append((weight, part.target))
         for name, share in part.dimensions.items():
             if share is not None:
-                dimensions.setdefault(name, []).append((received, share))
-    return Quality(_mean(scores), {name: _mean(dimensions.get(name, [])) for name in sorted(names)})
+                dimensions.setdefault(name, []).append((weight, share))
+    shares = {name: _mean(dimensions.get(name, [])) for name in sorted(names)}
+    target = _mean(targets)
+    return Quality(_mean(valid), shares, DEFAULT_TARGET if target is None else target)
 
 
-def _mean(weighted: list[tuple[int, float]]) -> float | None:
+def _mean(weighted: list[tuple[float, float]]) -> float | None:
     weight = sum(each for each, _ in weighted)
     return sum(each * value for each, value in weighted) / weight if weight else None
 
@@ -136,11 +165,11 @@ def sales_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
 def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals]) -> dict[str, Any]:
     """Return the parts ``entities`` and ``kpis`` of ``headrace status --json``; an entity without totals has zeros."""
     entities: dict[str, Any] = {}
-    parts: list[tuple[int, Quality]] = []
+    parts: list[tuple[float, Quality]] = []
     for entity, contract in contracts.items():
         total = totals.get(entity, EntityTotals())
-        measured = quality(contract, total.records, total.findings)
-        parts.append((total.records, measured))
+        measured = quality(contract, total)
+        parts.append((contract.weight * (total.clean + total.rejected), measured))
         entities[entity] = {
             "in": total.received,
             "clean": total.clean,
@@ -152,12 +181,12 @@ def summarise(contracts: Mapping[str, ContractSummary], totals: Mapping[str, Ent
             "late": total.late,
             "findings": {rule: count for rule, count in sorted(total.findings.items()) if count > 0},
             "conformity": conformity(total.clean, total.rejected),
-            "quality": {"score": measured.score, "dimensions": dict(measured.dimensions)},
+            "quality": {"valid": measured.valid, "target": measured.target, "dimensions": dict(measured.dimensions)},
         }
-    return {"entities": entities, "kpis": _kpis(contracts, totals, overall_quality(parts).score)}
+    return {"entities": entities, "kpis": _kpis(contracts, totals, overall_quality(parts))}
 
 
-def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals], score: float | None) -> dict[str, Any]:
+def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityTotals], measured: Quality) -> dict[str, Any]:
     sales = sales_entity(contracts)
     contract = contracts[sales] if sales else None
     total = totals.get(sales, EntityTotals()) if sales else EntityTotals()
@@ -169,7 +198,8 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
         "revenue": in_units(total.revenue_minor, contract.currency if contract else None),
         "currency": contract.currency if contract else None,
         "conversion_rate": conversion_rate(total.active_customers, customers.known if customers else 0),
-        "quality_score": score,
+        "valid_records": measured.valid,
+        "valid_target": measured.target,
         "conformity": conformity(sum(one.clean for one in judged), sum(one.rejected for one in judged)),
     }
 

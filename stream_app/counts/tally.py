@@ -25,6 +25,7 @@ from stream_app.counts.fields import (
     REVENUE,
     UNREADABLE,
     UNVALUED,
+    WARNED,
     segment,
     segment_value,
 )
@@ -232,7 +233,7 @@ class Tally:
             for repair in verdict.repairs:
                 window[fields.repair(repair)] += 1
         if verdict.findings:
-            self._count_findings(verdict, window)
+            self._count_findings(verdict, outcome, window)
 
     def _count_sale(self, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
         if self._amounts.known:
@@ -241,23 +242,24 @@ class Tally:
             if values[name] is not None:
                 distinct.setdefault(minute, set()).add(str(values[name]))
 
-    def _count_findings(self, verdict: Verdict, window: dict[str, int]) -> None:
-        at_risk = abs(self._amounts.of(verdict.values))
+    def _count_findings(self, verdict: Verdict, outcome: Outcome, window: dict[str, int]) -> None:
+        worth = abs(self._amounts.of(verdict.values))
         for rule in verdict.findings:
             window[fields.finding(rule.id)] += 1
-            if at_risk and tells_worth(self.contract, rule):
-                window[fields.value(rule.id)] += at_risk
-        self._count_risk(verdict, at_risk, window)
-
-    def _count_risk(self, verdict: Verdict, worth: int, window: dict[str, int]) -> None:
-        """Count once what a record with findings is worth."""
+            if worth and tells_worth(self.contract, rule):
+                window[fields.value(rule.id)] += worth
         rules = [rule for rule in verdict.findings if rule.severity is not Severity.INFO]
-        if not self._amounts.known or not rules or any(repeats(self.contract, rule) for rule in rules):
+        if not rules:
             return
-        if worth and all(tells_worth(self.contract, rule) for rule in rules):
-            window[AT_RISK] += worth
-        else:
-            window[UNVALUED] += 1
+        for name in {rule.dimension for rule in rules}:
+            window[fields.dimension(name.value)] += 1
+        if outcome == "clean":
+            window[WARNED] += 1
+        if self._amounts.known and not any(repeats(self.contract, rule) for rule in rules):
+            if worth and all(tells_worth(self.contract, rule) for rule in rules):
+                window[AT_RISK] += worth
+            else:
+                window[UNVALUED] += 1
 
     def _count_segments(
         self, verdict: Verdict, outcome: Outcome, window: dict[str, int], segments: Mapping[str, Any], *, waited: bool

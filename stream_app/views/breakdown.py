@@ -19,7 +19,7 @@ class RuleCount:
         previous: findings in the previous range; None if the stream does not cover it.
         share: findings ÷ records received of its entity; ``previous_share`` the same in the previous range.
         at_risk_minor: minor units; None if the rule's findings do not tell what a record is worth.
-        marks: its findings reject or mark a record; those of an ``info`` rule are only counted.
+        is_finding: it finds errors or warnings; those of an ``info`` rule are only counted.
     """
 
     entity: str
@@ -34,7 +34,7 @@ class RuleCount:
     at_risk_minor: int | None
     previous_share: float | None = None
     currency: str | None = None
-    marks: bool = True
+    is_finding: bool = True
 
     @property
     def at_risk(self) -> float | None:
@@ -122,10 +122,10 @@ def by_rule(
                     if then is not None and previous is not None and then.records
                     else None,
                     currency=contract.currency,
-                    marks=is_finding(contract, rule_id),
+                    is_finding=is_finding(contract, rule_id),
                 )
             )
-    return tuple(sorted(rows, key=lambda row: (not row.marks, -row.count, row.entity, row.rule)))
+    return tuple(sorted(rows, key=lambda row: (not row.is_finding, -row.count, row.entity, row.rule)))
 
 
 def by_segment(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> tuple[SegmentRow, ...]:

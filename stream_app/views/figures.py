@@ -129,7 +129,7 @@ class Figures:
         )
 
     def quality_series(self) -> tuple[QualityPoint, ...]:
-        """Return a point for every bar; a bar without records has no score."""
+        """Return a point for every bar; a bar without judged records has no quality."""
         if self.span is None:
             return ()
         return tuple(

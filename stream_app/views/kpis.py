@@ -44,13 +44,13 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Kpis:
-    """The shop's key numbers; revenue in units of ``currency``, rates and scores between 0 and 1."""
+    """The shop's key numbers; revenue in units of ``currency``, rates and shares between 0 and 1."""
 
     active_customers: Kpi
     orders: Kpi
     revenue: Kpi
     conversion_rate: Kpi
-    quality_score: Kpi
+    valid_records: Kpi
     currency: str | None
 
 
@@ -62,7 +62,7 @@ class _Numbers:
     orders: int
     revenue: float
     conversion: float | None
-    score: float | None
+    valid: float | None
 
 
 def kpis_of(figures: Figures, measured: Quality) -> Kpis:
@@ -88,7 +88,7 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         revenue=sales(lambda one: one.revenue),
         # How many customers were known then is not counted.
         conversion_rate=Kpi(now.conversion),
-        quality_score=kpi(lambda one: one.score),
+        valid_records=kpi(lambda one: one.valid),
         currency=read.stream.currency,
     )
 
@@ -103,7 +103,7 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
         active = read.distinct.get(("customers", read.span.start, read.span.end), 0)
         orders = figures.orders(counts, read.span.start, read.span.end)
     revenue = in_units(counts.revenue_minor, read.stream.currency)
-    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.score)
+    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.valid)
 
 
 def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
@@ -114,7 +114,7 @@ def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: 
         figures.orders(sold, start, end),
         in_units(sold.revenue_minor, figures.read.stream.currency),
         conversion_rate(active, _known(figures)),
-        quality_of(figures.contracts, counts).score,
+        quality_of(figures.contracts, counts).valid,
     )
 
 

@@ -29,7 +29,7 @@ class Overview:
 
     Attributes:
         lag: unread records; an entity that no worker reports is missing.
-        findings_series, rules: without those of ``info`` rules, which neither reject nor mark a record.
+        findings_series, rules: without those of ``info`` rules.
         outside: entities without an event time whose records arrived on another clock, so that ranges exclude them.
         clipped: the stream is older than what its charts show.
         late: records of the range that came after their window was final; its figures were restated by them.
@@ -103,7 +103,7 @@ def overview_of(read: RangeCounts) -> Overview:
         findings_series=tuple(
             point for point in figures.findings_series() if is_finding(stream.contracts[point.entity], point.rule)
         ),
-        rules=tuple(row for row in rules if row.marks),
+        rules=tuple(row for row in rules if row.is_finding),
         recent=stream.findings,
         preview=read.preview,
         outside=_outside(figures),

@@ -32,20 +32,21 @@ from stream_app.windows.grain import Span
 
 @dataclass(frozen=True, slots=True)
 class QualityKpis:
-    """Key numbers of some entities, without series; score and conformity between 0 and 1.
+    """Key numbers of some entities, without series; shares between 0 and 1.
 
     Attributes:
         at_risk: in units of currency, each record once; None if none of the entities has prices.
-        unvalued: records with findings whose worth is not known.
+        unvalued: records with findings whose own worth is in doubt; ``usual_worth``: what ``at_risk`` has of them.
         rejected, judged: records, in the range.
     """
 
-    score: Kpi
+    valid: Kpi
     conformity: Kpi
     received: Kpi
     findings: Kpi
     at_risk: Kpi
     unvalued: int
+    usual_worth: float
     rejected: int
     judged: int
 
@@ -103,12 +104,13 @@ class QualityView:
             return Kpi(figure(now), figure(then[0]), figure(then[1])) if then else Kpi(figure(now))
 
         return QualityKpis(
-            score=kpi(lambda totals: totals.quality.score),
+            valid=kpi(lambda totals: totals.quality.valid),
             conformity=kpi(lambda totals: totals.conformity),
             received=kpi(lambda totals: totals.received),
             findings=kpi(lambda totals: totals.findings),
             at_risk=kpi(lambda totals: None if totals.at_risk_minor is None else in_units(totals.at_risk_minor, self.currency)),
             unvalued=now.unvalued,
+            usual_worth=in_units(now.usual_minor, self.currency),
             rejected=now.rejected,
             judged=now.judged,
         )

@@ -15,9 +15,11 @@ class Totals:
     """All given entities together.
 
     Attributes:
-        findings: findings that reject or mark a record: all but those of ``info`` rules.
+        findings: errors and warnings: all but what ``info`` rules count.
         at_risk_minor: worth of the records with findings in minor units, each record once; None if no entity has prices.
-        unvalued: records with findings whose quantity or price is in doubt, so that their worth is not known.
+        unvalued: records with findings whose quantity or price is in doubt: each is worth what a clean record of its entity is
+            on average, or nothing where there is none.
+        usual_minor: the part of ``at_risk_minor`` that comes from these.
         late: records that came after their window was final.
     """
 
@@ -27,6 +29,7 @@ class Totals:
     findings: int
     at_risk_minor: int | None
     unvalued: int
+    usual_minor: int
     quality: Quality
     late: int = 0
 
@@ -49,6 +52,7 @@ def late_records(counts: Mapping[str, Counts]) -> int:
 def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Totals:
     """Total the counts of the entities in ``counts``; each must have a contract."""
     priced = {entity: one for entity, one in counts.items() if contracts[entity].revenue}
+    usual_minor = sum(_usual_worth(one) for one in priced.values())
     return Totals(
         received=sum(one.received for one in counts.values()),
         clean=sum(one.clean for one in counts.values()),
@@ -59,17 +63,24 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
             for rule, found in one.findings.items()
             if is_finding(contracts[entity], rule)
         ),
-        at_risk_minor=sum(one.risk_minor for one in priced.values()) if priced else None,
+        at_risk_minor=sum(one.risk_minor for one in priced.values()) + usual_minor if priced else None,
         unvalued=sum(one.unvalued for one in priced.values()),
+        usual_minor=usual_minor,
         quality=quality_of(contracts, counts),
         late=late_records(counts),
     )
 
 
+def _usual_worth(counts: Counts) -> int:
+    """Return what the records whose own worth is in doubt are worth at the average of the clean records (minor units)."""
+    return round(counts.unvalued * max(counts.revenue_minor, 0) / counts.clean) if counts.clean > 0 else 0
+
+
 def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:
-    """Return the quality over the entities in ``counts``, weighted by their records."""
+    """Return the quality over the entities in ``counts``, weighted by their judged records and the contracts."""
     return overall_quality(
-        (one.records, quality(contracts[entity], one.records, one.findings)) for entity, one in counts.items()
+        (contracts[entity].weight * (one.clean + one.rejected), quality(contracts[entity], one))
+        for entity, one in counts.items()
     )
 
 

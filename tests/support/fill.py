@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -170,9 +170,11 @@ class Shop:
                 valued = found <= {"order_date.type", "customer_id.reference"}
                 counts["risk"] += minor if valued else 0
                 counts["unvalued"] += not valued
+            counting = self._counting("orders", found, counts)
             if rejected:
                 counts["rejected"] += 1
                 continue
+            counts["warned"] += bool(counting)
             if draw() < 0.03:
                 counts["repaired"] += 1
                 counts["r:order_date.utc"] += 1
@@ -194,6 +196,7 @@ class Shop:
             found = [rule for rule, share in faults.items() if draw() * 1_000 < share * worse]
             outcome = "rejected" if found else "clean"
             counts.update([f"f:{rule}" for rule in found])
+            self._counting(entity, found, counts)
             counts.update(f"s|{field_name}|f:{rule}|{value}" for rule in found)
             counts.update(["in", outcome, f"s|{field_name}|in|{value}", f"s|{field_name}|{outcome}|{value}"])
             if entity == "customers":
@@ -201,6 +204,13 @@ class Shop:
                 counts["n:phone"] += draw() < 0.31
         if counts:
             self.recounts[entity].minutes[start] = counts
+
+    def _counting(self, entity: str, found: Iterable[str], counts: Counter[str]) -> set[str]:
+        """Count the record once in each dimension of what was found; return the rules that are errors or warnings."""
+        rules = self.summaries[entity].rules
+        counting = {rule for rule in found if rules[rule].counts}
+        counts.update({f"d:{rules[rule].dimension}" for rule in counting})
+        return counting
 
     def write(self, entity: str, *, keep_all: bool) -> None:
         """Write what was counted of an entity to Redis."""

@@ -80,7 +80,7 @@ def test_the_page_shows_the_stores_numbers(page: Page, address: str, store: redi
     assert tile(page, "total-orders") == formats.count(kpis.orders.value)
     assert tile(page, "active-customers") == formats.count(kpis.active_customers.value)
     assert tile(page, "conversion-rate") == formats.percent(kpis.conversion_rate.value)
-    assert tile(page, "quality-score") == formats.percent(kpis.quality_score.value, 2)
+    assert tile(page, "valid-records") == formats.percent(kpis.valid_records.value, 2)
 
 
 def test_choosing_a_range_changes_the_numbers_and_the_address(page: Page, address: str, store: redis.Redis) -> None:
@@ -353,7 +353,7 @@ def test_what_a_change_is_compared_with_is_readable_on_a_phone(browser: Browser,
     page = browser.new_page(viewport={"width": 390, "height": 900})
     page.set_default_timeout(60_000)
     page.goto(f"{address}/?range=15m")
-    tile(page, "quality-score")
+    tile(page, "valid-records")
     page.wait_for_timeout(500)
     cut = page.evaluate("""() => [...document.querySelectorAll("[data-testid='stMetricDeltaDescription']")]
         .flatMap(box => [box, ...box.querySelectorAll('*')])

@@ -58,7 +58,7 @@ def test_the_tiles_equal_the_store(shop: redis.Redis, chosen: TimeRange) -> None
         ("Total orders", formats.count(kpis.orders.value)),
         ("Active customers", formats.count(kpis.active_customers.value)),
         ("Conversion rate", formats.percent(kpis.conversion_rate.value)),
-        ("Quality score", formats.percent(kpis.quality_score.value, 2)),
+        ("Valid records", formats.percent(kpis.valid_records.value, 2)),
     ]
 
 

@@ -27,7 +27,7 @@ def test_the_quality_page_shows_the_stores_figures(shop: Queries, chosen: TimeRa
     view = read_quality(shop, chosen)
     rules = frames(page)[0]
 
-    assert tiles(page)["Quality score"] == formats.percent(view.quality()[0].score, 2)
+    assert tiles(page)["Valid records"] == formats.percent(view.quality()[0].valid, 2)
     assert tiles(page)["Conformity"] == formats.percent(view.kpis().conformity.value, 2)
     assert tiles(page)["Records in"] == formats.count(view.received)
     assert tiles(page)["Findings"] == formats.count(sum(row.count for row in view.rules))
@@ -48,8 +48,8 @@ def test_the_quality_page_of_one_entity_counts_only_its_records(shop: Queries) -
     counts = view.counts["customers"]
 
     assert tiles(page)["Records in"] == formats.count(counts.received)
-    measured = quality(view.contracts["customers"], counts.received, counts.findings)
-    assert tiles(page)["Quality score"] == formats.percent(measured.score, 2)
+    measured = quality(view.contracts["customers"], counts)
+    assert tiles(page)["Valid records"] == formats.percent(measured.valid, 2)
     assert set(frames(page)[0]["Entity"]) == {"customers"}
     assert list(frames(page)[1]["Step"]) == ["lower"]
 
@@ -60,7 +60,7 @@ def test_the_quality_page_compares_every_key_number_with_the_range_before(shop: 
     kpis = read_quality(shop, TimeRange.LAST_30_DAYS).kpis(entity or None)
     deltas = {tile.label: tile.delta for tile in page.metric}
 
-    assert deltas["Quality score"] == formats.points(kpis.score.difference)
+    assert deltas["Valid records"] == formats.points(kpis.valid.difference)
     assert deltas["Conformity"] == formats.points(kpis.conformity.difference)
     assert deltas["Records in"] == formats.relative(kpis.received.change)
     assert deltas["Findings"] == formats.relative(kpis.findings.change)

@@ -140,7 +140,7 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
             "revenue": 0.0,
             "currency": None,
             "conversion_rate": None,
-            "quality_score": None,
+            "valid_records": None,
             "conformity": None,
         },
         "freshness": {},

@@ -105,7 +105,7 @@ def test_key_numbers_come_with_those_of_the_range_before(
     assert kpis.unvalued == counted[0]["unvalued"]
     now, before = view.quality(entity)
     assert before is not None
-    assert (kpis.score.value, kpis.score.previous) == (now.score, before.score)
+    assert (kpis.valid.value, kpis.valid.previous) == (now.valid, before.valid)
 
 
 def test_all_time_has_the_totals_and_segments_of_its_windows(filled: tuple[Queries, dict[str, Recount]]) -> None:

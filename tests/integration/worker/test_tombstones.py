@@ -56,7 +56,7 @@ def test_a_deleted_customer_is_unknown_to_every_worker_until_it_comes_again(sett
         assert_exact(settings)
         row = printed_status(settings)["entities"]["customers"]
         assert (row["in"], row["clean"], row["rejected"], row["pending"], row["deleted"]) == (13, 10, 0, 0, 3)
-        assert row["quality"]["score"] == 1
+        assert row["quality"]["valid"] == 1
         assert [worker.terminate() for worker in crew] == [0, 0]
     passed_on = [one for one in read_topic(settings, topics.clean) if one.value is None]
     assert sorted(one.key or b"" for one in passed_on) == [b"2", b"3", b"99"]

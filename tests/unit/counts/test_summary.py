@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.contract.summary import ContractSummary, RuleSummary
-from stream_app.counts.summary import EntityTotals, at_risk, conformity, quality, summarise
+from stream_app.counts.fields import Counts
+from stream_app.counts.summary import EntityTotals, at_risk, conformity, overall_quality, quality, summarise
 
 
 def contract(**more: object) -> ContractSummary:
@@ -20,18 +21,28 @@ def contract(**more: object) -> ContractSummary:
     return ContractSummary(id="c", version="1.0.0", rules=rules, **more)  # type: ignore[arg-type]
 
 
-def test_a_dimension_is_one_minus_findings_over_records_times_rules() -> None:
-    measured = quality(contract(), 100, {"a.required": 4, "b.type": 10})
-
-    assert measured.dimensions == {"completeness": pytest.approx(0.98), "conformity": pytest.approx(0.90)}
-    assert measured.score == pytest.approx(0.94)
+def judged(clean: int, rejected: int, warned: int = 0, **dimensions: int) -> Counts:
+    return Counts(received=clean + rejected, clean=clean, rejected=rejected, warned=warned, dimensions=dimensions)
 
 
-def test_a_score_is_the_mean_of_the_dimensions_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_app.counts.summary.WEIGHTS", {"completeness": 3.0})
+def test_valid_are_the_records_that_no_rule_rejects_or_marks() -> None:
+    measured = quality(contract(), judged(96, 4, 10, completeness=4, conformity=10))
 
-    # A dimension that has no weight, such as one that a later version has, weighs 1.
-    assert quality(contract(), 100, {"a.required": 4, "b.type": 10}).score == pytest.approx((3 * 0.98 + 0.90) / 4)
+    assert measured.valid == pytest.approx(0.86)
+    assert measured.dimensions == {"completeness": pytest.approx(0.96), "conformity": pytest.approx(0.90)}
+
+
+def test_a_shop_that_rejects_almost_half_of_its_records_does_not_look_well() -> None:
+    """A share of all checks passed is 98.5 % here: each record passes most of thirty rules."""
+    assert quality(contract(), judged(56, 44, conformity=44)).valid == pytest.approx(0.56)
+
+
+def test_the_shop_is_weighed_by_judged_records_and_by_the_contracts() -> None:
+    parts = [(4.0 * 100, quality(contract(target=0.9), judged(50, 50))), (100, quality(contract(target=1.0), judged(100, 0)))]
+    overall = overall_quality(parts)
+
+    assert [overall.valid, overall.target] == [pytest.approx(0.6), pytest.approx(0.92)]
+    assert overall_quality([(0.0, quality(contract(), judged(0, 1)))]).valid is None
 
 
 def test_value_at_risk_is_that_of_the_rules_that_tell_it() -> None:
@@ -41,22 +52,14 @@ def test_value_at_risk_is_that_of_the_rules_that_tell_it() -> None:
     assert [at_risk(summary, rule, {"a": 5, "b": 7}) for rule in ("a", "b", "c", "gone")] == [5, None, 0, None]
 
 
-def test_info_rules_do_not_lower_the_score() -> None:
-    assert quality(contract(), 10, {"b.hint": 10}).score == 1.0
+def test_a_dimension_whose_rules_are_gone_keeps_what_they_found() -> None:
+    assert quality(contract(), judged(8, 2, timeliness=2)).dimensions["timeliness"] == pytest.approx(0.8)
 
 
-def test_findings_of_rules_that_are_gone_do_not_lower_the_score() -> None:
-    assert quality(contract(), 10, {"old.rule": 10}).score == 1.0
+def test_where_nothing_was_judged_nothing_is_said() -> None:
+    measured = quality(contract(), Counts(received=5, pending=5))
 
-
-def test_a_rule_that_finds_more_than_once_a_record_cannot_make_a_share_negative() -> None:
-    assert quality(contract(), 1, {"b.type": 5}).dimensions["conformity"] == 0.0
-
-
-def test_nothing_received_has_no_score() -> None:
-    measured = quality(contract(), 0, {})
-
-    assert measured.score is None
+    assert measured.valid is None
     assert measured.dimensions == {"completeness": None, "conformity": None}
 
 
@@ -79,6 +82,8 @@ def test_the_summary_has_the_documented_shape() -> None:
             repaired=5,
             late=3,
             findings={"a.required": 8, "b.type": 0},
+            warned=4,
+            dimensions={"completeness": 8, "conformity": 4},
             revenue_minor=12_345,
             active_customers=30,
             orders=80,
@@ -99,7 +104,11 @@ def test_the_summary_has_the_documented_shape() -> None:
         "late": 3,
         "findings": {"a.required": 8},
         "conformity": pytest.approx(90 / 98),
-        "quality": {"score": pytest.approx(0.98), "dimensions": {"completeness": pytest.approx(0.96), "conformity": 1}},
+        "quality": {
+            "valid": pytest.approx(86 / 98),
+            "target": 0.98,
+            "dimensions": {"completeness": pytest.approx(90 / 98), "conformity": pytest.approx(94 / 98)},
+        },
     }
     assert summary["kpis"] == {
         "active_customers": 30,
@@ -107,7 +116,8 @@ def test_the_summary_has_the_documented_shape() -> None:
         "revenue": 123.45,
         "currency": "GBP",
         "conversion_rate": 0.5,
-        "quality_score": pytest.approx((0.98 * 100 + 1.0 * 60) / 160),
+        "valid_records": pytest.approx((86 + 60) / 158),
+        "valid_target": pytest.approx(0.98),
         "conformity": pytest.approx(150 / 158),
     }
 
@@ -123,15 +133,12 @@ def test_a_shop_without_sales_still_has_a_summary() -> None:
 
 def test_nothing_at_all_has_a_summary() -> None:
     assert summarise({}, {})["entities"] == {}
-    assert summarise({}, {})["kpis"]["quality_score"] is None
+    assert summarise({}, {})["kpis"]["valid_records"] is None
 
 
-@given(
-    st.integers(0, 10**6),
-    st.dictionaries(st.sampled_from(["a.required", "b.required", "b.type", "b.hint", "?"]), st.integers(0, 10**7)),
-)
-def test_shares_stay_between_nothing_and_all(received: int, findings: dict[str, int]) -> None:
-    measured = quality(contract(), received, findings)
-    shares = [measured.score, *measured.dimensions.values()]
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(-5, 10**7), st.integers(-5, 10**7))
+def test_shares_stay_between_nothing_and_all(clean: int, rejected: int, warned: int, found: int) -> None:
+    measured = quality(contract(), judged(clean, rejected, warned, completeness=found))
+    shares = [measured.valid, *measured.dimensions.values()]
 
     assert all(share is None or 0 <= share <= 1 for share in shares)

@@ -138,6 +138,7 @@ def test_a_pending_record_counts_nothing_else_until_it_is_settled() -> None:
     assert tally.totals() == {
         "in": 1, "pending": 0, "clean": 1, "rev": 1998, "repaired": 1, "r:quantity.number": 1,
         "f:record.unknownField": 1, "v:record.unknownField": 1998, "u:note": 1, "risk": 1998,
+        "d:conformity": 1, "warned": 1,
     }  # fmt: skip
 
 
@@ -347,4 +348,7 @@ def test_a_record_is_at_risk_once_if_its_worth_can_be_believed_and_it_repeats_no
 
 def test_what_cannot_be_read_has_no_known_worth() -> None:
     totals = counted(Judge(ORDERS).judge_all([b"not JSON", None], [AS_OF, AS_OF])).totals()
-    assert totals == {"in": 2, "rejected": 2, "f:record.syntax": 1, "f:record.tombstone": 1, "unvalued": 2}
+    assert totals == {
+        "in": 2, "rejected": 2, "f:record.syntax": 1, "f:record.tombstone": 1, "unvalued": 2,
+        "d:conformity": 1, "d:completeness": 1,
+    }  # fmt: skip

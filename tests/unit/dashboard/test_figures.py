@@ -196,7 +196,7 @@ def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None
     measured = Quality(0.9, {"accuracy": 0.99})
     samples = [Sample(0, 0, 0), Sample(20_000, 10, 3)]
     shown = {
-        "quality": quality.score_over_time([QualityPoint(0, measured)], 60),
+        "quality": quality.valid_over_time([QualityPoint(0, measured)], 60),
         "dimension": quality.by_dimension(measured),
         "findings": findings.findings_over_time([FindingsPoint(0, "orders", "a", 9)], [row("a")], [0], 60, ["a"]),
         "rejected": quality.rejected_over_time([ConformityPoint(0, 9, 1)], 60),
@@ -208,7 +208,7 @@ def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None
     }
 
     assert {name: dict(titles(chart)) for name, chart in shown.items()} == {
-        "quality": {"start": "Event time (UTC)", "score": "Quality score (%)"},
+        "quality": {"start": "Event time (UTC)", "valid": "Valid records (%)"},
         "dimension": {"shortfall": "Failed checks (% of checks made)"},
         "findings": {"start": "Event time (UTC)", "findings": "Findings"},
         "rejected": {"start": "Event time (UTC)", "share": "Rejected (% of records judged)"},

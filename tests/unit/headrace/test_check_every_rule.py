@@ -85,7 +85,7 @@ def checked(folder: Path, *changes: dict[str, Any]) -> dict[str, Any]:
 def test_a_good_stay_is_good(folder: Path) -> None:
     stays = checked(folder, {})
     assert (stays["clean"], stays["rejected"], stays["findings"]) == (1, 0, {})
-    assert stays["quality"]["score"] == 1
+    assert stays["quality"]["valid"] == 1
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_repetition_and_a_contradiction_are_two_faults(folder: Path) -> None:
     assert (stays["clean"], stays["rejected"]) == (1, 2)
 
 
-def test_what_a_window_counts_lowers_no_score(folder: Path) -> None:
+def test_what_a_window_counts_makes_nothing_invalid(folder: Path) -> None:
     stays = checked(folder, {}, {"room": 1}, {"room": None})
     assert stays["findings"] == {"same_room": 1, "room_given": 1}
-    assert (stays["clean"], stays["quality"]["score"]) == (3, 1)
+    assert (stays["clean"], stays["quality"]["valid"]) == (3, 1)

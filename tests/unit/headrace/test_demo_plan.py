@@ -48,11 +48,11 @@ def test_a_demo_begins_with_four_weeks_of_history_and_stages_incidents_that_ther
 def test_the_status_line_sums_the_entities_and_shows_the_rate() -> None:
     def status(received: int, score: float | None) -> dict[str, object]:
         row = {"in": received, "clean": received - 1, "rejected": 1, "pending": 0}
-        return {"entities": {"orders": row, "customers": row}, "kpis": {"quality_score": score}}
+        return {"entities": {"orders": row, "customers": row}, "kpis": {"valid_records": score}}
 
     line = StatusLine()
     assert line.of(status(1_000, None), now=0.0) == "2,000 in · 1,998 clean · 2 rejected · 0 waiting · 0/s"
-    assert line.of(status(2_000, 0.991), now=2.0).endswith("0 waiting · 1,000/s · quality 99.10 %")
+    assert line.of(status(2_000, 0.991), now=2.0).endswith("0 waiting · 1,000/s · valid 99.10 %")
 
 
 def test_a_browser_that_runs_in_the_terminal_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_the_status_of_a_one_shot_run_is_not_older_than_the_look_at_what_is_unre
     row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0}
 
     def counted(_: object) -> dict[str, Any]:
-        return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"quality_score": None}}
+        return {"entities": {"orders": dict(row)}, "lag": {"orders": None}, "kpis": {"valid_records": None}}
 
     def look(*_: object) -> int:
         row.update({"in": 40, "clean": 40})  # unread records are processed before the broker answers

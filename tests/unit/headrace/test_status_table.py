@@ -32,9 +32,9 @@ def test_a_stopped_partition_is_named_with_its_offsets_and_the_reason() -> None:
     stopped = {"topic": "orders", "partition": 3, "base": 5, "last": None, "reason": "its checksum does not match"}
     console = Console(record=True, width=140)
     row = {"in": 9, "clean": 4, "rejected": 1, "pending": 0, "deleted": 4, "unreadable": 7, "repaired": 0, "late": 0}
-    row |= {"conformity": None, "quality": {"score": None}, "findings": {}}  # type: ignore[dict-item]
+    row |= {"conformity": None, "quality": {"valid": None}, "findings": {}}  # type: ignore[dict-item]
     kpis = dict.fromkeys(("active_customers", "orders", "revenue"), 0)
-    kpis |= dict.fromkeys(("currency", "conversion_rate", "quality_score", "conformity"))  # type: ignore[arg-type]
+    kpis |= dict.fromkeys(("currency", "conversion_rate", "valid_records", "conformity"))  # type: ignore[arg-type]
     status = {"entities": {"orders": row}, "kpis": kpis, "workers": 1, "stopped": [stopped], "freshness": {}, "lag": {}}
     console.print(table(status, datetime.now(UTC)))
     text = console.export_text()
@@ -76,9 +76,9 @@ def test_lost_records_come_first() -> None:
 
 def read_status_of_nothing() -> dict[str, Any]:
     """A status of one entity without a record."""
-    row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0, "repaired": 0, "conformity": None, "quality": {"score": None}}
+    row = {"in": 0, "clean": 0, "rejected": 0, "pending": 0, "repaired": 0, "conformity": None, "quality": {"valid": None}}
     kpis = {
-        "active_customers": 0, "orders": 0, "revenue": 0.0, "currency": None, "conversion_rate": None, "quality_score": None,
+        "active_customers": 0, "orders": 0, "revenue": 0.0, "currency": None, "conversion_rate": None, "valid_records": None,
         "conformity": None,
     }  # fmt: skip
     return {"entities": {"orders": {**row, "findings": {}}}, "kpis": kpis, "workers": 1, "freshness": {}, "lag": {}}

@@ -103,7 +103,7 @@ def test_what_must_not_stand_in_a_text_is_found(text: str, code: str) -> None:
     [
         "The feed of the customers may need attention, e.g. its form.",
         "Conformity didn\N{RIGHT SINGLE QUOTATION MARK}t change much (see {{all.conformity.change}}); it's stable.",
-        "{{all.conformity}}, {{all.score}}: both are fine.",
+        "{{all.conformity}}, {{all.valid}}: both are fine.",
         "Non\u2011breaking\u00a0spaces are plain\u2026 somehow.",
         "Often the tents of the attendees weigh a tonne and someone listens.",
         "The Kafka topics and the API need a look.",

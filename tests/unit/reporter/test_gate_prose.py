@@ -137,7 +137,7 @@ NATURAL = {
     "en": [
         ("headline", "Conformity improved to {{all.conformity}} ({{all.conformity.change}}), but findings rose to "
                      "{{all.findings}} ({{all.findings.change}})."),
-        ("headline", "Data quality holds steady at {{all.score}}, while {{incidents.open}} still need attention."),
+        ("headline", "Data quality holds steady at {{all.valid}}, while {{incidents.open}} still need attention."),
         ("summary", "Overall conformity reached {{all.conformity}}, up {{all.conformity.change}} from the previous period."),
         ("summary", "The number of rejected records dropped by {{all.rejected.change}} to {{all.rejected}}."),
         ("summary", "We'll need to watch {{rule.orders.quantity.minimum.name}}, which accounts for "

@@ -98,7 +98,7 @@ _POISON = [
     " percent", " million", "k ", " €", " dollars", " Monday", " zwölf", " quatre",
     " Zehntausende", " Verdopplung", " quarantième", " twentieth", " hundredfold", " quadrupled", " a handful", " thir/teen",
     "\u200b", "\u202e", "-", " – ", ".", ",",
-    "{{all.records}}", " {{all.findings}} ", "{{all.score}}{{all.records}}", "{{no.such}}", "{{", "}}", "{", "}", "<b>", "https://x.example",
+    "{{all.records}}", " {{all.findings}} ", "{{all.valid}}{{all.records}}", "{{no.such}}", "{{", "}}", "{", "}", "<b>", "https://x.example",
     " because of bots", " rose", " fell", " Germany", "e7", " O", "lO", "\n", "\t", "&#55;", "&frac12;", "\\u0037", "&nbsp;",
 ]  # fmt: skip
 

@@ -35,7 +35,18 @@ def test_what_only_counts_is_no_finding_anywhere() -> None:
 
     assert quality.kpis().findings.value == 11
     assert [row.rule for row in quality.rules] == ["gone", "warning", "error", "info"]
-    assert sum(row.count for row in quality.rules if row.marks) == 11
+    assert sum(row.count for row in quality.rules if row.is_finding) == 11
     assert [row.rule for row in overview.rules] == ["gone", "warning", "error"]
     assert sum(point.count for point in overview.findings_series) == 11
     assert totals_of(contracts, quality.counts).findings == 11
+
+
+def test_records_whose_worth_is_in_doubt_are_at_risk_at_the_average_of_clean_ones() -> None:
+    contracts = {name: ContractSummary(name, "1", revenue=name != "customers") for name in ("orders", "returns", "customers")}
+    counted = {
+        "orders": {"in": "30", "clean": "20", "rejected": "10", "rev": "50000", "risk": "700", "unvalued": "3"},
+        "returns": {"in": "5", "rejected": "5", "risk": "40", "unvalued": "4"},  # none is clean: nobody knows
+        "customers": {"in": "9", "rejected": "9", "risk": "1000000", "unvalued": "9"},
+    }
+    totals = totals_of(contracts, {entity: parse(one) for entity, one in counted.items()})
+    assert (totals.at_risk_minor, totals.usual_minor, totals.unvalued) == (700 + 3 * 2_500 + 40, 7_500, 7)
