@@ -37,7 +37,9 @@ def test_totals_are_over_all_entities_with_their_change() -> None:
     assert shown("all.conformity.previous") == "93.6 %"
     assert shown("all.conformity.change") == "+2.6 points"
     assert shown("all.findings.change") == "+141 findings"
-    assert shown("all.at_risk") == "2,114.56 USD"
+    orders = material().counts["orders"].counts
+    assert value("all.at_risk") == 211_456 + round(253 * orders.revenue_minor / orders.clean)
+    assert shown("all.at_risk") == "23,112.59 USD"
 
 
 def test_a_change_is_the_difference_of_what_is_shown() -> None:
