@@ -90,7 +90,7 @@ def _tiles(overview: Overview) -> None:
         formats.count(kpis.active_customers.value),
         kpis.active_customers,
         before,
-        "Customers with a clean order. Estimated to about 1 % over a range; exact over all time.",
+        "Customers with a clean order.",
     )
     tile(
         "Conversion rate",

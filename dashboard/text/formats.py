@@ -25,6 +25,11 @@ def count(number: float | None) -> str:
     return _minus(f"{number:,.0f}")
 
 
+def about(text: str) -> str:
+    """Return ``≈ 12,345``: the text of an estimate."""
+    return text if text == NOTHING else f"≈ {text}"
+
+
 def money(amount: float | None, currency: str | None) -> str:
     """Return ``£1,234.50``, without pence from ten thousand on; a currency without a symbol by its code."""
     if amount is None:

@@ -9,7 +9,7 @@ from typing import Any
 from stream_app.contract.model import Dimension
 from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, Distinct
 
 #: Weights of the dimensions in a quality score. All equal: a shop that wants another weighting splits its rules.
 WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
@@ -22,7 +22,7 @@ class EntityTotals:
     ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
     among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
     could not be read, each batch counted as one rejected record. ``late``:
-    records that came after their window was final.
+    records that came after their window was final. ``estimated``: distinct values that a sketch counts.
     """
 
     received: int = 0
@@ -38,6 +38,7 @@ class EntityTotals:
     orders: int = 0
     known: int = 0
     late: int = 0
+    estimated: frozenset[Distinct] = frozenset()
 
     @property
     def records(self) -> int:
@@ -45,7 +46,15 @@ class EntityTotals:
         return self.received - self.deleted
 
     @classmethod
-    def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
+    def of(
+        cls,
+        counts: Counts,
+        *,
+        active_customers: int,
+        orders: int,
+        known: int,
+        estimated: frozenset[Distinct] = frozenset(),
+    ) -> EntityTotals:
         """Combine what was counted with the distinct values, which counts do not hold."""
         return cls(
             received=counts.received,
@@ -61,6 +70,7 @@ class EntityTotals:
             orders=orders,
             known=known,
             late=counts.late,
+            estimated=estimated,
         )
 
 

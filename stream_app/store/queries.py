@@ -14,10 +14,11 @@ from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records,
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
 from stream_app.settings import Settings
+from stream_app.store.cardinality import Cardinalities
 from stream_app.store.connection import connect, execute, reading
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
-from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, INPUT_CLOSED, Keys
 from stream_app.store.losses import Loss, losses_of
 from stream_app.store.period import PeriodCounts, read_period
 from stream_app.store.refusal import refuses_writes
@@ -55,6 +56,7 @@ class Queries:
         self._keys = Keys(prefix)
         self.now = now
         self._asks_options = True
+        self._cardinalities = Cardinalities(client, self._keys)
         self._memory = MemoryReader(client, prefix, self.contracts)
 
     def memory(self) -> Memory | None:
@@ -104,6 +106,12 @@ class Queries:
             return None
         return refuses_writes(info)
 
+    def input_closed(self) -> bool:
+        """True if the producers are done for good."""
+        with reading(self._client, self._keys.prefix):
+            found: Any = self._client.get(self._keys.input())
+        return found is not None and text(found) == INPUT_CLOSED
+
     def states(self, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
         """Return entity → state, all as of one moment, in one round trip."""
         return read_states(self._client, self._keys, contracts)
@@ -122,18 +130,17 @@ class Queries:
         self,
         contracts: Mapping[str, ContractSummary],
         span: Span,
-        starts: Mapping[str, list[int]],
+        starts: Starts,
         *,
-        sales: str | None = None,
         segments: bool = False,
         cuts: Iterable[tuple[int, int]] = (),
     ) -> Windows:
-        """Return windows by entity, and distinct customers and orders of ``sales`` by cut; in one round trip.
+        """Return windows by entity, and by cut the distinct customers and orders that ``starts`` has; in one round trip.
 
         ``cuts``: (start, end) in seconds; the windows of a cut that are in the span, or in the range before it, are counted
         as one.
         """
-        return read_windows(self._client, self._keys, contracts, span, starts, sales=sales, segments=segments, cuts=cuts)
+        return read_windows(self._cardinalities, contracts, span, starts, segments=segments, cuts=cuts)
 
     def server(self) -> ServerFacts:
         """Return the facts of the Redis server, in one round trip."""
@@ -180,7 +187,7 @@ class Queries:
         Raises:
             ValueError: the period is empty, or longer than a year.
         """
-        return read_period(self._client, self._keys, self.contracts(), start, end, called)
+        return read_period(self._cardinalities, self.contracts(), start, end, called)
 
     def reports(self, limit: int = 20) -> tuple[StoredReport, ...]:
         """Return the last reports, by the end of their period, newest first."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import parse
 from stream_app.counts.window import Window
+from stream_app.store.cardinality import Cardinality
 from stream_app.store.spans import Cut
 from stream_app.views.figures import Figures
 from stream_app.views.kpis import kpis_of
@@ -34,8 +35,9 @@ def read_of(chosen: TimeRange, moments: list[int], now: int) -> RangeCounts:
         for start, number in sorted(starts.items())
     )
     stream = Stream(read_at=0, contracts={"orders": CONTRACT}, stream_ms=now * 1000)
-    distinct: dict[Cut, int] = {
-        ("customers", *cut): sum(cut[0] <= moment < cut[1] for moment in moments if moment <= now) for cut in cuts_of(span, now)
+    distinct: dict[Cut, Cardinality] = {
+        ("customers", *cut): Cardinality(sum(cut[0] <= moment < cut[1] for moment in moments if moment <= now))
+        for cut in cuts_of(span, now)
     }
     return RangeCounts(stream, chosen, span, BEGIN, {"orders": windows}, distinct)
 
