@@ -34,6 +34,7 @@ def compute(material: Material, texts: Texts) -> Facts:
     add_incidents(context)
     add_repairs(context)
     add_missing(context)
+    _add_usual(context)
     _add_health(context)
     return context.facts
 
@@ -123,6 +124,18 @@ def _add_sales(context: Context) -> None:
         customers = (now.customers, before.customers if before else None)
         writer.compare("sales.customers", customers, "customers", "relative", better="higher", estimated=estimated("customers"))
     writer.compare("sales.average", (average(now), average(before)), context.money, "relative", estimated=by_order)
+
+
+def _add_usual(context: Context) -> None:
+    usual, writer = context.material.usual, context.writer
+    if usual is None:
+        return
+    for name, unit, value in (("revenue", context.money, usual.revenue_minor), ("orders", "orders", usual.orders)):
+        fact = context.facts.all.get(f"sales.{name}")
+        if fact is not None and value is not None:
+            words = {"label": fact.label, "weeks": str(usual.weeks)}
+            writer.add(f"sales.{name}.usual", round(value), unit, "usual", words=words)
+    writer.add("usual.weeks", usual.weeks, "weeks")
 
 
 def _add_health(context: Context) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from reporter.periods import Period
 from stream_app.contract.summary import ContractSummary
+from stream_app.counts.summary import sales_entity
 from stream_app.errors import StoreError
 from stream_app.monitor.incident import Incident
 from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import Pulse, read_pulse
+from stream_app.views.usual import Usual, read_usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Material:
         before: counts of the previous period, which is as long; None if the stream does not cover it.
         back: seconds from the period to the previous one; None: the period's length. More if the period is not over, so that
             the morning of a day is compared with the morning before.
+        usual: sales that are usual for the weekday and hour.
     """
 
     start: int
@@ -43,6 +46,7 @@ class Material:
     incidents: Sequence[Incident]
     health: Health
     back: int | None = None
+    usual: Usual | None = None
 
     @property
     def previous(self) -> Period:
@@ -70,6 +74,7 @@ def read_material(queries: Queries, period: Period, back: int | None = None) -> 
         incidents=queries.incidents(since=period.start, until=period.end),
         health=_health(pulse),
         back=back,
+        usual=read_usual(queries, pulse.contracts, sales_entity(pulse.contracts), first, period.start, period.end),
     )
 
 

@@ -17,10 +17,12 @@ from dashboard.parts.live import live, note, quiet, waiting_for_records
 from dashboard.parts.rule_table import top_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
+from dashboard.text.words import plain
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
 from stream_app.views.overview import Overview
 from stream_app.views.selection import open_of
+from stream_app.views.usual import Usual
 
 #: Number of rules in the table; the page Quality has all.
 TOP_RULES = 8
@@ -40,10 +42,12 @@ class View:
     overview: Overview
     incidents: tuple[Incident, ...]
     report: StoredReport | None
+    usual: Usual | None = None
 
 
 def _read(frame: Frame) -> View | data.Down:
     overview, found, reports = data.overview(frame.chosen), data.incidents(), data.reports()
+    usual = data.usual(frame.chosen)
     if isinstance(overview, data.Down):
         return overview
     # A failed read of incidents or reports is shown on their own pages; the key numbers are shown nevertheless.
@@ -51,6 +55,7 @@ def _read(frame: Frame) -> View | data.Down:
         overview,
         () if isinstance(found, data.Down) else found,
         None if isinstance(reports, data.Down) else next(iter(reports), None),
+        None if isinstance(usual, data.Down) else usual,
     )
 
 
@@ -63,6 +68,8 @@ def _draw(view: View) -> None:
         _tiles(overview)
     with st.container(key="notes"):
         _notes(overview)
+        if view.usual is not None:
+            st.caption(plain(formats.usual(view.usual)))
     wide, narrow = st.columns([5, 3], gap="small")
     with wide, st.container(key="card-sales"):
         _sales(overview, view.incidents)

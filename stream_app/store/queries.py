@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import text
+from stream_app.counts.fields import CLEAN, REVENUE, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
 from stream_app.settings import Settings
 from stream_app.store.cardinality import Cardinalities
-from stream_app.store.connection import connect, execute, reading
+from stream_app.store.connection import connect, execute, reading, whole
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, INPUT_CLOSED, Keys
@@ -28,7 +28,7 @@ from stream_app.store.server_check import read_facts_of
 from stream_app.store.spans import Starts, Windows, personal_fields, read_starts, read_windows
 from stream_app.store.states import EntityState, read_first, read_states
 from stream_app.store.usage import Memory, MemoryReader
-from stream_app.windows.grain import Span
+from stream_app.windows.grain import Grain, Span
 
 
 class Announced(NamedTuple):
@@ -38,6 +38,13 @@ class Announced(NamedTuple):
     workers: tuple[Heartbeat, ...]
     findings: tuple[RecentFinding, ...]
     losses: tuple[Loss, ...] = ()
+
+
+class HourlySales(NamedTuple):
+    """Clean records of one hour, and their revenue in minor units."""
+
+    clean: int = 0
+    revenue_minor: int = 0
 
 
 def _now_ms() -> int:
@@ -188,6 +195,20 @@ class Queries:
             ValueError: the period is empty, or longer than a year.
         """
         return read_period(self._cardinalities, self.contracts(), start, end, called)
+
+    def sales_by_hour(self, entity: str, hours: Iterable[int]) -> dict[int, HourlySales]:
+        """Return start (s) → what was sold, of those hours that have records; in one round trip."""
+        asked = list(hours)
+        names = {hour: self._keys.window(entity, Grain.HOUR, hour) for hour in asked}
+        pipe = self._client.pipeline(transaction=False)
+        for name in names.values():
+            pipe.hmget(name, [CLEAN, REVENUE])
+        found = self._execute(pipe) if asked else []
+        return {
+            hour: HourlySales(*(whole(names[hour], "a counter", one or 0) for one in row))
+            for hour, row in zip(names, found, strict=True)
+            if any(row)
+        }
 
     def reports(self, limit: int = 20) -> tuple[StoredReport, ...]:
         """Return the last reports, by the end of their period, newest first."""
