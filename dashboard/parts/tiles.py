@@ -15,7 +15,9 @@ from stream_app.views.ranges import Chosen, Custom, TimeRange
 #: Said with each change.
 _ALIKE = "The change leaves out what is not over yet, in this range and in the previous one."
 #: Said with each estimate.
-_ESTIMATE = f"≈: an estimate, within {ERROR:.1%} of the exact number in 997 of 1,000 cases."
+_ESTIMATE = (
+    f"≈: an estimate, within {ERROR:.1%} of the exact number in 997 of 1,000 cases. A change within that error is not shown."
+)
 
 
 def before_label(chosen: Chosen) -> str:
@@ -29,7 +31,7 @@ def _incomparable(kpi: Kpi, before: str) -> str:
     if not before:
         return "all time"
     if kpi.unclear:
-        return f"{before}: no change beyond the error of the estimate"
+        return "no clear change"
     return "none before" if kpi.previous == 0 else "nothing to compare with"
 
 

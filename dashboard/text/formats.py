@@ -28,16 +28,16 @@ def count(number: float | None) -> str:
 
 def usual(of: Usual) -> str:
     """Return what is usual for the hours of a range, beside what was sold in them."""
-    now = [money(in_units(of.observed_minor, of.currency), of.currency)]
+    difference = relative((of.observed_minor - of.revenue_minor) / of.revenue_minor) if of.revenue_minor > 0 else None
+    change = f" ({difference} against the usual)" if difference else ""
+    now = [money(in_units(of.observed_minor, of.currency), of.currency) + change]
     then = [money(of.revenue, of.currency)]
     if of.orders is not None:
         now.append(f"{count(of.observed_orders)} orders")
         then.append(f"{count(of.orders)} orders")
-    difference = relative((of.observed_minor - of.revenue_minor) / of.revenue_minor) if of.revenue_minor > 0 else None
-    change = f" ({difference})" if difference else ""
     return (
-        f"Complete hours, {span(of.start, of.end)}: {', '.join(now)}{change}. Usual for these weekdays and hours: "
-        f"{', '.join(then)} (mean of {of.weeks} or more earlier weeks, incidents left out)."
+        f"Complete hours, {span(of.start, of.end)}: {', '.join(now)}. Usual for these weekdays and hours: {', '.join(then)} "
+        f"(mean of {of.weeks} or more earlier weeks, incidents left out)."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -81,3 +82,24 @@ def test_how_many_customers_were_known_before_is_not_counted() -> None:
     figures = Figures(read_of(TimeRange.LAST_DAY, list(range(BEGIN, now, 600)), now))
     rate = kpis_of(figures, quality_of(figures.contracts, figures.counts)).conversion_rate
     assert (rate.compared, rate.previous, rate.difference) == (None, None, None)
+
+
+@pytest.mark.parametrize(("before", "estimated", "change"), [
+    (990, (True, True), None), (990, (False, False), 10 / 990), (900, (True, True), 100 / 900), (960, (False, True), 40 / 960),
+])  # fmt: skip
+def test_a_change_within_the_error_of_an_estimate_is_none(
+    before: int, estimated: tuple[bool, bool], change: float | None
+) -> None:
+    now = BEGIN + 40 * 86_400
+    read = read_of(TimeRange.LAST_DAY, list(range(BEGIN, now, 600)), now)
+    assert read.comparison is not None
+    now_cut, before_cut = read.comparison
+    counted: dict[Cut, Cardinality] = {
+        ("customers", *now_cut): Cardinality(1_000, estimated[0]),
+        ("customers", *before_cut): Cardinality(before, estimated[1]),
+    }
+    figures = Figures(replace(read, distinct={**read.distinct, **counted}))
+    kpi = kpis_of(figures, quality_of(figures.contracts, figures.counts)).active_customers
+    assert kpi.unclear == (change is None)
+    assert kpi.change == (None if change is None else pytest.approx(change))
+    assert not kpi.estimated, "the range itself is exact"
