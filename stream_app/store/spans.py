@@ -73,8 +73,8 @@ def read_starts(
     starts = {entity: sorted(starts_of(keys.windows(entity, span.grain), next(answers))) for entity in contracts}
     if sales is None:
         return Starts(starts, preview)
-    whats = _counted(contracts[sales])
-    sizes = {what: parts_of(keys, sales, what, span.grain, next(answers)) for what in whats}
+    counted_kinds = _counted(contracts[sales])
+    sizes = {what: parts_of(keys, sales, what, span.grain, next(answers)) for what in counted_kinds}
     return Starts(starts, preview, sizes, next(answers))
 
 

@@ -132,8 +132,8 @@ def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: 
 
 
 def _estimated(figures: Figures, start: int, end: int) -> frozenset[Distinct]:
-    whats: tuple[Distinct, ...] = get_args(Distinct)
-    return frozenset(what for what in whats if figures.cardinality(what, start, end).estimated)
+    counted_kinds: tuple[Distinct, ...] = get_args(Distinct)
+    return frozenset(what for what in counted_kinds if figures.cardinality(what, start, end).estimated)
 
 
 def _known(figures: Figures) -> int:

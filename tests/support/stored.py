@@ -191,8 +191,8 @@ class Anything:
                 starts = {str(grain.start(int(one))) if one.isdigit() and len(one) < 12 else one for one in starts}
                 keys[KEYS.windows(entity, grain)] = sorted(starts)
                 keys |= {f"{KEYS.window_stem(entity, grain)}{one}": self.counters() for one in starts}
-                whats: tuple[Distinct, ...] = get_args(Distinct)
-                keys |= {KEYS.sizes(entity, what, grain): {one: self.score(one) for one in starts} for what in whats}
+                counted_kinds: tuple[Distinct, ...] = get_args(Distinct)
+                keys |= {KEYS.sizes(entity, what, grain): {one: self.score(one) for one in starts} for what in counted_kinds}
             keys[KEYS.references(entity)] = {"1": "1"} if self.random.random() < 0.8 else {}
         keys[KEYS.workers()] = {"w": json.dumps(self.heartbeat()), "x": self.number(), "y": "{}"}
         keys[KEYS.incidents()] = {str(n): json.dumps(self.incident()) for n in range(self.random.randrange(4))}
