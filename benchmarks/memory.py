@@ -127,6 +127,13 @@ async def measure_rest(url: str, client: Any) -> None:
                 sizes = [client.memory_usage(key, samples=0) for key in client.scan_iter(pattern, count=1000)]
                 if sizes:
                     print(f"a {name} ({grain.name.lower()}): {statistics.mean(sizes):,.0f} bytes (at most {max(sizes):,})")
+        for grain in Grain:
+            names = list(client.scan_iter(f"{keys.members_stem('orders', 'customers', grain)}*", count=1000))
+            members = sum(client.scard(name) for name in names if client.type(name) == b"set")
+            size = sum(client.memory_usage(name, samples=0) for name in names)
+            print(
+                f"sets of customers ({grain.name.lower()}): {size / max(1, members):.1f} bytes a customer, {members:,} in all"
+            )
         size = client.memory_usage(keys.findings(), samples=0)
         print(f"a finding: {size / client.llen(keys.findings()):.0f} bytes; 1,000 are kept")
 

@@ -30,7 +30,9 @@ from stream_app.views.pace import Sample, sample_of
 from stream_app.views.pulse import Pulse, read_pulse
 from stream_app.views.quality import QualityView, read_quality
 from stream_app.views.ranges import Chosen, TimeRange
+from stream_app.views.reading import read_range
 from stream_app.views.record import Opened, opened
+from stream_app.views.usual import Usual, usual_of_range
 
 #: Seconds between two refreshes of a page, and for which one read serves all viewers.
 EVERY = 3.0
@@ -42,6 +44,8 @@ RECORD_SHARED_FOR = 300
 SERVER_SHARED_FOR = 10
 #: Seconds after which a record that was not found is searched again.
 RECORD_RETRIED_AFTER = 10
+#: Seconds for which the usual sales of a range serve all viewers: they change by the hour.
+USUAL_SHARED_FOR = 60
 #: Samples of the pipeline's pace: an hour of refreshes.
 SAMPLES = 1_200
 #: Maximum number of incidents and reports on a page.
@@ -86,6 +90,12 @@ def _read(read: Callable[[Queries], T]) -> T | Down:
 def overview(chosen: Chosen) -> Overview | Down:
     """Read the overview of a range."""
     return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0))
+
+
+@st.cache_resource(ttl=USUAL_SHARED_FOR, max_entries=16, show_spinner=False)
+def usual(chosen: Chosen) -> Usual | Down | None:
+    """Read which sales are usual for the complete hours of a range."""
+    return _read(lambda queries: usual_of_range(queries, read_range(queries, chosen)))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)

@@ -10,6 +10,7 @@ from reporter.incident_facts import add_incidents
 from reporter.material import Material
 from reporter.rule_facts import add_rules, add_segments
 from reporter.texts import Texts
+from stream_app.counts.fields import Distinct
 from stream_app.counts.summary import conformity, quality
 from stream_app.store.period import PeriodCounts
 from stream_app.views.totals import Totals, average_order, orders_of, totals_of
@@ -33,6 +34,7 @@ def compute(material: Material, texts: Texts) -> Facts:
     add_incidents(context)
     add_repairs(context)
     add_missing(context)
+    _add_usual(context)
     _add_health(context)
     return context.facts
 
@@ -43,8 +45,8 @@ def _add_period(context: Context) -> None:
     writer.add("period.end", material.end, "moment")
     writer.add("period.length", material.end - material.start, "length")
     if context.before is not None:
-        writer.add("previous.start", 2 * material.start - material.end, "moment")
-        writer.add("previous.end", material.start, "moment")
+        writer.add("previous.start", material.previous.start, "moment")
+        writer.add("previous.end", material.previous.end, "moment")
 
 
 def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
@@ -110,11 +112,30 @@ def _add_sales(context: Context) -> None:
 
     revenue = (now.counts.revenue_minor, before.counts.revenue_minor if before else None)
     writer.compare("sales.revenue", revenue, context.money, "relative", better="higher")
-    writer.compare("sales.orders", (orders(now), orders(before)), "orders", "relative", better="higher")
+    distinct = bool(contract.order) and not contract.order_unique
+
+    def estimated(what: Distinct) -> tuple[bool, bool]:
+        both = (now, before or PeriodCounts())
+        return what in both[0].estimated, what in both[1].estimated
+
+    by_order = estimated("orders") if distinct else (False, False)
+    writer.compare("sales.orders", (orders(now), orders(before)), "orders", "relative", better="higher", estimated=by_order)
     if contract.customer:
         customers = (now.customers, before.customers if before else None)
-        writer.compare("sales.customers", customers, "customers", "relative", better="higher")
-    writer.compare("sales.average", (average(now), average(before)), context.money, "relative")
+        writer.compare("sales.customers", customers, "customers", "relative", better="higher", estimated=estimated("customers"))
+    writer.compare("sales.average", (average(now), average(before)), context.money, "relative", estimated=by_order)
+
+
+def _add_usual(context: Context) -> None:
+    usual, writer = context.material.usual, context.writer
+    if usual is None:
+        return
+    for name, unit, value in (("revenue", context.money, usual.revenue_minor), ("orders", "orders", usual.orders)):
+        fact = context.facts.all.get(f"sales.{name}")
+        if fact is not None and value is not None:
+            words = {"label": fact.label, "weeks": str(usual.weeks)}
+            writer.add(f"sales.{name}.usual", round(value), unit, "usual", words=words)
+    writer.add("usual.weeks", usual.weeks, "weeks")
 
 
 def _add_health(context: Context) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from reporter.facts import Fact, Facts, Value
-from reporter.formats import render, shown_share
+from reporter.formats import ABOUT, render, shown_share
 from reporter.texts import Texts
+from stream_app.counts.estimates import beyond_error
 
 Change = Literal["points", "relative", "difference"]
 
@@ -29,11 +30,13 @@ class FactWriter:
         *,
         hidden: bool = False,
         words: Mapping[str, str] | None = None,
+        estimated: bool = False,
     ) -> None:
         """Add a fact; its label is the text ``labels.<label or id>`` with ``words`` filled in."""
         if value is None:
             return
-        self._put(fact_id, value, unit, self._texts("labels", label or fact_id, **(words or {})), better, hidden=hidden)
+        named = self._texts("labels", label or fact_id, **(words or {}))
+        self._put(fact_id, value, unit, named, better, hidden=hidden, estimated=estimated)
 
     def compare(
         self,
@@ -45,18 +48,23 @@ class FactWriter:
         better: str = "",
         *,
         words: Mapping[str, str] | None = None,
+        estimated: tuple[bool, bool] = (False, False),
     ) -> None:
         """Add a fact, ``<id>.previous`` and ``<id>.change``, as far as ``values``, current and previous, are known.
 
         ``points`` is the difference of two shares as they are shown, so that a reader who subtracts gets the same.
+        ``estimated``: which of the two are estimates, shown with ``≈``; a change within their errors is not a fact.
         """
         value, previous = values
-        self.add(fact_id, value, unit, label, better, words=words)
+        self.add(fact_id, value, unit, label, better, words=words, estimated=estimated[0])
         if value is None or previous is None:
             return
         base = self._facts.all[fact_id].label
         changed = self._texts("labels", "change", label=base)
-        self._put(f"{fact_id}.previous", previous, unit, self._texts("labels", "previous", label=base))
+        named = self._texts("labels", "previous", label=base)
+        self._put(f"{fact_id}.previous", previous, unit, named, estimated=estimated[1])
+        if not beyond_error(value, previous, estimated):
+            return
         if change == "points":
             self._put(f"{fact_id}.change", shown_share(value) - shown_share(previous), "points", changed, better)
         elif change == "difference":
@@ -64,5 +72,17 @@ class FactWriter:
         elif previous > 0:
             self._put(f"{fact_id}.change", (value - previous) / previous, "relative", changed, better)
 
-    def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "", *, hidden: bool = False) -> None:
-        self._facts.all[fact_id] = Fact(fact_id, value, unit, render(value, unit, self._texts), label, better, hidden)
+    def _put(
+        self,
+        fact_id: str,
+        value: Value,
+        unit: str,
+        label: str,
+        better: str = "",
+        *,
+        hidden: bool = False,
+        estimated: bool = False,
+    ) -> None:
+        rendering = render(value, unit, self._texts)
+        rendering = f"{ABOUT}{rendering}" if estimated else rendering
+        self._facts.all[fact_id] = Fact(fact_id, value, unit, rendering, label, better, hidden)

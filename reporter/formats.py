@@ -13,6 +13,8 @@ from stream_app.windows import calendar
 OUT_OF_RANGE = "∞"
 #: Digits of the largest float, and of what is shown after the point.
 _EXACT = Context(prec=340, rounding=ROUND_HALF_EVEN)
+#: Before an estimate.
+ABOUT = "≈ "
 #: The sign of a negative number.
 MINUS = "\N{MINUS SIGN}"
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from reporter.periods import Period
 from stream_app.contract.summary import ContractSummary
+from stream_app.counts.summary import sales_entity
 from stream_app.errors import StoreError
 from stream_app.monitor.incident import Incident
 from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import Pulse, read_pulse
+from stream_app.views.usual import Usual, read_usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class Material:
     Attributes:
         contracts: entity → contract, the sales entity first.
         before: counts of the previous period, which is as long; None if the stream does not cover it.
+        back: seconds from the period to the previous one; None: the period's length. More if the period is not over, so that
+            the morning of a day is compared with the morning before.
+        usual: sales that are usual for the weekday and hour.
     """
 
     start: int
@@ -40,10 +45,17 @@ class Material:
     before: Mapping[str, PeriodCounts] | None
     incidents: Sequence[Incident]
     health: Health
+    back: int | None = None
+    usual: Usual | None = None
+
+    @property
+    def previous(self) -> Period:
+        """The previous period."""
+        return Period(self.start, self.end).earlier(self.back)
 
 
-def read_material(queries: Queries, period: Period) -> Material:
-    """Read the material of a period's report.
+def read_material(queries: Queries, period: Period, back: int | None = None) -> Material:
+    """Read the material of a period's report; ``back`` as in ``Material``.
 
     Raises:
         StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
@@ -52,21 +64,23 @@ def read_material(queries: Queries, period: Period) -> Material:
     if not pulse.contracts:
         raise StoreError("no worker has announced a contract yet; start one with `headrace worker`")
     first = queries.began()
-    covered = first is not None and first <= period.before.start
+    covered = first is not None and first <= period.earlier(back).start
     return Material(
         start=period.start,
         end=period.end,
         contracts=pulse.contracts,
         counts=queries.period(period.start, period.end),
-        before=read_before(queries, period) if covered else None,
+        before=read_before(queries, period, back) if covered else None,
         incidents=queries.incidents(since=period.start, until=period.end),
         health=_health(pulse),
+        back=back,
+        usual=read_usual(queries, pulse.contracts, sales_entity(pulse.contracts), first, period.start, period.end),
     )
 
 
-def read_before(queries: Queries, period: Period) -> Mapping[str, PeriodCounts]:
-    """Read the counts of the previous period."""
-    before = period.before
+def read_before(queries: Queries, period: Period, back: int | None = None) -> Mapping[str, PeriodCounts]:
+    """Read the counts of the previous period; ``back`` as in ``Material``."""
+    before = period.earlier(back)
     return queries.period(before.start, before.end, called="the previous period")
 
 

@@ -13,6 +13,9 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 #: Lengths (s) of the first reports about a young stream, until it covers a whole period; ``--once`` chooses from them.
 SHORT_LENGTHS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 
+#: Ends the id of a report about a period that is not over.
+PROVISIONAL = "-provisional"
+
 _LENGTH = re.compile(r"([1-9]\d{0,5})\s*(m|min|h|d)")
 _SECONDS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY}
 
@@ -33,6 +36,20 @@ class Period:
     def before(self) -> Period:
         """The previous period of the same length."""
         return Period(self.start - self.length, self.start)
+
+    def earlier(self, seconds: int | None = None) -> Period:
+        """Return the period of the same length that many seconds before; None: its length."""
+        back = self.length if seconds is None else seconds
+        return Period(self.start - back, self.end - back)
+
+    def cut(self, stream_ms: int) -> Period | None:
+        """Return the part of the period that the stream has passed, up to its last complete minute, hour or day.
+
+        None if there is none. The unit is the finest whose windows of the previous period are still kept.
+        """
+        unit = _unit(self.length)
+        end = min(self.end, stream_ms // 1000 // unit * unit)
+        return Period(self.start, end) if end > self.start else None
 
     def report_id(self, language: str) -> str:
         """Return the id of the report about this period in a language: ``20261123T1000-20261124T1000-en``."""
@@ -73,10 +90,14 @@ def up_to(stream_ms: int, length: int) -> Period:
 
     A long period ends with the hour or day, because finer windows of the previous period are no longer kept.
     """
-    unit = next((grain.seconds for grain in (Grain.MINUTE, Grain.HOUR) if 2 * length < grain.kept * grain.seconds), DAY)
+    unit = _unit(length)
     end = (stream_ms // 1000 // unit + 1) * unit
     length = -(-length // unit) * unit
     return Period(end - length, end)
+
+
+def _unit(length: int) -> int:
+    return next((grain.seconds for grain in (Grain.MINUTE, Grain.HOUR) if 2 * length < grain.kept * grain.seconds), DAY)
 
 
 def suggested(first: int | None, stream_ms: int) -> tuple[Period, ...]:

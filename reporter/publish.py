@@ -35,13 +35,18 @@ class Channel(Protocol):
 
 
 class People:
-    """Notifications (see ``stream_app.notify``) with headline, summary and recommendations. Never raises."""
+    """Notifications (see ``stream_app.notify``) with headline, summary and recommendations. Never raises.
+
+    A provisional report notifies nobody: whoever asked for it has it, and the final one follows.
+    """
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
 
     def send(self, report: StoredReport) -> None:
         """Send one notification."""
+        if report.provisional:
+            return
         body = Report.from_dict(report.report)
         sections = {section.key: section for section in body.sections}
         lines = [f"**{markdown_text(body.headline.text)}**"]

@@ -8,12 +8,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from reporter import render
 from reporter.author import Author, Written
 from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import read_before, read_material
-from reporter.periods import SHORT_LENGTHS, Period, suggested, up_to
+from reporter.periods import PROVISIONAL, SHORT_LENGTHS, Period, suggested, up_to
 from reporter.publish import Channel
 from reporter.report import report_of
 from reporter.texts import Texts
@@ -123,44 +125,69 @@ class Reporter:
         """Return the newest closed incidents."""
         return self._queries.incidents(state="closed")
 
-    def facts(self, period: Period) -> Facts:
-        """Compute the facts of a period.
+    def is_over(self, period: Period, grace: float | None = None) -> bool:
+        """True if no more records of a period are expected, and its report is final.
+
+        The stream's time is past its end by ``grace`` seconds, or the producers are done for good; and the workers have read up
+        to there. Default of ``grace``: HEADRACE_GRACE, or HEADRACE_WINDOW_GRACE if that is longer.
+        """
+        pulse = self.pulse()
+        if pulse.stream_ms is None:
+            return False
+        behind = [worker.behind for worker in pulse.workers if worker.behind is not None]
+        if self._queries.input_closed():
+            return not behind and not pulse.known_lag and not pulse.total_waiting
+        after = max(self._settings.grace, self._settings.window_grace) if grace is None else grace
+        return min([pulse.stream_ms, *behind]) >= (period.end + after) * 1000
+
+    def provisional(self) -> tuple[Period, ...]:
+        """Return the periods among the newest reports that have a provisional one in this language."""
+        ending = f"-{self._settings.report_language}{PROVISIONAL}"
+        return tuple(Period(one.start, one.end) for one in self._store.newest() if one.id.endswith(ending))
+
+    def facts(self, period: Period, back: int | None = None) -> Facts:
+        """Compute the facts of a period; ``back``: see ``Material``.
 
         Raises:
             StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
         """
-        return compute(read_material(self._queries, period), self._texts)
+        return compute(read_material(self._queries, period, back), self._texts)
 
-    def report(self, period: Period, *, anew: bool = False, suffix: str = "") -> Outcome:
+    def report(self, period: Period, *, anew: bool = False, suffix: str = "", provisional: bool = False) -> Outcome:
         """Return the report of a period: written here, or by the reporter that claimed it first.
 
         Args:
             anew: write it again even if it exists.
             suffix: ends the id of another report about the same period, such as one on closed incidents.
+            provisional: the period is not over. The report is about its complete part, has another id, and is written each time
+                it is asked for; the final report replaces it.
 
         Raises:
             StoreError: Redis is unavailable, or the report cannot be written.
         """
-        report_id = period.report_id(self._settings.report_language) + suffix
+        report_id = period.report_id(self._settings.report_language) + (PROVISIONAL if provisional else suffix)
+        anew = anew or provisional
         token = uuid.uuid4().hex
         claim_seconds = self._settings.llm_timeout + CLAIM_MARGIN
         deadline = time.monotonic() + 2 * claim_seconds
         while True:
             claimed = self._store.claim(report_id, token, claim_seconds, replace=anew)
             if claimed == "mine":
-                return self._write(period, report_id, token, anew=anew)
+                return self._write(period, report_id, token, anew=anew, provisional=provisional)
             found = self._store.get(report_id)
             if claimed == "done" and found is not None:
+                if not suffix:
+                    self._store.withdraw(report_id + PROVISIONAL)
                 return Outcome(found, written_here=False)
             if time.monotonic() > deadline:
                 raise StoreError(f"report {report_id} is still being written by another reporter; try again later")
             time.sleep(POLL)
 
-    def _write(self, period: Period, report_id: str, token: str, *, anew: bool) -> Outcome:
+    def _write(self, period: Period, report_id: str, token: str, *, anew: bool, provisional: bool) -> Outcome:
         try:
-            facts = self.facts(period)
+            facts = self.facts_so_far(period) if provisional else self.facts(period)
             written = self._author.write(facts, self._texts)
-            report = self._stored(period, report_id, facts, written)
+            report = self._stored(period, report_id, facts, written, provisional=provisional)
             published = self._store.publish(report, token, replace=anew)
         except BaseException:
             self._store.release(report_id, token)
@@ -172,11 +199,20 @@ class Reporter:
                 raise StoreError(f"report {report_id} could not be stored; check Redis' log, then try again")
             return Outcome(found, written_here=False)
         self._store.count(written.counts)
+        self._store.withdraw(report_id + PROVISIONAL)
         return Outcome(report, written_here=True)
 
-    def _stored(self, period: Period, report_id: str, facts: Facts, written: Written) -> StoredReport:
+    def facts_so_far(self, period: Period) -> Facts:
+        """Compute the facts of the complete part of a period, compared with the same part of the previous one."""
+        _, stream_ms = self.stream()
+        part = None if stream_ms is None else period.cut(stream_ms)
+        return self.facts(period) if part is None else self.facts(part, period.length)
+
+    def _stored(self, period: Period, report_id: str, facts: Facts, written: Written, *, provisional: bool) -> StoredReport:
         texts = self._texts
         body = report_of(written.draft, facts, texts, written_by=written.by, model=written.model, prompt=written.prompt)
+        if provisional:
+            body = msgspec.structs.replace(body, title=texts("sections", "provisional", title=body.title))
         return StoredReport(
             id=report_id,
             start=period.start,
@@ -190,6 +226,7 @@ class Reporter:
             facts=facts.to_dict(),
             markdown=render.markdown(body, facts, texts),
             html=render.html(body, facts, texts),
+            provisional=provisional,
         )
 
     def announce(self) -> list[HeadraceError]:

@@ -87,9 +87,11 @@ class Watch:
         self._look_for_closed()
         due = self._due(complete(stream_ms, self._every, self._grace), stream_ms)
         if due is not None:
-            outcome = self._reporter.report(due)
+            outcome = self._reporter.report(due, provisional=not self._reporter.is_over(due, self._grace))
             self._last_period = due
             self._reported_lengths.add(due.length)
+        elif (over := self._over()) is not None:
+            outcome = self._reporter.report(over)
         elif self._waiting:
             outcome = self._reporter.report(self._waiting[0], suffix=CLOSED)
             self._waiting.popleft()
@@ -125,6 +127,10 @@ class Watch:
         if due is None or (self._last_period is not None and due.end <= self._last_period.end):
             return None
         return due if due.length == self._every or due.length not in self._reported_lengths else None
+
+    def _over(self) -> Period | None:
+        """Return a period that is over and whose only report is provisional."""
+        return next((one for one in self._reporter.provisional() if self._reporter.is_over(one, self._grace)), None)
 
     def _look_for_closed(self) -> None:
         closed = {one.id: one for one in self._reporter.closed_incidents()}

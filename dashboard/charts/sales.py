@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.axes import ANOMALY, Figure, bar_ends, number_axis, times, x_axis, y_axis
-from dashboard.text.formats import bar_period
+from dashboard.text.formats import about, bar_period, count
 from dashboard.text.incidents import reading, what
 from stream_app.contract.money import digits
 from stream_app.monitor.incident import Incident
@@ -62,6 +62,7 @@ def sales_over_time(
             "period": [bar_period(start, bar_seconds) for start in starts],
             "revenue": [point.revenue for point in series],
             "orders": [point.orders for point in series],
+            "counted": [about(count(point.orders)) if point.estimated else count(point.orders) for point in series],
             "state": ["complete" if point.complete else "still counting" for point in series],
         }
     )
@@ -69,7 +70,7 @@ def sales_over_time(
     tooltip = [
         alt.Tooltip("period:N", title="Period"),
         alt.Tooltip("revenue:Q", title=unit, format=f",.{digits(currency)}f"),
-        alt.Tooltip("orders:Q", title="Orders", format=",d"),
+        alt.Tooltip("counted:N", title="Orders"),
         alt.Tooltip("state:N", title="State"),
     ]
     opacity = alt.OpacityValue(0.4, condition={"test": "datum.state == 'complete'", "value": 1.0})

@@ -67,7 +67,8 @@ def draw_summary(report: StoredReport, most: int = 3) -> None:
 
 def period(report: StoredReport) -> str:
     """Return the period of a report."""
-    return formats.span(report.start, report.end)
+    covered = formats.span(report.start, report.end)
+    return f"{covered}, provisional: not over when it was written" if report.provisional else covered
 
 
 def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:

@@ -9,11 +9,16 @@ from dashboard.charts.axes import spark
 from dashboard.parts import theme
 from dashboard.text import formats
 from dashboard.text.words import plain
+from stream_app.counts.estimates import ERROR
 from stream_app.views.kpis import Kpi
 from stream_app.views.ranges import Chosen, Custom, TimeRange
 
 #: Said with each change.
 _ALIKE = "The change leaves out what is not over yet, in this range and in the previous one."
+#: Said with each estimate.
+_ESTIMATE = (
+    f"≈: an estimate, within {ERROR:.1%} of the exact number in 997 of 1,000 cases. A change within that error is not shown."
+)
 
 
 def before_label(chosen: Chosen) -> str:
@@ -26,6 +31,8 @@ def before_label(chosen: Chosen) -> str:
 def _incomparable(kpi: Kpi, before: str) -> str:
     if not before:
         return "all time"
+    if kpi.unclear:
+        return "no clear change"
     return "none before" if kpi.previous == 0 else "nothing to compare with"
 
 
@@ -46,6 +53,8 @@ def tile(
         share: the number is a share, whose change is in percentage points.
         beside: text instead of the change.
     """
+    if kpi.estimated:
+        value, meaning = formats.about(value), f"{meaning} {_ESTIMATE}"
     if beside is not None:
         container = st.container(key=_key(name))
         with container:

@@ -18,10 +18,12 @@ from dashboard.parts.rule_table import top_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.bands import band_badge
+from dashboard.text.words import plain
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
 from stream_app.views.overview import Overview
 from stream_app.views.selection import open_of
+from stream_app.views.usual import Usual
 
 #: Number of rules in the table; the page Quality has all.
 TOP_RULES = 8
@@ -41,10 +43,12 @@ class View:
     overview: Overview
     incidents: tuple[Incident, ...]
     report: StoredReport | None
+    usual: Usual | None = None
 
 
 def _read(frame: Frame) -> View | data.Down:
     overview, found, reports = data.overview(frame.chosen), data.incidents(), data.reports()
+    usual = data.usual(frame.chosen)
     if isinstance(overview, data.Down):
         return overview
     # A failed read of incidents or reports is shown on their own pages; the key numbers are shown nevertheless.
@@ -52,6 +56,7 @@ def _read(frame: Frame) -> View | data.Down:
         overview,
         () if isinstance(found, data.Down) else found,
         None if isinstance(reports, data.Down) else next(iter(reports), None),
+        None if isinstance(usual, data.Down) else usual,
     )
 
 
@@ -64,6 +69,8 @@ def _draw(view: View) -> None:
         _tiles(overview, len(open_of(view.incidents)))
     with st.container(key="notes"):
         _notes(overview)
+        if view.usual is not None:
+            st.caption(plain(formats.usual(view.usual)))
     wide, narrow = st.columns([5, 3], gap="small")
     with wide, st.container(key="card-sales"):
         _sales(overview, view.incidents)
@@ -91,7 +98,7 @@ def _tiles(overview: Overview, open_incidents: int) -> None:
         formats.count(kpis.active_customers.value),
         kpis.active_customers,
         before,
-        "Customers with a clean order. Estimated to about 1 % over a range; exact over all time.",
+        "Customers with a clean order.",
     )
     tile(
         "Conversion rate",

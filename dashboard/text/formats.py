@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from stream_app.contract.money import digits
+from stream_app.contract.money import digits, in_units
+from stream_app.views.usual import Usual
 from stream_app.windows.as_of import is_shown
 
 NOTHING = "–"
@@ -23,6 +24,26 @@ def count(number: float | None) -> str:
     if abs(number) >= 10_000_000:
         return _short(number)
     return _minus(f"{number:,.0f}")
+
+
+def usual(of: Usual) -> str:
+    """Return what is usual for the hours of a range, beside what was sold in them."""
+    difference = relative((of.observed_minor - of.revenue_minor) / of.revenue_minor) if of.revenue_minor > 0 else None
+    change = f" ({difference} against the usual)" if difference else ""
+    now = [money(in_units(of.observed_minor, of.currency), of.currency) + change]
+    then = [money(of.revenue, of.currency)]
+    if of.orders is not None:
+        now.append(f"{count(of.observed_orders)} orders")
+        then.append(f"{count(of.orders)} orders")
+    return (
+        f"Complete hours, {span(of.start, of.end)}: {', '.join(now)}. Usual for these weekdays and hours: {', '.join(then)} "
+        f"(mean of {of.weeks} or more earlier weeks, incidents left out)."
+    )
+
+
+def about(text: str) -> str:
+    """Return ``≈ 12,345``: the text of an estimate."""
+    return text if text == NOTHING else f"≈ {text}"
 
 
 def money(amount: float | None, currency: str | None) -> str:

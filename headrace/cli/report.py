@@ -103,19 +103,26 @@ def _once(
             raise SettingsError("the period is longer than 366 days; give --from a later time")
     else:
         period = up_to(stream_ms, parse_length(length)) if length else reporter.suggested()
+    provisional = not reporter.is_over(period)
     if show is not None:
-        facts = reporter.facts(period)
+        facts = reporter.facts_so_far(period) if provisional else reporter.facts(period)
         shown = facts_for_model(facts) if show == "facts" else question(facts, settings.llm_model or "")
         _print(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", output)
         return
     for doubt in reporter.doubts():
         click.echo(f"headrace: {doubt}", err=True)
-    outcome = reporter.report(period, anew=anew)
+    outcome = reporter.report(period, anew=anew, provisional=provisional)
     for problem in reporter.announce():
         click.echo(f"headrace: {problem}", err=True)
     report = outcome.report
     if not outcome.written_here:
         click.echo(f"headrace: report {report.id} exists already; --anew writes it again", err=True)
+    if provisional:
+        click.echo(
+            f"headrace: report {report.id} is provisional, because its period is not over; `headrace report --every` "
+            "replaces it by the final one",
+            err=True,
+        )
     text = {"markdown": report.markdown, "html": report.html, "json": report.to_json() + "\n"}[form]
     _print(text, output)
 

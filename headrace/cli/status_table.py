@@ -54,7 +54,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", money(kpis["revenue"], kpis["currency"])),
-        ("conversion", percent(kpis["conversion_rate"])),
+        ("conversion", f"{_about(status, 'active_customers')}{percent(kpis['conversion_rate'])}"),
         ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]

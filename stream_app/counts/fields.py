@@ -34,7 +34,7 @@ NONE, OTHER = "(none)", "(other)"
 #: Characters of a segment value that are kept.
 _VALUE_LENGTH = 80
 
-#: Kinds of distinct values, each counted by a HyperLogLog a window and a set for all time.
+#: Kinds of distinct values.
 Distinct = Literal["customers", "orders"]
 #: Distinct customers and orders ever are counted exactly up to here; beyond, their number is an estimate (HyperLogLog).
 DISTINCT_EXACT = 100_000

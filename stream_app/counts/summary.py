@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from stream_app.contract.model import DEFAULT_TARGET
 from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, Distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class EntityTotals:
     among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
     could not be read, each batch counted as one rejected record. ``late``:
     records that came after their window was final. ``warned``: clean records with a warning; ``dimensions``: records with an
-    error or a warning of the dimension.
+    error or a warning of the dimension. ``estimated``: distinct values that a sketch counts.
     """
 
     received: int = 0
@@ -38,6 +38,7 @@ class EntityTotals:
     late: int = 0
     warned: int = 0
     dimensions: Mapping[str, int] = field(default_factory=dict)
+    estimated: frozenset[Distinct] = frozenset()
 
     @property
     def records(self) -> int:
@@ -45,7 +46,15 @@ class EntityTotals:
         return self.received - self.deleted
 
     @classmethod
-    def of(cls, counts: Counts, *, active_customers: int, orders: int, known: int) -> EntityTotals:
+    def of(
+        cls,
+        counts: Counts,
+        *,
+        active_customers: int,
+        orders: int,
+        known: int,
+        estimated: frozenset[Distinct] = frozenset(),
+    ) -> EntityTotals:
         """Combine what was counted with the distinct values, which counts do not hold."""
         return cls(
             received=counts.received,
@@ -63,6 +72,7 @@ class EntityTotals:
             late=counts.late,
             warned=counts.warned,
             dimensions=counts.dimensions,
+            estimated=estimated,
         )
 
 

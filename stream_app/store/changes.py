@@ -14,6 +14,7 @@ from stream_app.judge.batch import Owned, Release
 from stream_app.judge.keys import keys_of_id
 from stream_app.judge.request import Claim
 from stream_app.position import Position
+from stream_app.store.cardinality import PARTS, SIZE_UNIT, UNSPLIT, WINDOW_EXACT, member_of
 from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys, waiting_format
 from stream_app.windows.grain import Grain
 
@@ -78,6 +79,8 @@ class Changes:
                 keys.window_stem(entity, grain),
                 keys.sketch_stem(entity, "customers", grain),
                 keys.sketch_stem(entity, "orders", grain),
+                keys.members_stem(entity, "customers", grain),
+                keys.members_stem(entity, "orders", grain),
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
@@ -112,6 +115,10 @@ class Changes:
             "segment_values": SEGMENT_VALUES,
             "distinct": [_distinct(tally.customers), _distinct(tally.orders)],
             "distinct_exact": DISTINCT_EXACT,
+            "unsplit": UNSPLIT,
+            "window_exact": WINDOW_EXACT,
+            "parts": PARTS,
+            "size_unit": SIZE_UNIT,
             "refs": [part for row in self.references.items() for part in row],
             "learned": [(week, histogram) for _, week, histogram in self.learned],
             "release": self.release,
@@ -137,8 +144,8 @@ def _sketches(minutes: dict[int, set[str]], grain: Grain) -> list[tuple[int, lis
     windows = distinct_by_grain(minutes, grain)
     if len(windows) == 1:
         return [(start, True) for start in windows]
-    return [(start, list(values)) for start, values in windows.items()]
+    return [(start, list(map(member_of, values))) for start, values in windows.items()]
 
 
 def _distinct(minutes: dict[int, set[str]]) -> list[str]:
-    return list(set().union(*minutes.values())) if minutes else []
+    return list(map(member_of, set().union(*minutes.values()))) if minutes else []

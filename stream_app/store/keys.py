@@ -107,6 +107,25 @@ class Keys:
         """HyperLogLog of the distinct customers or orders among one window's clean records."""
         return f"{self.sketch_stem(entity, what, grain)}{start}"
 
+    def members_stem(self, entity: str, what: Distinct, grain: Grain) -> str:
+        """Stem of ``members``, to be completed with the window's start."""
+        return f"{self.prefix}:ids:{entity}:{what}:{grain.value}:"
+
+    def members(self, entity: str, what: Distinct, grain: Grain, start: int) -> str:
+        """Set of the distinct customers or orders of one window (``cardinality.member_of``).
+
+        It has only the member ``split`` once they are in the sets ``<this>/0`` to ``<this>/16``, and only ``many`` once they
+        are too many to be kept.
+        """
+        return f"{self.members_stem(entity, what, grain)}{start}"
+
+    def sizes(self, entity: str, what: Distinct, grain: Grain) -> str:
+        """Sorted set of the starts of windows with distinct values, by start + their number ÷ 8,192.
+
+        The number is 0 if only the window's sketch counts them.
+        """
+        return f"{self.members_stem(entity, what, grain)}sizes"
+
     def distinct(self, entity: str, what: Distinct) -> str:
         """Set of all distinct customers or orders ever, while there are at most ``DISTINCT_EXACT``."""
         return f"{self.prefix}:set:{entity}:{what}"

@@ -19,7 +19,7 @@ READY, EMPTYING, RESTORING = "ready", "emptying", "restoring"
 #: Why an epoch begins with an empty store.
 REBUILDS = frozenset({"empty", "foreign", "incomplete", "layout", "asked"})
 #: Changes whenever what scripts store is laid out in another way.
-FORMAT = 2
+FORMAT = 3
 #: Keys that one round of emptying unlinks.
 _UNLINKED = 1_000
 

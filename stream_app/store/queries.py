@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import text
+from stream_app.counts.fields import CLEAN, REVENUE, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
 from stream_app.settings import Settings
-from stream_app.store.connection import connect, execute, reading
+from stream_app.store.cardinality import Cardinalities
+from stream_app.store.connection import connect, execute, reading, whole
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
-from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, Keys
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, INPUT_CLOSED, Keys
 from stream_app.store.losses import Loss, losses_of
 from stream_app.store.period import PeriodCounts, read_period
 from stream_app.store.refusal import refuses_writes
@@ -27,7 +28,7 @@ from stream_app.store.server_check import read_facts_of
 from stream_app.store.spans import Starts, Windows, personal_fields, read_starts, read_windows
 from stream_app.store.states import EntityState, read_first, read_states
 from stream_app.store.usage import Memory, MemoryReader
-from stream_app.windows.grain import Span
+from stream_app.windows.grain import Grain, Span
 
 
 class Announced(NamedTuple):
@@ -37,6 +38,13 @@ class Announced(NamedTuple):
     workers: tuple[Heartbeat, ...]
     findings: tuple[RecentFinding, ...]
     losses: tuple[Loss, ...] = ()
+
+
+class HourlySales(NamedTuple):
+    """Clean records of one hour, and their revenue in minor units."""
+
+    clean: int = 0
+    revenue_minor: int = 0
 
 
 def _now_ms() -> int:
@@ -55,6 +63,7 @@ class Queries:
         self._keys = Keys(prefix)
         self.now = now
         self._asks_options = True
+        self._cardinalities = Cardinalities(client, self._keys)
         self._memory = MemoryReader(client, prefix, self.contracts)
 
     def memory(self) -> Memory | None:
@@ -104,6 +113,12 @@ class Queries:
             return None
         return refuses_writes(info)
 
+    def input_closed(self) -> bool:
+        """True if the producers are done for good."""
+        with reading(self._client, self._keys.prefix):
+            found: Any = self._client.get(self._keys.input())
+        return found is not None and text(found) == INPUT_CLOSED
+
     def states(self, contracts: Mapping[str, ContractSummary]) -> dict[str, EntityState]:
         """Return entity → state, all as of one moment, in one round trip."""
         return read_states(self._client, self._keys, contracts)
@@ -122,18 +137,17 @@ class Queries:
         self,
         contracts: Mapping[str, ContractSummary],
         span: Span,
-        starts: Mapping[str, list[int]],
+        starts: Starts,
         *,
-        sales: str | None = None,
         segments: bool = False,
         cuts: Iterable[tuple[int, int]] = (),
     ) -> Windows:
-        """Return windows by entity, and distinct customers and orders of ``sales`` by cut; in one round trip.
+        """Return windows by entity, and by cut the distinct customers and orders that ``starts`` has; in one round trip.
 
         ``cuts``: (start, end) in seconds; the windows of a cut that are in the span, or in the range before it, are counted
         as one.
         """
-        return read_windows(self._client, self._keys, contracts, span, starts, sales=sales, segments=segments, cuts=cuts)
+        return read_windows(self._cardinalities, contracts, span, starts, segments=segments, cuts=cuts)
 
     def server(self) -> ServerFacts:
         """Return the facts of the Redis server, in one round trip."""
@@ -180,7 +194,21 @@ class Queries:
         Raises:
             ValueError: the period is empty, or longer than a year.
         """
-        return read_period(self._client, self._keys, self.contracts(), start, end, called)
+        return read_period(self._cardinalities, self.contracts(), start, end, called)
+
+    def sales_by_hour(self, entity: str, hours: Iterable[int]) -> dict[int, HourlySales]:
+        """Return start (s) → what was sold, of those hours that have records; in one round trip."""
+        asked = list(hours)
+        names = {hour: self._keys.window(entity, Grain.HOUR, hour) for hour in asked}
+        pipe = self._client.pipeline(transaction=False)
+        for name in names.values():
+            pipe.hmget(name, [CLEAN, REVENUE])
+        found = self._execute(pipe) if asked else []
+        return {
+            hour: HourlySales(*(whole(names[hour], "a counter", one or 0) for one in row))
+            for hour, row in zip(names, found, strict=True)
+            if any(row)
+        }
 
     def reports(self, limit: int = 20) -> tuple[StoredReport, ...]:
         """Return the last reports, by the end of their period, newest first."""

@@ -30,7 +30,7 @@ class StoredReport:
 
     ``start`` and ``end``: the period, epoch seconds of event time; ``created``: epoch seconds. ``report``: its sections,
     rendered and with references; ``facts``: fact id → fact; ``verdict``: the gate's; ``markdown`` and ``html``: the report to
-    read, complete and escaped.
+    read, complete and escaped. ``provisional``: the period was not over.
     """
 
     id: str
@@ -45,6 +45,7 @@ class StoredReport:
     facts: Mapping[str, Any]
     markdown: str = ""
     html: str = ""
+    provisional: bool = False
 
     def to_json(self) -> str:
         """Return compact JSON: the value under the report's key and on the topic."""
@@ -112,6 +113,15 @@ class ReportStore:
                 args=[pack(payload)],
             )  # fmt: skip
             return bool(done)
+
+    def withdraw(self, report_id: str) -> None:
+        """Remove a report that another one replaces; nothing if there is none."""
+        with reading(self._client, self._prefix):
+            pipe = self._client.pipeline(transaction=True)
+            pipe.delete(self._keys.report(report_id))
+            pipe.zrem(self._keys.reports(), report_id)
+            pipe.srem(self._keys.reports_unannounced(), report_id)
+            pipe.execute()
 
     def get(self, report_id: str) -> StoredReport | None:
         """Return the report of an id; None if there is none or it cannot be read."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 import redis
 
@@ -12,6 +13,7 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Distinct
 from stream_app.counts.samples import CleanRecord, clean_records
 from stream_app.counts.window import Window
+from stream_app.store.cardinality import Cardinalities, Cardinality, Part, ask_sizes, parts_of
 from stream_app.store.connection import execute, parsed
 from stream_app.store.keys import Keys
 from stream_app.store.states import starts_of
@@ -22,17 +24,22 @@ Cut = tuple[Distinct, int, int]
 
 
 class Starts(NamedTuple):
-    """Entity → the starts (s) of its windows in a range and the one before, and the newest clean records."""
+    """Entity → the starts (s) of its windows in a range and the one before, and the newest clean records.
+
+    ``sizes``: how many distinct values the windows have; ``epoch``: of the store.
+    """
 
     by_entity: dict[str, list[int]]
     preview: tuple[CleanRecord, ...]
+    sizes: Mapping[Distinct, list[Part]] = MappingProxyType({})
+    epoch: str | bytes | None = None
 
 
 class Windows(NamedTuple):
-    """Entity → its windows, and distinct customers and orders (estimates) by cut."""
+    """Entity → its windows, and distinct customers and orders by cut."""
 
     by_entity: dict[str, tuple[Window, ...]]
-    distinct: dict[Cut, int]
+    distinct: dict[Cut, Cardinality]
 
 
 def read_starts(
@@ -53,41 +60,53 @@ def read_starts(
         since = span.start if span.previous is None else span.previous
         for entity in contracts:
             pipe.zrangebyscore(keys.windows(entity, span.grain), since, f"({span.end}")
+        if sales is not None:
+            for what in _counted(contracts[sales]):
+                ask_sizes(pipe, keys, sales, what, span.grain, since, span.end)
+            pipe.hget(keys.store(), "epoch")
     answers = iter(execute(client, keys.prefix, pipe) if len(pipe) else ())
     preview: tuple[CleanRecord, ...] = ()
     if previewed is not None:
         preview = clean_records(next(answers), personal_fields(contracts[previewed]))
     if span is None:
         return Starts({}, preview)
-    return Starts({entity: sorted(starts_of(keys.windows(entity, span.grain), next(answers))) for entity in contracts}, preview)
+    starts = {entity: sorted(starts_of(keys.windows(entity, span.grain), next(answers))) for entity in contracts}
+    if sales is None:
+        return Starts(starts, preview)
+    counted_kinds = _counted(contracts[sales])
+    sizes = {what: parts_of(keys, sales, what, span.grain, next(answers)) for what in counted_kinds}
+    return Starts(starts, preview, sizes, next(answers))
 
 
 def read_windows(
-    client: redis.Redis,
-    keys: Keys,
+    cardinalities: Cardinalities,
     contracts: Mapping[str, ContractSummary],
     span: Span,
-    starts: Mapping[str, list[int]],
+    starts: Starts,
     *,
-    sales: str | None,
     segments: bool,
     cuts: Iterable[tuple[int, int]],
 ) -> Windows:
-    """Return the windows that start at ``starts``, and the distinct values of ``sales`` in each cut; in one round trip."""
+    """Return the windows that start at ``starts``, and the distinct values in each cut; in one round trip.
+
+    It takes more if a window's set is split or turns into a sketch at this moment.
+    """
+    client, keys = cardinalities.client, cardinalities.keys
     pipe = client.pipeline(transaction=False)
     for entity in contracts:
-        for start in starts[entity]:
+        for start in starts.by_entity[entity]:
             pipe.hgetall(keys.window(entity, span.grain, start))
-    wanted = _ask_distinct(pipe, keys, sales, contracts[sales], span, starts[sales], cuts) if sales is not None else []
+    wanted = _cuts(span, starts.sizes, cuts)
+    asked = cardinalities.ask(pipe, wanted.values(), starts.epoch)
     answers = iter(execute(client, keys.prefix, pipe) if len(pipe) else ())
     windows = {
         entity: tuple(
             Window(start, parsed(keys.window(entity, span.grain, start), next(answers), segments=segments))
-            for start in starts[entity]
+            for start in starts.by_entity[entity]
         )
         for entity in contracts
     }
-    return Windows(windows, {cut: int(next(answers)) for cut in wanted})
+    return Windows(windows, dict(zip(wanted, cardinalities.answer(asked, answers), strict=True)))
 
 
 def personal_fields(contract: ContractSummary) -> frozenset[str]:
@@ -95,29 +114,21 @@ def personal_fields(contract: ContractSummary) -> frozenset[str]:
     return frozenset(field.name for field in contract.fields if field.personal)
 
 
-def _ask_distinct(
-    pipe: Any,
-    keys: Keys,
-    sales: str,
-    contract: ContractSummary,
-    span: Span,
-    starts: list[int],
-    cuts: Iterable[tuple[int, int]],
-) -> list[Cut]:
-    """Ask for the distinct values in each cut that has windows; returns those cuts, in the order of the questions."""
-    wanted: list[Cut] = []
-    for what in _sketched(contract):
+def _cuts(span: Span, sizes: Mapping[Distinct, list[Part]], cuts: Iterable[tuple[int, int]]) -> dict[Cut, list[Part]]:
+    """Return the windows of each cut that has some."""
+    wanted: dict[Cut, list[Part]] = {}
+    for what, parts in sizes.items():
+        starts = [part.start for part in parts]
         for begin, end in sorted({*cuts}):
             # A bar may stick out of the span; its distinct values must not come from the range before.
             outer = span.start if end > span.start else begin
-            inside = starts[bisect_left(starts, max(begin, outer)) : bisect_left(starts, min(end, span.end))]
+            inside = parts[bisect_left(starts, max(begin, outer)) : bisect_left(starts, min(end, span.end))]
             if inside:
-                pipe.pfcount(*(keys.sketch(sales, what, span.grain, start) for start in inside))
-                wanted.append((what, begin, end))
+                wanted[what, begin, end] = inside
     return wanted
 
 
-def _sketched(contract: ContractSummary) -> tuple[Distinct, ...]:
-    """The distinct values that windows have sketches of: orders need none where each clean record is one."""
+def _counted(contract: ContractSummary) -> tuple[Distinct, ...]:
+    """The distinct values that windows count: orders need none where each clean record is one."""
     customers: tuple[Distinct, ...] = ("customers",) if contract.customer else ()
     return (*customers, "orders") if contract.order and not contract.order_unique else customers

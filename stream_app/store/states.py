@@ -10,7 +10,7 @@ import redis
 import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import APPLIED_AT, CLEAN, EVENT_TIME, Counts, text
+from stream_app.counts.fields import APPLIED_AT, CLEAN, EVENT_TIME, Counts, Distinct, text
 from stream_app.counts.summary import EntityTotals
 from stream_app.store.connection import execute, parsed, reading, whole
 from stream_app.store.keys import Keys
@@ -68,16 +68,21 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
     for entity, contract in contracts.items():
         key = keys.total(entity)
         raw, known, waiting = (next(answers) for _ in range(3))
-        # One of the two is empty.
-        customers, orders = (next(answers) + next(answers) for _ in range(2))
+        # Of a set and a sketch, one is empty.
+        (customers, many_customers), (orders, many_orders) = ((next(answers), next(answers)) for _ in range(2))
         counts = parsed(key, raw)
+        distinct = bool(contract.order) and not contract.order_unique
+        estimated: list[Distinct] = ["customers"] if many_customers else []
+        if distinct and many_orders:
+            estimated.append("orders")
         states[entity] = EntityState(
             counts=counts,
             totals=EntityTotals.of(
                 counts,
-                active_customers=customers,
-                orders=orders if contract.order and not contract.order_unique else counts.clean,
+                active_customers=customers + many_customers,
+                orders=orders + many_orders if distinct else counts.clean,
                 known=known,
+                estimated=frozenset(estimated),
             ),
             freshness=Freshness.of(key, raw),
             waiting=waiting,

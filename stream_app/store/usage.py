@@ -13,6 +13,7 @@ import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Distinct, text
+from stream_app.store.cardinality import member_keys
 from stream_app.store.connection import reading
 from stream_app.store.keys import Keys
 from stream_app.store.states import starts_of
@@ -23,7 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "keys": ("uniq", "uniq-expired"),
     "references": ("ref",),
     "windows": ("win", "wins"),
-    "sketches": ("hll", "hll-ever"),
+    "sketches": ("hll", "hll-ever", "ids"),
     "sets": ("set", "seg"),
     "learned": ("learned", "baseline"),
 }
@@ -140,7 +141,7 @@ class MemoryReader:
         return kinds
 
     def _windows(self, contracts: Mapping[str, ContractSummary]) -> Iterator[tuple[str, int]]:
-        """Yield kind and bytes of the windows and sketches of each entity and grain."""
+        """Yield kind and bytes of the windows, and of their sketches and sets, of each entity and grain."""
         keys, of = self._keys, [(entity, grain) for entity in contracts for grain in Grain]
         pipe = self._client.pipeline(transaction=False)
         for entity, grain in of:
@@ -152,6 +153,7 @@ class MemoryReader:
             for start in starts:
                 share = count / len(starts)
                 sketches = [keys.sketch(entity, what, grain, start) for what in get_args(Distinct)]
+                sketches += [name for what in get_args(Distinct) for name in member_keys(keys, entity, what, grain, start)]
                 window, *rest = self._weigh([keys.window(entity, grain, start), *sketches])
                 yield "windows", round(window * share)
                 yield "sketches", round(sum(rest) * share)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream_app.contract.money import in_units
-from stream_app.counts.fields import Counts, add
+from stream_app.counts.fields import Counts, Distinct, add
 from stream_app.counts.summary import Quality, conformity
 from stream_app.counts.window import Window
+from stream_app.store.cardinality import Cardinality
 from stream_app.views.ranges import BARS, SPARK_POINTS, bar_seconds, bar_start, bars, groups
 from stream_app.views.reading import RangeCounts
 from stream_app.views.totals import orders_of, quality_of
@@ -17,12 +18,16 @@ from stream_app.windows.grain import Span
 
 @dataclass(frozen=True, slots=True)
 class SalesPoint:
-    """Sales from ``start`` (s) for one bar; ``complete`` is False while the stream's time is inside it."""
+    """Sales from ``start`` (s) for one bar; ``complete`` is False while the stream's time is inside it.
+
+    ``estimated``: a sketch counted the orders.
+    """
 
     start: int
     revenue: float
     orders: int
     complete: bool
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,11 @@ class Figures:
         """Return the orders of the sales entity from ``start`` up to ``end``, whose counts are ``counts``."""
         if self.sales is None:
             return counts.clean
-        return orders_of(self.contracts[self.sales], counts, self.read.distinct.get(("orders", start, end), 0))
+        return orders_of(self.contracts[self.sales], counts, self.cardinality("orders", start, end).number)
+
+    def cardinality(self, what: Distinct, start: int, end: int) -> Cardinality:
+        """Return the distinct customers or orders from ``start`` up to ``end``."""
+        return self.read.distinct.get((what, start, end), Cardinality())
 
     def sales_series(self) -> tuple[SalesPoint, ...]:
         """Return a point for every bar, zeros where nothing was sold."""
@@ -124,6 +133,7 @@ class Figures:
                 revenue=in_units(by_bar[start].revenue_minor, self.read.stream.currency),
                 orders=self.orders(by_bar[start], start, end),
                 complete=stream_ms is None or end * 1000 <= stream_ms,
+                estimated=self.cardinality("orders", start, end).estimated,
             )
             for start, end in bars(self.span, BARS)
         )

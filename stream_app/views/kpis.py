@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from stream_app.contract.money import in_units
-from stream_app.counts.fields import Counts
+from stream_app.counts.estimates import beyond_error
+from stream_app.counts.fields import Counts, Distinct
 from stream_app.counts.summary import EntityTotals, Quality, conversion_rate
 from stream_app.views.figures import Figures
 from stream_app.views.ranges import SPARK_POINTS, groups
@@ -22,24 +24,28 @@ class Kpi:
         compared: the number over the part of the range that is complete; None where there is nothing to compare with.
         previous: the number over as long a part of the previous range; None also if the stream does not cover it.
         series: the number in equal parts of the range, oldest first, without the unfinished last one.
+        estimated: ``value`` is an estimate, to about ``counts.estimates.ERROR``.
+        unclear: ``compared`` and ``previous`` differ by less than the errors of their estimates: no change is known.
     """
 
     value: float | None
     compared: float | None = None
     previous: float | None = None
     series: tuple[float | None, ...] = ()
+    estimated: bool = False
+    unclear: bool = False
 
     @property
     def change(self) -> float | None:
-        """Relative change, 0.1 for +10 %; None if there is nothing to compare with."""
-        if self.compared is None or not self.previous:
+        """Relative change, 0.1 for +10 %; None if there is nothing to compare with, or the change is unclear."""
+        if self.compared is None or not self.previous or self.unclear:
             return None
         return (self.compared - self.previous) / abs(self.previous)
 
     @property
     def difference(self) -> float | None:
         """``compared`` − ``previous``, the change of a share."""
-        return None if self.compared is None or self.previous is None else self.compared - self.previous
+        return None if self.compared is None or self.previous is None or self.unclear else self.compared - self.previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class _Numbers:
     revenue: float
     conversion: float | None
     valid: float | None
+    estimated: frozenset[Distinct] = frozenset()
 
 
 def kpis_of(figures: Figures, measured: Quality) -> Kpis:
@@ -73,21 +80,25 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         before = _of_period(figures, figures.before, *cuts[1])
     series = [_of_period(figures, figures.between(*part), *part) for part in _parts(figures)]
 
-    def kpi(number: Callable[[_Numbers], float | None]) -> Kpi:
-        then = (None, None) if compared is None or before is None else (number(compared), number(before))
-        return Kpi(number(now), *then, tuple(number(one) for one in series))
+    def kpi(number: Callable[[_Numbers], float | None], of: Distinct | None = None) -> Kpi:
+        now_like, then, unclear = None, None, False
+        if compared is not None and before is not None:
+            now_like, then = number(compared), number(before)
+            if now_like is not None and then is not None:
+                unclear = not beyond_error(now_like, then, (of in compared.estimated, of in before.estimated))
+        return Kpi(number(now), now_like, then, tuple(number(one) for one in series), of in now.estimated, unclear)
 
     # Without a sales entity there is no previous number of sales either.
-    def sales(number: Callable[[_Numbers], float | None]) -> Kpi:
-        found = kpi(number)
-        return found if figures.sales else Kpi(found.value, series=found.series)
+    def sales(number: Callable[[_Numbers], float | None], of: Distinct | None = None) -> Kpi:
+        found = kpi(number, of)
+        return found if figures.sales else Kpi(found.value, series=found.series, estimated=found.estimated)
 
     return Kpis(
-        active_customers=sales(lambda one: one.active),
-        orders=sales(lambda one: one.orders),
+        active_customers=sales(lambda one: one.active, "customers"),
+        orders=sales(lambda one: one.orders, "orders"),
         revenue=sales(lambda one: one.revenue),
         # How many customers were known then is not counted.
-        conversion_rate=Kpi(now.conversion),
+        conversion_rate=Kpi(now.conversion, estimated="customers" in now.estimated),
         valid_records=kpi(lambda one: one.valid),
         currency=read.stream.currency,
     )
@@ -98,24 +109,31 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
     counts = figures.counts[figures.sales] if figures.sales else Counts()
     if read.all_time or read.span is None:
         total = read.stream.totals[figures.sales] if figures.sales else EntityTotals()
-        active, orders = total.active_customers, total.orders
+        active, orders, estimated = total.active_customers, total.orders, total.estimated
     else:
-        active = read.distinct.get(("customers", read.span.start, read.span.end), 0)
+        active = figures.cardinality("customers", read.span.start, read.span.end).number
         orders = figures.orders(counts, read.span.start, read.span.end)
+        estimated = _estimated(figures, read.span.start, read.span.end)
     revenue = in_units(counts.revenue_minor, read.stream.currency)
-    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.valid)
+    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.valid, estimated)
 
 
 def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
     sold = counts[figures.sales] if figures.sales else Counts()
-    active = figures.read.distinct.get(("customers", start, end), 0)
+    active = figures.cardinality("customers", start, end).number
     return _Numbers(
         active,
         figures.orders(sold, start, end),
         in_units(sold.revenue_minor, figures.read.stream.currency),
         conversion_rate(active, _known(figures)),
         quality_of(figures.contracts, counts).valid,
+        _estimated(figures, start, end),
     )
+
+
+def _estimated(figures: Figures, start: int, end: int) -> frozenset[Distinct]:
+    counted_kinds: tuple[Distinct, ...] = get_args(Distinct)
+    return frozenset(what for what in counted_kinds if figures.cardinality(what, start, end).estimated)
 
 
 def _known(figures: Figures) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import DISTINCT_EXACT
+from stream_app.counts.fields import Distinct
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition, stopped
 from stream_app.store.losses import Loss, lost_records
@@ -17,6 +17,9 @@ from stream_app.store.queries import Queries
 from stream_app.store.states import Freshness
 from stream_app.views.reading import Stream, read_stream
 from stream_app.windows.calendar import iso
+
+#: Key figure of ``headrace status`` → what it counts.
+_DISTINCT: Mapping[str, Distinct] = {"active_customers": "customers", "orders": "orders"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def read_status(queries: Queries) -> dict[str, Any]:
         "lag": {**dict.fromkeys(stream.contracts), **stream.lag},
         "workers": len(stream.workers),
         "estimates": [
-            what for what in ("active_customers", "orders") if any(_is_estimate(one, what) for one in stream.totals.values())
+            name for name, what in _DISTINCT.items() if any(what in total.estimated for total in stream.totals.values())
         ],
         "memory": memory.to_json() if memory is not None else None,
         "stopped": [{**msgspec.structs.asdict(one), "since": iso(one.since)} for one in stopped(stream.workers)],
@@ -148,12 +151,6 @@ def read_status(queries: Queries) -> dict[str, Any]:
         "lost": {**dict.fromkeys(stream.contracts, 0), **lost_records(stream.losses)},
         "losses": [_loss(one) for one in stream.losses],
     }
-
-
-def _is_estimate(total: EntityTotals, what: str) -> bool:
-    """True if a number of distinct values is one of a sketch; that of orders only where they are not the clean records."""
-    number: int = getattr(total, what)
-    return number > DISTINCT_EXACT and not (what == "orders" and number == total.clean)
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

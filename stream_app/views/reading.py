@@ -9,6 +9,7 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.counts.window import Window
+from stream_app.store.cardinality import Cardinality
 from stream_app.store.heartbeat import Heartbeat, total_lag
 from stream_app.store.losses import Loss
 from stream_app.store.queries import Queries
@@ -87,7 +88,7 @@ class RangeCounts:
     span: Span | None = None
     first: int | None = None
     windows: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
-    distinct: Mapping[Cut, int] = field(default_factory=dict)
+    distinct: Mapping[Cut, Cardinality] = field(default_factory=dict)
     preview: tuple[CleanRecord, ...] = ()
 
     @property
@@ -149,13 +150,9 @@ def read_range(
     contracts = stream.contracts
     first = queries.first(contracts, stream.states)
     span = None if stream.stream_ms is None else span_of(chosen, first, stream.stream_ms / 1000)
-    starts, preview = queries.starts(contracts, span, sales=stream.sales, records=records)
+    starts = queries.starts(contracts, span, sales=stream.sales, records=records)
     if span is None:
-        return RangeCounts(stream, chosen, None, first, preview=preview)
-    if distinct:
-        windows, counted = queries.windows(
-            contracts, span, starts, sales=stream.sales, segments=segments, cuts=cuts_of(span, (stream.stream_ms or 0) / 1000)
-        )
-    else:
-        windows, counted = queries.windows(contracts, span, starts, segments=segments)
-    return RangeCounts(stream, chosen, span, first, windows, counted, preview)
+        return RangeCounts(stream, chosen, None, first, preview=starts.preview)
+    cuts = cuts_of(span, (stream.stream_ms or 0) / 1000) if distinct else ()
+    windows, counted = queries.windows(contracts, span, starts, segments=segments, cuts=cuts)
+    return RangeCounts(stream, chosen, span, first, windows, counted, starts.preview)

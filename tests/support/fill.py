@@ -20,6 +20,7 @@ from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
 from stream_app.settings import load_settings
+from stream_app.store.cardinality import MANY, PARTS, SIZE_UNIT, UNSPLIT, WINDOW_EXACT
 from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition
 from stream_app.store.incidents import Incident
 from stream_app.store.keys import Keys, waiting_field
@@ -67,6 +68,21 @@ class Recount:
     def active(self, start: int, end: int) -> int:
         """Exact distinct customers from ``start`` up to ``end`` (s)."""
         return len(set().union(*(ids for minute, ids in self.customers.items() if start <= minute < end)))
+
+
+def put_members(pipe: Any, keys: Keys, entity: str, grain: Grain, start: int, buyers: set[int]) -> None:
+    """Write the distinct customers of a window as ``apply.lua`` does: these are small integers."""
+    key, size = keys.members(entity, "customers", grain, start), len(buyers)
+    if size > WINDOW_EXACT:
+        pipe.sadd(key, "many")
+    elif size > UNSPLIT:
+        pipe.sadd(key, "split")
+        for one in buyers:
+            pipe.sadd(f"{key}/{one % 10**6 % PARTS}", one)
+    else:
+        pipe.sadd(key, *buyers)
+    score = start + (size if size <= WINDOW_EXACT else MANY) / SIZE_UNIT
+    pipe.zadd(keys.sizes(entity, "customers", grain), {str(start): score})
 
 
 @dataclass
@@ -229,6 +245,7 @@ class Shop:
                     pipe.hset(self.keys.window(entity, grain, start), mapping=_plain(merged[start]))
                     if buyers[start]:
                         pipe.pfadd(self.keys.sketch(entity, "customers", grain, start), *map(str, buyers[start]))
+                        put_members(pipe, self.keys, entity, grain, start, buyers[start])
                 pipe.zadd(self.keys.windows(entity, grain), {str(start): start for start in some})
                 pipe.execute()
         total = recount.total()

@@ -6,13 +6,15 @@ import json
 import random
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import redis
 
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
+from stream_app.counts.fields import Distinct
 from stream_app.errors import StoreError
+from stream_app.store.cardinality import SIZE_UNIT
 from stream_app.store.keys import Keys
 from stream_app.store.queries import Queries
 from stream_app.store.server import ServerFacts
@@ -65,13 +67,23 @@ class StoredOnly:
     def zrevrange(self, key: str, first: int, last: int) -> list[str]:
         return list(self.keys.get(key, ()))[::-1][first : last + 1]
 
-    def zrangebyscore(self, key: str, low: Any, high: Any, start: int | None = None, num: int | None = None) -> list[str]:
+    def zrangebyscore(
+        self, key: str, low: Any, high: Any, start: int | None = None, num: int | None = None, *, withscores: bool = False
+    ) -> list[Any]:
         del low, high  # scores may be anything
+        if withscores:
+            return list(self.keys.get(key, {}).items())
         members = list(self.keys.get(key, ()))
         return members if start is None or num is None else members[start : start + num]
 
     def pfcount(self, *keys: str) -> int:
         return max((int(self.keys.get(key, 0)) for key in keys), default=0)
+
+    def smembers(self, key: str) -> set[str]:
+        return {*self.keys.get(key, ())}
+
+    def sunion(self, keys: list[str]) -> set[str]:
+        return set().union(*map(self.smembers, keys))
 
     def get(self, key: str) -> str | None:
         return self.keys.get(key)
@@ -157,6 +169,11 @@ class Anything:
         """Any float."""
         return self.random.choice([0.5, 1.5, 0.0, -1.0, 1e308, -1e308, 5e-324, float(self.integer())])
 
+    def score(self, start: str) -> float:
+        """Mostly the score of a window that starts then, and has some distinct values."""
+        known = start.isdigit() and len(start) < 12 and self.random.random() >= self.strange
+        return int(start) + self.random.randrange(600) / SIZE_UNIT if known else self.real()
+
     def counters(self) -> dict[str, str]:
         """A hash of counters."""
         return {name: self.number() for name in COUNTERS if self.random.random() < 0.6}
@@ -174,6 +191,8 @@ class Anything:
                 starts = {str(grain.start(int(one))) if one.isdigit() and len(one) < 12 else one for one in starts}
                 keys[KEYS.windows(entity, grain)] = sorted(starts)
                 keys |= {f"{KEYS.window_stem(entity, grain)}{one}": self.counters() for one in starts}
+                counted_kinds: tuple[Distinct, ...] = get_args(Distinct)
+                keys |= {KEYS.sizes(entity, what, grain): {one: self.score(one) for one in starts} for what in counted_kinds}
             keys[KEYS.references(entity)] = {"1": "1"} if self.random.random() < 0.8 else {}
         keys[KEYS.workers()] = {"w": json.dumps(self.heartbeat()), "x": self.number(), "y": "{}"}
         keys[KEYS.incidents()] = {str(n): json.dumps(self.incident()) for n in range(self.random.randrange(4))}

@@ -13,15 +13,16 @@
 -- KEYS[11…12]  distinct customers and orders
 -- KEYS[13]     what is counted ahead of the applied offset, by raw offset (unused without `counted`)
 -- KEYS[14…15]  sketches of distinct customers and orders, in the stead of the sets if these had too many members
--- KEYS[16…27]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
---              of its orders' sketches, all three to be completed with the start
--- KEYS[28…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
+-- KEYS[16…33]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
+--              of its orders' sketches, the stem of its customers' sets, the stem of its orders' sets, all but the first to be
+--              completed with the start
+-- KEYS[34…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
 --              the id of their record; deleted ids, by the number of the deletion; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
 local applied, notes, waiting, totals, references, findings, clean, baseline = unpack(KEYS, 1, 8)
-local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 15, 27
+local unique_stem, segments_stem, counted, grain_keys, learned_keys = KEYS[9], KEYS[10], KEYS[13], 15, 33
 local p = cmsgpack.unpack(ARGV[1])
 
 -- Redis takes a few thousand arguments at a time.
@@ -37,6 +38,61 @@ local function increase(key, field, n)
     texts[n] = text
   end
   call('HINCRBY', key, field, text)
+end
+
+-- The distinct values of a window, under a key: a set; sets by the last digits of the values, if they are more than Redis
+-- packs; or none. See Keys.members.
+local function unlink_members(key)
+  if redis.call('SISMEMBER', key, 'split') == 1 then
+    for part = 0, p.parts - 1 do redis.call('UNLINK', key .. '/' .. part) end
+  end
+  redis.call('UNLINK', key)
+end
+-- Adds members, and returns how many are new.
+local function add_all(key, ids)
+  local new = 0
+  for i = 1, #ids, 4000 do new = new + redis.call('SADD', key, unpack(ids, i, math.min(i + 3999, #ids))) end
+  return new
+end
+-- Mostly the values of a batch are added to one window of each grain: they are divided once.
+local divided, parts = nil, nil
+local function add_parts(key, ids)
+  if divided ~= ids then
+    divided, parts = ids, {}
+    for _, id in ipairs(ids) do
+      local c, b, a = string.byte(id, -3, -1)
+      local part = (c + 10 * (b or 0) + 100 * (a or 0)) % p.parts
+      local list = parts[part]
+      if list then list[#list + 1] = id else parts[part] = {id} end
+    end
+  end
+  local new = 0
+  for part, list in pairs(parts) do new = new + add_all(key .. '/' .. part, list) end
+  return new
+end
+-- Returns how many values there are now; 0 if only the sketch knows, nil if none was new. `before`: the same, nil if none was there.
+local function add_members(key, ids, before)
+  if before == 0 then return 0 end
+  before = before or 0
+  if before <= p.unsplit then
+    local now = before + add_all(key, ids)
+    if now == before then return nil end
+    if now <= p.unsplit then return now end
+    local all = redis.call('SMEMBERS', key)
+    redis.call('UNLINK', key)
+    if now <= p.window_exact then
+      add_parts(key, all)
+      redis.call('SADD', key, 'split')
+      return now
+    end
+  else
+    local now = before + add_parts(key, ids)
+    if now == before then return nil end
+    if now <= p.window_exact then return now end
+    unlink_members(key)
+  end
+  redis.call('SADD', key, 'many')
+  return 0
 end
 
 if p.applied then
@@ -80,12 +136,16 @@ for _, s in ipairs(p.segments) do
   end
 end
 for g, grain in ipairs(p.grains) do
-  local starts, window_stem, customers_stem, orders_stem = unpack(KEYS, grain_keys + 4 * g - 3, grain_keys + 4 * g)
+  local starts, window_stem, customers_stem, orders_stem, customers_sets, orders_sets = unpack(
+    KEYS, grain_keys + 6 * g - 5, grain_keys + 6 * g)
   for _, w in ipairs(grain.windows) do
     local start, oldest = w[1], false
     if redis.call('ZADD', starts, 'NX', start, start) == 1 and redis.call('ZCARD', starts) > grain.kept then
       oldest = redis.call('ZPOPMIN', starts)[1]
       redis.call('UNLINK', window_stem .. oldest, customers_stem .. oldest, orders_stem .. oldest)
+      for _, sets in ipairs({customers_sets, orders_sets}) do
+        if redis.call('ZREM', sets .. 'sizes', oldest) == 1 then unlink_members(sets .. oldest) end
+      end
     end
     if oldest ~= tostring(start) then
       local window = window_stem .. start
@@ -98,9 +158,20 @@ for g, grain in ipairs(p.grains) do
   end
   for what, rows in ipairs(grain.sketches) do
     local stem = what == 1 and customers_stem or orders_stem
+    local sets = what == 1 and customers_sets or orders_sets
+    local sizes = sets .. 'sizes'
     for _, s in ipairs(rows) do
       local ids = s[2] == true and p.distinct[what] or s[2]
-      if redis.call('ZSCORE', starts, s[1]) then each('PFADD', stem .. s[1], ids) end
+      if #ids > 0 and redis.call('ZSCORE', starts, s[1]) then
+        local score = redis.call('ZSCORE', sizes, s[1])
+        local before = score and (tonumber(score) - s[1]) * p.size_unit or nil
+        local now = add_members(sets .. s[1], ids, before)
+        -- What the set has, the sketch has too.
+        if now then each('PFADD', stem .. s[1], ids) end
+        if now and now ~= before then
+          redis.call('ZADD', sizes, string.format('%.17g', s[1] + now / p.size_unit), s[1])
+        end
+      end
     end
   end
 end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import parse
 from stream_app.counts.window import Window
+from stream_app.store.cardinality import Cardinality
 from stream_app.store.spans import Cut
 from stream_app.views.figures import Figures
 from stream_app.views.kpis import kpis_of
@@ -34,8 +36,9 @@ def read_of(chosen: TimeRange, moments: list[int], now: int) -> RangeCounts:
         for start, number in sorted(starts.items())
     )
     stream = Stream(read_at=0, contracts={"orders": CONTRACT}, stream_ms=now * 1000)
-    distinct: dict[Cut, int] = {
-        ("customers", *cut): sum(cut[0] <= moment < cut[1] for moment in moments if moment <= now) for cut in cuts_of(span, now)
+    distinct: dict[Cut, Cardinality] = {
+        ("customers", *cut): Cardinality(sum(cut[0] <= moment < cut[1] for moment in moments if moment <= now))
+        for cut in cuts_of(span, now)
     }
     return RangeCounts(stream, chosen, span, BEGIN, {"orders": windows}, distinct)
 
@@ -79,3 +82,24 @@ def test_how_many_customers_were_known_before_is_not_counted() -> None:
     figures = Figures(read_of(TimeRange.LAST_DAY, list(range(BEGIN, now, 600)), now))
     rate = kpis_of(figures, quality_of(figures.contracts, figures.counts)).conversion_rate
     assert (rate.compared, rate.previous, rate.difference) == (None, None, None)
+
+
+@pytest.mark.parametrize(("before", "estimated", "change"), [
+    (990, (True, True), None), (990, (False, False), 10 / 990), (900, (True, True), 100 / 900), (960, (False, True), 40 / 960),
+])  # fmt: skip
+def test_a_change_within_the_error_of_an_estimate_is_none(
+    before: int, estimated: tuple[bool, bool], change: float | None
+) -> None:
+    now = BEGIN + 40 * 86_400
+    read = read_of(TimeRange.LAST_DAY, list(range(BEGIN, now, 600)), now)
+    assert read.comparison is not None
+    now_cut, before_cut = read.comparison
+    counted: dict[Cut, Cardinality] = {
+        ("customers", *now_cut): Cardinality(1_000, estimated[0]),
+        ("customers", *before_cut): Cardinality(before, estimated[1]),
+    }
+    figures = Figures(replace(read, distinct={**read.distinct, **counted}))
+    kpi = kpis_of(figures, quality_of(figures.contracts, figures.counts)).active_customers
+    assert kpi.unclear == (change is None)
+    assert kpi.change == (None if change is None else pytest.approx(change))
+    assert not kpi.estimated, "the range itself is exact"

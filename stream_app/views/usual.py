@@ -1,0 +1,116 @@
+"""Sales that are usual for the weekday and hour: the mean of the same hours in earlier weeks, incidents left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stream_app.contract.money import in_units
+from stream_app.contract.summary import ContractSummary
+from stream_app.monitor.incident import Incident
+from stream_app.store.queries import HourlySales, Queries
+from stream_app.views.reading import RangeCounts
+from stream_app.windows.grain import Grain
+
+_HOUR, _WEEK = Grain.HOUR.seconds, 7 * 86_400
+#: Most earlier weeks that are looked at, and fewest that each hour needs.
+MOST_WEEKS, FEWEST_WEEKS = 8, 3
+#: Incidents about these metrics say nothing about how much was sold.
+_UNRELATED = ("null:", "drift:", "mix:")
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Usual sales of a period: sums of the means of its hours.
+
+    Attributes:
+        start, end: the period, whole hours (s).
+        revenue_minor: in minor units.
+        orders: None if several records share an order, so that hours cannot be added.
+        weeks: number of earlier weeks that each hour has at least.
+        observed_minor, observed_orders: the same of the period itself.
+    """
+
+    start: int
+    end: int
+    revenue_minor: float
+    orders: float | None
+    weeks: int
+    observed_minor: int
+    observed_orders: int | None
+    currency: str | None = None
+
+    @property
+    def revenue(self) -> float:
+        """Usual revenue in units of currency."""
+        return in_units(round(self.revenue_minor), self.currency)
+
+
+def read_usual(
+    queries: Queries, contracts: Mapping[str, ContractSummary], sales: str | None, first: int | None, start: int, end: int
+) -> Usual | None:
+    """Read what is usual for a period, in two round trips. ``first``: start of the stream (s).
+
+    None if the period is not of whole hours or longer than a week, nothing is sold, or an hour has fewer than FEWEST_WEEKS
+    earlier weeks without an incident.
+
+    Raises:
+        StoreError: Redis is unavailable, or its keys are not Headrace's.
+    """
+    if sales is None or first is None or start % _HOUR or end % _HOUR or not 0 < end - start <= _WEEK:
+        return None
+    oldest = start - MOST_WEEKS * _WEEK
+    hours = range(start, end, _HOUR)
+    past = [hour - back * _WEEK for back in range(1, MOST_WEEKS + 1) for hour in hours if hour - back * _WEEK >= max(0, first)]
+    if len(past) < FEWEST_WEEKS * len(hours):
+        return None
+    incidents = queries.incidents(since=oldest, until=end, limit=1_000)
+    return usual_of(contracts[sales], sales, (start, end), first, queries.sales_by_hour(sales, [*hours, *past]), incidents)
+
+
+def usual_of(
+    contract: ContractSummary,
+    sales: str,
+    period: tuple[int, int],
+    first: int,
+    sold: Mapping[int, HourlySales],
+    incidents: Iterable[Incident],
+) -> Usual | None:
+    """Compute what is usual for a period from the hours of earlier weeks; an hour without records is 0. Pure."""
+    start, end = period
+    disturbed = [one for one in incidents if one.entity == sales and not one.metric.startswith(_UNRELATED)]
+    revenue = orders = 0.0
+    fewest = MOST_WEEKS
+    nothing = HourlySales()
+    for hour in range(start, end, _HOUR):
+        calm = [
+            sold.get(at, nothing)
+            for back in range(1, MOST_WEEKS + 1)
+            if (at := hour - back * _WEEK) >= first and not any(one.start < at + _HOUR and one.end > at for one in disturbed)
+        ]
+        fewest = min(fewest, len(calm))
+        if fewest < FEWEST_WEEKS:
+            return None
+        revenue += sum(one.revenue_minor for one in calm) / len(calm)
+        orders += sum(one.clean for one in calm) / len(calm)
+    now = [sold.get(hour, nothing) for hour in range(start, end, _HOUR)]
+    counted = not contract.order or contract.order_unique
+    return Usual(
+        start=start,
+        end=end,
+        revenue_minor=revenue,
+        orders=orders if counted else None,
+        weeks=fewest,
+        observed_minor=sum(one.revenue_minor for one in now),
+        observed_orders=sum(one.clean for one in now) if counted else None,
+        currency=contract.currency,
+    )
+
+
+def usual_of_range(queries: Queries, read: RangeCounts) -> Usual | None:
+    """Read what is usual for the complete hours of a range; None also for a range without a comparison."""
+    stream = read.stream
+    if read.span is None or stream.stream_ms is None or read.all_time:
+        return None
+    end = min(read.span.end, Grain.HOUR.start(stream.stream_ms / 1000))
+    return read_usual(queries, stream.contracts, stream.sales, read.first, read.span.start, end)

@@ -1,0 +1,29 @@
+"""Estimates in reports: shown with a sign, and without a change that their error may have made."""
+
+from __future__ import annotations
+
+from reporter.fact_writer import FactWriter
+from reporter.facts import Facts
+from reporter.texts import texts as texts_of
+
+TEXTS = texts_of("en")
+
+
+def written(values: tuple[int, int], estimated: tuple[bool, bool]) -> Facts:
+    facts = Facts("en", 0, 3_600, compared=True)
+    FactWriter(facts, TEXTS).compare("sales.customers", values, "customers", "relative", estimated=estimated)
+    return facts
+
+
+def test_an_estimate_is_shown_as_one() -> None:
+    facts = written((120_000, 90_000), (True, False))
+    assert facts.rendering("sales.customers") == "≈ 120,000 customers"
+    assert facts.rendering("sales.customers.previous") == "90,000 customers"
+    assert facts.rendering("sales.customers.change") == "+33.3 %"
+
+
+def test_a_change_within_the_error_is_not_a_fact() -> None:
+    facts = written((101_000, 100_000), (True, True))
+    assert facts.rendering("sales.customers.previous") == "≈ 100,000 customers"
+    assert not facts.has("sales.customers.change")
+    assert written((101_000, 100_000), (False, False)).rendering("sales.customers.change") == "+1.0 %"

@@ -1,0 +1,64 @@
+"""Usual sales: a recount of the same hours in earlier weeks, without those of incidents."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.contract.read import load_shop
+from stream_app.contract.summary import describe
+from stream_app.monitor.incident import Incident
+from stream_app.store.queries import HourlySales
+from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, usual_of
+from stream_app.windows.grain import Grain
+
+CONTRACT = describe(load_shop(None).contracts["orders"])
+WEEK, HOUR = 7 * 86_400, 3_600
+#: A Monday, 00:00.
+NOW = 4 * 86_400 + 2_900 * WEEK
+
+
+def incident(start: int, end: int, metric: str = "volume", entity: str = "orders") -> Incident:
+    return Incident(
+        id=f"{entity}.{metric}.{start}", entity=entity, metric=metric, severity="error", state="closed", start=start, end=end,
+        grain=Grain.HOUR, windows=1, observed=0, expected=1, low=1, high=2, unit="records", direction="low", segment=None,
+        updated=end,
+    )  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.integers(-MOST_WEEKS * 168, 5), st.tuples(st.integers(0, 50), st.integers(-900, 9_000))),
+    st.integers(1, 5),
+    st.lists(st.tuples(st.integers(1, MOST_WEEKS), st.integers(0, 4)), max_size=12),
+    st.integers(0, MOST_WEEKS),
+)
+def test_it_is_the_mean_of_the_hours_without_incidents(
+    rows: dict[int, tuple[int, int]], hours: int, disturbed: list[tuple[int, int]], age: int
+) -> None:
+    sold = {NOW + at * HOUR: HourlySales(*row) for at, row in rows.items()}
+    first, out = NOW - age * WEEK, {(back, hour) for back, hour in disturbed}
+    incidents = [incident(at, at + HOUR) for back, hour in out if (at := NOW - back * WEEK + hour * HOUR)]
+    found = usual_of(CONTRACT, "orders", (NOW, NOW + hours * HOUR), first, sold, incidents)
+    calm = [[back for back in range(1, age + 1) if (back, hour) not in out] for hour in range(hours)]
+    weeks = min(map(len, calm))
+    if weeks < FEWEST_WEEKS:
+        assert found is None
+        return
+    assert found is not None
+    assert found.weeks == weeks
+    expected = [[rows.get(hour - 168 * back, (0, 0)) for back in backs] for hour, backs in enumerate(calm)]
+    assert found.orders == pytest.approx(sum(mean(row[0] for row in hour) for hour in expected))
+    assert found.revenue_minor == pytest.approx(sum(mean(row[1] for row in hour) for hour in expected))
+    assert found.observed_minor == sum(rows.get(hour, (0, 0))[1] for hour in range(hours))
+
+
+def test_an_incident_of_another_entity_or_about_something_else_does_not_count() -> None:
+    sold = {NOW - back * WEEK: HourlySales(10, 1_000) for back in range(1, 4)}
+    others = [incident(NOW - WEEK, NOW - WEEK + HOUR, entity="customers"), incident(NOW - WEEK, NOW, metric="null:coupon")]
+    found = usual_of(CONTRACT, "orders", (NOW, NOW + HOUR), NOW - 3 * WEEK, sold, others)
+    assert found is not None
+    assert (found.weeks, found.orders, found.revenue) == (3, 10, 10.0)
+    assert usual_of(CONTRACT, "orders", (NOW, NOW + HOUR), NOW - 3 * WEEK, sold, [incident(NOW - WEEK, NOW)]) is None
