@@ -25,6 +25,7 @@ from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import StoredReport
 from stream_app.store.server import ServerFacts
 from stream_app.views import overview as overview_view
+from stream_app.views.incidents import IncidentView, Status, read_incident, status_of
 from stream_app.views.overview import Overview
 from stream_app.views.pace import Sample, sample_of
 from stream_app.views.pulse import Pulse, read_pulse
@@ -104,6 +105,24 @@ def findings() -> tuple[RecentFinding, ...] | Down:
 def incidents() -> tuple[Incident, ...] | Down:
     """Read the newest incidents, open and closed."""
     return _read(lambda queries: queries.incidents(limit=INCIDENTS))
+
+
+@st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
+def incident(incident_id: str) -> IncidentView | Down:
+    """Read the cause that an incident belongs to, in depth."""
+    return _read(lambda queries: read_incident(queries, incident_id))
+
+
+@st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
+def status() -> Status | Down:
+    """Read the state of the last 24 hours of the stream."""
+    found, now = incidents(), pulse()
+    if isinstance(found, Down):
+        return found
+    if isinstance(now, Down):
+        return now
+    monitored = _read(lambda queries: queries.monitored(list(now.contracts)))
+    return monitored if isinstance(monitored, Down) else status_of(found, now.stream_ms, monitored)
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)

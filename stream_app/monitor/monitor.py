@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream_app.contract.model import Contract
 from stream_app.counts.window import Window
+from stream_app.monitor.effect import add_effects, usual_shares
 from stream_app.monitor.incident import Change
 from stream_app.monitor.measures import mix, money, promises, volume
 from stream_app.monitor.rates import rates
@@ -51,11 +52,13 @@ class Monitor:
 
     def _measure(self, step: Step) -> list[Change]:
         """All measures, causes before what they explain."""
+        usual = usual_shares(step)
         seen = volume(step)
         promises(step)
         rates(step)
-        money(step, seen)
+        found = money(step, seen)
         mix(step, seen)
+        add_effects(step, found, usual)
         step.drop_idle()
         return step.changes
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import text
+from stream_app.counts.fields import integer, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
@@ -27,7 +27,7 @@ from stream_app.store.server_check import read_facts_of
 from stream_app.store.spans import Starts, Windows, personal_fields, read_starts, read_windows
 from stream_app.store.states import EntityState, read_first, read_states
 from stream_app.store.usage import Memory, MemoryReader
-from stream_app.windows.grain import Span
+from stream_app.windows.grain import Grain, Span
 
 
 class Announced(NamedTuple):
@@ -37,6 +37,13 @@ class Announced(NamedTuple):
     workers: tuple[Heartbeat, ...]
     findings: tuple[RecentFinding, ...]
     losses: tuple[Loss, ...] = ()
+
+
+class Monitored(NamedTuple):
+    """Where the monitor is with an entity: windows of ``grain`` are judged until ``until`` (s of event time)."""
+
+    grain: Grain
+    until: int
 
 
 def _now_ms() -> int:
@@ -169,6 +176,25 @@ class Queries:
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(self._keys.incidents())
         return incidents(self._execute(pipe)[0], since=since, until=until, state=state, limit=limit)
+
+    def monitored(self, entities: Sequence[str]) -> dict[str, Monitored]:
+        """Return entity → up to where the monitor has judged its windows, in one round trip.
+
+        An entity whose windows it has not judged yet is missing. Of several grains, the one that is furthest counts.
+        """
+        grains = list(Grain)
+        pipe = self._client.pipeline(transaction=False)
+        for entity in entities:
+            for grain in grains:
+                pipe.hget(self._keys.monitor(entity, grain), "at")
+        answers = iter(self._execute(pipe) if entities else ())
+        found: dict[str, Monitored] = {}
+        for entity in entities:
+            for grain in grains:
+                at = integer(next(answers))
+                if at is not None and (entity not in found or at + grain.seconds > found[entity].until):
+                    found[entity] = Monitored(grain, at + grain.seconds)
+        return found
 
     # --- periods and reports ------------------------------------------------------------------------------------------
 
