@@ -10,17 +10,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import streamlit as st
 
+from stream_app.contract.planned import Planned, read_planned
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
+from stream_app.kafka.acts import send
 from stream_app.kafka.broker import Broker, describe
 from stream_app.kafka.search import find
+from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings, load_settings
+from stream_app.store.acts import write
 from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import StoredReport
 from stream_app.store.server import ServerFacts
@@ -69,6 +74,15 @@ def now_ms() -> int:
 def settings() -> Settings:
     """Return the settings, read once."""
     return load_settings()
+
+
+@st.cache_resource(show_spinner=False)
+def planned() -> tuple[Planned, ...] | Down:
+    """Read the planned events once."""
+    try:
+        return read_planned(settings().calendar)
+    except HeadraceError as error:
+        return Down(str(error), now_ms())
 
 
 @st.cache_resource(show_spinner=False)
@@ -121,8 +135,19 @@ def status() -> Status | Down:
         return found
     if isinstance(now, Down):
         return now
-    monitored = _read(lambda queries: queries.monitored(list(now.contracts)))
-    return monitored if isinstance(monitored, Down) else status_of(found, now.stream_ms, monitored)
+    read = _read(lambda queries: (queries.monitored(list(now.contracts)), queries.acts()))
+    return read if isinstance(read, Down) else status_of(found, now.stream_ms, *read)
+
+
+def act(act: Act) -> str | None:
+    """Write what the viewer does about an incident; None, or an error message."""
+    try:
+        write(settings(), act, partial(send, settings()))
+    except HeadraceError as error:
+        return str(error)
+    incident.clear()
+    status.clear()
+    return None
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import data
 from dashboard.parts.causes import PAGE, details
 from dashboard.parts.live import quiet
 from dashboard.text import formats, incidents, markup
 from dashboard.text.advice import what_to_do
 from stream_app.contract.money import in_units
+from stream_app.contract.planned import during
 from stream_app.monitor.causes import Cause
 from stream_app.monitor.headline import headline, short_money
 from stream_app.monitor.headline import share as share_of
@@ -34,11 +36,19 @@ def cause_head(view: IncidentView, cause: Cause) -> None:
         "Windows": incidents.windows(lead),
         "Stands out": markup.data(incidents.segment(lead)) if lead.segment is not None else None,
         "What to do": incidents.advice(lead),
+        "Planned then": _planned(cause),
         "Judged until": formats.moment(view.monitored.until * 1_000) if view.monitored is not None else None,
     }
     pills = (markup.pill(cause.severity, cause.severity), " ", markup.pill(state, "" if cause.is_open else "good"))
     title = markup.tag("h2", markup.data(headline(lead, currency)), cls="cause")
     markup.show(markup.join(title, markup.tag("p", *pills), markup.facts(facts)))
+
+
+def _planned(cause: Cause) -> markup.Html | None:
+    """The planned events of the time, as this dashboard's calendar has them."""
+    planned = data.planned()
+    found = () if isinstance(planned, data.Down) else during(planned, cause.lead.entity, cause.start, cause.end)
+    return markup.data(", ".join(f"{one.name} ({one.kind})" for one in found)) if found else None
 
 
 def _money(cause: Cause, currency: str | None) -> str | None:

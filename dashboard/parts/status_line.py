@@ -13,7 +13,13 @@ def status_line(pulse: Pulse) -> None:
     """Draw the line; nothing if incidents cannot be read."""
     status = data.status()
     if not isinstance(status, data.Down):
-        markup.show(markup.tag("p", *_parts(status, pulse.currency), cls="status"))
+        planned = data.planned()
+        now = (pulse.stream_ms or 0) // 1_000
+        events = () if isinstance(planned, data.Down) else [one for one in planned if one.start <= now < one.end]
+        words: list[markup.Part] = []
+        for one in events:
+            words += [" · planned: ", markup.data(one.name), f" ({one.kind}) until {formats.moment(one.end * 1_000)}"]
+        markup.show(markup.tag("p", *_parts(status, pulse.currency), *words, cls="status"))
 
 
 def _parts(status: Status, currency: str | None) -> list[markup.Part]:

@@ -10,6 +10,7 @@ from dashboard.parts import grid, tables, theme
 from dashboard.parts.cause_panel import cause_belongs, cause_head, no_such_incident
 from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
+from dashboard.parts.life_card import life_card
 from dashboard.parts.live import live, quiet
 from dashboard.parts.record_panel import record_panel
 from dashboard.text import incidents
@@ -58,6 +59,8 @@ def _draw(view: IncidentView) -> None:
         return
     with st.container(key="card-cause"):
         cause_head(view, cause)
+    with st.container(key="card-life"):
+        life_card(view, cause)
     with st.container(key="card-timeline"):
         _timeline(view, cause)
     left, right = st.columns(2, gap="small")

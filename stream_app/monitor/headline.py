@@ -172,7 +172,9 @@ def _where(incident: Incident) -> str:
     if incident.segment is None:
         return ""
     field, value, *_ = incident.segment
-    return f" from {value}" if field in ORIGINS else f" with {field} {value}"
+    # ``customer_id.country``: of the record that the order refers to.
+    name = field.rpartition(".")[2]
+    return f" from {value}" if name in ORIGINS else f" with {name} {value}"
 
 
 def _percent(part: float) -> str:

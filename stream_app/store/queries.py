@@ -13,7 +13,9 @@ from stream_app.counts.fields import integer, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
+from stream_app.monitor.acts import Act
 from stream_app.settings import Settings
+from stream_app.store.acts import acts_of
 from stream_app.store.connection import connect, execute, reading
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
@@ -176,6 +178,12 @@ class Queries:
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(self._keys.incidents())
         return incidents(self._execute(pipe)[0], since=since, until=until, state=state, limit=limit)
+
+    def acts(self) -> tuple[Act, ...]:
+        """Return what people said and did about incidents, oldest first."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hvals(self._keys.incident_acts())
+        return acts_of(self._execute(pipe)[0])
 
     def monitored(self, entities: Sequence[str]) -> dict[str, Monitored]:
         """Return entity → up to where the monitor has judged its windows, in one round trip.

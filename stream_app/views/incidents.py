@@ -9,6 +9,7 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.samples import RecentFinding
 from stream_app.counts.window import Window
+from stream_app.monitor.acts import NEW, Act, Life, life_of_cause
 from stream_app.monitor.causes import Cause, cause_of, causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import Monitored, Queries
@@ -40,17 +41,25 @@ class Status:
     behind: bool
 
 
-def status_of(incidents: Iterable[Incident], stream_ms: int | None, monitored: Mapping[str, Monitored]) -> Status:
-    """Return the status of the last 24 hours; pure."""
+def status_of(
+    incidents: Iterable[Incident], stream_ms: int | None, monitored: Mapping[str, Monitored], acts: Sequence[Act] = ()
+) -> Status:
+    """Return the status of the last 24 hours, without what people have settled; pure."""
     until = min((one.until for one in monitored.values()), default=None)
     now = (stream_ms or 0) // 1_000
     found = causes([one for one in incidents if one.state == "open" or one.end > now - RECENT])
+    found = [one for one in found if not life(one, acts).settled]
     # The worst that is open comes before the worst that is over, unless that one was an error.
     first = sorted(found, key=lambda one: (one.severity != "error", not one.is_open))
     behind = until is None or any(
         one.until + one.grain.seconds + SLACK < now // one.grain.seconds * one.grain.seconds for one in monitored.values()
     )
     return Status(first[0] if first else None, len(found), sum(one.is_open for one in found), until, behind)
+
+
+def life(cause: Cause, acts: Sequence[Act]) -> Life:
+    """Return what people have made of a cause."""
+    return life_of_cause([one.id for one in cause.all], acts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class IncidentView:
     Attributes:
         asked: the id that was asked for; ``cause`` has it, or is None if no incident has it any more.
         series: the lead's metric over time. ``segment``: the field of ``rows``.
+        life: what people said and did about it.
         findings: dead letters and findings among the newest ones that match.
     """
 
@@ -93,10 +103,11 @@ class IncidentView:
     rows: tuple[SegmentRow, ...] = ()
     findings: tuple[RecentFinding, ...] = ()
     monitored: Monitored | None = None
+    life: Life = NEW
 
 
 def read_incident(queries: Queries, incident_id: str) -> IncidentView:
-    """Read one cause in depth, in four round trips.
+    """Read one cause in depth, in six round trips.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -126,6 +137,7 @@ def read_incident(queries: Queries, incident_id: str) -> IncidentView:
         rows=segments_of(cause, field, windows) if field else (),
         findings=matching(cause, announced.findings),
         monitored=queries.monitored([lead.entity]).get(lead.entity),
+        life=life(cause, queries.acts()),
     )
 
 

@@ -14,7 +14,7 @@ from headrace.embedded import EmbeddedStack
 from tests.support.browsing import served
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop
-from tests.support.staged import country_gone, judged, put
+from tests.support.staged import countries, country_gone, judged, put
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def shop(store: redis.Redis) -> Shop:
     filled.fill(60 * 48, per_minute=1.0)
     filled.recent()
     filled.beat(at=now + 3_600_000)
+    countries(store, filled.keys, filled.until)
     return filled
 
 

@@ -45,6 +45,8 @@ def test_a_closed_incident_says_from_when_to_when() -> None:
         (incident(sums=(6, 120.0, 600.0)), "80 % fewer orders than expected"),
         (incident(segment=("channel", "app", 0.1, 1.0)), "90 % fewer orders with channel app"),
         (incident(direction="high", observed=320.0), "3.2 times as many orders as expected"),
+        (incident(segment=("customer_id.country", "France", 0.0, 1.0)), "no orders from France"),
+        (incident(segment=("product_id.category", "Toys", 0.0, 1.0)), "no orders with category Toys"),
         (incident("mix:country", unit="share", segment=("country", "France", 0.0, 0.2)), "no orders from France"),
         (incident("mix:country", segment=("country", "France", 0.6, 0.2)), "60 % of orders are from France, usually 20 %"),
         (incident("revenue", observed=700.0, expected=1_000.0), "revenue of orders is 30 % below expected"),

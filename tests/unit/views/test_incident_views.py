@@ -10,7 +10,7 @@ from stream_app.monitor.causes import causes
 from stream_app.store.queries import Monitored
 from stream_app.views.incidents import measured, segments_of, series_of, status_of
 from stream_app.windows.grain import Grain
-from tests.support.staged import HOUR, country_gone
+from tests.support.staged import COUNTRY, HOUR, country_gone
 
 NOW = 1_767_571_200 + 40 * HOUR
 
@@ -52,9 +52,9 @@ def test_the_series_has_counts_around_and_the_band_within() -> None:
 
 def test_shares_of_a_segment_are_recounted() -> None:
     (cause,) = causes(country_gone(NOW))
-    before = Window(cause.start - HOUR, parse({"s|country|in|United Kingdom": 55, "s|country|in|France": 45}))
-    during = Window(cause.start, parse({"s|country|in|France": 40}))
-    rows = segments_of(cause, "country", [before, during])
+    before = Window(cause.start - HOUR, parse({f"s|{COUNTRY}|in|United Kingdom": 55, f"s|{COUNTRY}|in|France": 45}))
+    during = Window(cause.start, parse({f"s|{COUNTRY}|in|France": 40}))
+    rows = segments_of(cause, COUNTRY, [before, during])
     assert [(row.value, row.records, row.share, row.before) for row in rows] == [
         ("France", 40, 1.0, 0.45), ("United Kingdom", 0, 0.0, 0.55),
     ]  # fmt: skip
@@ -62,4 +62,4 @@ def test_shares_of_a_segment_are_recounted() -> None:
 
 def test_a_mix_is_measured_as_the_share_of_its_value() -> None:
     _, mix = country_gone(NOW)
-    assert measured(mix, parse({"s|country|in|United Kingdom": 5, "s|country|in|France": 15})) == 0.25
+    assert measured(mix, parse({f"s|{COUNTRY}|in|United Kingdom": 5, f"s|{COUNTRY}|in|France": 15})) == 0.25
