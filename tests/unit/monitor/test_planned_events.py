@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from stream_app.contract.planned import Planned
+from stream_app.counts.window import Window
 from stream_app.monitor import Incident, Monitor, State
 from stream_app.monitor.acts import Act, tuned
 from stream_app.monitor.tuning import Tuning
 from stream_app.windows.grain import Grain
-from tests.support.windows import HOUR, MONDAY, ORDERS, Window, between, shop_windows
+from tests.support.windows import HOUR, MONDAY, ORDERS, between, shop_windows
 
 #: Monday of the fourth week, from 6 h to 18 h.
 BEGIN, LAST = 3 * 168 + 6, 3 * 168 + 18
