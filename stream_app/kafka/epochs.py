@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,6 +24,8 @@ from stream_app.settings import Settings
 EPOCHS = ".store"
 #: Metadata of the offsets that workers commit, before the id of the raw topic: an offset without it was set by somebody else.
 COMMITTED = "headrace"
+#: Who has committed an offset: a worker, a worker that read an earlier topic of the same name, or somebody else.
+Committer = Literal["worker", "former", "somebody"]
 #: Seconds that the broker may take for each request.
 _TIMEOUT = 20.0
 
@@ -48,13 +50,15 @@ class LogNote(msgspec.Struct, frozen=True):
             return cls()
 
 
-def by_worker(metadata: str, topic_id: str = "") -> bool:
-    """Return True if a worker has committed an offset with this metadata. ``topic_id``: of this topic, as far as both know it.
+def committer(metadata: str, topic_id: str = "") -> Committer:
+    """Return who has committed an offset with this metadata. ``topic_id``: of the topic, empty where it is not known.
 
     A worker that has not yet heard that a topic was created again may still commit what it has of the old one.
     """
     word, _, named = metadata.partition(" ")
-    return word == COMMITTED and (not named or not topic_id or named == topic_id)
+    if word != COMMITTED:
+        return "somebody"
+    return "former" if named and topic_id and named != topic_id else "worker"
 
 
 class GroupLog:
@@ -110,7 +114,8 @@ class GroupLog:
         return {
             partition: row.offset
             for partition, row in found.items()
-            if row.offset >= 0 and (by_workers is None or by_worker(row.metadata, by_workers.get(partition.topic, "")))
+            if row.offset >= 0
+            and (by_workers is None or committer(row.metadata, by_workers.get(partition.topic, "")) == "worker")
         }
 
     async def _offsets(self, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:

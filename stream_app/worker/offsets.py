@@ -65,13 +65,17 @@ class OffsetWatch:
             bounds, committed = await client.bounds(partitions, ANSWER), await client.committed_offsets(partitions)
             known = await self._known(partitions)
             await self._begin_losses({tp: bounds[tp][0] for tp in partitions if known[tp] is None})
-            elsewhere = {}
+            elsewhere: dict[TP, int] = {}
             for tp, expected in known.items():
-                if expected is None:
-                    continue
                 raw = tp.topic == self._entity_of(tp.topic).topics.raw
-                offset, ours = committed.get(tp, (expected, True))
-                if raw and offset != expected and not ours and self._owner.tells_offsets_apart:
+                offset, who = committed.get(tp, (expected, "worker"))
+                if who == "former":
+                    # Of the topic that had this name before: what a worker committed last that had not heard of the new one.
+                    begin = bounds[tp][0]
+                    offset = elsewhere[tp] = begin if expected is None or not raw else max(expected, begin)
+                if expected is None or offset is None:
+                    continue
+                if raw and offset != expected and who == "somebody" and self._owner.tells_offsets_apart:
                     self._note_reset(tp, offset, expected, bounds[tp][0])
                     if offset > expected:
                         elsewhere[tp] = max(expected, bounds[tp][0])

@@ -133,8 +133,8 @@ class TopicWatch:
         return set().union(*self._stopped.values()) if self._stopped else set()
 
     def topic_id(self, topic: str) -> str:
-        """Return the id of the raw topic whose records are counted; empty for other topics, and where there are no ids."""
-        return next((entity.topic_id for entity in self._entities.values() if entity.topics.raw == topic), "")
+        """Return the id of the topic whose records are read; empty where there are no ids."""
+        return next((one.topic_id for one in self._entities.values() if one.topics.raw == topic), self._ids.get(topic, ""))
 
     async def prepare(self) -> set[str]:
         """Find out, before partitions are sought, which topics they are of; return those that were created again.

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
 
 from stream_app.names import Topics
 from stream_app.settings import Settings
@@ -77,3 +78,19 @@ def said(settings: Settings) -> str:
     found = [one for worker in open_queries(settings).workers() for one in worker.problems if one.subject == "orders"]
     notes = [text for worker in open_queries(settings).workers() for text in worker.notes.values()]
     return "\n".join([*(one.text for one in found), *notes])
+
+
+def reset(settings: Settings, offset: int, partition: int = 0, metadata: str = "") -> None:
+    """Set the group's offset of a partition of orders, as ``kafka-consumer-groups --reset-offsets`` does without metadata."""
+
+    def done() -> bool:
+        with administration(settings) as admin:
+            try:
+                admin.alter_group_offsets(
+                    settings.group, {TopicPartition(raw_of(settings), partition): OffsetAndMetadata(offset, metadata, -1)}
+                )
+            except KafkaError:
+                return False  # it has a member still
+        return True
+
+    eventually(done, "the group has no member any more, and its offset is set")

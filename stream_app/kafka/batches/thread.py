@@ -17,7 +17,7 @@ from faust.types import TP
 from stream_app.failures import classify
 from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.batches.pacing import pace
-from stream_app.kafka.epochs import COMMITTED, by_worker
+from stream_app.kafka.epochs import COMMITTED, Committer, committer
 from stream_app.retries import Refused, retrying
 
 T = TypeVar("T")
@@ -134,19 +134,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         known = self._known_partitions()
         return any(known[topic] != count for topic, count in partitions.items() if topic in known)
 
-    async def committed_offsets(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, bool]]:
-        """Return the committed offset of each partition that has one, and true if a worker committed it.
+    async def committed_offsets(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, Committer]]:
+        """Return the committed offset of each partition that has one, and who committed it.
 
         Raises:
             KafkaError: the broker does not answer.
             TimeoutError: it does not do so in time.
         """
         rows = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+        id_of = cast("_Transport", self.transport).topic_id
 
-        async def ask(consumer: Any) -> dict[TP, tuple[int, bool]]:
+        async def ask(consumer: Any) -> dict[TP, tuple[int, Committer]]:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 found = await consumer._coordinator.fetch_committed_offsets(rows)
-            return {TP(tp.topic, tp.partition): (one.offset, by_worker(one.metadata)) for tp, one in found.items()}
+            return {
+                TP(tp.topic, tp.partition): (one.offset, committer(one.metadata, id_of(tp.topic))) for tp, one in found.items()
+            }
 
         return await self._run(ask)
 

@@ -344,7 +344,7 @@ class BatchTransport(driver.Transport):
         stopped: returns the partitions not to fetch at the moment.
         prepare: called before partitions are sought; returns the topics that were created again, to be read from their start.
         sought: called after it; returns the partitions to be read from another offset than the committed one.
-        topic_id: returns the id of a raw topic, which stands beside its committed offsets.
+        topic_id: returns the id of a topic, which stands beside its committed offsets.
         alarms: which topics are in doubt, and not handed on.
     """
 

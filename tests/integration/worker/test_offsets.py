@@ -13,8 +13,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 from kafka.admin import MemberToRemove
-from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
 from stream_app.kafka.transactions import NOTES
 from stream_app.names import anomalies_topic
@@ -33,7 +31,7 @@ from tests.support.stream import (
     read_topic,
     workers,
 )  # fmt: skip
-from tests.support.topics import SOON, administration, counted, on_kafka, raw_of, said, some, status
+from tests.support.topics import SOON, administration, counted, on_kafka, raw_of, reset, said, some, status
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -129,22 +127,6 @@ def test_a_worker_that_was_frozen_longer_than_its_session_joins_again(
         assert all(worker.running for worker in crew)
         assert "Traceback" not in "".join(worker.output() for worker in crew)
     assert_exact(settings)
-
-
-def reset(settings: Settings, offset: int, partition: int = 0) -> None:
-    """Set the group's offset of a partition of orders, as ``kafka-consumer-groups --reset-offsets`` does."""
-
-    def done() -> bool:
-        with administration(settings) as admin:
-            try:
-                admin.alter_group_offsets(
-                    settings.group, {TopicPartition(raw_of(settings), partition): OffsetAndMetadata(offset, "", -1)}
-                )
-            except KafkaError:
-                return False  # it has a member still
-        return True
-
-    eventually(done, "the group has no member any more, and its offset is set")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.support.stream import (
     read_topic,
     workers,
 )  # fmt: skip
-from tests.support.topics import SOON, administration, counted, create, delete, on_kafka, raw_of, said, some
+from tests.support.topics import SOON, administration, counted, create, delete, on_kafka, raw_of, reset, said, some
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -116,6 +116,18 @@ def test_topics_that_were_created_again_while_no_worker_ran_are_read_from_the_be
         produce(settings, some(101, 131))
         with workers(settings, tmp_path) as crew:
             counted(settings, 70, crew)
+
+
+def test_what_a_dead_worker_committed_of_an_earlier_topic_holds_nothing_up(settings: Settings, tmp_path: Path) -> None:
+    """It had not heard that the topic was created again, and its successor knows the new one already."""
+    with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew:
+        produce(settings, on_partition(0, some(1, 41)))
+        counted(settings, 40, crew)
+    reset(settings, 5_969, metadata="headrace an-earlier-topic")
+    produce(settings, on_partition(0, some(101, 131)))
+    with workers(settings, tmp_path) as crew:
+        counted(settings, 70, crew)
+        assert said(settings) == ""
 
 
 @pytest.mark.parametrize("exactly_once", [False, True])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.kafka.epochs import by_worker
+from stream_app.kafka.epochs import Committer, committer
 
 
 @pytest.mark.parametrize(
     ("metadata", "topic_id", "expected"),
     [
-        ("headrace", "", True),
-        ("headrace new", "new", True),
-        ("headrace new", "", True),
-        ("headrace", "new", True),
-        ("headrace old", "new", False),  # a worker has not yet heard that the topic was created again
-        ("", "new", False),
-        ("headraces new", "new", False),
+        ("headrace", "", "worker"),
+        ("headrace new", "new", "worker"),
+        ("headrace new", "", "worker"),
+        ("headrace", "new", "worker"),
+        ("headrace old", "new", "former"),  # a worker has not yet heard that the topic was created again
+        ("", "new", "somebody"),
+        ("headraces new", "new", "somebody"),
     ],
 )
-def test_an_offset_is_of_a_worker_and_of_this_topic(metadata: str, topic_id: str, *, expected: bool) -> None:
-    assert by_worker(metadata, topic_id) is expected
+def test_an_offset_is_of_a_worker_and_of_this_topic(metadata: str, topic_id: str, expected: Committer) -> None:
+    assert committer(metadata, topic_id) == expected

@@ -15,10 +15,12 @@ from stream_app.settings import Settings
 from stream_app.worker.health import Health
 from stream_app.worker.offsets import OffsetWatch
 
-RAW, APPLIED = TP("orders", 0), 677
+RAW, PENDING, APPLIED = TP("orders", 0), TP("orders.pending", 0), 677
 
 
-def sought(committed: int, *, by_a_worker: bool, tells_apart: bool = True) -> tuple[dict[TP, int], str]:
+def sought(
+    committed: int, by: str, *, tp: TP = RAW, applied: int | None = APPLIED, tells_apart: bool = True
+) -> tuple[dict[TP, int], str]:
     """Return where to read on elsewhere, and what the heartbeat says, with the next record to apply at offset 677."""
 
     class Consumer:
@@ -27,20 +29,20 @@ def sought(committed: int, *, by_a_worker: bool, tells_apart: bool = True) -> tu
             return self
 
         def assignment(self) -> set[TP]:
-            return {RAW}
+            return {tp}
 
         async def bounds(self, *_: Any) -> dict[TP, tuple[int, int]]:
-            return {RAW: (0, 1_000)}
+            return {tp: (3, 1_000)}
 
-        async def committed_offsets(self, _: Any) -> dict[TP, tuple[int, bool]]:
-            return {RAW: (committed, by_a_worker)}
+        async def committed_offsets(self, _: Any) -> dict[TP, tuple[int, str]]:
+            return {tp: (committed, by)}
 
     class Losses:
-        async def expected(self, fields: list[str]) -> dict[str, int]:
-            return dict.fromkeys(fields, APPLIED)
+        async def expected(self, fields: list[str]) -> dict[str, int | None]:
+            return dict.fromkeys(fields, applied)
 
         async def begin(self, losses: dict[str, Any]) -> None:
-            assert losses == {}
+            assert (losses == {}) is (applied is not None)
 
     health = Health()
     services = SimpleNamespace(health=health, store=SimpleNamespace(losses=Losses()))
@@ -53,18 +55,24 @@ def sought(committed: int, *, by_a_worker: bool, tells_apart: bool = True) -> tu
 
 @pytest.mark.parametrize("committed", [35, 800])
 def test_an_offset_that_a_worker_has_committed_is_no_reset(committed: int) -> None:
-    assert sought(committed, by_a_worker=True) == ({}, "")
+    assert sought(committed, "worker") == ({}, "")
 
 
 def test_where_the_broker_keeps_no_notes_nobody_is_suspected() -> None:
-    assert sought(35, by_a_worker=False, tells_apart=False) == ({}, "")
+    assert sought(35, "somebody", tells_apart=False) == ({}, "")
 
 
 def test_an_offset_that_somebody_else_has_set_is_said_and_skips_nothing() -> None:
-    elsewhere, says = sought(35, by_a_worker=False)
+    elsewhere, says = sought(35, "somebody")
     assert (elsewhere, "642 records are read again and skipped" in says) == ({}, True)
-    elsewhere, says = sought(800, by_a_worker=False)
+    elsewhere, says = sought(800, "somebody")
     assert (elsewhere, "from 677 on are not judged yet" in says) == ({RAW: APPLIED}, True)
+
+
+@pytest.mark.parametrize(("tp", "applied", "start"), [(RAW, 30, 30), (RAW, None, 3), (PENDING, 30, 3), (PENDING, None, 3)])
+def test_an_offset_of_an_earlier_topic_of_the_name_is_not_read_on_from(tp: TP, applied: int | None, start: int) -> None:
+    """The new topic would be read from there only once it is as long as the old one, and till then not at all."""
+    assert sought(5_969, "former", tp=tp, applied=applied) == ({tp: start}, "")
 
 
 def test_a_log_that_ends_before_what_was_read_is_asked_for_twice_and_forgotten_if_it_is_another_one() -> None:
