@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reporter.periods import Period
 from stream_app.contract.summary import ContractSummary
 from stream_app.errors import StoreError
+from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
 from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Queries
@@ -31,6 +32,7 @@ class Material:
     Attributes:
         contracts: entity → contract, the sales entity first.
         before: counts of the previous period, which is as long; None if the stream does not cover it.
+        acts: of people on incidents. ``judged``: up to when (s) every entity's windows are judged for anomalies; None: unknown.
     """
 
     start: int
@@ -40,6 +42,8 @@ class Material:
     before: Mapping[str, PeriodCounts] | None
     incidents: Sequence[Incident]
     health: Health
+    acts: Sequence[Act] = ()
+    judged: int | None = None
 
 
 def read_material(queries: Queries, period: Period) -> Material:
@@ -61,6 +65,8 @@ def read_material(queries: Queries, period: Period) -> Material:
         before=read_before(queries, period) if covered else None,
         incidents=queries.incidents(since=period.start, until=period.end),
         health=_health(pulse),
+        acts=queries.acts(),
+        judged=min((one.until for one in queries.monitored(list(pulse.contracts)).values()), default=None),
     )
 
 

@@ -21,7 +21,7 @@ from dashboard.text import formats
 from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
-from stream_app.views.overview import Overview
+from stream_app.views.overview import Overview, is_doubtful
 
 #: Number of rules in the table; the page Quality has all.
 TOP_RULES = 8
@@ -61,7 +61,7 @@ def _draw(view: View) -> None:
         waiting_for_records(workers=bool(overview.workers))
         return
     with st.container(key="tiles"):
-        _tiles(overview)
+        _tiles(overview, doubtful=is_doubtful(view.incidents, overview))
     with st.container(key="notes"):
         _notes(overview)
     wide, narrow = st.columns([5, 3], gap="small")
@@ -81,10 +81,17 @@ def _draw(view: View) -> None:
         _rules(overview)
 
 
-def _tiles(overview: Overview) -> None:
+def _tiles(overview: Overview, *, doubtful: bool) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
-    tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net revenue of clean orders.")
+    tile(
+        "Revenue",
+        formats.money(kpis.revenue.value, kpis.currency),
+        kpis.revenue,
+        before,
+        "Net revenue of clean orders.",
+        less_is_better=None if doubtful else False,
+    )
     tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
     tile(
         "Active customers",
