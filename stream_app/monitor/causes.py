@@ -73,15 +73,17 @@ def causes(incidents: Sequence[Incident]) -> list[Cause]:
     rest = sorted(incidents, key=_rank)
     found: list[Cause] = []
     taken: set[str] = set()
+    near: dict[tuple[str, str, int], list[Incident]] = {}
+    for one in rest:
+        near.setdefault((one.entity, one.grain, _block(one)), []).append(one)
     for lead in rest:
         if lead.id in taken:
             continue
         taken.add(lead.id)
-        details = []
-        for one in rest:
-            if one.id not in taken and explains(lead, one):
-                taken.add(one.id)
-                details.append(one)
+        block = _block(lead)
+        close = [one for at in (block - 1, block, block + 1) for one in near.get((lead.entity, lead.grain, at), ())]
+        details = sorted((one for one in close if one.id not in taken and explains(lead, one)), key=_rank)
+        taken.update(one.id for one in details)
         found.append(Cause(lead, tuple(details)))
     return ranked(found)
 
@@ -122,6 +124,11 @@ def explains(lead: Incident, other: Incident) -> bool:
             and share(other) <= 1.5 * (lead.segment[3] - lead.segment[2])
         )
     return kind_of_other in _EXPLAINS.get(kind, ())
+
+
+def _block(incident: Incident) -> int:
+    """The number of the stretch of time that it begins in: what is near is in the same stretch, or in one beside it."""
+    return incident.start // (_NEAR * incident.grain.seconds)
 
 
 def _kind(incident: Incident) -> str:
