@@ -7,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import gate
-from dashboard.parts import frame, theme
-from dashboard.screens import anomalies, clean_orders, overview, pipeline, quality, report
+from dashboard.parts import causes, frame, theme
+from dashboard.screens import anomalies, clean_orders, incident, overview, pipeline, quality, report
 
 #: Pages without a time range.
-UNRANGED = {"clean", "pipeline", "report"}
+UNRANGED = {"clean", "incident", "pipeline", "report"}
 ICON = Path(__file__).with_name("icon.svg")
 
 
@@ -26,6 +26,9 @@ def main() -> None:
             st.Page(overview.page, title="Overview", url_path="overview", default=True, icon=":material/dashboard:"),
             st.Page(quality.page, title="Quality", url_path="quality", icon=":material/verified:"),
             st.Page(anomalies.page, title="Anomalies", url_path="anomalies", icon=":material/troubleshoot:"),
+            st.Page(
+                incident.page, title="Incident", url_path=causes.PAGE, icon=":material/emergency_home:", visibility="hidden"
+            ),
             st.Page(clean_orders.page, title="Clean orders", url_path="clean", icon=":material/task_alt:"),
             st.Page(report.page, title="Report", url_path="report", icon=":material/article:"),
             st.Page(pipeline.page, title="Pipeline", url_path="pipeline", icon=":material/conversion_path:"),

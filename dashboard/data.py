@@ -10,21 +10,27 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import streamlit as st
 
+from stream_app.contract.planned import Planned, read_planned
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
+from stream_app.kafka.acts import send
 from stream_app.kafka.broker import Broker, describe
 from stream_app.kafka.search import find
+from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
 from stream_app.settings import Settings, load_settings
+from stream_app.store.acts import write
 from stream_app.store.queries import Queries, open_queries
 from stream_app.store.reports import StoredReport
 from stream_app.store.server import ServerFacts
 from stream_app.views import overview as overview_view
+from stream_app.views.incidents import IncidentView, Status, read_incident, status_of
 from stream_app.views.overview import Overview
 from stream_app.views.pace import Sample, sample_of
 from stream_app.views.pulse import Pulse, read_pulse
@@ -75,6 +81,15 @@ def settings() -> Settings:
 
 
 @st.cache_resource(show_spinner=False)
+def planned() -> tuple[Planned, ...] | Down:
+    """Read the planned events once."""
+    try:
+        return read_planned(settings().calendar)
+    except HeadraceError as error:
+        return Down(str(error), now_ms())
+
+
+@st.cache_resource(show_spinner=False)
 def _queries() -> Queries:
     return open_queries(settings())
 
@@ -114,6 +129,35 @@ def findings() -> tuple[RecentFinding, ...] | Down:
 def incidents() -> tuple[Incident, ...] | Down:
     """Read the newest incidents, open and closed."""
     return _read(lambda queries: queries.incidents(limit=INCIDENTS))
+
+
+@st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
+def incident(incident_id: str) -> IncidentView | Down:
+    """Read the cause that an incident belongs to, in depth."""
+    return _read(lambda queries: read_incident(queries, incident_id))
+
+
+@st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
+def status() -> Status | Down:
+    """Read the state of the last 24 hours of the stream."""
+    found, now = incidents(), pulse()
+    if isinstance(found, Down):
+        return found
+    if isinstance(now, Down):
+        return now
+    read = _read(lambda queries: (queries.monitored(list(now.contracts)), queries.acts()))
+    return read if isinstance(read, Down) else status_of(found, now.stream_ms, *read)
+
+
+def act(act: Act) -> str | None:
+    """Write what the viewer does about an incident; None, or an error message."""
+    try:
+        write(settings(), act, partial(send, settings()))
+    except HeadraceError as error:
+        return str(error)
+    incident.clear()
+    status.clear()
+    return None
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)

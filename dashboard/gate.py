@@ -46,6 +46,17 @@ def passed() -> bool:
     return False
 
 
+def writer() -> str | None:
+    """Return the e-mail address of a viewer who may act on incidents; None if writing is off, or nobody has logged in."""
+    settings = data.settings()
+    if not settings.dashboard_write or settings.dashboard_login is None:
+        return None
+    user = st.user.to_dict()
+    if user.get("is_logged_in") is not True or refusal(user, settings.dashboard_allow) is not None:
+        return None
+    return str(user["email"]).strip()
+
+
 def log_out() -> None:
     """Draw a log-out button if there was a log-in."""
     if data.settings().dashboard_login is not None:

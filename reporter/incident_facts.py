@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from reporter import names
 from reporter.context import Context
+from stream_app.monitor.acts import life_of_cause
+from stream_app.monitor.causes import cause_of, causes
 from stream_app.monitor.incident import Incident
 
 #: Maximum number of incidents in a report; facts beyond it would only cost tokens.
@@ -23,6 +25,7 @@ def add_incidents(context: Context) -> None:
     )
     context.writer.add("incidents.all", len(found), "incidents", better="lower")
     context.writer.add("incidents.open", sum(one.state == "open" for one in found), "incidents", better="lower")
+    context.writer.add("incidents.judged", context.material.judged, "moment")
     for number, incident in enumerate(found[:MOST_INCIDENTS], 1):
         _add_incident(context, number, incident)
 
@@ -48,6 +51,15 @@ def _add_incident(context: Context, number: int, one: Incident) -> None:
     for figure, table, word in (("state", "states", state), ("direction", "directions", one.direction)):
         if texts.has(table, word):
             writer.add(f"{prefix}.{figure}", texts(table, word), "name", f"incident.{figure}", words=words)
+    cause = cause_of(causes(context.material.incidents), one.id)
+    life = life_of_cause([one.id] if cause is None else [each.id for each in cause.all], context.material.acts)
+    if texts.has("lives", life.state):
+        writer.add(f"{prefix}.life", texts("lives", life.state), "name", "incident.life", words=words)
+        # The name of a person: a model gets only its id.
+        writer.add(f"{prefix}.by", life.by, "name", "incident.by", hidden=True, words=words)
+        writer.add(f"{prefix}.acted", life.at // 1_000, "moment", "incident.acted", words=words)
+    if life.owner:
+        writer.add(f"{prefix}.owner", life.owner, "name", "incident.owner", hidden=True, words=words)
     if one.entity == context.sales and one.metric in DOUBTFUL and one.direction == "high":
         context.facts.doubts.append(prefix)
     if one.segment and contract and one.segment[0] in contract.segments:

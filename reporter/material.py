@@ -9,6 +9,7 @@ from reporter.periods import Period
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.summary import sales_entity
 from stream_app.errors import StoreError
+from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
 from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Queries
@@ -36,6 +37,7 @@ class Material:
         back: seconds from the period to the previous one; None: the period's length. More if the period is not over, so that
             the morning of a day is compared with the morning before.
         usual: sales that are usual for the weekday and hour.
+        acts: of people on incidents. ``judged``: up to when (s) every entity's windows are judged for anomalies; None: unknown.
     """
 
     start: int
@@ -47,6 +49,8 @@ class Material:
     health: Health
     back: int | None = None
     usual: Usual | None = None
+    acts: Sequence[Act] = ()
+    judged: int | None = None
 
     @property
     def previous(self) -> Period:
@@ -75,6 +79,8 @@ def read_material(queries: Queries, period: Period, back: int | None = None) -> 
         health=_health(pulse),
         back=back,
         usual=read_usual(queries, pulse.contracts, sales_entity(pulse.contracts), first, period.start, period.end),
+        acts=queries.acts(),
+        judged=min((one.until for one in queries.monitored(list(pulse.contracts)).values()), default=None),
     )
 
 

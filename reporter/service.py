@@ -121,6 +121,14 @@ class Reporter:
             return 0.0
         return sum(one.counts.received for one in self._queries.period(start, end).values()) / (end - start)
 
+    def judged(self, period: Period, stream_ms: int) -> bool:
+        """True if the monitor has judged the final windows of a period, or watches no entity."""
+        final = stream_ms / 1_000 - self._settings.window_grace
+        monitored = self._queries.monitored(list(self._queries.contracts()))
+        return not self._settings.monitor or all(
+            one.until >= min(one.grain.start(period.end), one.grain.start(final)) for one in monitored.values()
+        )
+
     def closed_incidents(self) -> tuple[Incident, ...]:
         """Return the newest closed incidents."""
         return self._queries.incidents(state="closed")

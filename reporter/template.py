@@ -67,13 +67,15 @@ class _Template:
         for prefix in self.facts.doubts[:1]:
             items += self.say("summary_doubt", p=prefix)
         if self.facts.incidents:
-            items += self.say("summary_incidents")
+            items += self.say("summary_incidents_judged", "summary_incidents")
         return items
 
     def anomalies(self) -> list[str]:
         items: list[str] = []
         for prefix in self.facts.incidents[:MOST]:
             items += self.say("anomaly_incident_expected", "anomaly_incident", p=prefix)
+            items += self.say("anomaly_life", p=prefix)
+            items += self.say("anomaly_owner", p=prefix)
         for prefix in [one for one in self.facts.rules if self._matters(one)][: 2 * MOST - len(items)]:
             items += self.say("anomaly_rule_change", "anomaly_rule", p=prefix)
         return items or self.say("anomaly_none")

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 #: Minimum seconds of wall time between two reports of one reporter, however fast the stream's time runs.
 PAUSE = 60.0
+#: Seconds that a report waits for the monitor, at most; then it says up to when windows are judged.
+MONITOR_SECONDS = 60.0
 #: Maximum number of closed incidents that wait for their report; beyond it, the oldest get none.
 MOST_WAITING = 5
 #: Seconds of wall time between two checks of the Redis server.
@@ -55,6 +57,8 @@ class Watch:
         #: Wall time (ms) and stream time of an earlier pulse, and the event time up to which everything is known to be read.
         self._pulse_before: tuple[int, int] | None = None
         self._read_ms: int | None = None
+        #: The period whose report waits for the monitor, and since when (s).
+        self._monitor_waited: tuple[Period, float] | None = None
 
     def step(self) -> Outcome | None:
         """Write at most one report; None if none was due, or if it could not be written and is retried."""
@@ -86,6 +90,8 @@ class Watch:
             return None
         self._look_for_closed()
         due = self._due(complete(stream_ms, self._every, self._grace), stream_ms)
+        if due is not None and self._waits_for_monitor(due, stream_ms):
+            return None
         if due is not None:
             outcome = self._reporter.report(due, provisional=not self._reporter.is_over(due, self._grace))
             self._last_period = due
@@ -117,6 +123,16 @@ class Watch:
             self._pulse_before = pulse.read_at, pulse.stream_ms
             self._read_ms = min([stream_ms, *(worker.behind for worker in pulse.workers if worker.behind is not None)])
         return self._read_ms
+
+    def _waits_for_monitor(self, due: Period, stream_ms: int) -> bool:
+        """True for some time while windows of the period are not judged yet: an incident may be over, and not said to be."""
+        if self._reporter.judged(due, stream_ms):
+            self._monitor_waited = None
+            return False
+        now = self._clock()
+        if self._monitor_waited is None or self._monitor_waited[0] != due:
+            self._monitor_waited = due, now
+        return now - self._monitor_waited[1] < MONITOR_SECONDS
 
     def _due(self, finished: tuple[Period, ...], stream_ms: int) -> Period | None:
         """Return the finished period to report now: the regular one, or of a young stream the longest that it covers."""

@@ -29,7 +29,10 @@ def page() -> str:
     for name in sorted(commands.list_commands(context)):
         command = commands.get_command(context, name)
         if command is not None:
-            lines += ["", f"## `headrace {name}`", "", *_section(command, click.Context(command, context, name))]
+            inner = click.Context(command, context, name)
+            lines += ["", f"## `headrace {name}`", "", *_section(command, inner)]
+            for sub, one in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+                lines += ["", f"### `headrace {name} {sub}`", "", *_section(one, click.Context(one, inner, sub))]
     return "\n".join(lines) + "\n"
 
 

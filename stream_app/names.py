@@ -81,6 +81,11 @@ def reports_topic(prefix: str = "") -> str:
     return f"{prefix}reports"
 
 
+def acts_topic(prefix: str = "") -> str:
+    """Return the topic of people's acts on incidents: key = the act's id, value = its JSON."""
+    return f"{prefix}anomalies.acts"
+
+
 def anomalies_topic(prefix: str = "") -> str:
     """Return the topic of incidents: key = the incident's id, value = its JSON."""
     return f"{prefix}anomalies"

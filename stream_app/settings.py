@@ -100,6 +100,10 @@ class Settings(BaseSettings):
         default="",
         description="Users who may see the dashboard after logging in: e-mails and domains, `ann@example.org,@example.com`.",
     )
+    dashboard_write: bool = Field(
+        default=False,
+        description="`on`: users who have logged in may act on incidents on pages; needs HEADRACE_DASHBOARD_LOGIN.",
+    )
     source_token: SecretStr | None = Field(default=None, description="Bearer token for HTTP sources.")
     session_timeout: float = Field(
         default=10.0, ge=1, allow_inf_nan=False, description="Seconds until a dead worker's partitions move to another worker."
@@ -118,6 +122,10 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^\s*([^\s,=]+=\d+(\.\d+)?(\s*,\s*[^\s,=]+=\d+(\.\d+)?)*)?\s*$",
         description="Sensitivity per metric, `volume=2, mix=0.5`: a factor on its deviation; 0 switches a metric off.",
+    )
+    calendar: Path | None = Field(
+        default=None,
+        description="File of planned events (sales, closing days), which the monitor expects and pages show; default: none.",
     )
     notify: SecretStr | None = Field(
         default=None, description="Where to send notifications: Apprise URLs (webhook, Slack, e-mail …), separated by spaces."
@@ -185,6 +193,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.dashboard_write and self.dashboard_login is None:
+            raise ValueError("HEADRACE_DASHBOARD_WRITE is on: set HEADRACE_DASHBOARD_LOGIN, so that pages know who acts")
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
             raise ValueError(
                 "HEADRACE_KAFKA_SECURITY_PROTOCOL uses SASL: set HEADRACE_KAFKA_USERNAME and HEADRACE_KAFKA_PASSWORD"

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.gate import log_out
+from dashboard.parts.status_line import status_line
 from dashboard.text import markup
 from dashboard.text.formats import clock
 from dashboard.text.health import Health, facts, health
@@ -159,6 +160,10 @@ def _badge(*, paused: bool) -> None:
                 st.badge(state.label, icon=_ICONS[state.level], color=_COLOURS[state.level])
             if read.received:
                 markup.show(markup.facts(facts(read, now), cls="facts inline"))
+    # A container of its own, for the same reason as the one below.
+    with st.container(key="status"):
+        if not isinstance(read, data.Down) and read.received and not paused:
+            status_line(read)
     # A container of its own, even if empty: a message that appears above the figures must not make Streamlit redraw them.
     with st.container(key="advice"):
         if isinstance(read, data.Down):

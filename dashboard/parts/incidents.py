@@ -1,4 +1,4 @@
-"""Incidents on a page: a list, a table and a panel."""
+"""Incidents on a page: a table and a panel."""
 
 from __future__ import annotations
 
@@ -9,25 +9,6 @@ import streamlit as st
 from dashboard.parts import downloads, grid, tables
 from dashboard.text import incidents, markup
 from stream_app.monitor.incident import Incident
-
-
-def incident_list(rows: Sequence[Incident], currency: str | None, more: int = 0) -> None:
-    """Draw incidents one below the other. ``more``: number of those that are not in the list."""
-    items = [
-        markup.tag(
-            "li",
-            markup.pill(row.severity, row.severity),
-            markup.tag(
-                "div",
-                _heading(row),
-                markup.tag("div", f"{incidents.reading(row, currency)}, {incidents.when(row)}", cls="quiet"),
-            ),
-        )
-        for row in rows
-    ]
-    rest = markup.tag("li", f"and {more} more", cls="quiet") if more > 0 else None
-    if items:
-        markup.show(markup.tag("ul", *items, rest, cls="news"))
 
 
 def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> None:

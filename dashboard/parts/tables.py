@@ -19,6 +19,7 @@ from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.kafka.broker import Topic
 from stream_app.monitor.incident import Incident
 from stream_app.views.breakdown import NullField, Repair, RuleCount, UnknownField
+from stream_app.views.incidents import SegmentRow
 from stream_app.views.pulse import Pulse
 
 _EFFECT = {"error": "rejects", "warning": "warns", "info": "counts"}
@@ -102,6 +103,18 @@ def incidents(rows: Sequence[Incident], currency: str | None) -> pd.DataFrame:
             "Observed": [incident_text.reading(row, currency) for row in rows],
             "Lasted": [incident_text.lasted(row) for row in rows],
             "Segment": [incident_text.segment(row) for row in rows],
+        }
+    )
+
+
+def shares(rows: Sequence[SegmentRow]) -> pd.DataFrame:
+    """Return values of a segment field with their shares (percent) during an incident and before."""
+    return pd.DataFrame(
+        {
+            "Value": _texts([visible(row.value) for row in rows]),
+            "Records": [row.records for row in rows],
+            "Share": [row.share * 100 for row in rows],
+            "Before": pd.array([None if row.before is None else row.before * 100 for row in rows], dtype="float64"),
         }
     )
 

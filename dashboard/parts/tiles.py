@@ -44,13 +44,14 @@ def tile(
     meaning: str,
     *,
     share: bool = False,
-    less_is_better: bool = False,
+    less_is_better: bool | None = False,
     beside: str | None = None,
 ) -> DeltaGenerator:
     """Draw a number with its change and, if it has a series, a sparkline; return the container that they are in.
 
     Args:
         share: the number is a share, whose change is in percentage points.
+        less_is_better: None: a change is neither good nor bad, because an incident makes the number doubtful.
         beside: text instead of the change.
     """
     if kpi.estimated:
@@ -65,15 +66,16 @@ def tile(
     # Streamlit recognises a fall by an ASCII hyphen only.
     falls = delta is not None and delta.startswith(formats.MINUS)
     good = falls is less_is_better
+    compared = f"{before}, in doubt" if less_is_better is None else before
     container = st.container(key=_key(name))
     with container:
         st.metric(
             name,
             plain(value).replace("\\-", "-"),
             delta=delta or "–",
-            delta_color="off" if flat else "green" if good else "red",
+            delta_color="off" if flat or less_is_better is None else "green" if good else "red",
             delta_arrow="off" if flat else "down" if falls else "up",
-            delta_description=before if delta else _incomparable(kpi, before),
+            delta_description=compared if delta else _incomparable(kpi, before),
             help=f"{meaning} {_ALIKE}" if delta else meaning,
         )
         if sum(point is not None for point in kpi.series) > 1:

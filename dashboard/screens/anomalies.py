@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.parts import downloads, grid, tables
+from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
 from dashboard.parts.incidents import incident_table
 from dashboard.parts.live import live, quiet, waiting_for_records
@@ -16,10 +17,14 @@ from dashboard.parts.record_panel import record_panel
 from dashboard.text import formats, incidents
 from dashboard.text.words import visible
 from stream_app.counts.samples import RecentFinding
+from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.views.pulse import Pulse
 from stream_app.views.ranges import bounds
 from stream_app.views.selection import Bounds, findings_within, incidents_within
+
+#: Causes above the table of all incidents.
+CAUSES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def _incidents(view: View) -> None:
     if not rows:
         quiet("No incident matches these filters.")
         return
+    found = causes(rows)
+    cause_list(found[:CAUSES], view.pulse.currency, len(found[CAUSES:]))
     incident_table(rows, view.pulse.currency, f"incidents-{_table_id(view, entity, state, severity, about)}")
 
 

@@ -11,18 +11,19 @@ from dashboard.charts import findings as finding_charts
 from dashboard.charts import quality as quality_charts
 from dashboard.charts import sales as sales_charts
 from dashboard.parts import report_body, theme
+from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
-from dashboard.parts.incidents import incident_list
 from dashboard.parts.live import live, note, quiet, waiting_for_records
 from dashboard.parts.rule_table import top_rules
+from dashboard.parts.status_line import judged
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.bands import band_badge
 from dashboard.text.words import plain
+from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
-from stream_app.views.overview import Overview
-from stream_app.views.selection import open_of
+from stream_app.views.overview import Overview, is_doubtful
 from stream_app.views.usual import Usual
 
 #: Number of rules in the table; the page Quality has all.
@@ -66,7 +67,8 @@ def _draw(view: View) -> None:
         waiting_for_records(workers=bool(overview.workers))
         return
     with st.container(key="tiles"):
-        _tiles(overview, len(open_of(view.incidents)))
+        open_incidents = sum(one.state == "open" for one in view.incidents)
+        _tiles(overview, open_incidents, doubtful=is_doubtful(view.incidents, overview))
     with st.container(key="notes"):
         _notes(overview)
         if view.usual is not None:
@@ -88,10 +90,17 @@ def _draw(view: View) -> None:
         _rules(overview)
 
 
-def _tiles(overview: Overview, open_incidents: int) -> None:
+def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
-    tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net revenue of clean orders.")
+    tile(
+        "Revenue",
+        formats.money(kpis.revenue.value, kpis.currency),
+        kpis.revenue,
+        before,
+        "Net revenue of clean orders.",
+        less_is_better=None if doubtful else False,
+    )
     tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
     tile(
         "Active customers",
@@ -151,11 +160,17 @@ def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
 
 
 def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport | None) -> None:
-    open_ = open_of(found)
+    open_ = [one for one in causes(found) if one.is_open]
     st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
     if not open_:
-        quiet("All metrics are within their usual bands. Bands are learned from about a day of history.")
-    incident_list(open_[:INCIDENTS], overview.kpis.currency, len(open_[INCIDENTS:]))
+        status = data.status()
+        if isinstance(status, data.Down) or status.until is None:
+            quiet("No window has been judged yet: bands are learned from about a day of history.")
+        elif status.behind:
+            quiet(f"Nothing so far, but {judged(status)}.")
+        else:
+            quiet(f"All metrics are within their usual bands; {judged(status)}.")
+    cause_list(open_[:INCIDENTS], overview.kpis.currency, len(open_[INCIDENTS:]))
     st.subheader("Latest report", anchor=False)
     if report is None:
         quiet("None yet. `headrace report` writes one.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboard.text import formats
 from dashboard.text.words import visible
 from stream_app.contract.money import in_units
+from stream_app.monitor.headline import added
 from stream_app.monitor.incident import Incident
 
 _NAMES = {
@@ -31,6 +32,8 @@ _ADVICE = {
     "lost": "Retention deleted them before a worker read them: lengthen it, or add workers. Ask the source to send them again.",
     "drift": "The source has changed its records. Change the contract, or ask the source to change back.",
 }
+#: Outcome of a closed incident in words.
+OUTCOMES = {"recovered": "recovered", "accepted": "the new normal", "lost": "cannot be undone"}
 _GRAINS = {"m": "minute", "h": "hour", "d": "day"}
 
 
@@ -80,6 +83,27 @@ def reading(incident: Incident, currency: str | None) -> str:
         about = "about " if low is not None else ""
         return f"{observed} instead of {about}{amount(incident.expected, incident.unit, currency)}"
     return observed
+
+
+def brief(incident: Incident, currency: str | None) -> str:
+    """Return the reading for a list: what a cumulative alarm adds up, else its worst window."""
+    return added_up(incident, currency) or reading(incident, currency)
+
+
+def added_up(incident: Incident, currency: str | None) -> str | None:
+    """Return what small deviations of a cumulative alarm add up to; None of any other alarm.
+
+    ``780 instead of about 1,140 over 12 hours together``; of shares and averages ``on average``.
+    """
+    total = added(incident)
+    if total is None:
+        return None
+    windows_, observed, expected_ = total
+    grain = _GRAINS.get(incident.grain, incident.grain)
+    grain = grain if windows_ == 1 else f"{grain}s"
+    how = "on average over" if incident.unit == "share" or incident.metric == "average_order" else "in all over"
+    unit, money = incident.unit, currency
+    return f"{amount(observed, unit, money)} instead of about {amount(expected_, unit, money)} {how} {windows_} {grain}"
 
 
 def expected(incident: Incident, currency: str | None) -> str:

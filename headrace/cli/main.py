@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Show totals, key figures, freshness and lag.",
     "baseline": "Print the learned baselines, to pin them.",
     "notify": "List the addresses that incidents are sent to, or send a test message.",
+    "incidents": "List incidents by cause, show one, and act on one.",
     "dashboard": "Serve the live dashboard.",
     "report": "Write the executive report of a period, once or repeatedly.",
 }

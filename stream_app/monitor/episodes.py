@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.reading import Reading
 from stream_app.monitor.robust import median, short
-from stream_app.monitor.state import Episode, Sums, Track
+from stream_app.monitor.state import Episode, Run, Sums, Track
 from stream_app.monitor.tuning import RHYTHMS, Tuning
 from stream_app.windows.grain import Grain
 
@@ -26,6 +27,8 @@ _SHIFTS = 24
 _GAP = 2
 #: A track without an episode is forgotten once its sums are below this.
 _IDLE = 0.05
+#: Windows of an incident's trail.
+_TRAIL = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ class Outcome:
 
 
 class _Judged(NamedTuple):
-    """``anomalous``, or if not, whether that is ``evidence`` of the normal."""
+    """``anomalous``, or if not, whether that is ``evidence`` of the normal; ``crept``: small deviations have added up."""
 
     anomalous: bool
     evidence: bool
+    crept: bool = False
 
 
 def is_open(track: Track | None) -> bool:
@@ -66,12 +70,12 @@ class Episodes:
 
     def step(self, track: Track, reading: Reading | None, start: int, *, hidden: bool = False) -> Outcome:
         """Apply a reading to its track; None: the window says nothing. ``hidden``: another incident explains it."""
-        anomalous, evidence = self._judge(track, reading)
+        anomalous, evidence, crept = self._judge(track, reading)
         episode = track.episode
         if not anomalous or reading is None:
-            return Outcome(normal=True) if episode is None else self._quiet(track, episode, start, evidence=evidence)
+            return Outcome(normal=True) if episode is None else self._quiet(track, episode, reading, start, evidence=evidence)
         if episode is None:
-            return self._open(track, reading, start, hidden=hidden)
+            return self._open(track, reading, start, hidden=hidden, crept=crept)
         return self._go_on(track, episode, reading, start, hidden=hidden)
 
     def close_all(self, tracks: Mapping[str, Track], start: int) -> list[Change]:
@@ -102,24 +106,31 @@ class Episodes:
                 self._moved(sums.low, size if score < 0 else -size), self._moved(sums.high, size if score > 0 else -size)
             )
             track.sums = sums
+        track.below = _added(track.below or Run(), reading) if sums.low > 0 else UNSET
+        track.above = _added(track.above or Run(), reading) if sums.high > 0 else UNSET
         if reading.threshold is not None and abs(score) >= reading.threshold and reading.matters:
             return _Judged(anomalous=True, evidence=False)
-        crept = sums.low if score < 0 else sums.high
-        return _Judged(crept >= tuning.limit and abs(score) >= tuning.stay and reading.almost, reading.evidence)
+        total = sums.low if score < 0 else sums.high
+        crept = total >= tuning.limit and abs(score) >= tuning.stay and reading.almost
+        return _Judged(crept, reading.evidence, crept)
 
     def _moved(self, cumulative: float, step: float) -> float:
         return short(min(max(0.0, cumulative + step - self.tuning.slack), 2 * self.tuning.limit))
 
-    def _open(self, track: Track, reading: Reading, start: int, *, hidden: bool) -> Outcome:
+    def _open(self, track: Track, reading: Reading, start: int, *, hidden: bool, crept: bool) -> Outcome:
         track.episode = episode = Episode(
             down=reading.score < 0, hidden=hidden, gap=0, idle=0, windows=0, worst=0.0, shifts=[], incident=None,
             value=reading.value,
         )  # fmt: skip
         _count(episode, reading)
-        return Outcome(normal=False) if hidden else self._show(episode, reading, start)
+        run = (track.below if reading.score < 0 else track.above) or None if crept else None
+        return Outcome(normal=False) if hidden else self._show(episode, reading, start, run)
 
-    def _show(self, episode: Episode, reading: Reading, start: int) -> Outcome:
-        """Open the incident of an episode that nothing explains, or that nothing explains any more."""
+    def _show(self, episode: Episode, reading: Reading, start: int, run: Run | None = None) -> Outcome:
+        """Open the incident of an episode that nothing explains, or that nothing explains any more.
+
+        ``run``: the windows whose small deviations have added up, this one included.
+        """
         incident = Incident(
             id=f"{self.entity}.{reading.metric}.{start}",
             entity=self.entity,
@@ -138,6 +149,9 @@ class Episodes:
             direction=reading.direction or ("low" if reading.score < 0 else "high"),
             segment=reading.segment,
             updated=start + self.grain.seconds,
+            sums=_sums(run or _added(Run(), reading), reading),
+            crept=run is not None,
+            trail=(_point(reading, start),),
         )
         episode.hidden, episode.worst, episode.incident = False, short(abs(reading.score)), incident
         return Outcome(normal=False, changes=(Change("opened", incident),))
@@ -152,7 +166,14 @@ class Episodes:
         if before is None:
             return Outcome(normal=False) if hidden else self._show(episode, reading, start)
         end = start + self.grain.seconds
-        incident = replace(before, end=end, windows=before.windows + 1, updated=end)
+        incident = replace(
+            before,
+            end=end,
+            windows=before.windows + 1,
+            updated=end,
+            sums=None if before.sums is None else _sums(_added(Run(*before.sums), reading), reading),
+            trail=(*before.trail, _point(reading, start))[-_TRAIL:],
+        )
         if abs(reading.score) > episode.worst:
             episode.worst = short(abs(reading.score))
             incident = replace(
@@ -169,7 +190,10 @@ class Episodes:
         episode.incident = incident
         return Outcome(normal=False, changes=(Change("worse" if worse else "continued", incident),))
 
-    def _quiet(self, track: Track, episode: Episode, start: int, *, evidence: bool) -> Outcome:
+    def _quiet(self, track: Track, episode: Episode, reading: Reading | None, start: int, *, evidence: bool) -> Outcome:
+        if episode.incident is not None and reading is not None:
+            trail = (*episode.incident.trail, _point(reading, start))[-_TRAIL:]
+            episode.incident = replace(episode.incident, trail=trail)
         if evidence:
             episode.gap += 1
         else:
@@ -179,7 +203,7 @@ class Episodes:
         return Outcome(normal=False)
 
     def _close(self, track: Track, episode: Episode, start: int, outcome: str) -> tuple[Change, ...]:
-        track.episode, track.sums = None, Sums()
+        track.episode, track.sums, track.below, track.above = None, Sums(), UNSET, UNSET
         if episode.incident is None:
             return ()
         end = start + self.grain.seconds
@@ -193,6 +217,25 @@ def _count(episode: Episode, reading: Reading) -> None:
     episode.windows += 1
     episode.gap = episode.idle = 0
     episode.shifts = [*episode.shifts, short(reading.shift)][-_SHIFTS:]
+
+
+def _added(run: Run, reading: Reading) -> Run:
+    """Return a run with one more window."""
+    return Run(run.windows + 1, _figure(run.observed + reading.observed), _figure(run.expected + (reading.expected or 0.0)))
+
+
+def _sums(run: Run, reading: Reading) -> tuple[int, float, float] | None:
+    """Return a run as an incident has it; None where nothing is expected, or what was before is another thing."""
+    if reading.expected is None or reading.metric.startswith(("mix:", "drift:")):
+        return None
+    return run.windows, run.observed, run.expected
+
+
+def _point(reading: Reading, start: int) -> tuple[int, float, float | None, float | None, float | None]:
+    """Return one window of an incident's trail."""
+    return (
+        start, _figure(reading.observed), _optional(reading.expected), _optional(reading.low), _optional(reading.high),
+    )  # fmt: skip
 
 
 def _figure(value: float) -> float:

@@ -31,6 +31,11 @@ class Incident(msgspec.Struct, frozen=True):
             for volume observed ÷ expected, for a mix the value's share now and before.
         updated: event time of the last change, seconds since the epoch.
         outcome: of a closed one: recovered, or accepted as the new normal.
+        effect: money (minor units) above or, if negative, below the expected over all its windows; None if unknown. Of an
+            incident with a segment, the money of that segment.
+        sums: (windows, observed, expected) added up over its windows, and, if it ``crept``, those before that led to it.
+        crept: it opened because small deviations added up; one window alone may be within its range.
+        trail: (start, observed, expected, low, high) of its last windows, and of those in which it recovered.
     """
 
     id: str
@@ -51,6 +56,10 @@ class Incident(msgspec.Struct, frozen=True):
     segment: tuple[str, str, float, float] | None
     updated: int
     outcome: str = ""
+    effect: float | None = None
+    sums: tuple[int, float, float] | None = None
+    crept: bool = False
+    trail: tuple[tuple[int, float, float | None, float | None, float | None], ...] = ()
 
     def to_json(self) -> str:
         """Return compact JSON with the attributes as names."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from stream_app.contract.model import WindowRule
 from stream_app.monitor import segments
 from stream_app.monitor.average import Average
+from stream_app.monitor.effect import Money
 from stream_app.monitor.mix import Mix
 from stream_app.monitor.reading import Reading
 from stream_app.monitor.robust import poisson_score, short
@@ -86,25 +87,25 @@ def _promised_share(step: Step, rule: WindowRule) -> Reading | None:
     return step.parts.readings.threshold(rule, hits / records)
 
 
-def money(step: Step, volume: Volume) -> None:
-    """Compare average order and revenue with their expectations; nothing if the contract has no revenue."""
+def money(step: Step, volume: Volume) -> Money | None:
+    """Compare average order and revenue with their expectations; None if nothing is expected of the revenue."""
     if step.state.revenue is None or step.state.average is None:
-        return
+        return None
     _average_order(step, step.state.average)
-    if not step.first:
-        _revenue(step, step.state.revenue, volume)
+    return None if step.first else _revenue(step, step.state.revenue, volume)
 
 
-def _revenue(step: Step, state: SeasonalState, volume: Volume) -> None:
+def _revenue(step: Step, state: SeasonalState, volume: Volume) -> Money | None:
     observed, level = step.counts.revenue_minor, step.state.volume.level
     seasonal = Seasonal(step.parts.rhythm, state)
     unit = abs(state.level / level) if state.level and level else 0.0
     expected = seasonal.expect(step.at, 1 / unit) if unit > _WORTHLESS else None
+    found = None if expected is None else Money(observed, expected.value, unit)
     if expected is None or volume.expected is None or volume.expected.value < _FEWEST:
         step.judge("revenue", None)
         if volume.normal:
             seasonal.learn(step.at, observed, None, 0.0)
-        return
+        return found
     records = volume.expected.value
     expected = Expected(expected.value, min(expected[1:]), max(expected[1:]))
     spreads = seasonal.spread(-1), seasonal.spread(1)
@@ -115,6 +116,7 @@ def _revenue(step: Step, state: SeasonalState, volume: Volume) -> None:
         seasonal.learn(step.at, observed, expected, (observed - expected.value) / (unit * records**0.5))
     if outcome.accepted is not None:
         step.state.revenue = seasonal.accept(outcome.accepted)
+    return found
 
 
 def _average_order(step: Step, state: AverageState) -> None:

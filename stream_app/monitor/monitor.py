@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stream_app.contract.model import Contract
+from stream_app.contract.planned import Planned, during
 from stream_app.counts.window import Window
+from stream_app.monitor.effect import add_effects, usual_shares
 from stream_app.monitor.incident import Change
 from stream_app.monitor.measures import mix, money, promises, volume
 from stream_app.monitor.rates import rates
@@ -20,8 +24,10 @@ _STRAY, _BEGINNING, _TIMES = 5, 20, 10
 class Monitor:
     """Watches the windows of one entity. It has no state of its own: ``step`` takes and gives it."""
 
-    def __init__(self, contract: Contract, grain: Grain = Grain.HOUR, tuning: Tuning | None = None) -> None:
-        self.contract, self.grain = contract, grain
+    def __init__(
+        self, contract: Contract, grain: Grain = Grain.HOUR, tuning: Tuning | None = None, planned: Sequence[Planned] = ()
+    ) -> None:
+        self.contract, self.grain, self.planned = contract, grain, planned
         self.parts = Parts.of(contract, grain, tuning or Tuning())
 
     def step(self, state: State | None, window: Window) -> tuple[State, list[Change]]:
@@ -47,15 +53,18 @@ class Monitor:
         state.at = window.start
         state.windows, state.records = state.windows + 1, state.records + records
         state.peak = max(state.peak, records)
-        return state, closed + self._measure(Step(self.parts, state, window, first=first))
+        found = during(self.planned, self.contract.entity, window.start, window.start + self.grain.seconds)
+        return state, closed + self._measure(Step(self.parts, state, window, first=first, planned=found))
 
     def _measure(self, step: Step) -> list[Change]:
         """All measures, causes before what they explain."""
+        usual = usual_shares(step)
         seen = volume(step)
         promises(step)
         rates(step)
-        money(step, seen)
+        found = money(step, seen)
         mix(step, seen)
+        add_effects(step, found, usual)
         step.drop_idle()
         return step.changes
 

@@ -47,11 +47,21 @@ class Episode(msgspec.Struct, omit_defaults=True, rename={"windows": "n", "shift
     value: str | None = None
 
 
-class Track(msgspec.Struct, rename={"sums": "s", "episode": "o"}):
-    """One metric: its sums, and the open episode."""
+class Run(NamedTuple):
+    """Windows in a row in which a cumulative sum was above zero: their number, and observed and expected added up."""
+
+    windows: int = 0
+    observed: float = 0.0
+    expected: float = 0.0
+
+
+class Track(msgspec.Struct, rename={"sums": "s", "episode": "o", "below": "b", "above": "a"}):
+    """One metric: its sums, the open episode, and the windows that each sum adds up (``below``, ``above``) if it does."""
 
     sums: Sums = Sums()
     episode: Episode | None = None
+    below: Run | msgspec.UnsetType = msgspec.UNSET
+    above: Run | msgspec.UnsetType = msgspec.UNSET
 
 
 class Silence(msgspec.Struct, array_like=True):

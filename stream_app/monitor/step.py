@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from stream_app.contract.model import Contract
+from stream_app.contract.planned import Planned
 from stream_app.counts.window import Window
 from stream_app.monitor.episodes import Episodes, Outcome, is_idle, is_open
 from stream_app.monitor.incident import Change
@@ -52,13 +53,13 @@ class Step:
     """The window, the state that it changes, and the changes of incidents so far.
 
     ``first``: the window is the first of its stream, and rarely a whole one. ``records``: that came in; ``judged``: those
-    with a verdict.
+    with a verdict; ``planned``: the events of the shop's calendar in this window.
     """
 
-    __slots__ = ("at", "changes", "counts", "first", "judged", "parts", "records", "state")
+    __slots__ = ("at", "changes", "counts", "first", "judged", "parts", "planned", "records", "state")
 
-    def __init__(self, parts: Parts, state: State, window: Window, *, first: bool) -> None:
-        self.parts, self.state, self.first = parts, state, first
+    def __init__(self, parts: Parts, state: State, window: Window, *, first: bool, planned: tuple[Planned, ...] = ()) -> None:
+        self.parts, self.state, self.first, self.planned = parts, state, first, planned
         self.at, self.counts = window.start, window.counts
         self.changes: list[Change] = []
         # A record that waited is taken off the window that it was counted in: numbers can be below zero.
@@ -66,9 +67,25 @@ class Step:
         self.judged = max(0, window.counts.clean) + max(0, window.counts.rejected)
 
     def judge(self, metric: str, reading: Reading | None, *, hidden: bool = False) -> Outcome:
-        """Apply a reading to the track of its metric; None: the window says nothing about it."""
+        """Apply a reading to the track of its metric; None: the window says nothing about it.
+
+        What a planned event brings says nothing either, and is not learned.
+        """
         if not self.parts.tuning.factor(metric):
             reading = None
+        excused = bool(self.planned) and self._is_excused(metric, reading)
+        if excused:
+            outcome = self._judge(metric, None, hidden=hidden)
+            return Outcome(normal=False, changes=outcome.changes, accepted=outcome.accepted)
+        return self._judge(metric, reading, hidden=hidden)
+
+    def _is_excused(self, metric: str, reading: Reading | None) -> bool:
+        direction = "high" if reading is None or reading.score > 0 else "low"
+        if reading is not None and reading.score == 0:
+            return any(one.excuses(metric, "high") or one.excuses(metric, "low") for one in self.planned)
+        return any(one.excuses(metric, direction) for one in self.planned)
+
+    def _judge(self, metric: str, reading: Reading | None, *, hidden: bool) -> Outcome:
         track = self.state.tracks.get(metric)
         if track is None:
             if reading is None:

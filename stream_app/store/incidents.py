@@ -16,9 +16,11 @@ import redis
 
 from stream_app.counts.fields import APPLIED_AT, EVENT_TIME, Counts, text
 from stream_app.counts.window import Window
+from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.state import State
 from stream_app.settings import Settings
+from stream_app.store.acts import acts_of, put
 from stream_app.store.connection import connect_writer, parsed
 from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
@@ -180,6 +182,14 @@ class IncidentStore:
             keys=[keys.store(), keys.incidents(), keys.incidents_by_start(), *monitors], args=[pack(payload)]
         )  # fmt: skip
         return bool(done)
+
+    def acts(self) -> tuple[Act, ...]:
+        """Return what people said and did about incidents, oldest first."""
+        return acts_of(self._redis.hvals(self._keys.incident_acts()))
+
+    def put_acts(self, acts: Sequence[Act]) -> None:
+        """Keep acts that the topic has."""
+        put(self._redis, self._keys, acts)
 
     def open_incidents(self, entity: str, grain: Grain) -> list[Incident]:
         """Return the open incidents of the monitor of an entity and grain."""

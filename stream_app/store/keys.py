@@ -269,6 +269,10 @@ class Keys:
         """Sorted set of the ids of the incidents that are kept, by the start of their first window (s)."""
         return f"{self.prefix}:incidents-by-start"
 
+    def incident_acts(self) -> str:
+        """Hash: ``<incident id>|<act id>`` → JSON of what a person said or did about the incident."""
+        return f"{self.prefix}:incident-acts"
+
     def unsent(self, recipient: str) -> str:
         """List of the changes of incidents, oldest first, that are still to be sent to the ``topic`` or to ``people``."""
         return f"{self.prefix}:unsent:{recipient}"
@@ -321,10 +325,10 @@ class Keys:
 
 
 def lasts(keys: Keys, key: str) -> bool:
-    """True for a key that a rebuild keeps, because no topic has what it holds: reports, budgets, what was sent, and losses."""
+    """True for a key that a rebuild keeps, although it is not in the counts: reports, budgets, what was sent, losses, acts."""
     lasting = (
         keys.report(""), keys.reports(), keys.report_claim(""), keys.announcement_claim(""), keys.reports_unannounced(),
         keys.report_counters(), keys.report_spent(""), keys.report_failures(), keys.report_circuit(),
-        keys.messages_sent(0).removesuffix("0"), keys.lost(),
+        keys.messages_sent(0).removesuffix("0"), keys.lost(), keys.incident_acts(),
     )  # fmt: skip
     return key.startswith(lasting)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import CLEAN, REVENUE, text
+from stream_app.counts.fields import CLEAN, REVENUE, integer, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
+from stream_app.monitor.acts import Act
 from stream_app.settings import Settings
+from stream_app.store.acts import acts_of
 from stream_app.store.cardinality import Cardinalities
 from stream_app.store.connection import connect, execute, reading, whole
 from stream_app.store.heartbeat import Heartbeat, alive
@@ -45,6 +47,13 @@ class HourlySales(NamedTuple):
 
     clean: int = 0
     revenue_minor: int = 0
+
+
+class Monitored(NamedTuple):
+    """Where the monitor is with an entity: windows of ``grain`` are judged until ``until`` (s of event time)."""
+
+    grain: Grain
+    until: int
 
 
 def _now_ms() -> int:
@@ -183,6 +192,31 @@ class Queries:
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(self._keys.incidents())
         return incidents(self._execute(pipe)[0], since=since, until=until, state=state, limit=limit)
+
+    def acts(self) -> tuple[Act, ...]:
+        """Return what people said and did about incidents, oldest first."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hvals(self._keys.incident_acts())
+        return acts_of(self._execute(pipe)[0])
+
+    def monitored(self, entities: Sequence[str]) -> dict[str, Monitored]:
+        """Return entity → up to where the monitor has judged its windows, in one round trip.
+
+        An entity whose windows it has not judged yet is missing. Of several grains, the one that is furthest counts.
+        """
+        grains = list(Grain)
+        pipe = self._client.pipeline(transaction=False)
+        for entity in entities:
+            for grain in grains:
+                pipe.hget(self._keys.monitor(entity, grain), "at")
+        answers = iter(self._execute(pipe) if entities else ())
+        found: dict[str, Monitored] = {}
+        for entity in entities:
+            for grain in grains:
+                at = integer(next(answers))
+                if at is not None and (entity not in found or at + grain.seconds > found[entity].until):
+                    found[entity] = Monitored(grain, at + grain.seconds)
+        return found
 
     # --- periods and reports ------------------------------------------------------------------------------------------
 

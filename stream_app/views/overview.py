@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.counts.summary import EntityTotals, Quality, is_finding
+from stream_app.monitor.incident import Incident
 from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.queries import Queries
 from stream_app.views.breakdown import RuleCount, by_rule
 from stream_app.views.figures import Figures, FindingsPoint, QualityPoint, SalesPoint
 from stream_app.views.kpis import Kpis, kpis_of
-from stream_app.views.ranges import Chosen, TimeRange, suggest_range
+from stream_app.views.ranges import Chosen, TimeRange, bounds, suggest_range
 from stream_app.views.reading import RangeCounts, read_range, read_stream
+from stream_app.views.selection import incidents_within
 from stream_app.views.totals import late_records, quality_of
 from stream_app.windows.grain import Span
 
@@ -122,6 +124,15 @@ def _outside(figures: Figures) -> tuple[str, ...]:
         if not figures.contracts[entity].event_time
         and not figures.counts[entity].received
         and (state.freshness.event_time or 0) / 1000 > read.span.end + OTHER_CLOCK
+    )
+
+
+def is_doubtful(incidents: Iterable[Incident], overview: Overview) -> bool:
+    """True if an incident in the range says that revenue or average order is too high, so that a rise is not good news."""
+    within = incidents_within(incidents, bounds(overview.range, overview.stream_ms))
+    return any(
+        one.entity == overview.sales and one.metric in {"revenue", "average_order"} and one.direction == "high"
+        for one in within
     )
 
 

@@ -31,8 +31,3 @@ def findings_within(findings: Iterable[RecentFinding], bounds: Bounds) -> list[R
 def gravest_first(incidents: Iterable[Incident]) -> list[Incident]:
     """Return errors before warnings, else in the same order, so that a short list does not hide an error."""
     return sorted(incidents, key=lambda one: one.severity != "error")
-
-
-def open_of(incidents: Iterable[Incident]) -> list[Incident]:
-    """Return the open incidents, errors first."""
-    return gravest_first(one for one in incidents if one.state == "open")

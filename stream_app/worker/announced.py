@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
-from stream_app.kafka import outcomes
+from stream_app.errors import DeliveryError
+from stream_app.kafka import acts, outcomes
 from stream_app.kafka.producer import Producer
+from stream_app.monitor.acts import Act
+from stream_app.names import acts_topic
 from stream_app.settings import Settings
 from stream_app.store.incidents import Incident
 from stream_app.windows.grain import Grain
@@ -57,6 +61,27 @@ class Announced:
             if one.grain == grain and one.outcome != "lost" and one.updated <= latest and one.entity in until:
                 until[one.entity] = max(until[one.entity], one.updated)
         return until
+
+
+async def read_acts(settings: Settings) -> list[Act]:
+    """Read what people said and did about incidents; nothing if nobody has yet.
+
+    Raises:
+        KafkaError: the broker cannot be reached, or refuses.
+    """
+    try:
+        if not await asyncio.to_thread(acts.exists, settings):
+            return []
+    except DeliveryError as error:
+        raise KafkaConnectionError(str(error)) from None
+    found = []
+    async for _, records, _ in outcomes.read(settings, {TopicPartition(acts_topic(settings.topic_prefix), 0): 0}):
+        for record in records:
+            try:
+                found.append(Act.from_json(record.value or b""))
+            except ValueError:
+                continue
+    return found
 
 
 async def read_announced(settings: Settings, producer: Producer, topic: str) -> Announced:

@@ -26,9 +26,11 @@ from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from stream_app.contract.model import Shop
+from stream_app.contract.planned import read_planned
 from stream_app.failures import classify, name_of
 from stream_app.kafka.producer import Producer
 from stream_app.monitor import Change, Monitor, State, Tuning
+from stream_app.monitor.acts import Act, is_muted, tuned
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
@@ -39,7 +41,7 @@ from stream_app.store.ownership import READY
 from stream_app.windows.calendar import Clock
 from stream_app.windows.grain import Grain
 from stream_app.windows.watermark import Watermark
-from stream_app.worker.announced import Announced, read_announced
+from stream_app.worker.announced import Announced, read_acts, read_announced
 from stream_app.worker.health import Health
 
 log = logging.getLogger("headrace.worker")
@@ -72,9 +74,12 @@ class Watch:
     def __init__(self, shop: Shop, settings: Settings, owner: str, clock: Clock = _now_ms) -> None:
         self.settings, self.owner, self._clock = settings, owner, clock
         self.grain = Grain.of(settings.anomaly_window)
-        tuning = Tuning.of(settings.anomaly_sensitivity)
+        self._tuning = tuning = Tuning.of(settings.anomaly_sensitivity)
         self.notifier = Notifier.of(settings.notify)
-        self._monitors = {entity: Monitor(contract, self.grain, tuning) for entity, contract in shop.contracts.items()}
+        self._planned = planned = read_planned(settings.calendar)
+        self._monitors = {entity: Monitor(contract, self.grain, tuning, planned) for entity, contract in shop.contracts.items()}
+        #: What people said about incidents; read once a round.
+        self._acts: tuple[Act, ...] = ()
         self._currency = shop.currency
         self._watermark = Watermark(frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time))
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -118,6 +123,7 @@ class Watch:
 
     def round(self) -> bool:
         """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; True if more are final."""
+        self._acts = self.store.acts()
         # 1. Read how far the stream is.
         if not self._more:
             now_ms = self._clock()
@@ -145,7 +151,7 @@ class Watch:
         del self._checkpoints[entity]
         changes: list[Change] = []
         for window in self.store.windows(entity, self.grain, since, upto):
-            state, changed = self._monitors[entity].step(state, window)
+            state, changed = self._monitor(entity, window.start).step(state, window)
             changes += changed
         if state is None:
             return False
@@ -156,6 +162,14 @@ class Watch:
         if self.store.commit(entity, self.grain, before, after, changes, self.is_for_people):
             self._checkpoints[entity] = after
         return upto < until
+
+    def _monitor(self, entity: str, start: int) -> Monitor:
+        """The monitor of an entity, as sensitive as false alarms before this window leave it."""
+        monitor = self._monitors[entity]
+        wanted = tuned(self._tuning, self._acts, entity, start)
+        if wanted != monitor.parts.tuning:
+            monitor = self._monitors[entity] = Monitor(monitor.contract, self.grain, wanted, self._planned)
+        return monitor
 
     def _left_open(self, entity: str, state: State, at: int) -> list[Change]:
         """Close restored incidents that the monitor, at the end of the windows it knew before, does not have open any more.
@@ -188,8 +202,10 @@ class Watch:
         return first
 
     def is_for_people(self, change: Change) -> bool:
-        """True if people are to be notified of a change with this severity."""
-        return bool(self.notifier) and (change.incident.severity == "error" or self.settings.notify_severity == "warning")
+        """True if people are to be notified of a change with this severity, and nobody has muted it."""
+        one = change.incident
+        severe = one.severity == "error" or self.settings.notify_severity == "warning"
+        return bool(self.notifier) and severe and not is_muted(self._acts, one.entity, one.metric, self._clock() // 1_000)
 
     def notify(self) -> None:
         """Step 5: send people their unsent changes, as far as the limit of this hour goes; a backlog becomes one message."""
@@ -273,8 +289,12 @@ class Monitoring:
         """Restore the incidents of a new epoch of the store; False while it is not level with the log."""
         watch = self.watch
         epoch = await asyncio.to_thread(watch.epoch)
-        if not epoch or epoch == watch.store.epoch or await asyncio.to_thread(watch.adopt, epoch):
+        if not epoch or epoch == watch.store.epoch:
             return bool(epoch)
+        # Acts first: they decide how sensitive the monitor is.
+        await asyncio.to_thread(watch.store.put_acts, await read_acts(watch.settings))
+        if await asyncio.to_thread(watch.adopt, epoch):
+            return True
         found = await read_announced(watch.settings, producer, self.topic)
         await asyncio.to_thread(watch.restore, found, epoch)
         return await asyncio.to_thread(watch.adopt, epoch)

@@ -10,13 +10,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlparse
+from urllib.parse import parse_qs, quote, urlencode, urlparse
 
 import pytest
+import redis
 
 from headrace.embedded import EmbeddedStack
+from stream_app.settings import load_settings
+from stream_app.store.queries import open_queries
 from tests.support.browsing import free_port, served
 from tests.support.chromium import ARGUMENTS, chromium
+from tests.support.fill import Shop
+from tests.support.staged import country_gone, put
 
 driver = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 jose_jwt = pytest.importorskip("joserfc.jwt", reason="Authlib is not installed")
@@ -106,8 +111,8 @@ def provider() -> Iterator[Provider]:
         thread.join()
 
 
-def test_those_on_the_list_log_in_and_out_and_others_see_nothing(provider: Provider, tmp_path: Path) -> None:
-    port = free_port()
+def login_file(tmp_path: Path, provider: Provider, port: int) -> Path:
+    """The log-in settings of a dashboard on that port."""
     file = tmp_path / "login.toml"
     file.write_text(
         f"""
@@ -121,6 +126,12 @@ server_metadata_url = "{provider.address}/.well-known/openid-configuration"
         encoding="utf-8",
     )
     file.chmod(0o600)
+    return file
+
+
+def test_those_on_the_list_log_in_and_out_and_others_see_nothing(provider: Provider, tmp_path: Path) -> None:
+    port = free_port()
+    file = login_file(tmp_path, provider, port)
     settings = {"HEADRACE_DASHBOARD_LOGIN": str(file), "HEADRACE_DASHBOARD_ALLOW": "ann@example.org"}
     with (
         EmbeddedStack(broker=False) as stack,
@@ -147,3 +158,44 @@ server_metadata_url = "{provider.address}/.well-known/openid-configuration"
         page.get_by_role("button", name="Log in").wait_for()
         assert page.get_by_text("No records yet").count() == 0
         browser.close()
+
+
+def test_whoever_has_logged_in_acts_on_an_incident(provider: Provider, tmp_path: Path) -> None:
+    port = free_port()
+    file = login_file(tmp_path, provider, port)
+    provider.user = {"email": "ann@example.org", "email_verified": True}
+    with EmbeddedStack() as stack, redis.Redis.from_url(stack.redis_url) as client:
+        now = time.time_ns() // 1_000_000
+        shop = Shop(client, "headrace", until=now // 1_000, now_ms=now)
+        shop.announce()
+        shop.fill(120)
+        shop.beat(at=now + 3_600_000)
+        volume, mix = country_gone(shop.until)
+        put(client, shop.keys, volume, mix)
+        settings = {
+            "HEADRACE_DASHBOARD_LOGIN": str(file), "HEADRACE_DASHBOARD_ALLOW": "ann@example.org",
+            "HEADRACE_DASHBOARD_WRITE": "on", "HEADRACE_KAFKA": stack.kafka,
+        }  # fmt: skip
+        with served(stack.redis_url, port, **settings) as address, driver.sync_playwright() as running:
+            browser = running.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+            page = browser.new_page(viewport={"width": 1440, "height": 1400})
+            page.set_default_timeout(60_000)
+            page.goto(f"{address}/pipeline")
+            page.get_by_role("button", name="Log in").click()
+            page.locator(".st-key-status").get_by_text("No orders from United Kingdom").wait_for()
+            page.goto(f"{address}/incident?id={quote(mix.id, safe='')}")
+            card = page.locator(".st-key-card-life")
+            card.get_by_text("nobody has looked at it yet").wait_for()
+            card.get_by_label("Note").fill("the feed is back")
+            card.get_by_role("button", name="Save").click()
+            card.get_by_text("Acknowledged by ann@example.org").wait_for()
+            card.get_by_text("the feed is back").wait_for()
+            (act,) = open_queries(load_settings(redis=stack.redis_url)).acts()
+            assert (act.incident, act.kind, act.by, act.text) == (
+                volume.id,
+                "acknowledged",
+                "ann@example.org",
+                "the feed is back",
+            )
+            assert page.locator("[data-testid='stException']").count() == 0
+            browser.close()

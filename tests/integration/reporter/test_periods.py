@@ -20,6 +20,7 @@ from stream_app.store.keys import Keys
 from stream_app.store.queries import Queries, open_queries
 from stream_app.windows.grain import Grain
 from tests.support.fill import Shop
+from tests.support.staged import judged
 
 MIDNIGHT = 1_790_035_200
 HOUR, DAY = 3_600, 86_400
@@ -100,6 +101,19 @@ def test_a_report_is_written_as_each_period_ends_and_only_of_the_newest(settings
     assert len(open_queries(settings).reports()) == 2
     # Another reporter, or this one after a restart, finds what is there.
     assert Watched(settings, shop, HOUR).step() == "60 again"
+
+
+def test_a_report_waits_for_the_monitor_for_a_minute_and_says_where_it_is(settings: Settings, shop: Shop) -> None:
+    watched = Watched(settings, shop, HOUR)
+    judged(shop.client, shop.keys, MIDNIGHT + 8 * HOUR, *shop.summaries)
+    assert watched.step(2 * HOUR) == "60"
+    # Ten minutes after the hour, its window is final: the monitor is to judge it first.
+    assert [watched.step(9 * HOUR + 600)] + [watched.step() for _ in range(5)] == [None] * 6
+    assert watched.step() == "60"
+    (report, *_) = open_queries(settings).reports()
+    assert report.facts["incidents.judged"]["value"] == MIDNIGHT + 8 * HOUR
+    judged(shop.client, shop.keys, MIDNIGHT + 10 * HOUR, *shop.summaries)
+    assert watched.step(10 * HOUR + 600) == "60"
 
 
 def test_no_period_is_reported_before_all_workers_have_read_it(settings: Settings, shop: Shop) -> None:

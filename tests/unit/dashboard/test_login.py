@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
-from dashboard.gate import refusal
+from dashboard import data
+from dashboard.gate import refusal, writer
 from headrace.cli.dashboard import command
 from stream_app.errors import SettingsError
+from stream_app.settings import Settings, load_settings
 from tests.support.paths import ROOT
 
 APP = str(ROOT / "dashboard" / "app.py")
@@ -142,3 +145,27 @@ def test_a_file_without_its_settings_is_refused(login: Path, started: list[str],
     with pytest.raises(SettingsError, match=said):
         CliRunner().invoke(command, [], catch_exceptions=False)
     assert started == []
+
+
+@pytest.mark.parametrize(
+    ("write", "user", "who"),
+    [
+        (True, {"is_logged_in": True, "email": "ann@example.org", "email_verified": True}, "ann@example.org"),
+        (False, {"is_logged_in": True, "email": "ann@example.org", "email_verified": True}, None),
+        (True, {"is_logged_in": False}, None),
+        (True, {"is_logged_in": True, "email": "ann@example.org", "email_verified": False}, None),
+        (True, {"is_logged_in": True, "email": "eve@example.org", "email_verified": True}, None),
+    ],
+)
+def test_only_who_has_logged_in_and_is_on_the_list_acts(
+    monkeypatch: pytest.MonkeyPatch, write: bool, user: dict[str, object], who: str | None
+) -> None:
+    settings = Settings(dashboard_write=write, dashboard_login=Path("x.toml"), dashboard_allow="ann@example.org")
+    monkeypatch.setattr(data, "settings", lambda: settings)
+    monkeypatch.setattr(st, "user", SimpleNamespace(to_dict=lambda: user))
+    assert writer() == who
+
+
+def test_writing_on_pages_needs_a_log_in() -> None:
+    with pytest.raises(SettingsError, match="HEADRACE_DASHBOARD_LOGIN"):
+        load_settings(dashboard_write=True)

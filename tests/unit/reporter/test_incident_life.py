@@ -1,0 +1,82 @@
+"""A report says what people made of an incident, and up to when incidents were looked for; it waits for the monitor."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from reporter.compute import compute
+from reporter.periods import Period
+from reporter.service import Reporter
+from reporter.texts import texts as texts_of
+from reporter.watch import MONITOR_SECONDS, Watch
+from stream_app.monitor.acts import Act
+from stream_app.settings import Settings
+from stream_app.store.queries import Monitored
+from stream_app.windows.grain import Grain
+from tests.support.report_facts import an_incident, material
+
+HOUR = 3_600
+ACTS = (
+    Act("1", an_incident().id, "orders", "volume", "expected", "ann@example.org", 1_790_051_000_000),
+    Act("2", an_incident().id, "orders", "volume", "assigned", "ann@example.org", 1_790_052_000_000, to="Bob"),
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "state"), [("en", "expected"), ("de", "erwartet"), ("fr", "attendu")]
+)  # fmt: skip
+def test_life_owner_and_the_monitors_moment_are_facts(language: str, state: str) -> None:
+    facts = compute(material(incidents=(an_incident(),), acts=ACTS, judged=1_790_049_600), texts_of(language)).all
+    assert facts["incident.1.life"].rendering == state
+    assert (facts["incident.1.by"].rendering, facts["incident.1.by"].hidden) == ("ann@example.org", True)
+    assert (facts["incident.1.owner"].rendering, facts["incident.1.owner"].hidden) == ("Bob", True)
+    assert facts["incidents.judged"].value == 1_790_049_600
+
+
+def test_without_acts_and_monitor_there_are_no_such_facts() -> None:
+    facts = compute(material(incidents=(an_incident(),)), texts_of("en")).all
+    assert not {"incident.1.life", "incident.1.by", "incident.1.owner", "incidents.judged"} & set(facts)
+
+
+class Queries:
+    def __init__(self, **until: int) -> None:
+        self.until = {entity: Monitored(Grain.HOUR, hours * HOUR) for entity, hours in until.items()}
+
+    def contracts(self) -> dict[str, Any]:
+        return {"orders": None, "customers": None}
+
+    def monitored(self, _entities: list[str]) -> dict[str, Monitored]:
+        return self.until
+
+
+def judged(queries: Queries, end: int, stream: float, **changes: Any) -> bool:
+    """Of a period of 24 hours that ends at hour ``end``, with the stream at hour ``stream``."""
+    reporter = Reporter(Settings(**changes), cast("Any", None), queries=cast("Any", queries), store=cast("Any", object()))
+    return reporter.judged(Period((end - 24) * HOUR, end * HOUR), int(stream * HOUR * 1_000))
+
+
+def test_a_period_is_judged_once_the_monitor_has_its_final_windows() -> None:
+    assert judged(Queries(orders=48, customers=48), 48, 48.5)
+    assert not judged(Queries(orders=47, customers=48), 48, 48.5)
+    # The last hour is not final before its grace: nobody can have judged it.
+    assert judged(Queries(orders=47, customers=47), 48, 48.02)
+    assert judged(Queries(), 48, 48.5)
+    assert judged(Queries(orders=2), 48, 48.5, monitor=False)
+
+
+def test_a_report_waits_for_the_monitor_but_not_for_ever() -> None:
+    now = [0.0]
+
+    class Late:
+        def judged(self, _period: Period, _stream_ms: int) -> bool:
+            return False
+
+    watch = Watch(cast("Any", Late()), 24 * HOUR, 0.0, clock=lambda: now[0])
+    period = Period(0, 24 * HOUR)
+    assert watch._waits_for_monitor(period, 0)  # noqa: SLF001
+    now[0] = MONITOR_SECONDS - 1
+    assert watch._waits_for_monitor(period, 0)  # noqa: SLF001
+    now[0] = MONITOR_SECONDS
+    assert not watch._waits_for_monitor(period, 0)  # noqa: SLF001

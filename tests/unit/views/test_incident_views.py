@@ -1,0 +1,65 @@
+"""The status of the last 24 hours, and the windows of one cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream_app.counts.fields import parse
+from stream_app.counts.window import Window
+from stream_app.monitor.causes import causes
+from stream_app.store.queries import Monitored
+from stream_app.views.incidents import measured, segments_of, series_of, status_of
+from stream_app.windows.grain import Grain
+from tests.support.staged import COUNTRY, HOUR, country_gone
+
+NOW = 1_767_571_200 + 40 * HOUR
+
+
+def level(hours_behind: int = 0) -> dict[str, Monitored]:
+    return {"orders": Monitored(Grain.HOUR, NOW - hours_behind * HOUR), "customers": Monitored(Grain.HOUR, NOW)}
+
+
+def test_the_worst_of_the_last_day_is_the_status() -> None:
+    status = status_of(country_gone(NOW), NOW * 1_000, level())
+    assert status.worst is not None
+    assert status.worst.lead.metric == "volume"
+    assert (status.causes, status.open, status.until, status.behind) == (1, 1, NOW, False)
+
+
+def test_what_closed_more_than_a_day_ago_is_not_in_it() -> None:
+    over = country_gone(NOW - 25 * HOUR, state="closed")
+    assert status_of(over, NOW * 1_000, level()).worst is None
+    assert status_of(country_gone(NOW - 23 * HOUR, state="closed"), NOW * 1_000, level()).worst is not None
+
+
+@pytest.mark.parametrize(("hours", "behind"), [(0, False), (1, False), (2, True), (9, True)])
+def test_a_monitor_that_lacks_windows_is_behind(hours: int, behind: bool) -> None:
+    assert status_of([], NOW * 1_000 + 1_800_000, level(hours)).behind is behind
+
+
+def test_nothing_is_known_before_the_first_window() -> None:
+    status = status_of([], NOW * 1_000, {})
+    assert (status.worst, status.until, status.behind) == (None, None, True)
+
+
+def test_the_series_has_counts_around_and_the_band_within() -> None:
+    volume, _ = country_gone(NOW)
+    windows = [Window(at, parse({"in": 90})) for at in range(volume.start - 3 * HOUR, volume.start, HOUR)]
+    series = series_of(volume, [*windows, Window(volume.start, parse({"in": 41}))])
+    assert [point.observed for point in series] == [90, 90, 90, 41, 0, 0, 0, 0, 0]
+    assert [point.low for point in series] == [None] * 3 + [70.0] * 6
+
+
+def test_shares_of_a_segment_are_recounted() -> None:
+    (cause,) = causes(country_gone(NOW))
+    before = Window(cause.start - HOUR, parse({f"s|{COUNTRY}|in|United Kingdom": 55, f"s|{COUNTRY}|in|France": 45}))
+    during = Window(cause.start, parse({f"s|{COUNTRY}|in|France": 40}))
+    rows = segments_of(cause, COUNTRY, [before, during])
+    assert [(row.value, row.records, row.share, row.before) for row in rows] == [
+        ("France", 40, 1.0, 0.45), ("United Kingdom", 0, 0.0, 0.55),
+    ]  # fmt: skip
+
+
+def test_a_mix_is_measured_as_the_share_of_its_value() -> None:
+    _, mix = country_gone(NOW)
+    assert measured(mix, parse({f"s|{COUNTRY}|in|United Kingdom": 5, f"s|{COUNTRY}|in|France": 15})) == 0.25
