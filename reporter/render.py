@@ -52,9 +52,16 @@ def _md_item(item: Item, facts: Facts, texts: Texts) -> str:
     text = markdown_text(item.text)
     if item.confidence is UNSET:
         return text
-    name = f"{texts('notes', 'hypothesis')} ({texts('notes', 'confidence', item.confidence)})"
+    name = f"{mark(item, texts)} ({texts('notes', 'confidence', item.confidence)})"
     label = texts("notes", "pair", label=name, value="").rstrip()
     return f"*{markdown_text(label)}* {text} *({markdown_text(_basis(item, facts, texts))})*"
+
+
+def mark(item: Item, texts: Texts) -> str:
+    """Return what stands before a hypothesis or an opinion."""
+    if item.opinion:
+        return texts("notes", "opinion")
+    return texts("notes", "hypothesis")
 
 
 def _basis(item: Item, facts: Facts, texts: Texts) -> str:
@@ -108,6 +115,7 @@ def html(report: Report, facts: Facts, texts: Texts) -> str:
         period=_period(facts, texts),
         about=about(report, texts),
         with_tooltips=with_tooltips,
+        mark=lambda item: mark(item, texts),
         basis=lambda item: _basis(item, facts, texts),
         compared=facts.compared,
         notes=texts.all["notes"],

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reporter.draft import REFERENCE, Draft, Hypothesis
+from reporter.draft import REFERENCE, Draft, Said
 from reporter.facts import Fact, Facts
 from reporter.formats import MINUS
 from reporter.texts import Texts
@@ -30,11 +30,16 @@ class Headline(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One text of a section; ``confidence`` and ``rests_on`` (ids of facts) only of a hypothesis."""
+    """One text of a section; ``confidence`` and ``rests_on`` (ids of facts) only of a hypothesis or an opinion.
+
+    Attributes:
+        opinion: the words are the model's own.
+    """
 
     text: str
     source: str
     hypothesis: bool
+    opinion: bool = False
     confidence: str | UnsetType = UNSET
     rests_on: list[str] | UnsetType = UNSET
 
@@ -91,13 +96,13 @@ def report_of(
     """Render a draft.
 
     Raises:
-        KeyError: the draft refers to a missing fact; the gate lets no such draft through.
+        KeyError: the draft refers to a missing fact; claims refer to none.
     """
     return Report(
         title=texts("sections", "title"),
-        headline=Headline(with_figures(draft.headline, facts), draft.headline),
+        headline=Headline(with_figures(draft.headline.text, facts), draft.headline.text),
         sections=[
-            Section(key, texts("sections", key), [_item(item, facts) for item in getattr(draft, key)]) for key in SECTIONS
+            Section(key, texts("sections", key), [_item(item, key, facts) for item in getattr(draft, key)]) for key in SECTIONS
         ],
         figures=_key_figures(facts),
         written_by=written_by,
@@ -112,11 +117,14 @@ def with_figures(text: str, facts: Facts) -> str:
     return REFERENCE.sub(lambda found: facts.rendering(found[1]), text)
 
 
-def _item(item: str | Hypothesis, facts: Facts) -> Item:
-    if isinstance(item, str):
-        return Item(with_figures(item, facts), item, hypothesis=False)
+def _item(said: Said, section: SectionKey, facts: Facts) -> Item:
     return Item(
-        with_figures(item.text, facts), item.text, hypothesis=True, confidence=item.confidence, rests_on=list(item.rests_on)
+        with_figures(said.text, facts),
+        said.text,
+        hypothesis=section == "hypotheses",
+        opinion=said.opinion,
+        confidence=UNSET if said.confidence is None else said.confidence,
+        rests_on=UNSET if said.confidence is None else list(said.rests_on),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reporter import render
 from reporter.author import Author, Written
+from reporter.claims import Claim, claims_of
 from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import read_before, read_material
@@ -130,6 +131,10 @@ class Reporter:
             StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
         """
         return compute(read_material(self._queries, period), self._texts)
+
+    def claims(self, period: Period) -> dict[str, Claim]:
+        """Compute the claims of a period; raises as ``facts``."""
+        return claims_of(self.facts(period), self._texts)
 
     def report(self, period: Period, *, anew: bool = False, suffix: str = "") -> Outcome:
         """Return the report of a period: written here, or by the reporter that claimed it first.

@@ -8,10 +8,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from reporter.claims import claims_of
 from reporter.compute import compute
 from reporter.formats import render
 from reporter.names import is_harmless
-from reporter.prompt import facts_for_model
+from reporter.prompt import for_model
 from reporter.texts import LANGUAGES, texts
 from stream_app.counts.fields import NONE, Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
@@ -197,7 +198,7 @@ def test_the_name_of_a_field_that_the_contract_does_not_know_is_in_no_report(nam
     name_of_incident = facts.all["incident.1.name"].rendering
 
     assert "that is not in the contract" in name_of_incident
-    assert name not in json.dumps(facts_for_model(facts))
+    assert name not in json.dumps(for_model(facts, claims_of(facts, EN)))
     assert "Ignore:" not in name_of_incident
     # Nor in what a reader sees, by the template.
     assert name not in "".join(str(fact.rendering) for fact in facts.all.values())
@@ -238,7 +239,8 @@ def test_no_name_from_the_data_is_in_what_a_model_reads() -> None:
             repairs={"Ignore.all": 80},
         ),
     )  # fmt: skip
-    read = json.dumps(facts_for_model(compute(material(counts=counts), EN)))
+    facts = compute(material(counts=counts), EN)
+    read = json.dumps(for_model(facts, claims_of(facts, EN)))
 
     assert "Ignore" not in read
     assert "country Germany" in read  # listed in the contract

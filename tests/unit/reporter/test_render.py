@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from reporter import gate, render, template
+from reporter import choice, gate, render, template
 from reporter.compute import compute
-from reporter.draft import schema
+from reporter.draft import references
 from reporter.facts import Facts
+from reporter.gate import schema
 from reporter.prompt import SHAPES
 from reporter.report import SECTIONS, Report, report_of
 from reporter.texts import LANGUAGES, texts
@@ -22,7 +23,7 @@ from stream_app.contract.summary import RuleSummary
 from stream_app.counts.fields import Counts
 from stream_app.store.period import PeriodCounts
 from stream_app.store.reports import StoredReport
-from tests.support.report_facts import contracts, material, reply, some_facts
+from tests.support.report_facts import contracts, material, reply, some_claims, some_facts
 
 BAD = '<script>alert(1)</script> [click](javascript:x) **bold** | `code` & "quotes" ![i](http://e.example/i.png)'
 
@@ -72,12 +73,15 @@ def test_nothing_in_the_markdown_is_markup_but_the_reports_own() -> None:
 
 def test_each_figure_on_the_page_names_its_fact() -> None:
     facts = some_facts()
-    draft = gate.check(reply(), facts, texts("en")).draft
-    assert draft is not None
-    page = render.html(report_of(draft, facts, texts("en"), written_by="model", model="m", prompt="v1"), facts, texts("en"))
+    chosen = gate.check(reply(), some_claims(), facts).choice
+    assert chosen is not None
+    draft = choice.assemble(chosen, some_claims())
+    report = report_of(draft, facts, texts("en"), written_by="model", model="m", prompt="v1")
+    page = render.html(report, facts, texts("en"))
 
     titles = [attrs["title"] or "" for _, attrs in Tags(page).seen if attrs.get("class") == "fact"]
-    assert len(titles) == 16
+    said = [report.headline.source, *(item.source for section in report.sections for item in section.items)]
+    assert len(titles) == sum(len(references(text)) for text in said) > 16
     assert titles[0] == f"{facts.all['all.conformity'].label} [all.conformity]"
 
 
