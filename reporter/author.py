@@ -180,5 +180,5 @@ class ModelAuthor:
         repaired = best.passed and len(attempts.verdicts) > 1
         outcome: Outcome = "repaired" if repaired else "passed" if best.passed else "partial"
         counts = {"reports": 1, "by_model": 1, "repaired": int(repaired), "partial": int(not best.passed)} | attempts.counts()
-        draft = choice.assemble(best.choice, claims)
+        draft = choice.assemble(best.choice, claims, facts.related)
         return Written(draft, "model", self._call.model, VERSION, attempts.provenance(outcome, None), counts)

@@ -136,13 +136,15 @@ class _Claims:
 
     def _headlines(self) -> None:
         judged = self.facts.has("all.conformity")
-        for prefix in self.facts.incidents[:MOST]:
+        still_open = [one for one in self.facts.incidents if self._is_open(one)]
+        # While an incident is open, no other headline is offered.
+        for prefix in still_open or self.facts.incidents[:MOST]:
             self._add(
                 "headline", "incident",
                 ("headline_incident_risk", "headline_incident", "headline_incident_only"), subject=prefix,
                 default=self._is_open(prefix),
             )  # fmt: skip
-        if judged:
+        if judged and not still_open:
             self._add("headline", "conformity", ("headline_change", "headline"))
         if not judged or not self.made:
             self._add("headline", "empty", ("headline_empty",))

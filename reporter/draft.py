@@ -15,6 +15,7 @@ class Said:
 
     Attributes:
         subject: prefix of the facts that it is about; empty for an opinion.
+        claims: ids of the claims that an opinion rests on.
         opinion: the words are a model's own.
         rests_on: ids of the facts that are printed beside it.
         confidence: computed from the evidence; None if the text is neither hypothesis nor opinion.
@@ -22,9 +23,24 @@ class Said:
 
     text: str
     subject: str = ""
+    claims: tuple[str, ...] = ()
     opinion: bool = False
     rests_on: tuple[str, ...] = ()
     confidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One of the few events that a report begins with.
+
+    Attributes:
+        what: what happened; ``money``: what it costs or puts at risk; ``cause`` and ``action`` as they are in the sections.
+    """
+
+    what: Said
+    money: Said | None = None
+    cause: Said | None = None
+    action: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,7 @@ class Draft:
     hypotheses: list[Said] = field(default_factory=list)
     impact: list[Said] = field(default_factory=list)
     recommendations: list[Said] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
 
 def references(text: str) -> list[str]:

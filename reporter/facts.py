@@ -46,6 +46,7 @@ class Facts:
         entities, rules, segments, incidents, repairs, missing: prefixes of ids, most important first:
             ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
         doubts: prefixes of incidents that make the revenue doubtful.
+        related: prefix of an incident or a segment → prefix of the rule that it is about.
     """
 
     language: str
@@ -60,6 +61,7 @@ class Facts:
     repairs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    related: dict[str, str] = field(default_factory=dict)
 
     def has(self, *ids: str) -> bool:
         """True if all of these ids are facts."""

@@ -32,6 +32,10 @@ def _add_incident(context: Context, number: int, one: Incident) -> None:
     prefix = f"incident.{number}"
     context.facts.incidents.append(prefix)
     contract = context.contracts.get(one.entity)
+    kind, _, rule = one.metric.partition(":")
+    related = f"rule.{names.part_of_id(one.entity)}.{names.part_of_id(rule)}"
+    if kind == "finding" and related in context.facts.rules:
+        context.facts.related[prefix] = related
     name = names.incident_name(one.entity if contract else "–", contract, one.metric, texts)
     words = {"incident": name}
     unit = _unit(context, one)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reporter.draft import REFERENCE, Draft, Said
+from reporter.draft import REFERENCE, Draft, Event, Said
 from reporter.facts import Fact, Facts
 from reporter.formats import MINUS
 from reporter.texts import Texts
@@ -17,9 +17,11 @@ SectionKey = Literal["summary", "anomalies", "hypotheses", "impact", "recommenda
 SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impact", "recommendations")
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
-    "all.records", "all.conformity", "all.score", "all.findings", "all.rejected", "all.at_risk",
-    "sales.revenue", "sales.orders", "sales.customers", "sales.average",
+    "sales.revenue", "sales.orders", "all.conformity", "all.rejected", "all.at_risk", "all.records", "all.findings",
+    "all.score", "sales.customers", "sales.average",
 )  # fmt: skip
+#: Number of key figures that are shown first.
+FIRST_FIGURES = 5
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -52,6 +54,15 @@ class Section(msgspec.Struct, frozen=True):
     items: list[Item]
 
 
+class Happened(msgspec.Struct, frozen=True):
+    """One of at most three events that the report begins with; what is not known is None."""
+
+    what: Item
+    money: Item | None = None
+    cause: Item | None = None
+    action: Item | None = None
+
+
 class KeyFigure(msgspec.Struct, frozen=True):
     """A row of the table of key figures; ``before`` and ``change`` are empty if unknown, ``tone`` is good, bad or empty."""
 
@@ -74,6 +85,7 @@ class Report(msgspec.Struct, frozen=True):
     model: str | None
     prompt: str
     language: str
+    events: list[Happened] = []
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as it is stored."""
@@ -109,12 +121,25 @@ def report_of(
         model=model,
         prompt=prompt,
         language=texts.language,
+        events=[_happened(one, facts) for one in draft.events],
     )
 
 
 def with_figures(text: str, facts: Facts) -> str:
     """Replace the references in a text by the texts of their facts."""
     return REFERENCE.sub(lambda found: facts.rendering(found[1]), text)
+
+
+def _happened(event: Event, facts: Facts) -> Happened:
+    def item(said: Said | None, section: SectionKey) -> Item | None:
+        return None if said is None else _item(said, section, facts)
+
+    return Happened(
+        what=_item(event.what, "anomalies", facts),
+        money=item(event.money, "impact"),
+        cause=item(event.cause, "hypotheses"),
+        action=item(event.action, "recommendations"),
+    )
 
 
 def _item(said: Said, section: SectionKey, facts: Facts) -> Item:

@@ -51,6 +51,7 @@ def add_segments(context: Context) -> None:
     for number, one in enumerate(concentrations(context.contracts, context.material.counts)[:MOST_SEGMENTS], 1):
         prefix = f"segment.{number}"
         context.facts.segments.append(prefix)
+        context.facts.related[prefix] = f"rule.{names.part_of_id(one.entity)}.{names.part_of_id(one.rule)}"
         name = names.segment_name(one.field, one.value, number, texts)
         hidden = names.is_hidden(context.material.contracts, one.entity, one.field, one.value)
         rule = texts("rule", rule=one.rule, entity=one.entity)

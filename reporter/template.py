@@ -12,4 +12,4 @@ from reporter.texts import Texts
 def write(facts: Facts, texts: Texts) -> Draft:
     """Write a draft of the claims that are most important by money and evidence."""
     claims = claims_of(facts, texts)
-    return choice.assemble(choice.default(claims), claims)
+    return choice.assemble(choice.default(claims), claims, facts.related)

@@ -149,7 +149,7 @@ def good_reply(language: str = "en") -> dict[str, Any]:
     """The reply of a well-behaved model."""
     hypothesis, advice = OWN_WORDS[language]
     return {
-        "headline": "headline.conformity",
+        "headline": "headline.incident.1",
         "claims": [
             "summary.sales", "summary.rules.rule.orders.quantity.minimum", "anomalies.incident.1",
             "anomalies.rule.orders.quantity.minimum", "impact.total",

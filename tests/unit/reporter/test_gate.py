@@ -136,7 +136,7 @@ def test_a_hypothesis_is_tied_to_claims_with_evidence(ties: list[str], code: str
 def test_confidence_comes_from_the_evidence_of_the_weakest_claim() -> None:
     verdict = check(reply())
     assert verdict.choice is not None
-    said = choice.assemble(verdict.choice, some_claims()).hypotheses[-1]
+    said = choice.assemble(verdict.choice, some_claims(), {}).hypotheses[-1]
 
     assert said.opinion
     assert said.confidence == "medium"
@@ -151,15 +151,22 @@ def test_what_must_be_said_is_said_whatever_a_model_chooses() -> None:
     assert len(musts) >= 5
 
     for chosen in ([], ["summary.score"], ["anomalies.rule.orders.price.type", "impact.rule.orders.price.type"]):
-        draft = choice.assemble(Choice("headline.conformity", tuple(chosen)), claims)
+        draft = choice.assemble(Choice("headline.incident.1", tuple(chosen)), claims, {})
         said = [*draft.summary, *draft.anomalies, *draft.impact, *draft.recommendations]
         assert musts <= {one.text for one in said}
         assert draft.summary
         assert draft.anomalies
 
 
+def test_an_open_incident_is_the_headline_whatever_a_model_chooses() -> None:
+    verdict = check(reply(headline="headline.conformity"))
+
+    assert verdict.choice is not None
+    assert verdict.choice.headline == "headline.incident.1"
+
+
 def test_the_order_is_the_models() -> None:
-    draft = choice.assemble(Choice("headline.incident.1", ("summary.sales", "summary.score")), some_claims())
+    draft = choice.assemble(Choice("headline.incident.1", ("summary.sales", "summary.score")), some_claims(), {})
 
     texts = [one.text for one in draft.summary]
     assert texts.index(some_claims()["summary.sales"].source) < texts.index(some_claims()["summary.score"].source)

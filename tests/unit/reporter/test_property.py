@@ -125,7 +125,7 @@ def test_nothing_is_stated_that_is_no_claim_and_no_opinion_has_words_of_its_own(
         (kept if verdict.passed else refused)[first] += 1
         if verdict.choice is None:
             continue
-        draft = choice.assemble(verdict.choice, claims)
+        draft = choice.assemble(verdict.choice, claims, facts.related)
         report = report_of(draft, facts, texts(language), written_by="model", model="m", prompt="v")
         sources = {one.source for one in claims.values()}
         assert report.headline.source in sources
@@ -152,7 +152,9 @@ def test_what_readers_see_of_a_model_is_marked_as_its_opinion(language: str) -> 
     facts, claims, say = some_facts(language), some_claims(language), texts(language)
     verdict = gate.check(json.dumps(good_reply(language)), claims, facts)
     assert verdict.choice is not None
-    report = report_of(choice.assemble(verdict.choice, claims), facts, say, written_by="model", model="m", prompt="v")
+    report = report_of(
+        choice.assemble(verdict.choice, claims, facts.related), facts, say, written_by="model", model="m", prompt="v"
+    )
     own = [item for section in report.sections for item in section.items if item.opinion]
 
     assert len(own) == 2
