@@ -171,7 +171,7 @@ class _Claims:
 
     def _anomalies(self) -> None:
         incidents = self.facts.incidents
-        for number, prefix in enumerate(incidents):
+        for number, prefix in enumerate(sorted(incidents, key=lambda one: not self._is_open(one))):
             self._add(
                 "anomalies", "incident", ("anomaly_incident_expected", "anomaly_incident"), subject=prefix,
                 must=self._is_open(prefix), default=number < MOST,

@@ -27,13 +27,12 @@ class FactWriter:
         label: str | None = None,
         better: str = "",
         *,
-        hidden: bool = False,
         words: Mapping[str, str] | None = None,
     ) -> None:
         """Add a fact; its label is the text ``labels.<label or id>`` with ``words`` filled in."""
         if value is None:
             return
-        self._put(fact_id, value, unit, self._texts("labels", label or fact_id, **(words or {})), better, hidden=hidden)
+        self._put(fact_id, value, unit, self._texts("labels", label or fact_id, **(words or {})), better)
 
     def compare(
         self,
@@ -64,5 +63,5 @@ class FactWriter:
         elif previous > 0:
             self._put(f"{fact_id}.change", (value - previous) / previous, "relative", changed, better)
 
-    def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "", *, hidden: bool = False) -> None:
-        self._facts.all[fact_id] = Fact(fact_id, value, unit, render(value, unit, self._texts), label, better, hidden)
+    def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "") -> None:
+        self._facts.all[fact_id] = Fact(fact_id, value, unit, render(value, unit, self._texts), label, better)

@@ -17,7 +17,6 @@ class Fact(msgspec.Struct, frozen=True):
         unit: see ``formats.render``.
         rendering: the value as text in the report's language.
         better: ``higher`` or ``lower``; empty if neither is.
-        hidden: the name came with the data and is not in the contract, so a model gets only its id. It is not stored.
     """
 
     id: str
@@ -26,12 +25,10 @@ class Fact(msgspec.Struct, frozen=True):
     rendering: str
     label: str
     better: str = ""
-    hidden: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fact as it is stored."""
         stored: dict[str, Any] = msgspec.to_builtins(self)
-        del stored["hidden"]
         return stored
 
 

@@ -62,9 +62,9 @@ def _add_segment(
     context: Context, number: int, one: Incident, segment: tuple[str, str, float, float], words: dict[str, str]
 ) -> None:
     prefix, (field, value, there, elsewhere) = f"incident.{number}", segment
-    name = names.segment_name(field, value, number, context.texts)
     hidden = names.is_hidden(context.material.contracts, one.entity, field, value)
-    context.writer.add(f"{prefix}.segment", name, "name", "incident.segment", hidden=hidden, words=words)
+    name = names.segment_name(field, value, number, context.texts, hidden=hidden)
+    context.writer.add(f"{prefix}.segment", name, "name", "incident.segment", words=words)
     figures = _SEGMENT_FIGURES.get(one.metric.partition(":")[0], _SHARES)
     for figure, share in zip(figures, (there, elsewhere), strict=True):
         context.writer.add(f"{prefix}.{figure}", share, "share", f"incident.{figure}", words=words)

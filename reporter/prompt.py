@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from reporter.claims import Claim
-from reporter.draft import REFERENCE
 from reporter.facts import Facts
 from reporter.gate import Verdict, schema
+from reporter.report import with_figures
 from reporter.vocabulary import words_of
 
 #: The prompt file in use, ``prompts/report.<version>.md``.
@@ -51,7 +51,7 @@ def first_messages(facts: Facts, claims: Mapping[str, Claim]) -> Messages:
 
 
 def for_model(facts: Facts, claims: Mapping[str, Claim]) -> dict[str, Any]:
-    """Return the claims for a model; a name that is not in the contract is replaced by a note."""
+    """Return the claims for a model."""
     return {
         "compared_with_period_before": facts.compared,
         "claims": [_for_model(claim, facts) for claim in claims.values()],
@@ -60,16 +60,12 @@ def for_model(facts: Facts, claims: Mapping[str, Claim]) -> dict[str, Any]:
 
 
 def _for_model(claim: Claim, facts: Facts) -> dict[str, Any]:
-    def shown(fact_id: str) -> str:
-        fact = facts.all[fact_id]
-        return "(a name that is shown to readers only)" if fact.hidden else fact.rendering
-
     return {
         "id": claim.id,
         "subject": claim.subject,
         "compares_with": claim.comparison,
         "evidence": claim.confidence,
-        "says": REFERENCE.sub(lambda found: shown(found[1]), claim.source),
+        "says": with_figures(claim.source, facts),
         "names": [one for one in claim.facts if facts.all[one].unit == "name" and one.endswith((".name", ".rule", ".segment"))],
     } | ({"always_stated": True} if claim.must else {})
 
