@@ -59,6 +59,10 @@ def add_segments(context: Context) -> None:
         writer.add(f"{prefix}.name", name, "name", "segment.name", words=words)
         writer.add(f"{prefix}.rule", rule, "name", "rule.name", words=words)
         writer.add(f"{prefix}.findings", one.findings, "findings", "segment.findings", "lower", words=words)
+        writer.add(f"{prefix}.records", one.records, "records", "segment.records", words=words)
+        elsewhere = one.findings_elsewhere
+        writer.add(f"{prefix}.findings_elsewhere", elsewhere, "findings", "segment.findings_elsewhere", "lower", words=words)
+        writer.add(f"{prefix}.records_elsewhere", one.records_elsewhere, "records", "segment.records_elsewhere", words=words)
         writer.add(f"{prefix}.there", one.share, "share", "segment.there", words=words)
         writer.add(f"{prefix}.elsewhere", one.share_elsewhere, "share", "segment.elsewhere", words=words)
         writer.add(f"{prefix}.ratio", one.ratio, "ratio", "segment.ratio", words=words)

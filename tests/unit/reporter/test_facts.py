@@ -8,11 +8,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from reporter import render, template
+from reporter import template
 from reporter.claims import claims_of
 from reporter.compute import compute
 from reporter.formats import render
 from reporter.prompt import for_model
+from reporter.render import html, markdown
 from reporter.report import report_of
 from reporter.texts import LANGUAGES, texts
 from stream_app.counts.fields import NONE, Counts, SegmentCounts
@@ -329,6 +330,6 @@ def test_a_segment_that_no_contract_lists_is_a_number_wherever_a_report_goes() -
     report = report_of(template.write(facts, EN), facts, EN, written_by="template", model=None, prompt="v")
     stored = json.dumps([facts.to_dict(), report.to_dict(), for_model(facts, claims_of(facts, EN))])
 
-    for text in (stored, render.markdown(report, facts, EN), render.html(report, facts, EN)):
+    for text in (stored, markdown(report, facts, EN), html(report, facts, EN)):
         assert name not in text
         assert "category, segment no. " in text
