@@ -94,7 +94,7 @@ def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts
                 continue
             share, elsewhere = min(1.0, findings / received), min(1.0, (total - findings) / (records - received))
             expected = elsewhere * received
-            # A difference that is too small to matter was compared, too; whether it is by chance needs no answer.
+            # A difference that is too small to matter counts as a comparison, too.
             matters = findings >= FEWEST_FINDINGS and share >= TIMES * elsewhere
             sides = (min(findings, received), received, min(total - findings, records - received), records - received)
             found.append(
@@ -107,7 +107,7 @@ def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts
 
 
 def chance_of_more(findings: int, records: int, findings_elsewhere: int, records_elsewhere: int) -> float:
-    """Return the probability of so many findings of all in this part of the records by chance (Fisher's exact test, one-sided)."""
+    """Return the probability of at least these findings in these records by chance (Fisher's exact test, one-sided)."""
     total, all_records = findings + findings_elsewhere, records + records_elsewhere
     if not findings:
         return 1.0
