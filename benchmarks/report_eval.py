@@ -1,4 +1,4 @@
-"""Measure how well a model writes reports: grounding, repairs, cost and latency over a list of fact sets.
+"""Measure what a model adds to reports: how much of its own words survives, repairs, cost and latency over a list of fact sets.
 
 `make report-eval` uses HEADRACE_LLM_MODEL, HEADRACE_LLM_BASE_URL, HEADRACE_LLM_KEY and the prices of the settings. Every set
 is one report with its repair, as in production, but without the daily budget and the pause after failures.
@@ -84,7 +84,7 @@ def evaluate(settings: Settings, sets: Sequence[FactSet], repeat: int) -> list[d
                     "set": one.name,
                     "outcome": provenance["outcome"],
                     "reason": provenance["reason"],
-                    "grounding": provenance["grounding"],
+                    "own_words": provenance["own_words"],
                     "problems": sorted({code for codes in provenance["problems"] for code in codes}),
                     "tokens_in": tokens["input"],
                     "tokens_out": tokens["output"],
@@ -97,14 +97,15 @@ def evaluate(settings: Settings, sets: Sequence[FactSet], repeat: int) -> list[d
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of all reports."""
-    grounded = [row["grounding"] for row in rows if row["grounding"] is not None]
+    survived = [row["own_words"] for row in rows if row["own_words"] is not None]
     seconds = sorted(row["seconds"] for row in rows)
     return {
         "reports": len(rows),
         "passed": sum(row["outcome"] == "passed" for row in rows),
         "repaired": sum(row["outcome"] == "repaired" for row in rows),
+        "partial": sum(row["outcome"] == "partial" for row in rows),
         "fallbacks": sum(row["outcome"] == "template" for row in rows),
-        "grounding": sum(grounded) / len(grounded) if grounded else None,
+        "own_words": sum(survived) / len(survived) if survived else None,
         "tokens_in": sum(row["tokens_in"] for row in rows),
         "tokens_out": sum(row["tokens_out"] for row in rows),
         "cost": sum(row["cost"] for row in rows),
@@ -116,7 +117,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def table(rows: Sequence[dict[str, Any]], total: dict[str, Any]) -> Table:
     """Return rows and totals as a table."""
     shown = Table(title="Reports by a model", caption=", ".join(f"{name} {_short(value)}" for name, value in total.items()))
-    names = ("set", "outcome", "reason", "grounding", "problems", "tokens_in", "tokens_out", "cost", "seconds")
+    names = ("set", "outcome", "reason", "own_words", "problems", "tokens_in", "tokens_out", "cost", "seconds")
     for name in names:
         shown.add_column(name)
     for row in rows:

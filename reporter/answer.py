@@ -24,7 +24,8 @@ class Failure:
     """Why there is no reply.
 
     Attributes:
-        reason: is counted: timeout, unreachable, status-429, refusal, cut-off, too-large, malformed, budget, circuit.
+        reason: is counted: timeout, unreachable, status-429, refusal, cut-off, too-large, malformed, settings,
+            budget, circuit.
         detail: never contains the key or text of the endpoint.
     """
 

@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reporter import gate, template
+from reporter import choice, gate, template
 from reporter.answer import Call, Failure, Reply
+from reporter.claims import claims_of
 from reporter.draft import Draft
 from reporter.facts import Facts
 from reporter.gate import Verdict
@@ -26,6 +27,10 @@ ATTEMPTS = 2
 MOST_PROBLEMS = 20
 
 
+#: How a report came about, see ``Provenance``.
+Outcome = Literal["passed", "repaired", "partial", "template"]
+
+
 class Tokens(msgspec.Struct, frozen=True):
     """Tokens of all questions and replies."""
 
@@ -37,17 +42,18 @@ class Provenance(msgspec.Struct, frozen=True):
     """How a report came about, stored with it; from ``attempts`` on only if a model was asked.
 
     Attributes:
-        outcome: the model's first reply passed, its corrected reply did, or the template wrote the report.
+        outcome: the model's first reply passed, its corrected reply did, part of it was left out, or the template wrote the
+            report.
         reason: why the template wrote it: ``off``, ``gate`` or the reason of a ``Failure``.
-        grounding: share of the figures and names in the model's first reply that were references to facts.
+        own_words: share of the model's own words that were published; None if it wrote none.
         problems: codes of the problems of each reply.
     """
 
-    outcome: Literal["passed", "repaired", "template"]
+    outcome: Outcome
     reason: str | None
     attempts: int | UnsetType = UNSET
     repaired: bool | UnsetType = UNSET
-    grounding: float | UnsetType | None = UNSET
+    own_words: float | UnsetType | None = UNSET
     problems: list[list[str]] | UnsetType = UNSET
     tokens: Tokens | UnsetType = UNSET
     seconds: float | UnsetType = UNSET
@@ -71,7 +77,7 @@ class Written:
 
 
 class Author(Protocol):
-    """Writes drafts. Never raises: whatever happens to a model, there is a draft whose references are all facts."""
+    """Writes drafts. Never raises: whatever happens to a model, there is a draft of claims."""
 
     def write(self, facts: Facts, texts: Texts) -> Written:
         """Return a draft of the facts in the language of ``texts``."""
@@ -100,14 +106,19 @@ class Attempts:
     replies: list[Reply] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def provenance(self, outcome: Literal["passed", "repaired", "template"], reason: str | None) -> Provenance:
+    def best(self) -> Verdict | None:
+        """Return the best verdict: one that passed, else the one that keeps most of the model's own words."""
+        usable = [one for one in self.verdicts if one.choice is not None]
+        return max(usable, key=lambda one: (one.passed, one.kept, -len(one.problems)), default=None)
+
+    def provenance(self, outcome: Outcome, reason: str | None) -> Provenance:
         """Summarise the attempts."""
         return Provenance(
             outcome=outcome,
             reason=reason,
             attempts=len(self.replies),
             repaired=len(self.verdicts) > 1 and self.verdicts[-1].passed,
-            grounding=self.verdicts[0].grounding if self.verdicts else None,
+            own_words=best.survival if (best := self.best()) else None,
             problems=[[problem.code for problem in verdict.problems][:MOST_PROBLEMS] for verdict in self.verdicts],
             tokens=Tokens(sum(reply.tokens_in for reply in self.replies), sum(reply.tokens_out for reply in self.replies)),
             seconds=round(sum(reply.seconds for reply in self.replies), 2),
@@ -120,15 +131,18 @@ class Attempts:
             for problem in verdict.problems:
                 counted[f"problem:{problem.code}"] = counted.get(f"problem:{problem.code}", 0) + 1
         if self.verdicts:
-            counted["mentions"] = self.verdicts[0].mentions
-            counted["grounded"] = self.verdicts[0].grounded
+            best = self.best()
+            counted["own_words"] = best.own if best else 0
+            counted["own_kept"] = best.kept if best else 0
         counted["tokens_in"] = sum(reply.tokens_in for reply in self.replies)
         counted["tokens_out"] = sum(reply.tokens_out for reply in self.replies)
         return counted
 
 
 class ModelAuthor:
-    """Asks a model and checks its reply; asks once more with the problems, and otherwise writes by template.
+    """Asks a model and checks its reply; asks once more with the problems, and publishes what may be published.
+
+    If none of the replies is of the schema, the template writes the report.
 
     Args:
         call: asks the endpoint.
@@ -144,20 +158,27 @@ class ModelAuthor:
         """Write the report."""
         seconds_left = self._start()
         attempts = Attempts()
-        messages = first_messages(facts)
+        claims = claims_of(facts, texts)
+        messages = first_messages(facts, claims)
+        reason = "gate"
         for _ in range(ATTEMPTS):
             answer = self._call.ask(messages, seconds_left())
             if isinstance(answer, Failure):
-                log.warning("the model did not write the report: %s; the template writes it", answer)
-                return self._template.write_instead(facts, texts, answer.reason, attempts)
-            verdict = gate.check(answer.content, facts, texts)
+                log.warning("the model did not write the report: %s", answer)
+                reason = answer.reason
+                break
+            verdict = gate.check(answer.content, claims, facts)
             attempts.replies.append(answer)
             attempts.verdicts.append(verdict)
-            if verdict.draft is not None:
-                repaired = len(attempts.verdicts) > 1
-                counts = {"reports": 1, "by_model": 1, "repaired": int(repaired)} | attempts.counts()
-                provenance = attempts.provenance("repaired" if repaired else "passed", None)
-                return Written(verdict.draft, "model", self._call.model, VERSION, provenance, counts)
+            if verdict.passed:
+                break
             messages = repair_messages(messages, answer.content, verdict)
-        log.warning("the gate refused the model's report twice; the template writes it")
-        return self._template.write_instead(facts, texts, "gate", attempts)
+        best = attempts.best()
+        if best is None or best.choice is None:
+            log.warning("the template writes the report (%s)", reason)
+            return self._template.write_instead(facts, texts, reason, attempts)
+        repaired = best.passed and len(attempts.verdicts) > 1
+        outcome: Outcome = "repaired" if repaired else "passed" if best.passed else "partial"
+        counts = {"reports": 1, "by_model": 1, "repaired": int(repaired), "partial": int(not best.passed)} | attempts.counts()
+        draft = choice.assemble(best.choice, claims, facts.related)
+        return Written(draft, "model", self._call.model, VERSION, attempts.provenance(outcome, None), counts)

@@ -28,6 +28,8 @@ POLICY = POLICIES["model"]
 FIRST_WAIT = POLICY.first
 #: Minimum seconds that a call needs.
 LEAST_TIME = 0.2
+#: Share of the seconds that are left which one try may use, so that one that hangs leaves time for another.
+TRY_SHARE = 0.6
 
 
 class TooLarge(httpx2.RequestError):
@@ -86,7 +88,7 @@ class Endpoint:
         self._base_url = base_url
         self._model = model
         # Local endpoints need no key, but the client requires a value.
-        self._key = key.get_secret_value() if key is not None else "none"
+        self._key = (key.get_secret_value().strip() if key is not None else "") or "none"
         self._shape = 0
 
     @property
@@ -98,7 +100,13 @@ class Endpoint:
         """Return the model's reply within ``seconds``, retries included."""
         if seconds < LEAST_TIME:
             return Failure("timeout", "no time left")
-        return asyncio.run(self._within(messages, seconds))
+        if not (self._key.isascii() and self._key.isprintable()):
+            return Failure("settings", "HEADRACE_LLM_KEY has characters that no key has; copy it again")
+        try:
+            return asyncio.run(self._within(messages, seconds))
+        except (httpx2.InvalidURL, ValueError, TypeError, OSError, ExceptionGroup) as error:
+            # What a client raises before it sends: an invalid port or host name.
+            return Failure("settings", f"HEADRACE_LLM_BASE_URL cannot be asked ({type(error).__name__}); correct it")
 
     async def _within(self, messages: Messages, seconds: float) -> Reply | Failure:
         began = time.monotonic()
@@ -128,20 +136,21 @@ class Endpoint:
                 reraise=True,
             )
             try:
-                raw: bytes = await retrying(self._shaped, client, messages)
+                raw: bytes = await retrying(self._shaped, client, messages, began + seconds)
             except openai.OpenAIError as error:
                 return _failure(error)
             return _read(raw, messages, time.monotonic() - began)
 
-    async def _shaped(self, client: openai.AsyncOpenAI, messages: Messages) -> bytes:
-        """Ask in the way that worked last, else in simpler ones."""
+    async def _shaped(self, client: openai.AsyncOpenAI, messages: Messages, until: float) -> bytes:
+        """Ask in the way that worked last, else in simpler ones; each try gets its share of the time ``until`` the deadline."""
         while True:
             try:
-                answer = await client.chat.completions.with_raw_response.create(
-                    model=self._model,
-                    messages=messages,  # type: ignore[arg-type]
-                    **SHAPES[self._shape],
-                )
+                async with asyncio.timeout(max(LEAST_TIME, TRY_SHARE * (until - time.monotonic()))):
+                    answer = await client.chat.completions.with_raw_response.create(
+                        model=self._model,
+                        messages=messages,  # type: ignore[arg-type]
+                        **SHAPES[self._shape],
+                    )
             except (openai.BadRequestError, openai.UnprocessableEntityError):
                 if self._shape + 1 == len(SHAPES):
                     raise
@@ -155,7 +164,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, openai.APIStatusError):
         asked = error.response.headers.get("retry-after", "")
-        if asked.isdigit() and len(asked) < 6:
+        if asked.isascii() and asked.isdigit() and len(asked) < 6:
             return float(asked)
     return float(tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=POLICY.longest)(state))
 
@@ -164,6 +173,8 @@ def _is_temporary(error: BaseException) -> bool:
     """True if another attempt may succeed."""
     if isinstance(error, openai.APIStatusError):
         return http_failure(MODEL, error.status_code).kind is Kind.PASSING
+    if isinstance(error, TimeoutError):
+        return True
     return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, TooLarge)
 
 

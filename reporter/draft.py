@@ -1,50 +1,59 @@
-"""A report before its references are rendered: the schema of a model's reply, and what the template writes."""
+"""A report before its references are rendered: sentences of claims, and opinions of a model. Pure."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass, field
 
 #: A reference to a fact in a text: ``{{all.conformity}}``.
-REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+REFERENCE = re.compile(r"\{\{([A-Za-z0-9_.]+)\}\}")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One text with references to facts.
+
+    Attributes:
+        subject: prefix of the facts that it is about; empty for an opinion.
+        claims: ids of the claims that an opinion rests on.
+        opinion: the words are a model's own.
+        rests_on: ids of the facts that are printed beside it.
+        confidence: computed from the evidence; None if the text is neither hypothesis nor opinion.
+    """
+
+    text: str
+    subject: str = ""
+    claims: tuple[str, ...] = ()
+    opinion: bool = False
+    rests_on: tuple[str, ...] = ()
+    confidence: str | None = None
 
 
-class Hypothesis(_Part):
-    """A possible cause, the ids of the facts that suggest it, and how strongly they do."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One of the few events that a report begins with.
 
-    text: str = Field(description="One possible cause, worded as a possibility.")
-    rests_on: list[str] = Field(description="Ids of the facts that suggest it, without braces; one to six.")
-    confidence: Literal["low", "medium", "high"]
+    Attributes:
+        what: what happened; ``money``: what it costs or puts at risk; ``cause`` and ``action`` as they are in the sections.
+    """
 
-
-class Draft(_Part):
-    """A report whose texts contain every figure, rule and segment as a reference."""
-
-    headline: str = Field(description="The period in one sentence.")
-    summary: list[str] = Field(description="Executive summary: one to five sentences, the most important first.")
-    anomalies: list[str] = Field(description="Detected anomalies, one each; at most eight. Each refers to its facts.")
-    hypotheses: list[Hypothesis] = Field(description="Root-cause hypotheses; at most five.")
-    impact: list[str] = Field(description="Business impact: one to five statements.")
-    recommendations: list[str] = Field(description="What to do, most urgent first: one to six.")
+    what: Said
+    money: Said | None = None
+    cause: Said | None = None
+    action: Said | None = None
 
 
-def schema() -> dict[str, Any]:
-    """Return the draft's JSON schema for structured output: no titles, no optional and no additional properties."""
-    found = _plain(Draft.model_json_schema())
-    assert isinstance(found, dict)  # noqa: S101 - for the type checker
-    return found
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A report whose texts contain every figure and name as a reference."""
 
-
-def _plain(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {key: _plain(value) for key, value in part.items() if not (key == "title" and isinstance(value, str))}
-    return [_plain(one) for one in part] if isinstance(part, list) else part
+    headline: Said
+    summary: list[Said] = field(default_factory=list)
+    anomalies: list[Said] = field(default_factory=list)
+    hypotheses: list[Said] = field(default_factory=list)
+    impact: list[Said] = field(default_factory=list)
+    recommendations: list[Said] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
 
 def references(text: str) -> list[str]:

@@ -28,15 +28,17 @@ class FactWriter:
         label: str | None = None,
         better: str = "",
         *,
-        hidden: bool = False,
         words: Mapping[str, str] | None = None,
         estimated: bool = False,
+        person: bool = False,
     ) -> None:
-        """Add a fact; its label is the text ``labels.<label or id>`` with ``words`` filled in."""
+        """Add a fact; its label is the text ``labels.<label or id>`` with ``words`` filled in. ``person``: it names one."""
         if value is None:
             return
+        if person:
+            self._facts.people.add(fact_id)
         named = self._texts("labels", label or fact_id, **(words or {}))
-        self._put(fact_id, value, unit, named, better, hidden=hidden, estimated=estimated)
+        self._put(fact_id, value, unit, named, better, estimated=estimated)
 
     def compare(
         self,
@@ -72,17 +74,7 @@ class FactWriter:
         elif previous > 0:
             self._put(f"{fact_id}.change", (value - previous) / previous, "relative", changed, better)
 
-    def _put(
-        self,
-        fact_id: str,
-        value: Value,
-        unit: str,
-        label: str,
-        better: str = "",
-        *,
-        hidden: bool = False,
-        estimated: bool = False,
-    ) -> None:
+    def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "", *, estimated: bool = False) -> None:
         rendering = render(value, unit, self._texts)
         rendering = f"{ABOUT}{rendering}" if estimated else rendering
-        self._facts.all[fact_id] = Fact(fact_id, value, unit, rendering, label, better, hidden)
+        self._facts.all[fact_id] = Fact(fact_id, value, unit, rendering, label, better)

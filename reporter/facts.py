@@ -17,7 +17,6 @@ class Fact(msgspec.Struct, frozen=True):
         unit: see ``formats.render``.
         rendering: the value as text in the report's language.
         better: ``higher`` or ``lower``; empty if neither is.
-        hidden: the name came with the data and is not in the contract, so a model gets only its id. It is not stored.
     """
 
     id: str
@@ -26,12 +25,10 @@ class Fact(msgspec.Struct, frozen=True):
     rendering: str
     label: str
     better: str = ""
-    hidden: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fact as it is stored."""
         stored: dict[str, Any] = msgspec.to_builtins(self)
-        del stored["hidden"]
         return stored
 
 
@@ -46,6 +43,8 @@ class Facts:
         entities, rules, segments, incidents, repairs, missing: prefixes of ids, most important first:
             ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
         doubts: prefixes of incidents that make the revenue doubtful.
+        related: prefix of an incident or a segment → prefix of the rule that it is about.
+        people: ids of the facts that name a person; a model does not get them.
     """
 
     language: str
@@ -60,6 +59,8 @@ class Facts:
     repairs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    related: dict[str, str] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
 
     def has(self, *ids: str) -> bool:
         """True if all of these ids are facts."""

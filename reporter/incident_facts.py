@@ -35,6 +35,10 @@ def _add_incident(context: Context, number: int, one: Incident) -> None:
     prefix = f"incident.{number}"
     context.facts.incidents.append(prefix)
     contract = context.contracts.get(one.entity)
+    kind, _, rule = one.metric.partition(":")
+    related = f"rule.{names.part_of_id(one.entity)}.{names.part_of_id(rule)}"
+    if kind == "finding" and related in context.facts.rules:
+        context.facts.related[prefix] = related
     name = names.incident_name(one.entity if contract else "–", contract, one.metric, texts)
     words = {"incident": name}
     unit = _unit(context, one)
@@ -55,11 +59,11 @@ def _add_incident(context: Context, number: int, one: Incident) -> None:
     life = life_of_cause([one.id] if cause is None else [each.id for each in cause.all], context.material.acts)
     if texts.has("lives", life.state):
         writer.add(f"{prefix}.life", texts("lives", life.state), "name", "incident.life", words=words)
-        # The name of a person: a model gets only its id.
-        writer.add(f"{prefix}.by", life.by, "name", "incident.by", hidden=True, words=words)
+        # The name of a person: a model does not get it.
+        writer.add(f"{prefix}.by", life.by, "name", "incident.by", person=True, words=words)
         writer.add(f"{prefix}.acted", life.at // 1_000, "moment", "incident.acted", words=words)
     if life.owner:
-        writer.add(f"{prefix}.owner", life.owner, "name", "incident.owner", hidden=True, words=words)
+        writer.add(f"{prefix}.owner", life.owner, "name", "incident.owner", person=True, words=words)
     if one.entity == context.sales and one.metric in DOUBTFUL and one.direction == "high":
         context.facts.doubts.append(prefix)
     if one.segment and contract and one.segment[0] in contract.segments:
@@ -70,9 +74,9 @@ def _add_segment(
     context: Context, number: int, one: Incident, segment: tuple[str, str, float, float], words: dict[str, str]
 ) -> None:
     prefix, (field, value, there, elsewhere) = f"incident.{number}", segment
-    name = names.segment_name(field, value, number, context.texts)
     hidden = names.is_hidden(context.material.contracts, one.entity, field, value)
-    context.writer.add(f"{prefix}.segment", name, "name", "incident.segment", hidden=hidden, words=words)
+    name = names.segment_name(field, value, number, context.texts, hidden=hidden)
+    context.writer.add(f"{prefix}.segment", name, "name", "incident.segment", words=words)
     figures = _SEGMENT_FIGURES.get(one.metric.partition(":")[0], _SHARES)
     for figure, share in zip(figures, (there, elsewhere), strict=True):
         context.writer.add(f"{prefix}.{figure}", share, "share", f"incident.{figure}", words=words)

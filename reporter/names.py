@@ -1,20 +1,16 @@
-"""Names in a report: those of the contract, and values of segments if they are harmless. Pure."""
+"""Names in a report: those of the contract, and values of segments that it lists. Pure."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from reporter.texts import Texts
 from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.counts.fields import NONE, OTHER
 
-#: Maximum length of a segment's value that is shown.
-LONGEST_SEGMENT = 40
 #: Maximum length of a contract's text.
 LONGEST_TEXT = 200
-_MARKS = frozenset(" -&'.")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_.]+")
 
 
@@ -23,43 +19,19 @@ def part_of_id(name: str) -> str:
     return _NOT_ID.sub("_", name).strip(".") or "_"
 
 
-def is_harmless(value: str) -> bool:
-    """True if a segment's value may be shown: at most 40 letters, ASCII digits, spaces and ``-&'.``.
-
-    It must be written from left to right, without letters that are numbers, and without a dot inside a word, which programs
-    read as an address.
-    """
-    if not value.strip() or len(value) > LONGEST_SEGMENT or unicodedata.normalize("NFC", value) != value:
-        return False
-    if re.search(r"\.\S", value):
-        return False
-    return all(character in _MARKS or _is_plain(character) for character in value)
-
-
-def _is_plain(character: str) -> bool:
-    if character.isascii():
-        return character.isalnum()
-    return (
-        unicodedata.category(character)[0] == "L"
-        and unicodedata.bidirectional(character) == "L"
-        and unicodedata.numeric(character, None) is None
-        and unicodedata.normalize("NFKC", character) == character
-    )
-
-
-def segment_name(field: str, value: str, number: int, texts: Texts) -> str:
-    """Return the name of the segment ``field`` = ``value``; its ``number`` if its value may not be shown."""
+def segment_name(field: str, value: str, number: int, texts: Texts, *, hidden: bool) -> str:
+    """Return the name of the segment ``field`` = ``value``; its ``number`` if its value came with the data."""
     if value == OTHER:
         return texts("other_segment", field=field)
     if value == NONE:
         return texts("none_segment", field=field)
-    if is_harmless(value):
-        return texts("segment", field=field, value=value)
-    return texts("unnamed", field=field, number=number)
+    if hidden:
+        return texts("unnamed", field=field, number=number)
+    return texts("segment", field=field, value=value)
 
 
 def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
-    """True if a contract lists this value, so that a model may get it.
+    """True if a contract lists this value, so that it may be shown, sent and kept.
 
     ``field`` may be a field of a referenced record, ``customer_id.country``, which that record's contract may list.
     """

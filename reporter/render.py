@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from reporter.draft import REFERENCE
 from reporter.facts import Facts
-from reporter.report import Item, KeyFigure, Report
+from reporter.report import FIRST_FIGURES, Item, KeyFigure, Report
 from reporter.texts import Texts
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&])")
@@ -23,24 +23,42 @@ def markdown(report: Report, facts: Facts, texts: Texts) -> str:
     """Render a report as Markdown; everything from facts or a model is escaped."""
     lines = [f"# {markdown_text(report.title)}", "", f"{markdown_text(_period(facts, texts))}", ""]
     lines += [f"**{markdown_text(report.headline.text)}**", ""]
+    lines += [f"## {markdown_text(texts('sections', 'events'))}", "", *_md_events(report, facts, texts), ""]
+    lines += _md_figures(texts("sections", "figures"), report.figures[:FIRST_FIGURES], facts, texts)
+    lines += [f"## {markdown_text(texts('sections', 'details'))}", ""]
     for section in report.sections:
-        lines += [f"## {markdown_text(section.title)}", ""]
+        lines += [f"### {markdown_text(section.title)}", ""]
         lines += [f"- {_md_item(item, facts, texts)}" for item in section.items]
         if not section.items:
             lines.append(f"- {markdown_text(texts('template', 'hypothesis_none'))}")
         lines.append("")
-        if section.key == "summary":
-            lines += _md_figures(report.figures, facts, texts)
+    lines += _md_figures(texts("sections", "more"), report.figures[FIRST_FIGURES:], facts, texts, level=3)
     lines += ["---", "", f"*{markdown_text(about(report, texts))}*", ""]
     return "\n".join(lines)
 
 
-def _md_figures(figures: Sequence[KeyFigure], facts: Facts, texts: Texts) -> list[str]:
+#: Parts of an event after what happened, with their names in the texts.
+PARTS = ("money", "cause", "action")
+
+
+def _md_events(report: Report, facts: Facts, texts: Texts) -> list[str]:
+    lines: list[str] = []
+    for number, event in enumerate(report.events, 1):
+        lines.append(f"{number}. **{markdown_text(event.what.text)}**")
+        for part in PARTS:
+            item: Item | None = getattr(event, part)
+            if item is not None:
+                label = texts("notes", "pair", label=texts("events", part), value="").rstrip()
+                lines.append(f"   - {markdown_text(label)} {_md_item(item, facts, texts)}")
+    return lines or [markdown_text(texts("template", "anomaly_none"))]
+
+
+def _md_figures(title: str, figures: Sequence[KeyFigure], facts: Facts, texts: Texts, level: int = 2) -> list[str]:
     if not figures:
         return []
     compared = facts.compared
     head = ["", texts("notes", "now"), *([texts("notes", "before"), texts("notes", "change")] if compared else [])]
-    lines = [f"## {markdown_text(texts('sections', 'figures'))}", "", f"| {' | '.join(map(markdown_text, head))} |"]
+    lines = [f"{'#' * level} {markdown_text(title)}", "", f"| {' | '.join(map(markdown_text, head))} |"]
     lines.append("|---" + "|--:" * (len(head) - 1) + "|")
     for row in figures:
         cells = [row.label, row.now, *([row.before, row.change] if compared else [])]
@@ -52,9 +70,16 @@ def _md_item(item: Item, facts: Facts, texts: Texts) -> str:
     text = markdown_text(item.text)
     if item.confidence is UNSET:
         return text
-    name = f"{texts('notes', 'hypothesis')} ({texts('notes', 'confidence', item.confidence)})"
+    name = f"{mark(item, texts)} ({texts('notes', 'confidence', item.confidence)})"
     label = texts("notes", "pair", label=name, value="").rstrip()
     return f"*{markdown_text(label)}* {text} *({markdown_text(_basis(item, facts, texts))})*"
+
+
+def mark(item: Item, texts: Texts) -> str:
+    """Return what stands before a hypothesis or an opinion."""
+    if item.opinion:
+        return texts("notes", "opinion")
+    return texts("notes", "hypothesis")
 
 
 def _basis(item: Item, facts: Facts, texts: Texts) -> str:
@@ -108,10 +133,14 @@ def html(report: Report, facts: Facts, texts: Texts) -> str:
         period=_period(facts, texts),
         about=about(report, texts),
         with_tooltips=with_tooltips,
+        mark=lambda item: mark(item, texts),
         basis=lambda item: _basis(item, facts, texts),
         compared=facts.compared,
         notes=texts.all["notes"],
-        figures=texts("sections", "figures"),
+        sections=texts.all["sections"],
+        first=FIRST_FIGURES,
+        parts=[(part, texts("events", part)) for part in PARTS],
+        calm=texts("template", "anomaly_none"),
         empty=texts("template", "hypothesis_none"),
     )
 

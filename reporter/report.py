@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reporter.draft import REFERENCE, Draft, Hypothesis
+from reporter.draft import REFERENCE, Draft, Event, Said
 from reporter.facts import Fact, Facts
 from reporter.formats import MINUS
 from reporter.texts import Texts
@@ -17,9 +17,11 @@ SectionKey = Literal["summary", "anomalies", "hypotheses", "impact", "recommenda
 SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impact", "recommendations")
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
-    "all.records", "all.conformity", "all.valid", "all.findings", "all.rejected", "all.at_risk",
-    "sales.revenue", "sales.revenue.usual", "sales.orders", "sales.orders.usual", "sales.customers", "sales.average",
+    "sales.revenue", "sales.revenue.usual", "sales.orders", "sales.orders.usual", "all.valid", "all.conformity", "all.rejected",
+    "all.at_risk", "all.records", "all.findings", "sales.customers", "sales.average",
 )  # fmt: skip
+#: Number of key figures that are shown first.
+FIRST_FIGURES = 5
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -30,11 +32,16 @@ class Headline(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One text of a section; ``confidence`` and ``rests_on`` (ids of facts) only of a hypothesis."""
+    """One text of a section; ``confidence`` and ``rests_on`` (ids of facts) only of a hypothesis or an opinion.
+
+    Attributes:
+        opinion: the words are the model's own.
+    """
 
     text: str
     source: str
     hypothesis: bool
+    opinion: bool = False
     confidence: str | UnsetType = UNSET
     rests_on: list[str] | UnsetType = UNSET
 
@@ -45,6 +52,15 @@ class Section(msgspec.Struct, frozen=True):
     key: SectionKey
     title: str
     items: list[Item]
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """One of at most three events that the report begins with; what is not known is None."""
+
+    what: Item
+    money: Item | None = None
+    cause: Item | None = None
+    action: Item | None = None
 
 
 class KeyFigure(msgspec.Struct, frozen=True):
@@ -69,6 +85,7 @@ class Report(msgspec.Struct, frozen=True):
     model: str | None
     prompt: str
     language: str
+    events: list[Happened] = []
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as it is stored."""
@@ -91,19 +108,20 @@ def report_of(
     """Render a draft.
 
     Raises:
-        KeyError: the draft refers to a missing fact; the gate lets no such draft through.
+        KeyError: the draft refers to a missing fact; claims refer to none.
     """
     return Report(
         title=texts("sections", "title"),
-        headline=Headline(with_figures(draft.headline, facts), draft.headline),
+        headline=Headline(with_figures(draft.headline.text, facts), draft.headline.text),
         sections=[
-            Section(key, texts("sections", key), [_item(item, facts) for item in getattr(draft, key)]) for key in SECTIONS
+            Section(key, texts("sections", key), [_item(item, key, facts) for item in getattr(draft, key)]) for key in SECTIONS
         ],
         figures=_key_figures(facts),
         written_by=written_by,
         model=model,
         prompt=prompt,
         language=texts.language,
+        events=[_happened(one, facts) for one in draft.events],
     )
 
 
@@ -112,11 +130,26 @@ def with_figures(text: str, facts: Facts) -> str:
     return REFERENCE.sub(lambda found: facts.rendering(found[1]), text)
 
 
-def _item(item: str | Hypothesis, facts: Facts) -> Item:
-    if isinstance(item, str):
-        return Item(with_figures(item, facts), item, hypothesis=False)
+def _happened(event: Event, facts: Facts) -> Happened:
+    def item(said: Said | None, section: SectionKey) -> Item | None:
+        return None if said is None else _item(said, section, facts)
+
+    return Happened(
+        what=_item(event.what, "anomalies", facts),
+        money=item(event.money, "impact"),
+        cause=item(event.cause, "hypotheses"),
+        action=item(event.action, "recommendations"),
+    )
+
+
+def _item(said: Said, section: SectionKey, facts: Facts) -> Item:
     return Item(
-        with_figures(item.text, facts), item.text, hypothesis=True, confidence=item.confidence, rests_on=list(item.rests_on)
+        with_figures(said.text, facts),
+        said.text,
+        hypothesis=section == "hypotheses",
+        opinion=said.opinion,
+        confidence=UNSET if said.confidence is None else said.confidence,
+        rests_on=UNSET if said.confidence is None else list(said.rests_on),
     )
 
 

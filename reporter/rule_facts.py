@@ -51,14 +51,18 @@ def add_segments(context: Context) -> None:
     for number, one in enumerate(concentrations(context.contracts, context.material.counts)[:MOST_SEGMENTS], 1):
         prefix = f"segment.{number}"
         context.facts.segments.append(prefix)
-        name = names.segment_name(one.field, one.value, number, texts)
+        context.facts.related[prefix] = f"rule.{names.part_of_id(one.entity)}.{names.part_of_id(one.rule)}"
         hidden = names.is_hidden(context.material.contracts, one.entity, one.field, one.value)
+        name = names.segment_name(one.field, one.value, number, texts, hidden=hidden)
         rule = texts("rule", rule=one.rule, entity=one.entity)
-        # Labels are sent to the model; a value that is not in the contract is not.
-        words = {"rule": rule, "segment": texts("unnamed", field=one.field, number=number) if hidden else name}
-        writer.add(f"{prefix}.name", name, "name", "segment.name", hidden=hidden, words=words)
+        words = {"rule": rule, "segment": name}
+        writer.add(f"{prefix}.name", name, "name", "segment.name", words=words)
         writer.add(f"{prefix}.rule", rule, "name", "rule.name", words=words)
         writer.add(f"{prefix}.findings", one.findings, "findings", "segment.findings", "lower", words=words)
+        writer.add(f"{prefix}.records", one.records, "records", "segment.records", words=words)
+        elsewhere = one.findings_elsewhere
+        writer.add(f"{prefix}.findings_elsewhere", elsewhere, "findings", "segment.findings_elsewhere", "lower", words=words)
+        writer.add(f"{prefix}.records_elsewhere", one.records_elsewhere, "records", "segment.records_elsewhere", words=words)
         writer.add(f"{prefix}.there", one.share, "share", "segment.there", words=words)
         writer.add(f"{prefix}.elsewhere", one.share_elsewhere, "share", "segment.elsewhere", words=words)
         writer.add(f"{prefix}.ratio", one.ratio, "ratio", "segment.ratio", words=words)

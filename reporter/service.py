@@ -12,6 +12,7 @@ import msgspec
 
 from reporter import render
 from reporter.author import Author, Written
+from reporter.claims import Claim, claims_of
 from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import read_before, read_material
@@ -106,14 +107,18 @@ class Reporter:
         return any(one.end - one.start == length for one in self._store.newest())
 
     def covers(self, period: Period, stream_ms: int) -> bool:
-        """True if the stream covers a period from its beginning: its first quarter has not much fewer records than the rest.
+        """True if the stream covers a period from its beginning.
 
-        Stray records with an old date do not make a stream older.
+        Its first quarter has not much fewer records than the rest, or the whole period before it has not much fewer than it: a
+        shop may be closed at night. Stray records with an old date do not make a stream older.
         """
         quarter = period.start + max(60, period.length // 4 // 60 * 60)
         early = self._rate(period.start, quarter)
         later = max(self._rate(quarter, period.end), self._rate(period.end, up_to(stream_ms, 60).end))
-        return early > 0 and early >= COMPARABLE * later
+        if early > 0 and early >= COMPARABLE * later:
+            return True
+        before = self._rate(period.before.start, period.before.end)
+        return before > 0 and before >= COMPARABLE * self._rate(period.start, period.end)
 
     def _rate(self, start: int, end: int) -> float:
         """Return records per second; 0 for an empty period."""
@@ -160,6 +165,10 @@ class Reporter:
             StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
         """
         return compute(read_material(self._queries, period, back), self._texts)
+
+    def claims(self, facts: Facts) -> dict[str, Claim]:
+        """Return the claims that facts support."""
+        return claims_of(facts, self._texts)
 
     def report(self, period: Period, *, anew: bool = False, suffix: str = "", provisional: bool = False) -> Outcome:
         """Return the report of a period: written here, or by the reporter that claimed it first.

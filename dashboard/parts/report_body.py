@@ -19,6 +19,10 @@ _CLOSES = re.compile(r"[.,;:)\]!?”]+")
 
 #: Confidence in a hypothesis, in words.
 _CONFIDENCE = {"low": "weak evidence", "medium": "some evidence", "high": "strong evidence"}
+#: Parts of an event after what happened, and their names.
+_PARTS = {"money": "Money", "cause": "Possible cause", "action": "What to do"}
+#: Number of key figures that are shown first.
+_FIRST_FIGURES = 5
 _TONES = {"good": "good", "bad": "bad"}
 
 
@@ -44,8 +48,15 @@ def _body(report: StoredReport) -> Html:
     return markup.tag(
         "article",
         markup.tag("div", _figured(_item(plain.get("headline")), report.facts), cls="headline"),
-        _figures(plain.get("figures"), report.facts),
-        *(_section(section, report.facts) for section in _list(plain.get("sections"))),
+        _events(plain.get("events"), report.facts),
+        _figures(_list(plain.get("figures"))[:_FIRST_FIGURES], report.facts),
+        markup.tag(
+            "details",
+            markup.tag("summary", "Everything in detail"),
+            *(_section(section, report.facts) for section in _list(plain.get("sections"))),
+            _figures(_list(plain.get("figures"))[_FIRST_FIGURES:], report.facts),
+            cls="fold",
+        ),
         markup.tag("p", _about(report), cls="quiet"),
         cls="report",
     )
@@ -71,17 +82,35 @@ def period(report: StoredReport) -> str:
     return f"{covered}, provisional: not over when it was written" if report.provisional else covered
 
 
-def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
+def _events(events: Any, facts: Mapping[str, Any]) -> Html | None:
+    """Return what happened, each event with its money, cause and action; None for a report without events."""
     items = []
-    for item in _list(section.get("items")):
-        label = None
-        if item.get("hypothesis"):
-            confidence = _CONFIDENCE.get(str(item.get("confidence")), _CONFIDENCE["low"])
-            label = markup.join(markup.pill(f"Hypothesis, {confidence}", "warning"), " ")
-        rests = [_fact(one, facts) for one in _texts(item.get("rests_on"))]
-        parted = [part for one in rests for part in (" · ", one)][1:]
-        rest = markup.tag("span", "Based on: ", *parted, cls="quiet rests") if rests else None
-        items.append(markup.tag("li", label, _figured(item, facts), rest))
+    for event in _list(events):
+        parts = [
+            markup.join(markup.tag("dt", label), markup.tag("dd", _said(event[part], facts)))
+            for part, label in _PARTS.items()
+            if isinstance(event.get(part), Mapping)
+        ]
+        what = markup.tag("p", _figured(_item(event.get("what")), facts), cls="what")
+        items.append(markup.tag("li", what, markup.tag("dl", *parts) if parts else None))
+    return markup.tag("ol", *items, cls="events") if items else None
+
+
+def _said(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
+    """Return a text; before a hypothesis and an opinion of a model its name, and after it what it is based on."""
+    label = None
+    if item.get("hypothesis") or item.get("opinion"):
+        confidence = _CONFIDENCE.get(str(item.get("confidence")), _CONFIDENCE["low"])
+        name = "Opinion of the model" if item.get("opinion") else "Hypothesis"
+        label = markup.join(markup.pill(f"{name}, {confidence}", "warning"), " ")
+    rests = [_fact(one, facts) for one in _texts(item.get("rests_on"))]
+    parted = [part for one in rests for part in (" · ", one)][1:]
+    rest = markup.tag("span", "Based on: ", *parted, cls="quiet rests") if rests else None
+    return markup.join(*(one for one in (label, _figured(item, facts), rest) if one is not None))
+
+
+def _section(section: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
+    items = [markup.tag("li", _said(item, facts)) for item in _list(section.get("items"))]
     listed = markup.tag("ol" if section.get("key") == "recommendations" else "ul", *items) if items else None
     return markup.tag(
         "section", markup.tag("h3", str(section.get("title", ""))), listed or markup.tag("p", "None.", cls="quiet")
@@ -162,7 +191,7 @@ def _unit(fact: Mapping[str, Any]) -> str:
 def _about(report: StoredReport) -> str:
     """Return who wrote the report."""
     if report.written_by == "model":
-        return f"Text by the model {report.model}; every figure was inserted from Headrace's counts."
+        return f"Headrace wrote every statement; the model {report.model} chose them and added what is marked as its opinion."
     return "Written from a template, without a language model; every figure comes from Headrace's counts."
 
 

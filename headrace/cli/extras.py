@@ -15,6 +15,7 @@ PACKAGES = {
     "streamlit": ("the dashboard", "dashboard"),
     "jinja2": ("the report", "report"),
     "openai": ("a report by a model", "report"),
+    "simplemma": ("a report by a model", "report"),
 }
 
 

@@ -37,7 +37,7 @@ INTERVAL = 2.0
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
 @click.option("--anew", is_flag=True, help="With --once: write the report again if it exists.")
-@click.option("--facts", "show_facts", is_flag=True, help="Print the facts as a model reads them, and exit.")
+@click.option("--facts", "show_facts", is_flag=True, help="Print the claims as a model reads them, and exit.")
 @click.option("--prompt", "show_prompt", is_flag=True, help="Print the prompt as it would be sent, and exit.")
 @click.option("--topic/--no-topic", default=True, help="Publish on the topic `reports` (default).")
 def command(
@@ -56,8 +56,9 @@ def command(
 ) -> None:
     """Write the executive report of a period of event time.
 
-    With HEADRACE_LLM_MODEL set, a model writes the prose; every figure and name is inserted from computed facts. Without a
-    model, or if its text is refused, a template writes the same sections. One report per period and language is kept.
+    Headrace writes every statement and figure. With HEADRACE_LLM_MODEL set, a model chooses and orders them, and adds its
+    opinion in words of a closed vocabulary. Without a model, or if it fails, a template chooses. One report per period and
+    language is kept.
     """
     if sum((once, every is not None, show_facts, show_prompt)) != 1:
         raise click.UsageError("give exactly one of --once, --every LENGTH, --facts and --prompt")
@@ -86,7 +87,7 @@ def _once(
 ) -> None:
     from reporter.build import reporter_of
     from reporter.periods import Period, parse_length, parse_moment, up_to
-    from reporter.prompt import facts_for_model, question
+    from reporter.prompt import for_model, question
     from reporter.service import NOTHING_YET
     from stream_app.windows.grain import LONGEST
 
@@ -106,7 +107,8 @@ def _once(
     provisional = not reporter.is_over(period)
     if show is not None:
         facts = reporter.facts_so_far(period) if provisional else reporter.facts(period)
-        shown = facts_for_model(facts) if show == "facts" else question(facts, settings.llm_model or "")
+        claims = reporter.claims(facts)
+        shown = for_model(facts, claims) if show == "facts" else question(facts, claims, settings.llm_model or "")
         _print(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", output)
         return
     for doubt in reporter.doubts():

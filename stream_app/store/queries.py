@@ -255,8 +255,8 @@ class Queries:
     def report_counters(self) -> dict[str, int]:
         """Return what reporters counted.
 
-        ``reports``, ``by_model``, ``by_template``, ``repaired``, ``calls``, ``tokens_in`` and ``tokens_out``; ``mentions`` and
-        ``grounded`` of the models' first replies; ``why:<reason>`` and ``problem:<code>``.
+        ``reports``, ``by_model``, ``by_template``, ``repaired``, ``partial``, ``calls``, ``tokens_in`` and ``tokens_out``;
+        ``own_words`` of the models' replies and ``own_kept`` of them; ``why:<reason>`` and ``problem:<code>``.
         """
         return self._reports().counters()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
@@ -13,8 +13,8 @@ from stream_app.views.breakdown import NullField, null_fields
 
 #: Minimum findings of a concentration, and minimum records of its segment and of all others.
 FEWEST_FINDINGS, FEWEST_RECORDS = 5, 20
-#: Minimum factor over the share elsewhere, and minimum standard deviations (Poisson) above it.
-TIMES, DEVIATIONS = 2.0, 3.0
+#: Minimum factor over the share elsewhere, and maximum probability of such a difference by chance in any of the comparisons.
+TIMES, CHANCE = 2.0, 0.01
 #: Minimum number of repairs, or of records without a value, that counts as rising, and the minimum factor.
 FEWEST_RISING, RISE = 5, 1.5
 #: Minimum records of the previous period, as a share of the period's: with fewer it is the beginning of a stream, or stray
@@ -30,6 +30,8 @@ class Concentration:
         share: findings ÷ records in the segment; ``share_elsewhere`` the same in all other segments.
         share_of_findings: part of the rule's findings that are in the segment.
         excess: findings beyond those expected from the share elsewhere.
+        records, records_elsewhere, findings_elsewhere: the counts on both sides.
+        chance: probability of such a difference by chance in any of the segments and rules that were compared.
     """
 
     entity: str
@@ -41,6 +43,10 @@ class Concentration:
     share_elsewhere: float
     share_of_findings: float
     excess: float
+    records: int = 0
+    records_elsewhere: int = 0
+    findings_elsewhere: int = 0
+    chance: float = 1.0
 
     @property
     def ratio(self) -> float | None:
@@ -55,13 +61,20 @@ def concentrations(contracts: Mapping[str, ContractSummary], periods: Mapping[st
     about the whole record, because an unreadable record has no segment.
     """
     best: dict[tuple[str, str], Concentration] = {}
-    for entity, period in periods.items():
-        contract = contracts[entity]
-        for field in contract.segments:
-            for found in _of_field(entity, contract, field, period.counts):
-                key = (entity, found.rule)
-                if key not in best or found.excess > best[key].excess:
-                    best[key] = found
+    compared = [
+        found
+        for entity, period in periods.items()
+        for field in contracts[entity].segments
+        for found in _of_field(entity, contracts[entity], field, period.counts)
+    ]
+    for found in compared:
+        # Bonferroni's correction: the more is compared, the likelier one of them stands out by chance.
+        corrected = replace(found, chance=min(1.0, found.chance * len(compared)))
+        if corrected.chance > CHANCE:
+            continue
+        key = (found.entity, found.rule)
+        if key not in best or found.excess > best[key].excess:
+            best[key] = corrected
     return sorted(best.values(), key=lambda one: (-one.excess, one.entity, one.rule))
 
 
@@ -77,17 +90,42 @@ def _of_field(entity: str, contract: ContractSummary, field: str, counts: Counts
         total = sum(segment.findings.get(rule_id, 0) for segment in values.values())
         for value, segment in values.items():
             findings, received = segment.findings.get(rule_id, 0), segment.received
-            if findings < FEWEST_FINDINGS or received < FEWEST_RECORDS or records - received < FEWEST_RECORDS:
+            if not total or received < FEWEST_RECORDS or records - received < FEWEST_RECORDS:
                 continue
             share, elsewhere = min(1.0, findings / received), min(1.0, (total - findings) / (records - received))
             expected = elsewhere * received
-            if share >= TIMES * elsewhere and findings - expected >= DEVIATIONS * math.sqrt(max(0.0, expected) + 1):
-                found.append(
-                    Concentration(
-                        entity, rule_id, field, value, findings, share, elsewhere, findings / total, findings - expected
-                    )
+            # A difference that is too small to matter counts as a comparison, too.
+            matters = findings >= FEWEST_FINDINGS and share >= TIMES * elsewhere
+            sides = (min(findings, received), received, min(total - findings, records - received), records - received)
+            found.append(
+                Concentration(
+                    entity, rule_id, field, value, findings, share, elsewhere, findings / total, findings - expected,
+                    received, records - received, total - findings, chance_of_more(*sides) if matters else 1.0,
                 )
+            )  # fmt: skip
     return found
+
+
+def chance_of_more(findings: int, records: int, findings_elsewhere: int, records_elsewhere: int) -> float:
+    """Return the probability of at least these findings in these records by chance (Fisher's exact test, one-sided)."""
+    total, all_records = findings + findings_elsewhere, records + records_elsewhere
+    if not findings:
+        return 1.0
+
+    def log_choose(of: int, take: int) -> float:
+        return math.lgamma(of + 1) - math.lgamma(take + 1) - math.lgamma(of - take + 1)
+
+    whole = log_choose(all_records, total)
+    if findings <= total * records / all_records:
+        return 1.0
+    chance = 0.0
+    for here in range(max(findings, total - records_elsewhere), min(records, total) + 1):
+        term = math.exp(log_choose(records, here) + log_choose(records_elsewhere, total - here) - whole)
+        chance += term
+        # Above the expected number the terms decrease ever faster.
+        if term <= chance * 1e-12:
+            break
+    return min(1.0, chance)
 
 
 def rising_repairs(now: Counts, before: Counts) -> list[tuple[str, int, int]]:

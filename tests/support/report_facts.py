@@ -1,4 +1,4 @@
-"""Material for reports: a shop's period with every kind of fact, and drafts that pass the gate."""
+"""Material for reports: a shop's period with every kind of fact, and replies that pass the gate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from reporter import template
+from reporter.claims import Claim, claims_of
 from reporter.compute import compute
-from reporter.draft import Draft
 from reporter.facts import Facts
 from reporter.material import Health, Material
 from reporter.texts import texts
@@ -123,37 +122,48 @@ def some_facts(language: str = "en") -> Facts:
     return compute(material(), texts(language))
 
 
-def good_draft(facts: Facts | None = None) -> dict[str, Any]:
-    """A draft that a well-behaved model writes."""
+@cache
+def some_claims(language: str = "en") -> dict[str, Claim]:
+    """The claims of ``some_facts()``."""
+    return claims_of(some_facts(language), texts(language))
+
+
+#: What a good model adds: possibilities and advice in its own words, tied to claims.
+OWN_WORDS: dict[str, tuple[str, str]] = {
+    "en": (
+        "A new version of the order form may send empty quantities, and the same change could explain the missing customers.",
+        "Ask the owner of the {{entity.orders.name}} feed to compare the form with the contract.",
+    ),
+    "de": (
+        "Eine neue Version des Formulars könnte leere Mengen senden.",
+        "Bitten Sie das zuständige Team, die Quelle von {{entity.orders.name}} mit dem Vertrag zu vergleichen.",
+    ),
+    "fr": (
+        "Une nouvelle version du formulaire pourrait envoyer des quantités vides.",
+        "Demandez au propriétaire de la source {{entity.orders.name}} de comparer le formulaire avec le contrat.",
+    ),
+}
+
+
+def good_reply(language: str = "en") -> dict[str, Any]:
+    """The reply of a well-behaved model."""
+    hypothesis, advice = OWN_WORDS[language]
     return {
-        "headline": "Conformity stands at {{all.conformity}} ({{all.conformity.change}}), mainly held back by "
-        "{{rule.orders.quantity.minimum.name}}.",
-        "summary": [
-            "In all {{all.records}} came in and {{all.findings}} were made, a change of {{all.findings.change}}.",
-            "Revenue rose to {{sales.revenue}} ({{sales.revenue.change}}).",
-        ],
-        "anomalies": [
-            "{{incident.1.name}}: {{incident.1.observed}} where {{incident.1.expected}} were usual.",
-            "{{rule.orders.quantity.minimum.name}} made {{rule.orders.quantity.minimum.findings}}.",
+        "headline": "headline.incident.1",
+        "claims": [
+            "summary.sales", "summary.rules.rule.orders.quantity.minimum", "anomalies.incident.1",
+            "anomalies.rule.orders.quantity.minimum", "impact.total",
         ],
         "hypotheses": [
             {
-                "text": "A feed of {{segment.1.name}} may be delivering addresses in another form.",
-                "rests_on": ["segment.1.there", "segment.1.elsewhere"],
-                "confidence": "medium",
+                "text": hypothesis,
+                "claims": ["anomalies.rule.orders.quantity.minimum", "anomalies.rule.orders.customer_id.reference"],
             }
         ],
-        "impact": ["Orders of {{all.at_risk}} can't be fulfilled as they are."],
-        "recommendations": ["Ask the team behind the order form to check {{rule.orders.quantity.minimum.name}}."],
-    }
+        "recommendations": [{"text": advice, "claims": ["anomalies.rule.orders.quantity.minimum"]}],
+    }  # fmt: skip
 
 
-def reply(**changes: Any) -> str:
-    """The good draft as a reply, with parts of it replaced."""
-    return json.dumps(good_draft() | changes)
-
-
-def template_reply(language: str = "en") -> str:
-    """A reply of a model that writes the same as the template."""
-    draft: Draft = template.write(some_facts(language), texts(language))
-    return draft.model_dump_json()
+def reply(language: str = "en", **changes: Any) -> str:
+    """The good reply as JSON, with parts of it replaced."""
+    return json.dumps(good_reply(language) | changes)

@@ -115,6 +115,7 @@ def test_naughty_strings_are_shown_as_they_are(page: Page) -> None:
         assert sorted(text[: text.rindex(" (for ")] for text in texts) == sorted(map(visible, NAUGHTY))
 
         page.goto(f"{address}/report")
+        page.locator(".report .fold > summary").click()
         lines = page.locator(".report section li")
         lines.first.wait_for()
         assert lines.evaluate_all("all => all.map(one => one.textContent)") == [visible(one) for one in NAUGHTY]

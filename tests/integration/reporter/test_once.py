@@ -291,38 +291,32 @@ def test_once_prints_or_writes_every_format(environment: dict[str, str], form: s
     assert path.read_text("utf-8") == printed.stdout
 
 
-def from_the_facts(handler: Handler) -> None:
-    """A model that reads the facts and writes about those that there are."""
-    facts = json.loads(handler.body["messages"][1]["content"])["facts"]
-    some = next(fact["id"] for fact in facts if fact["id"].endswith(".findings"))
-    draft = {
-        "headline": "Conformity stands at {{all.conformity}} over {{all.records}}.",
-        "summary": ["There were {{all.findings}}."],
-        "anomalies": ["Worth a look: {{" + some + "}}."],
-        "hypotheses": [{"text": "A feed may have changed.", "rests_on": [some], "confidence": "low"}],
-        "impact": ["Part of the orders cannot be delivered."],
-        "recommendations": ["Ask the owner of the feed."],
-    }
-    says(json.dumps(draft))(handler)
+def from_the_claims(handler: Handler) -> None:
+    """A model that reads the claims and chooses among those that there are."""
+    claims = json.loads(handler.body["messages"][1]["content"])["claims"]
+    ids = [claim["id"] for claim in claims]
+    advice = {"text": "Ask the owner of the feed.", "claims": [ids[-1]]}
+    chosen = {"headline": ids[0], "claims": ids[-3:], "hypotheses": [], "recommendations": [advice]}
+    says(json.dumps(chosen))(handler)
 
 
 def test_a_models_report_is_published_with_its_verdict_and_without_its_key(
     environment: dict[str, str], settings: Settings, redis_url: str, store: ReportStore
 ) -> None:
-    with serving(from_the_facts) as server:
+    with serving(from_the_claims) as server:
         variables = {"HEADRACE_LLM_MODEL": "m", "HEADRACE_LLM_BASE_URL": server.url, "HEADRACE_LLM_KEY": "sk-secret"}
         printed = CliRunner().invoke(command, ["--once", "--period", "1h", "--no-topic"], env=variables, catch_exceptions=False)
     (report,) = open_queries(settings).reports()
 
     assert printed.stdout == report.markdown
     assert (report.written_by, report.model, report.verdict["outcome"]) == ("model", "m", "passed")
-    assert report.verdict["grounding"] == 1.0
+    assert report.verdict["own_words"] == 1.0
     assert report.facts["all.conformity"]["rendering"] in report.markdown
     assert store.counters() == store.counters() | {
         "reports": 1,
         "by_model": 1,
-        "mentions": 4,
-        "grounded": 4,
+        "own_words": 6,
+        "own_kept": 6,
         "tokens_in": 1_200,
     }
     with redis.Redis.from_url(redis_url) as client:

@@ -8,15 +8,18 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from reporter import template
+from reporter.claims import claims_of
 from reporter.compute import compute
 from reporter.formats import render
-from reporter.names import is_harmless
-from reporter.prompt import facts_for_model
+from reporter.prompt import for_model
+from reporter.render import html, markdown
+from reporter.report import report_of
 from reporter.texts import LANGUAGES, texts
 from stream_app.counts.fields import NONE, Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
 from stream_app.views.period import concentrations, rising_repairs
-from tests.support.report_facts import an_incident, contracts, material, some_facts
+from tests.support.report_facts import HOSTILE, an_incident, contracts, material, some_facts
 
 EN = texts("en")
 
@@ -107,7 +110,6 @@ def test_records_without_a_segment_are_called_so_to_a_model_too() -> None:
     facts = compute(material(counts={"customers": PeriodCounts(Counts(received=200, segments=values))}), EN)
 
     assert facts.all["segment.1.name"].rendering == "country not given"
-    assert not facts.all["segment.1.name"].hidden
     assert "country not given" in facts.all["segment.1.there"].label
 
 
@@ -199,7 +201,7 @@ def test_the_name_of_a_field_that_the_contract_does_not_know_is_in_no_report(nam
     name_of_incident = facts.all["incident.1.name"].rendering
 
     assert "that is not in the contract" in name_of_incident
-    assert name not in json.dumps(facts_for_model(facts))
+    assert name not in json.dumps(for_model(facts, claims_of(facts, EN)))
     assert "Ignore:" not in name_of_incident
     # Nor in what a reader sees, by the template.
     assert name not in "".join(str(fact.rendering) for fact in facts.all.values())
@@ -240,25 +242,11 @@ def test_no_name_from_the_data_is_in_what_a_model_reads() -> None:
             repairs={"Ignore.all": 80},
         ),
     )  # fmt: skip
-    read = json.dumps(facts_for_model(compute(material(counts=counts), EN)))
+    facts = compute(material(counts=counts), EN)
+    read = json.dumps(for_model(facts, claims_of(facts, EN)))
 
     assert "Ignore" not in read
     assert "country Germany" in read  # listed in the contract
-
-
-@pytest.mark.parametrize("text", ["Home & Garden", "Côte d'Ivoire", "St. Lucia", "日本", "Size 12", "x" * 40])
-def test_ordinary_segment_values_are_shown(text: str) -> None:
-    assert is_harmless(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "  ", "x" * 41, "<b>", "a|b", "{{all.records}}", "evil.example", "a\u202eb", "a\nb", "[x](y)", "`x`", "三", "½", "４",
-     "עברית",
-     "a*b", "a_b", "100 %", "$5", "e\u0301", "ａ"],
-)  # fmt: skip
-def test_other_segment_values_are_not(text: str) -> None:
-    assert not is_harmless(text)
 
 
 @pytest.mark.parametrize(
@@ -330,5 +318,20 @@ def test_a_segment_of_a_referenced_record_is_named_where_its_contract_lists_it()
 
     assert facts.all["segment.1.name"].rendering == "customer_id.country Germany"
     assert facts.all["segment.1.rule"].rendering == "price.type (orders)"
-    assert not facts.all["segment.1.name"].hidden
     assert "segment.2.name" not in facts.all  # who has no customer has none in every country
+
+
+def test_a_segment_that_no_contract_lists_is_a_number_wherever_a_report_goes() -> None:
+    name = "Jane Doe"
+    counts = dict(material().counts)
+    products = counts["products"].counts
+    values = {name: products.segments["category"][HOSTILE], "Books": products.segments["category"]["Books"]}
+    counts["products"] = replace(counts["products"], counts=replace(products, segments={"category": values}))
+    one = an_incident(metric="mix:category", entity="products", segment=("category", name, 0.4, 0.1), unit="share")
+    facts = compute(material(counts=counts, incidents=(one,)), EN)
+    report = report_of(template.write(facts, EN), facts, EN, written_by="template", model=None, prompt="v")
+    stored = json.dumps([facts.to_dict(), report.to_dict(), for_model(facts, claims_of(facts, EN))])
+
+    for text in (stored, markdown(report, facts, EN), html(report, facts, EN)):
+        assert name not in text
+        assert "category, segment no. " in text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 import pytest
 
+from reporter.claims import claims_of
 from reporter.compute import compute
 from reporter.periods import Period
+from reporter.prompt import question
 from reporter.service import Reporter
 from reporter.texts import texts as texts_of
 from reporter.watch import MONITOR_SECONDS, Watch
@@ -30,9 +33,18 @@ ACTS = (
 def test_life_owner_and_the_monitors_moment_are_facts(language: str, state: str) -> None:
     facts = compute(material(incidents=(an_incident(),), acts=ACTS, judged=1_790_049_600), texts_of(language)).all
     assert facts["incident.1.life"].rendering == state
-    assert (facts["incident.1.by"].rendering, facts["incident.1.by"].hidden) == ("ann@example.org", True)
-    assert (facts["incident.1.owner"].rendering, facts["incident.1.owner"].hidden) == ("Bob", True)
+    assert (facts["incident.1.by"].rendering, facts["incident.1.owner"].rendering) == ("ann@example.org", "Bob")
     assert facts["incidents.judged"].value == 1_790_049_600
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_what_people_did_is_always_said_and_their_names_are_not_sent(language: str) -> None:
+    facts = compute(material(incidents=(an_incident(),), acts=ACTS, judged=1_790_049_600), texts_of(language))
+    claims = claims_of(facts, texts_of(language))
+    assert [claims[f"anomalies.{kind}.incident.1"].must for kind in ("life", "owner")] == [True, True]
+    sent = json.dumps(question(facts, claims, "a-model"), ensure_ascii=False)
+    assert "ann@example.org" not in sent
+    assert "Bob" not in sent
 
 
 def test_without_acts_and_monitor_there_are_no_such_facts() -> None:

@@ -11,18 +11,19 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from reporter import gate, render, template
+from reporter import choice, gate, render, template
 from reporter.compute import compute
-from reporter.draft import schema
+from reporter.draft import references
 from reporter.facts import Facts
+from reporter.gate import schema
 from reporter.prompt import SHAPES
-from reporter.report import SECTIONS, Report, report_of
+from reporter.report import FIRST_FIGURES, SECTIONS, Report, report_of
 from reporter.texts import LANGUAGES, texts
 from stream_app.contract.summary import RuleSummary
 from stream_app.counts.fields import Counts
 from stream_app.store.period import PeriodCounts
 from stream_app.store.reports import StoredReport
-from tests.support.report_facts import contracts, material, reply, some_facts
+from tests.support.report_facts import contracts, material, reply, some_claims, some_facts
 
 BAD = '<script>alert(1)</script> [click](javascript:x) **bold** | `code` & "quotes" ![i](http://e.example/i.png)'
 
@@ -67,18 +68,23 @@ def test_nothing_in_the_markdown_is_markup_but_the_reports_own() -> None:
 
     assert {"link_open", "image", "html_inline", "code_inline"}.isdisjoint(inner)
     assert not [token for token in tokens if token.type in {"html_block", "fence", "code_block"}]
-    assert [token.type for token in tokens].count("heading_open") == 7
+    assert [token.type for token in tokens].count("heading_open") == 10
 
 
 def test_each_figure_on_the_page_names_its_fact() -> None:
     facts = some_facts()
-    draft = gate.check(reply(), facts, texts("en")).draft
-    assert draft is not None
-    page = render.html(report_of(draft, facts, texts("en"), written_by="model", model="m", prompt="v1"), facts, texts("en"))
+    chosen = gate.check(reply(), some_claims(), facts).choice
+    assert chosen is not None
+    draft = choice.assemble(chosen, some_claims(), facts.related)
+    report = report_of(draft, facts, texts("en"), written_by="model", model="m", prompt="v1")
+    page = render.html(report, facts, texts("en"))
 
     titles = [attrs["title"] or "" for _, attrs in Tags(page).seen if attrs.get("class") == "fact"]
-    assert len(titles) == 16
-    assert titles[0] == f"{facts.all['all.conformity'].label} [all.conformity]"
+    parts = [getattr(event, part) for event in report.events for part in ("what", *render.PARTS)]
+    items = [*(item for section in report.sections for item in section.items), *(one for one in parts if one is not None)]
+    said = [report.headline.source, *(item.source for item in items)]
+    assert len(titles) == sum(len(references(text)) for text in said) > 16
+    assert titles[0] == f"{facts.all['incident.1.name'].label} [incident.1.name]"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -87,7 +93,7 @@ def test_every_section_is_there_in_every_language(language: str) -> None:
     report = report_of(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v1")
     text = render.markdown(report, facts, say)
 
-    for section in (*SECTIONS, "figures"):
+    for section in ("events", "figures", "details", *SECTIONS, "more"):
         assert f"## {say('sections', section)}" in text
     assert say("notes", "template") in text
     assert say("notes", "hypothesis") in text
@@ -121,3 +127,18 @@ def test_the_schema_is_one_that_structured_output_takes() -> None:
         assert sorted(one["required"]) == sorted(one["properties"])
     assert "default" not in json.dumps(schema())
     assert SHAPES[0]["response_format"]["json_schema"]["strict"] is True
+
+
+def test_the_page_begins_with_verdict_events_and_five_figures_and_folds_the_rest() -> None:
+    facts, say = some_facts(), texts("en")
+    report = report_of(template.write(facts, say), facts, say, written_by="template", model=None, prompt="v")
+    before, folded, rest = render.html(report, facts, say).partition("<details>")
+    text = render.markdown(report, facts, say).partition(f"## {say('sections', 'details')}")[0]
+
+    assert folded
+    assert before.count('<p class="what">') == len(report.events) == 3
+    assert before.count("<tr><td>") == text.count("\n| ") - 1 == FIRST_FIGURES
+    assert "<h2>" in rest
+    assert (
+        text.index(report.headline.text[:20]) < text.index(say("sections", "events")) < text.index(say("sections", "figures"))
+    )

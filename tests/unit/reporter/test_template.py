@@ -181,3 +181,30 @@ def test_figures_that_late_records_have_restated_say_so(language: str) -> None:
     assert any(expected in text for text in written(restated, language)["summary"])
     assert not any(expected[:8] in text for text in written(plain, language)["summary"])
     assert not compute(plain, texts(language)).has("all.late")
+
+
+def test_an_event_has_its_money_cause_and_action_and_appears_once() -> None:
+    same = an_incident(metric="finding:customer_id.reference", unit="share", observed=0.09, expected=0.01, direction="high")
+    made = orders(
+        {"customer_id.reference": 90, "quantity.minimum": 60},
+        {"customer_id.reference": 20, "quantity.minimum": 55},
+        incidents=(same,),
+    )
+    counts = made.counts["orders"].counts
+    worth = {"orders": PeriodCounts(replace(counts, at_risk_minor={"customer_id.reference": 123_400}, risk_minor=123_400))}
+
+    first, second = report(compute(replace(made, counts=worth), EN)).events
+    assert first.what.text.startswith("Incident: findings of customer_id.reference in orders")
+    assert first.money is not None
+    assert "1,234.00 USD" in first.money.text
+    assert first.cause is not None
+    assert "customer_id.reference (orders) had findings in 2.0 %" in first.cause.text
+    assert first.action is not None
+    assert first.action.text.startswith("Investigate this incident")
+    assert second.what.text.startswith("Rule quantity.minimum (orders)")
+    assert (second.money, second.cause) == (None, None)
+
+
+def test_five_records_are_no_hypothesis() -> None:
+    assert written(orders({"price.type": 19}, {"price.type": 0}))["hypotheses"] == []
+    assert written(orders({"price.type": 20}, {"price.type": 0}))["hypotheses"]
