@@ -21,17 +21,17 @@ def main() -> None:
     theme.apply()
     if not gate.passed():
         return
-    page = st.navigation(
-        [
-            st.Page(overview.page, title="Overview", url_path="overview", default=True, icon=":material/dashboard:"),
-            st.Page(quality.page, title="Quality", url_path="quality", icon=":material/verified:"),
-            st.Page(anomalies.page, title="Anomalies", url_path="anomalies", icon=":material/troubleshoot:"),
-            st.Page(clean_orders.page, title="Clean orders", url_path="clean", icon=":material/task_alt:"),
-            st.Page(report.page, title="Report", url_path="report", icon=":material/article:"),
-            st.Page(pipeline.page, title="Pipeline", url_path="pipeline", icon=":material/conversion_path:"),
-        ],
-        position="top",
-    )
+    pages = [
+        st.Page(overview.page, title="Overview", url_path="overview", default=True, icon=":material/dashboard:"),
+        st.Page(quality.page, title="Quality", url_path="quality", icon=":material/verified:"),
+        st.Page(anomalies.page, title="Anomalies", url_path="anomalies", icon=":material/troubleshoot:"),
+        st.Page(clean_orders.page, title="Clean orders", url_path="clean", icon=":material/task_alt:"),
+        st.Page(report.page, title="Report", url_path="report", icon=":material/article:"),
+        st.Page(pipeline.page, title="Pipeline", url_path="pipeline", icon=":material/conversion_path:"),
+    ]
+    page = st.navigation(pages, position="top")
+    # The default page has no path of its own.
+    st.session_state["pages"] = {one.url_path or "overview": one for one in pages}
     st.logo(str(ICON), size="medium")
     frame.header(page.title, ranged=page.url_path not in UNRANGED)
     page.run()

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.gate import log_out
+from dashboard.parts import address
 from dashboard.text import markup
 from dashboard.text.formats import clock
 from dashboard.text.health import Health, facts, health
@@ -62,6 +63,8 @@ def frame() -> Frame:
 
 def header(title: str, *, ranged: bool = True) -> None:
     """Draw the head of a page and store the viewer's choices. ``ranged``: the page has a time range."""
+    if address.opened(title) and address.one("range"):
+        st.session_state.pop("range", None)
     with st.container(key="head", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
         with st.container(key="filters", horizontal=True, vertical_alignment="center", width="content"):
@@ -73,7 +76,7 @@ def header(title: str, *, ranged: bool = True) -> None:
 
 
 def _choose() -> Chosen:
-    if "range" not in st.session_state and "range-kept" in st.session_state:
+    if "range" not in st.session_state and "range-kept" in st.session_state and not address.one("range"):
         # Streamlit deletes the value of a widget while no page draws it.
         st.session_state["range"] = st.session_state["range-kept"]
     known = "range" in st.session_state or _from_address()
@@ -89,7 +92,8 @@ def _choose() -> Chosen:
     if known:
         st.session_state["range-kept"] = value
         # A link to this page shows the same range.
-        st.query_params["range"] = chosen.value
+        address.keep("range", chosen.value)
+        address.write()
     return chosen
 
 

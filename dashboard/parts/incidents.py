@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.parts import downloads, grid, tables
+from dashboard.parts import downloads, grid, links, tables
+from dashboard.parts.links import Link
 from dashboard.text import incidents, markup
 from stream_app.monitor.incident import Incident
+from stream_app.views.ranges import Custom
 
 
 def incident_list(rows: Sequence[Incident], currency: str | None, more: int = 0) -> None:
@@ -19,7 +21,7 @@ def incident_list(rows: Sequence[Incident], currency: str | None, more: int = 0)
             markup.pill(row.severity, row.severity),
             markup.tag(
                 "div",
-                _heading(row),
+                links.anchor(_link(row), _heading(row)),
                 markup.tag("div", f"{incidents.reading(row, currency)}, {incidents.when(row)}", cls="quiet"),
             ),
         )
@@ -32,7 +34,7 @@ def incident_list(rows: Sequence[Incident], currency: str | None, more: int = 0)
 
 def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> None:
     """Draw incidents as a table that can be downloaded; the row that the viewer chooses opens a panel."""
-    shown, opened = grid.chosen(key, rows)
+    shown, opened = grid.chosen(key, rows, lambda row: row.id, "incident")
     frame = tables.incidents(shown, currency)
     grid.openable(
         frame,
@@ -64,6 +66,11 @@ def _panel(row: Incident, currency: str | None) -> None:
     with st.container(key="panel-incident"):
         head = markup.tag("h3", _heading(row), " ", markup.pill(row.severity, row.severity))
         markup.show(markup.join(head, markup.facts(facts)))
+
+
+def _link(row: Incident) -> Link:
+    during = Custom(row.start, max(row.end, row.start + 60))
+    return Link(incidents.what(row), "anomalies", {"range": during.value, "incident": row.id})
 
 
 def _heading(row: Incident) -> markup.Html:

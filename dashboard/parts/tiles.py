@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts.axes import spark
 from dashboard.parts import theme
@@ -38,23 +39,24 @@ def tile(
     share: bool = False,
     less_is_better: bool = False,
     beside: str | None = None,
-) -> None:
-    """Draw a number with its change and, if it has a series, a sparkline.
+) -> DeltaGenerator:
+    """Draw a number with its change and, if it has a series, a sparkline; return the tile, which may get a link.
 
     Args:
         share: the number is a share, whose change is in percentage points.
         beside: text instead of the change.
     """
+    drawn = st.container(key=_key(name))
     if beside is not None:
-        with st.container(key=_key(name)):
+        with drawn:
             st.metric(name, plain(value).replace("\\-", "-"), delta=beside, delta_color="off", delta_arrow="off", help=meaning)
-        return
+        return drawn
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
     flat = delta is None or not any(digit in delta for digit in "123456789")
     # Streamlit recognises a fall by an ASCII hyphen only.
     falls = delta is not None and delta.startswith(formats.MINUS)
     good = falls is less_is_better
-    with st.container(key=_key(name)):
+    with drawn:
         st.metric(
             name,
             plain(value).replace("\\-", "-"),
@@ -66,6 +68,7 @@ def tile(
         )
         if sum(point is not None for point in kpi.series) > 1:
             theme.spark(spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} over the range, a sparkline.")
+    return drawn
 
 
 def number(name: str, value: str, meaning: str) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import downloads, grid, tables
+from dashboard.parts import address, downloads, grid, tables
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.text import subscribe
 from dashboard.text.words import plain
 from stream_app.contract.money import digits
 from stream_app.names import Topics
 from stream_app.views.pulse import Pulse
+
+#: Which of the clean records are shown.
+SHOWN = ("All", "Repaired", "With warnings")
 
 
 def page() -> None:
@@ -26,17 +29,19 @@ def _draw(pulse: Pulse) -> None:
         waiting_for_records(workers=bool(pulse.workers))
         return
     entities = list(pulse.contracts)
+    address.seed_one("clean-entity", "entity", entities, entities[0])
+    address.seed("clean-search", lambda: address.one("search")[:200])
+    address.seed_one("clean-only", "show", SHOWN, SHOWN[0])
     with st.container(key="card-clean"):
         with st.container(key="clean-choice", horizontal=True, vertical_alignment="top"):
-            entity = st.segmented_control(
-                "Entity", entities, format_func=plain, key="clean-entity", default=entities[0], required=True
-            )
+            entity = st.segmented_control("Entity", entities, format_func=plain, key="clean-entity", required=True)
             wanted = st.text_input(
                 "Search", key="clean-search", placeholder="Any value, repair or source", icon=":material/search:", max_chars=200
             )
-            only = st.segmented_control(
-                "Show", ["All", "Repaired", "With warnings"], key="clean-only", default="All", required=True
-            )
+            only = st.segmented_control("Show", SHOWN, key="clean-only", required=True)
+        address.keep("entity", entity)
+        address.keep("search", wanted)
+        address.keep("show", None if only == SHOWN[0] else only)
         _table(pulse, entity or entities[0], wanted, only or "All")
     with st.container(key="card-subscribe"):
         _subscribe(entity or entities[0])

@@ -10,7 +10,7 @@ from dashboard import data
 from dashboard.charts import findings as finding_charts
 from dashboard.charts import quality as quality_charts
 from dashboard.charts import sales as sales_charts
-from dashboard.parts import report_body, theme
+from dashboard.parts import links, report_body, theme
 from dashboard.parts.frame import Frame
 from dashboard.parts.incidents import incident_list
 from dashboard.parts.live import live, note, quiet, waiting_for_records
@@ -83,15 +83,25 @@ def _draw(view: View) -> None:
 def _tiles(overview: Overview) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
-    tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net revenue of clean orders.")
-    tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
-    tile(
+    orders = links.Link("Newest clean orders", "clean", {"entity": overview.sales})
+    with tile(
+        "Revenue",
+        formats.money(kpis.revenue.value, kpis.currency),
+        kpis.revenue,
+        before,
+        "Net revenue of clean orders.",
+    ):
+        links.draw(orders)
+    with tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders."):
+        links.draw(orders)
+    with tile(
         "Active customers",
         formats.count(kpis.active_customers.value),
         kpis.active_customers,
         before,
         "Customers with a clean order. Estimated to about 1 % over a range; exact over all time.",
-    )
+    ):
+        links.draw(orders)
     tile(
         "Conversion rate",
         formats.percent(kpis.conversion_rate.value),
@@ -100,14 +110,15 @@ def _tiles(overview: Overview) -> None:
         "Active customers ÷ all customers known at present.",
         beside="of the customers known now",
     )
-    tile(
+    with tile(
         "Quality score",
         formats.percent(kpis.quality_score.value, 2),
         kpis.quality_score,
         before,
         "Share of checks passed: the mean of all quality dimensions, over all entities.",
         share=True,
-    )
+    ):
+        links.draw(links.Link("Findings by rule", "quality", {"range": overview.range.value}))
 
 
 def _notes(overview: Overview) -> None:
@@ -171,7 +182,7 @@ def _dimensions(overview: Overview) -> None:
     st.caption("Share of failed checks, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
-            quality_charts.by_dimension(overview.quality),
+            quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
             alt_text="Share of failed checks by quality dimension, worst first.",
         )
@@ -181,7 +192,7 @@ def _dimensions(overview: Overview) -> None:
 
 def _findings_over_time(overview: Overview) -> None:
     st.subheader("Findings over time", anchor=False)
-    st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several")
+    st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several. A bar leads to its findings")
     if not overview.findings_series:
         st.info("No findings in this range.", icon=":material/check_circle:")
         return
@@ -200,5 +211,5 @@ def _rules(overview: Overview) -> None:
     if not overview.rules:
         st.caption("No rule has findings in this range.")
         return
-    st.caption("Rules with most findings. Rejects: the record is in the dead-letter topic. The page Quality has all rules")
-    top_rules(overview.rules[:TOP_RULES])
+    st.caption("Rules with most findings. Rejects: the record is in the dead-letter topic. Choose a row to open the rule")
+    top_rules(overview.rules[:TOP_RULES], overview.range.value)

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import data
 from dashboard.charts import quality as charts
 from dashboard.charts import segments as segment_charts
-from dashboard.parts import grid, tables, theme
+from dashboard.parts import address, grid, links, tables, theme
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.parts.rule_panel import rule_panel
 from dashboard.parts.rule_table import openable_rules
@@ -61,57 +61,61 @@ def _draw(view: QualityView) -> None:
 
 def _entity(view: QualityView) -> str | None:
     options = ["", *view.contracts]
-    asked = st.query_params.get("entity", "")
-    if "quality-entity" not in st.session_state and asked in options:
-        st.session_state["quality-entity"] = asked
+    address.seed_one("quality-entity", "entity", options, "")
     value = st.segmented_control(
         "Entity",
         options,
         format_func=lambda value: plain(value) if value else "All entities",
         key="quality-entity",
-        default=None if "quality-entity" in st.session_state else "",
         required=True,
         label_visibility="collapsed",
     )
+    address.keep("entity", value)
     return value or None
 
 
 def _tiles(view: QualityView, entity: str | None) -> None:
     kpis = view.kpis(entity)
     before = before_label(view.range)
-    tile(
+    choices: dict[str, str | None] = {"range": view.range.value, "entity": entity}
+    findings = links.Link("Findings", "anomalies", choices)
+    with tile(
         "Quality score",
         formats.percent(kpis.score.value, 2),
         kpis.score,
         before,
         "Share of checks passed: the mean of all quality dimensions.",
         share=True,
-    )
-    tile(
+    ):
+        links.draw(findings)
+    with tile(
         "Conformity",
         formats.percent(kpis.conformity.value, 2),
         kpis.conformity,
         before,
         f"Clean ÷ judged records. {formats.count(kpis.rejected)} of {formats.count(kpis.judged)} were rejected.",
         share=True,
-    )
-    tile(
+    ):
+        links.draw(links.Link("Rejected records", "anomalies", {**choices, "severity": "error"}))
+    with tile(
         "Records in",
         formats.count(kpis.received.value),
         kpis.received,
         before,
         "Records that came in, waiting ones included.",
-    )
-    tile(
+    ):
+        links.draw(links.Link("Newest clean records", "clean", {"entity": entity}))
+    with tile(
         "Findings",
         formats.count(kpis.findings.value),
         kpis.findings,
         before,
         "What rejects or marks a record; a record may have several. Rules of severity info only count.",
         less_is_better=True,
-    )
+    ):
+        links.draw(findings)
     no_prices = "no prices" if entity is None else f"no prices in {plain(entity)}"
-    tile(
+    with tile(
         "Value at risk",
         formats.money(kpis.at_risk.value, view.currency),
         kpis.at_risk,
@@ -119,7 +123,8 @@ def _tiles(view: QualityView, entity: str | None) -> None:
         "Quantity × price of the records with findings, each record once. Repeated records are worth nothing.",
         less_is_better=True,
         beside=no_prices if kpis.at_risk.value is None else None,
-    )
+    ):
+        links.draw(findings)
 
 
 def _score(view: QualityView) -> None:
@@ -168,7 +173,7 @@ def _dimensions(view: QualityView, entity: str | None) -> None:
     st.caption("Share of failed checks, worst first" + ("; the tick is the previous range" if before is not None else ""))
     if any(share is not None for share in measured.dimensions.values()):
         theme.chart(
-            charts.by_dimension_compared(measured, before),
+            charts.by_dimension_compared(measured, before, {"range": view.range.value, "entity": entity}),
             key="dimensions",
             alt_text="Share of failed checks by quality dimension, worst first, beside the previous range.",
         )
@@ -195,7 +200,7 @@ def _segments(view: QualityView, entity: str | None) -> None:
         )
     of_field = [row for row in rows if (row.entity, row.field) == fields[field]]
     theme.chart(
-        segment_charts.segments(of_field, None if what == "Rejected" else what),
+        segment_charts.segments(of_field, None if what == "Rejected" else what, view.range.value),
         key="segments",
         alt_text="Share of records by segment value.",
     )
