@@ -48,7 +48,7 @@ def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> 
         },
         rows=6,
     )
-    downloads.offer_csv("Download as CSV", frame, "incidents")
+    downloads.offer_csv("Download as CSV", shown, "incidents", lambda: tables.incidents_csv(shown, currency))
     with st.container(key="incident"):
         if opened is not None:
             _panel(opened, currency)

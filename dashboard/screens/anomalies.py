@@ -22,6 +22,9 @@ from stream_app.views.pulse import Pulse
 from stream_app.views.ranges import bounds
 from stream_app.views.selection import Bounds, findings_within, incidents_within
 
+#: Findings in the table before the viewer asks for more: each new one sends all rows of the table again.
+MOST = 100
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -99,8 +102,8 @@ def _findings(view: View) -> None:
     inside = findings_within(view.findings, view.bounds)
     oldest = view.findings[-1].at
     st.caption(
-        f"The newest {len(view.findings):,}, counted since {formats.moment(oldest)}, and of a rule that you choose the newest of "
-        "each hour and day; all are in the dead-letter topics. Choose a row to open its record"
+        f"The newest {len(view.findings):,}, counted since {formats.moment(oldest)}, and of a rule that you choose the newest "
+        "of each hour and day; all are in the dead-letter topics. Choose a row to open its record"
     )
     with st.container(key="finding-filters", horizontal=True):
         entity = _several("Entity", (row.entity for row in inside), "finding-entity")
@@ -137,7 +140,9 @@ def _with_found(view: View, inside: list[RecentFinding], entity: list[str], rule
 
 
 def _finding_table(view: View, rows: list[RecentFinding], key: str) -> None:
-    shown, opened = grid.chosen(key, rows, name_of)
+    most = st.session_state.get("findings-most", MOST)
+    shown, opened = grid.chosen(key, rows[:most], name_of)
+    every = shown if opened is not None else rows
     frame = tables.findings(shown)
     if not any(row.segments for row in shown):
         frame = frame.drop(columns="Segment")
@@ -156,14 +161,25 @@ def _finding_table(view: View, rows: list[RecentFinding], key: str) -> None:
         },
         rows=12,
     )
-    seen = {(row.source, row.rule, row.path) for row in shown}
-    newer = len([row for row in rows if (row.source, row.rule, row.path) not in seen]) if opened is not None else 0
+    seen = {(row.source, row.rule, row.path) for row in shown} if opened is not None else set()
+    newer = len([row for row in rows[:most] if (row.source, row.rule, row.path) not in seen]) if opened is not None else 0
     with st.container(key="finding-foot", horizontal=True, vertical_alignment="center"):
-        downloads.offer_csv("Download as CSV", frame, "findings")
+        downloads.offer_csv("Download as CSV", every, "findings", lambda: tables.findings_csv(every))
         st.caption(
-            f"{newer:,} newer ones appear when the record is closed" if newer else f"{len(shown):,} findings", width="content"
+            f"{newer:,} newer ones appear when the record is closed"
+            if newer
+            else f"{len(shown):,} of {len(rows):,} findings"
+            if len(shown) < len(rows)
+            else f"{len(shown):,} findings",
+            width="content",
         )
+        if len(shown) < len(rows) and opened is None:
+            st.button("Show more", key="more-findings", on_click=_more, args=(most,), type="tertiary")
     _panel(view, opened)
+
+
+def _more(shown: int) -> None:
+    st.session_state["findings-most"] = 4 * shown
 
 
 def _panel(view: View, opened: RecentFinding | None) -> None:

@@ -82,7 +82,7 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
     }
     frame = tables.clean(rows, contract)
     grid.grid(frame, f"clean-{entity}", columns, rows=15)
-    downloads.offer_csv("Download these as CSV", frame, f"clean-{entity}")
+    downloads.offer_csv("Download these as CSV", rows, f"clean-{entity}", lambda: tables.clean_csv(rows, contract))
 
 
 def _subscribe(entity: str) -> None:
