@@ -1,4 +1,4 @@
-"""What a refresh of each page costs in a browser: ``python -m benchmarks.refresh``.
+"""Cost of a refresh of each page in a browser: ``python -m benchmarks.refresh``.
 
 A dashboard of its own process, over a Redis of its own with two months of a shop, is opened in Chromium. After the page is
 drawn, its websocket is read and the CPU of the dashboard is counted, once while nothing changes, and once while three records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import streamlit as st
@@ -13,6 +14,17 @@ from dashboard.screens import anomalies, clean_orders, overview, pipeline, quali
 #: Pages without a time range.
 UNRANGED = {"clean", "pipeline", "report"}
 ICON = Path(__file__).with_name("icon.svg")
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze() -> None:
+    """Take what is loaded by now out of the sight of the garbage collector, once per process.
+
+    Streamlit collects all garbage after each run. Looking through the modules of pandas and Altair took 0.1 s each time, two
+    thirds of the CPU of a refresh.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:
@@ -35,6 +47,7 @@ def main() -> None:
     st.logo(str(ICON), size="medium")
     frame.header(page.title, ranged=page.url_path not in UNRANGED)
     page.run()
+    _freeze()
 
 
 main()

@@ -83,7 +83,7 @@ def bar_link(page: str, bar_seconds: int, more: str = "''") -> alt.CalculateTran
     return alt.CalculateTransform(calculate=calculate, **{"as": "link"})
 
 
-#: The channel of a mark that leads to the address in its column ``link``.
+#: The channel of a bar that leads to the address in its column ``link``.
 LINK = "link:N"
 
 

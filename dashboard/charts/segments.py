@@ -9,12 +9,22 @@ import pandas as pd
 
 from dashboard.charts.axes import LINK, Figure, from_zero
 from dashboard.text import addresses
+from dashboard.text.formats import count
 from dashboard.text.words import visible
 from stream_app.views.breakdown import SegmentRow
 
 #: Maximum number of segment values in the chart: those with most records.
 MOST_SHOWN = 12
+#: Records of a segment value from which on its share says something.
+ENOUGH = 30
 _LONGEST_LABEL = 40
+
+
+def worst_field(rows: Sequence[SegmentRow]) -> tuple[str, str] | None:
+    """Return the (entity, segment field) with the value of which most are rejected; one with few records does not count."""
+    enough = [row for row in rows if row.received >= ENOUGH] or rows
+    worst = max(enough, key=lambda row: (row.share_of(None), row.received), default=None)
+    return None if worst is None else (worst.entity, worst.field)
 
 
 def segments(rows: Sequence[SegmentRow], rule: str | None = None, range_: str = "") -> Figure:
@@ -31,10 +41,10 @@ def segments(rows: Sequence[SegmentRow], rule: str | None = None, range_: str = 
             "counted": [row.counted(rule) for row in top],
             "share": shares,
             "link": [_findings(row, rule, range_) for row in top],
-            "text": [f"{share:.2f} %" for share in shares],
+            "text": [f"{share:.2f} % of {count(row.received)}" for row, share in zip(top, shares, strict=True)],
             "label": [value if len(value) <= _LONGEST_LABEL else f"{value[: _LONGEST_LABEL - 1]}…" for value in values],
             # Space for the text after the longest bar.
-            "room": [share * 1.25 for share in shares],
+            "room": [share * 1.6 for share in shares],
         }
     )
     y = alt.Y("label:N", title=None, sort=list(frame["label"]), axis=alt.Axis(grid=False, labelPadding=8, labelLimit=150))

@@ -42,8 +42,8 @@ def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> 
         {
             "Start": st.column_config.DatetimeColumn("Start (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC"),
             "Entity": st.column_config.TextColumn(width=95),
-            "What": st.column_config.TextColumn(width=240),
-            "Observed": st.column_config.TextColumn("Observed and expected", width=250),
+            "What": st.column_config.TextColumn(width=150),
+            "Observed": st.column_config.TextColumn("Observed and expected", width=230),
             "Segment": st.column_config.TextColumn("Stands out", width=250),
         },
         rows=6,

@@ -55,12 +55,13 @@ def findings(rows: Sequence[RecentFinding]) -> pd.DataFrame:
     """Return recent findings. They never contain a record's values."""
     return pd.DataFrame(
         {
+            # First the columns that a phone shows without scrolling.
+            "What": _texts(row.message for row in rows),
             "Event time": _times([row.event_time for row in rows]),
             "Entity": _texts(row.entity for row in rows),
             "Rule": _texts(row.rule for row in rows),
             "Severity": _texts(row.severity for row in rows),
             "Dimension": _texts(row.dimension for row in rows),
-            "What": _texts(row.message for row in rows),
             "Where": _texts(row.path for row in rows),
             "Segment": _texts(map(_segment, rows)),
             "Source": _texts(row.source for row in rows),
@@ -98,12 +99,13 @@ def incidents(rows: Sequence[Incident], currency: str | None) -> pd.DataFrame:
     """Return incidents."""
     return pd.DataFrame(
         {
+            # First the columns that a phone shows without scrolling.
+            "What": [incident_text.what(row) for row in rows],
+            "Observed": [incident_text.reading(row, currency) for row in rows],
             "Start": pd.Series(pd.to_datetime([row.start for row in rows], unit="s", utc=True)),
             "State": [row.state for row in rows],
             "Severity": [row.severity for row in rows],
             "Entity": _texts(row.entity for row in rows),
-            "What": [incident_text.what(row) for row in rows],
-            "Observed": [incident_text.reading(row, currency) for row in rows],
             "Lasted": [incident_text.lasted(row) for row in rows],
             "Segment": [incident_text.segment(row) for row in rows],
         }

@@ -18,6 +18,9 @@ from stream_app.views.pulse import Pulse
 #: Which of the clean records are shown.
 SHOWN = ("All", "Repaired", "With warnings")
 
+#: Records in the table before the viewer asks for more: each new one sends all rows of the table again.
+MOST = 100
+
 
 def page() -> None:
     """Draw the page."""
@@ -80,9 +83,16 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
         for field in contract.fields
         if field.type in {"timestamp", "number", "integer"} and not field.personal
     }
-    frame = tables.clean(rows, contract)
+    most = st.session_state.get("clean-most", MOST)
+    frame = tables.clean(rows[:most], contract)
     grid.grid(frame, f"clean-{entity}", columns, rows=15)
+    if len(rows) > most:
+        st.button(f"Show all {len(rows)}", key="more-clean", on_click=_all, type="tertiary")
     downloads.offer_csv("Download these as CSV", rows, f"clean-{entity}", lambda: tables.clean_csv(rows, contract))
+
+
+def _all() -> None:
+    st.session_state["clean-most"] = 1_000
 
 
 def _subscribe(entity: str) -> None:

@@ -190,6 +190,9 @@ def _segments(view: QualityView, entity: str | None) -> None:
         return
     fields: Mapping[str, tuple[str, str]] = {f"{row.entity}.{row.field}": (row.entity, row.field) for row in rows}
     found = sorted({rule for row in rows for rule in row.findings})
+    worst = next((name for name, of in fields.items() if of == segment_charts.worst_field(rows)), next(iter(fields)))
+    address.seed_one(f"segment-{entity or ''}", "segment", fields, worst)
+    address.seed_one(f"segment-what-{entity or ''}", "count", found, "Rejected")
     with st.container(key="segment-choice", horizontal=True):
         # Names of segments and rules are foreign: Streamlit fails on a lone surrogate in an option.
         field = st.selectbox(
@@ -198,6 +201,8 @@ def _segments(view: QualityView, entity: str | None) -> None:
         what = st.selectbox(
             "Count", ["Rejected", *found], format_func=visible, key=f"segment-what-{entity or ''}", label_visibility="collapsed"
         )
+    address.keep("segment", field)
+    address.keep("count", what)
     of_field = [row for row in rows if (row.entity, row.field) == fields[field]]
     theme.chart(
         segment_charts.segments(of_field, None if what == "Rejected" else what, view.range.value),

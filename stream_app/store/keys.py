@@ -50,12 +50,12 @@ def read_waiting_field(field: str) -> tuple[int, int, str]:
 
 
 def found_windows_part(rule: str, grain: Grain) -> str:
-    """What completes ``Keys.found_stem`` to ``Keys.found_windows``."""
+    """Return the rest of ``Keys.found_windows`` behind ``Keys.found_stem``."""
     return f"{rule}:{grain.value}"
 
 
 def found_part(rule: str, grain: Grain) -> str:
-    """What completes ``Keys.found_stem`` to ``Keys.found``, but for the start."""
+    """Return the rest of ``Keys.found`` behind ``Keys.found_stem``, without the start."""
     return f"{rule}:{grain.value}:"
 
 

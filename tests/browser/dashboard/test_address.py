@@ -67,7 +67,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def choices(page: Page) -> dict[str, list[str]]:
-    """What the address says."""
+    """Choices in the address."""
     return parse_qs(urlsplit(page.url).query)
 
 
@@ -201,3 +201,16 @@ def test_a_rule_shows_its_findings_even_if_others_drown_them(page: Page, address
     panel = page.locator(".st-key-panel-rule")
     panel.wait_for()
     eventually(lambda: "customers:1:777777" in cells(page, ".st-key-panel-rule"), "it is among the newest of the rule")
+
+
+def test_a_printed_page_has_its_title_range_and_time(page: Page, address: str) -> None:
+    page.goto(f"{address}/quality?range=2026-11-01T00:00_2026-11-02T00:00")
+    page.locator(".st-key-badge").wait_for()
+    head = page.locator(".st-key-print-head")
+    assert not head.is_visible()
+    page.emulate_media(media="print")
+    eventually(head.is_visible, "the head of the print")
+    says(head, "Quality")
+    says(head, "1 d: 1 Nov 2026, 00:00 UTC to 2 Nov 2026, 00:00 UTC")
+    says(head, "Printed at")
+    assert not page.locator(".st-key-head").is_visible()
