@@ -122,14 +122,14 @@ def test_segments_are_the_largest_worst_first_by_rejection_or_by_a_rule() -> Non
     by_rule = rows(segments(found, "a"))
 
     assert [(one["value"], one["text"]) for one in rejected] == [
-        ("Spain", "10.00 %"),
-        ("France", "2.00 %"),
-        ("nowhere", "0.00 %"),
+        ("Spain", "10.00 % of 100"),
+        ("France", "2.00 % of 50"),
+        ("nowhere", "0.00 % of 0"),
     ]
     assert [(one["value"], one["text"]) for one in by_rule] == [
-        ("France", "10.00 %"),
-        ("Spain", "1.00 %"),
-        ("nowhere", "0.00 %"),
+        ("France", "10.00 % of 50"),
+        ("Spain", "1.00 % of 100"),
+        ("nowhere", "0.00 % of 0"),
     ]
     largest = {one["value"] for one in rows(segments(many))}
     assert largest == {f"v{index}" for index in range(8, 20)}
