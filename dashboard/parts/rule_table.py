@@ -59,11 +59,14 @@ def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[
         },
         placeholder=formats.NOTHING,
     )
-    if opened is None:
-        # A link may name a rule without findings in this range.
-        entity, _, rule = address.current("open").partition("/")
-        opened = (entity, rule) if entity in view.contracts and rule in view.contracts[entity].rules else None
-    return None if opened is None else (opened, order.get(opened))
+    return linked_rule(view) if opened is None else (opened, order.get(opened))
+
+
+def linked_rule(view: QualityView) -> tuple[tuple[str, str], RuleCount | None] | None:
+    """Return the rule that the address names, which may have no findings in the range; None if it names none."""
+    entity, _, rule = address.current("open").partition("/")
+    known = entity in view.contracts and rule in view.contracts[entity].rules
+    return ((entity, rule), None) if known else None
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:

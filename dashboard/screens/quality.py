@@ -12,7 +12,7 @@ from dashboard.charts import segments as segment_charts
 from dashboard.parts import address, grid, links, tables, theme
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.parts.rule_panel import rule_panel
-from dashboard.parts.rule_table import openable_rules
+from dashboard.parts.rule_table import linked_rule, openable_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.words import plain, visible
@@ -155,12 +155,13 @@ def _rejected(view: QualityView) -> None:
 
 def _rules(view: QualityView, rules: list[RuleCount]) -> None:
     st.subheader("Findings by rule", anchor=False)
-    if not rules:
+    if rules:
+        number = f"{len(rules)} {'rule' if len(rules) == 1 else 'rules'}, most findings first"
+        st.caption(f"{number}. Choose a row to see the rule's meaning, trend and recent findings, and what to do")
+        opened = openable_rules(view, rules)
+    else:
         st.caption("No rule has findings in this range.")
-        return
-    number = f"{len(rules)} {'rule' if len(rules) == 1 else 'rules'}, most findings first"
-    st.caption(f"{number}. Choose a row to see the rule's meaning, trend and recent findings, and what to do")
-    opened = openable_rules(view, rules)
+        opened = linked_rule(view)
     with st.container(key="rule"):
         if opened is not None:
             (entity, rule_id), counted = opened
@@ -201,8 +202,8 @@ def _segments(view: QualityView, entity: str | None) -> None:
         what = st.selectbox(
             "Count", ["Rejected", *found], format_func=visible, key=f"segment-what-{entity or ''}", label_visibility="collapsed"
         )
-    address.keep("segment", field)
-    address.keep("count", what)
+    address.keep("segment", None if field == worst else field)
+    address.keep("count", None if what == "Rejected" else what)
     of_field = [row for row in rows if (row.entity, row.field) == fields[field]]
     theme.chart(
         segment_charts.segments(of_field, None if what == "Rejected" else what, view.range.value),

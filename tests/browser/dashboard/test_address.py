@@ -13,6 +13,7 @@ import redis
 
 from headrace.embedded import EmbeddedStack
 from stream_app.store.queries import Queries
+from stream_app.views.ranges import Custom
 from stream_app.windows.grain import Grain
 from tests.support.browsing import cells, click_row, says, served, tile
 from tests.support.chromium import ARGUMENTS, chromium
@@ -116,6 +117,8 @@ def test_back_undoes_one_choice_after_the_other(page: Page, address: str) -> Non
     page.locator(".st-key-card-findings").get_by_text("Choose a row").wait_for()
     choose(page, "finding-entity", "customers")
     eventually(lambda: choices(page).get("entity") == ["customers"], "the first choice")
+    # An open list takes the first click.
+    page.locator("h1").click()
     page.get_by_role("radio", name="7 d").click()
     eventually(lambda: choices(page).get("range") == ["7d"], "the second choice")
 
@@ -171,7 +174,7 @@ def test_a_row_of_the_top_rules_leads_to_the_rule(page: Page, address: str) -> N
 def test_a_bar_leads_to_the_findings_of_its_time_and_rule(page: Page, address: str) -> None:
     page.goto(f"{address}/quality?range=30d&open=customers/email.format")
     bars = page.locator(".st-key-panel-rule .mark-rect path")
-    bars.first.wait_for()
+    bars.first.wait_for(state="attached")
     tallest = max(range(bars.count()), key=lambda at: (bars.nth(at).bounding_box() or {"height": 0})["height"])
     bars.nth(tallest).click(force=True)
     eventually(lambda: urlsplit(page.url).path == "/anomalies", "the page of the findings")
@@ -189,15 +192,15 @@ def test_an_open_incident_leads_to_its_row(page: Page, address: str) -> None:
 
 
 def test_a_rule_shows_its_findings_even_if_others_drown_them(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:
-    at = shop.until * 1_000 - 3 * 86_400_000
-    start = at // 3_600_000 * 3_600
+    start = Grain.HOUR.start(shop.until - 3 * 86_400)
+    at, hour = start * 1_000 + 5, Custom(start, start + 3_600).value
     keys, rule = shop.keys, "email.format"
 
     store.zadd(keys.found_windows("customers", rule, Grain.HOUR), {str(start): start})
     store.rpush(keys.found("customers", rule, Grain.HOUR, start), json.dumps(["customers:1:777777", at, at, {}]))
-    page.goto(f"{address}/anomalies?range=7d&rule={rule}")
+    page.goto(f"{address}/anomalies?range={hour}&rule={rule}")
     eventually(lambda: any("customers:1:777777" in cell for cell in cells(page, ".st-key-card-findings")), "it is shown")
-    page.goto(f"{address}/quality?range=7d&open=customers/{rule}")
+    page.goto(f"{address}/quality?range={hour}&open=customers/{rule}")
     panel = page.locator(".st-key-panel-rule")
     panel.wait_for()
     eventually(lambda: "customers:1:777777" in cells(page, ".st-key-panel-rule"), "it is among the newest of the rule")
