@@ -19,10 +19,10 @@ from stream_app.views.quality import QualityView
 def top_rules(rows: Sequence[RuleCount], range_: str) -> None:
     """Draw a short table of rules; a row leads to the rule on the page Quality."""
     key = f"rules-{address.visit()}"
-    _, opened = grid.chosen(key, rows, lambda row: f"{row.entity}/{row.rule}")
+    _, opened = grid.chosen(key, rows, _name)
     pages = st.session_state.get("pages", {})
     if opened is not None and "quality" in pages:
-        st.switch_page(pages["quality"], query_params={"range": range_, "open": f"{opened.entity}/{opened.rule}"})
+        st.switch_page(pages["quality"], query_params={"range": range_, "open": _name(opened)})
     frame = tables.rules(rows)[["Rule", "Entity", "Findings", "Share", "Effect"]]
     grid.openable(frame, key, _columns(frame), placeholder=formats.NOTHING)
 
@@ -60,6 +60,10 @@ def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[
         placeholder=formats.NOTHING,
     )
     return linked_rule(view) if opened is None else (opened, order.get(opened))
+
+
+def _name(row: RuleCount) -> str:
+    return f"{row.entity}/{row.rule}"
 
 
 def linked_rule(view: QualityView) -> tuple[tuple[str, str], RuleCount | None] | None:
