@@ -160,7 +160,9 @@ def _badge(title: str, chosen: Chosen | None, *, paused: bool) -> None:
     with st.container(key="print-head"):
         stream = None if isinstance(read, data.Down) else read.stream_ms
         said = markup.tag("p", printed_range(chosen, stream)) if chosen is not None else None
-        markup.show(markup.join(markup.tag("h1", title), said, markup.tag("p", f"Printed at {moment(data.now_ms())}")))
+        markup.show(
+            markup.join(markup.tag("p", title, cls="title"), said, markup.tag("p", f"Printed at {moment(data.now_ms())}"))
+        )
     state: Health | None = None
     with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):
         if isinstance(read, data.Down):

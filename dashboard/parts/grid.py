@@ -51,6 +51,7 @@ def chosen(key: str, rows: Sequence[T], name: Callable[[T], str], param: str = "
         opened = frozen[picked[0]]
         st.session_state[f"{key}-had"] = True
         address.keep(param, name(opened))
+        address.write()
         return frozen, opened
     if st.session_state.pop(f"{key}-had", False):
         address.keep(param, None)

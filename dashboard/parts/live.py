@@ -26,6 +26,8 @@ def live(name: str, read: Callable[[Frame], T | data.Down], draw: Callable[[T], 
 
 
 def _refresh(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], draw: Callable[[T], None]) -> None:
+    # What a run noted that the next refresh interrupted.
+    address.write()
     _draw(name, chosen, read, draw)
     address.write()
 

@@ -19,7 +19,8 @@ from stream_app.views.quality import QualityView
 def top_rules(rows: Sequence[RuleCount], range_: str) -> None:
     """Draw a short table of rules; a row leads to the rule on the page Quality."""
     key = f"rules-{address.visit()}"
-    _, opened = grid.chosen(key, rows, _name)
+    chosen: tuple[Sequence[RuleCount], RuleCount | None] = grid.chosen(key, rows, _name)
+    opened = chosen[1]
     pages = st.session_state.get("pages", {})
     if opened is not None and "quality" in pages:
         st.switch_page(pages["quality"], query_params={"range": range_, "open": _name(opened)})

@@ -118,7 +118,7 @@ def test_back_undoes_one_choice_after_the_other(page: Page, address: str) -> Non
     choose(page, "finding-entity", "customers")
     eventually(lambda: choices(page).get("entity") == ["customers"], "the first choice")
     # An open list takes the first click.
-    page.locator("h1").click()
+    page.get_by_role("heading", name="Anomalies").click()
     page.get_by_role("radio", name="7 d").click()
     eventually(lambda: choices(page).get("range") == ["7d"], "the second choice")
 
@@ -210,7 +210,7 @@ def test_a_printed_page_has_its_title_range_and_time(page: Page, address: str) -
     page.goto(f"{address}/quality?range=2026-11-01T00:00_2026-11-02T00:00")
     page.locator(".st-key-badge").wait_for()
     head = page.locator(".st-key-print-head")
-    assert not head.is_visible()
+    eventually(lambda: not head.is_visible(), "the page has its own head")
     page.emulate_media(media="print")
     eventually(head.is_visible, "the head of the print")
     says(head, "Quality")
