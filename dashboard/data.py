@@ -38,6 +38,7 @@ from stream_app.views.quality import QualityView, read_quality
 from stream_app.views.ranges import Chosen, TimeRange
 from stream_app.views.reading import read_range
 from stream_app.views.record import Opened, opened
+from stream_app.views.selection import Bounds
 from stream_app.views.usual import Usual, usual_of_range
 
 #: Seconds between two refreshes of a page, and for which one read serves all viewers.
@@ -54,6 +55,8 @@ RECORD_RETRIED_AFTER = 10
 USUAL_SHARED_FOR = 60
 #: Samples of the pipeline's pace: an hour of refreshes.
 SAMPLES = 1_200
+#: Maximum number of findings of one rule on a page.
+FOUND = 200
 #: Maximum number of incidents and reports on a page.
 INCIDENTS = 200
 REPORTS = 50
@@ -123,6 +126,12 @@ def quality(chosen: Chosen) -> QualityView | Down:
 def findings() -> tuple[RecentFinding, ...] | Down:
     """Read the newest findings."""
     return _read(lambda queries: queries.findings())
+
+
+@st.cache_resource(ttl=SHARED_FOR, max_entries=32, show_spinner=False)
+def found(entity: str, rule: str, bounds: Bounds) -> tuple[RecentFinding, ...] | Down:
+    """Read the newest findings of a rule in a range."""
+    return _read(lambda queries: queries.found(entity, rule, bounds, FOUND))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)

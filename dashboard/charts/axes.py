@@ -75,6 +75,18 @@ def from_zero(values: Sequence[float]) -> alt.Scale:
     return alt.Scale(nice=True, domainMin=0) if any(value > 0 for value in values) else alt.Scale(domain=[0, 1])
 
 
+def bar_link(page: str, bar_seconds: int, more: str = "''") -> alt.CalculateTransform:
+    """Return the column ``link``: the address of a page with the range of a bar. ``more``: a Vega expression of its rest."""
+    moment = "utcFormat({}, '%Y-%m-%dT%H:%M')"
+    until = moment.format(f"toNumber(datum.start) + {bar_seconds * 1000}")
+    calculate = f"'{page}?range=' + {moment.format('datum.start')} + '_' + {until} + {more}"
+    return alt.CalculateTransform(calculate=calculate, **{"as": "link"})
+
+
+#: The channel of a bar that leads to the address in its column ``link``.
+LINK = "link:N"
+
+
 def spark(series: Sequence[float | None]) -> Figure:
     """Draw a sparkline; an unmeasured value leaves a gap."""
     frame = pd.DataFrame({"at": range(len(series)), "value": pd.array(list(series), dtype="float64")})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.axes import Figure, bar_ends, number_axis, times, x_axis
+from dashboard.charts.axes import LINK, Figure, bar_ends, bar_link, number_axis, times, x_axis
+from dashboard.text import addresses
 from dashboard.text.formats import bar_period
 from stream_app.views.breakdown import RuleCount
 from stream_app.views.figures import FindingsPoint
@@ -70,14 +72,15 @@ def findings_over_time(
         }
     )
     return (
-        alt.Chart(frame, height=310)
-        .mark_bar(aria=False)
+        alt.Chart(frame, height=310, transform=[bar_link("anomalies", bar_seconds, _choices(rules, domain))])
+        .mark_bar(aria=False, cursor="pointer")
         .encode(
             x=x_axis(bar_seconds),
             x2=alt.X2("end:T"),
             y=number_axis("findings", "Findings", stack="zero"),
             color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain, legend=_LEGEND),
             order=alt.Order("rank:Q"),
+            href=alt.Href(LINK),
             tooltip=[
                 alt.Tooltip("period:N", title="Period"),
                 alt.Tooltip("rule:N", title="Rule"),
@@ -85,6 +88,17 @@ def findings_over_time(
             ],
         )
     )
+
+
+def _choices(rules: Sequence[RuleCount], domain: Sequence[str]) -> str:
+    """Return the Vega expression of the rest of a bar's address: the filter of its rule."""
+    named = {of: label for of, label in labels(rules).items() if label in domain}
+    queries = {label: _filter(entity, rule) for (entity, rule), label in named.items()}
+    return f"({json.dumps(queries)}[datum.rule] || '')"
+
+
+def _filter(entity: str, rule: str) -> str:
+    return addresses.link("", {"entity": entity, "rule": rule}).replace("?", "&")
 
 
 def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, starts: Sequence[int], bar_seconds: int) -> Figure:
@@ -99,12 +113,13 @@ def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, star
         }
     )
     return (
-        alt.Chart(frame, height=170)
-        .mark_bar(aria=False)
+        alt.Chart(frame, height=170, transform=[bar_link("anomalies", bar_seconds, json.dumps(_filter(entity, rule)))])
+        .mark_bar(aria=False, cursor="pointer")
         .encode(
             x=x_axis(bar_seconds),
             x2=alt.X2("end:T"),
             y=number_axis("findings", "Findings"),
+            href=alt.Href(LINK),
             tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("findings:Q", title="Findings", format=",d")],
         )
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.axes import ANOMALY, PERCENT, Figure, bar_ends, times, x_axis, y_axis
+from dashboard.charts.axes import ANOMALY, LINK, PERCENT, Figure, bar_ends, bar_link, times, x_axis, y_axis
+from dashboard.text import addresses
 from dashboard.text.formats import bar_period, percent
 from stream_app.counts.summary import Quality
 from stream_app.views.figures import ConformityPoint, QualityPoint
 
 #: Minimum end of the axis of failed checks, for when none failed: a tenth of a percent.
 NOTHING_FAILED = 0.001
+#: Choices of a link to all findings.
+NO_CHOICES: Mapping[str, addresses.Value] = {}
 _FAILED = "Failed checks (% of checks made)"
 
 
@@ -57,11 +60,12 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
         }
     )
     return (
-        alt.Chart(frame, height=250)
-        .mark_bar(aria=False, color=ANOMALY)
+        alt.Chart(frame, height=250, transform=[bar_link("anomalies", bar_seconds, "'&severity=error'")])
+        .mark_bar(aria=False, color=ANOMALY, cursor="pointer")
         .encode(
             x=x_axis(bar_seconds),
             x2=alt.X2("end:T"),
+            href=alt.Href(LINK),
             y=y_axis("share", "Rejected (% of records judged)", axis={"labelExpr": PERCENT}),
             tooltip=[
                 alt.Tooltip("period:N", title="Period"),
@@ -73,12 +77,13 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
     )
 
 
-def by_dimension(measured: Quality) -> Figure:
-    """Draw the share of failed checks of each dimension, worst first."""
+def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
+    """Draw the share of failed checks of each dimension, worst first; a bar leads to the findings of these ``choices``."""
     known = _known(measured)
     frame = pd.DataFrame(
         {
             "dimension": [name.capitalize() for _, name in known],
+            "link": _links(known, choices),
             "shortfall": [1 - share for share, _ in known],
             "share": [percent(share, 2) for share, _ in known],
             # Space for the label after the longest bar, and an axis if nothing failed.
@@ -95,20 +100,21 @@ def by_dimension(measured: Quality) -> Figure:
     ]
     base = alt.Chart(height=alt.Step(34)).encode(y=_dimension_axis(), x=x, tooltip=tooltip)
     return alt.layer(
-        base.mark_bar(height=10, cornerRadiusEnd=5, aria=False),
+        base.mark_bar(height=10, cornerRadiusEnd=5, aria=False, cursor="pointer").encode(href=alt.Href(LINK)),
         base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q")),
         base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text=alt.Text("share:N")),
         data=frame,
     )
 
 
-def by_dimension_compared(now: Quality, before: Quality | None) -> Figure:
+def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
     """Draw the share of failed checks of each dimension, worst first: a bar, and a tick for the previous range."""
     known = _known(now)
     then = [before.dimensions.get(name) if before else None for _, name in known]
     frame = pd.DataFrame(
         {
             "dimension": [name.capitalize() for _, name in known],
+            "link": _links(known, choices),
             "shortfall": [1 - share for share, _ in known],
             "before": pd.Series([None if share is None else 1 - share for share in then], dtype="float64"),
             "share": [percent(share, 2) for share, _ in known],
@@ -123,12 +129,19 @@ def by_dimension_compared(now: Quality, before: Quality | None) -> Figure:
         alt.Tooltip("share_before:N", title="Previous range"),
     ]
     base = alt.Chart(height=alt.Step(36)).encode(y=_dimension_axis(), tooltip=tooltip)
-    bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False).encode(x=alt.X("shortfall:Q", title=_FAILED, axis=axis))
+    bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False, cursor="pointer").encode(
+        x=alt.X("shortfall:Q", title=_FAILED, axis=axis), href=alt.Href(LINK)
+    )
     tick = base.mark_tick(thickness=2.5, size=22, color=ANOMALY, aria=False).encode(
         x=alt.X("before:Q", title=_FAILED, axis=axis)
     )
     room = base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=_FAILED, axis=axis))
     return alt.layer(room, bar, tick, data=frame)
+
+
+def _links(known: Sequence[tuple[float, str]], choices: Mapping[str, addresses.Value]) -> list[str]:
+    """Return the addresses of the findings of each dimension."""
+    return [addresses.link("anomalies", {**choices, "dimension": name}) for _, name in known]
 
 
 def _known(measured: Quality) -> list[tuple[float, str]]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Callable, Sequence
+
 import streamlit as st
 
-from dashboard.parts import tables
 
-
-def offer_csv(label: str, frame: pd.DataFrame, name: str) -> None:
-    """Draw a button, with the key ``{name}-csv``, that downloads a table as CSV in UTF-8."""
-    made: tuple[pd.DataFrame, bytes] | None = st.session_state.get(f"made-{name}")
-    if made is None or not made[0].equals(frame):
-        made = st.session_state[f"made-{name}"] = frame, tables.to_csv(frame)
+def offer_csv(label: str, rows: Sequence[object], name: str, write: Callable[[], bytes]) -> None:
+    """Draw a button, with the key ``{name}-csv``, that downloads CSV in UTF-8; ``write`` is called if ``rows`` have changed."""
+    made: tuple[Sequence[object], bytes] | None = st.session_state.get(f"made-{name}")
+    if made is None or made[0] != rows:
+        made = st.session_state[f"made-{name}"] = rows, write()
     offer(
         label,
         made[1],

@@ -10,13 +10,14 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.gate import log_out
+from dashboard.parts import address
 from dashboard.parts.status_line import status_line
 from dashboard.text import markup
-from dashboard.text.formats import clock
+from dashboard.text.formats import clock, moment
 from dashboard.text.health import Health, facts, health
 from dashboard.text.words import plain, sentence
 from stream_app.store.server import refusal
-from stream_app.views.ranges import Chosen, Custom, TimeRange
+from stream_app.views.ranges import Chosen, Custom, TimeRange, bounds
 from stream_app.views.server import problems_of
 
 #: The option of the range control that opens a choice of two moments.
@@ -63,6 +64,8 @@ def frame() -> Frame:
 
 def header(title: str, *, ranged: bool = True) -> None:
     """Draw the head of a page and store the viewer's choices. ``ranged``: the page has a time range."""
+    if address.opened(title) and address.one("range"):
+        st.session_state.pop("range", None)
     with st.container(key="head", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
         with st.container(key="filters", horizontal=True, vertical_alignment="center", width="content"):
@@ -70,11 +73,11 @@ def header(title: str, *, ranged: bool = True) -> None:
             paused = st.toggle("Pause", key="paused", help="Stop refreshing: all figures stay as they are.")
             log_out()
     st.session_state["frame"] = Frame(chosen, paused)
-    st.fragment(_badge, run_every=None if paused else data.EVERY)(paused=paused)
+    st.fragment(_badge, run_every=None if paused else data.EVERY)(title, chosen if ranged else None, paused=paused)
 
 
 def _choose() -> Chosen:
-    if "range" not in st.session_state and "range-kept" in st.session_state:
+    if "range" not in st.session_state and "range-kept" in st.session_state and not address.one("range"):
         # Streamlit deletes the value of a widget while no page draws it.
         st.session_state["range"] = st.session_state["range-kept"]
     known = "range" in st.session_state or _from_address()
@@ -90,7 +93,8 @@ def _choose() -> Chosen:
     if known:
         st.session_state["range-kept"] = value
         # A link to this page shows the same range.
-        st.query_params["range"] = chosen.value
+        address.keep("range", chosen.value)
+        address.write()
     return chosen
 
 
@@ -136,6 +140,15 @@ def _custom() -> Custom:
     return custom
 
 
+def printed_range(chosen: Chosen, stream_ms: int | None) -> str:
+    """Return a range in words, with its limits: ``24 h: 29 Nov 2026, 12:00 UTC to 30 Nov 2026, 11:41 UTC``."""
+    since, until = bounds(chosen, stream_ms)
+    end = stream_ms if until is None else until * 1_000
+    if since is None:
+        return f"All time up to {moment(end)}"
+    return f"{chosen.label}: {moment(since * 1_000)} to {moment(end)}"
+
+
 def _last_day() -> Custom:
     read = data.pulse()
     stream = None if isinstance(read, data.Down) else read.stream_ms
@@ -143,8 +156,14 @@ def _last_day() -> Custom:
     return Custom(max(0, end - 86_400), end)
 
 
-def _badge(*, paused: bool) -> None:
+def _badge(title: str, chosen: Chosen | None, *, paused: bool) -> None:
     read = data.pulse()
+    with st.container(key="print-head"):
+        stream = None if isinstance(read, data.Down) else read.stream_ms
+        said = markup.tag("p", printed_range(chosen, stream)) if chosen is not None else None
+        markup.show(
+            markup.join(markup.tag("p", title, cls="title"), said, markup.tag("p", f"Printed at {moment(data.now_ms())}"))
+        )
     state: Health | None = None
     with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):
         if isinstance(read, data.Down):

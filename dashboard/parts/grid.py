@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
+
+from dashboard.parts import address
 
 #: Height of a table's row in pixels.
 ROW = 34
@@ -30,23 +32,36 @@ def grid(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = 
     )
 
 
-def chosen(key: str, rows: Sequence[T]) -> tuple[Sequence[T], T | None]:
+def chosen(key: str, rows: Sequence[T], name: Callable[[T], str], param: str = "open") -> tuple[Sequence[T], T | None]:
     """Return the rows to show in the table ``key``, and the one that the viewer opened.
 
     A table knows its open row by index. While a row is open, the table keeps the rows that the viewer saw when opening it;
-    new rows appear when it is closed.
+    new rows appear when it is closed. The parameter ``param`` of the address is the ``name`` of the open row.
     """
     frozen: Sequence[T] = st.session_state.get(f"{key}-rows", ())
     state: Any = st.session_state.get(key)
-    picked = state["selection"]["rows"] if state else []
+    if state is None:
+        # The table begins: with the row open that the address names.
+        wanted = address.one(param)
+        index = next((at for at, row in enumerate(rows) if wanted and name(row) == wanted), None)
+        st.session_state[f"{key}-rows"], st.session_state[f"{key}-first"] = rows, index
+        return rows, None if index is None else rows[index]
+    picked = state["selection"]["rows"]
     if picked and picked[0] < len(frozen):
-        return frozen, frozen[picked[0]]
+        opened = frozen[picked[0]]
+        st.session_state[f"{key}-had"] = True
+        address.keep(param, name(opened))
+        address.write()
+        return frozen, opened
+    if st.session_state.pop(f"{key}-had", False):
+        address.keep(param, None)
     st.session_state[f"{key}-rows"] = rows
     return rows, None
 
 
 def openable(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = ROWS, placeholder: str = "") -> None:
     """Draw a table with rows that can be opened (see ``chosen``)."""
+    first: int | None = st.session_state.get(f"{key}-first")
     st.dataframe(
         frame,
         key=key,
@@ -57,6 +72,7 @@ def openable(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: in
         column_config=columns,
         on_select="rerun",
         selection_mode="single-row",
+        selection_default=None if first is None else {"selection": {"rows": [first], "columns": [], "cells": []}},
     )
 
 

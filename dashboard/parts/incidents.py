@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.parts import downloads, grid, tables
+from dashboard.parts.links import Link
 from dashboard.text import incidents, markup
 from stream_app.monitor.incident import Incident
+from stream_app.views.ranges import Custom
 
 
 def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> None:
     """Draw incidents as a table that can be downloaded; the row that the viewer chooses opens a panel."""
-    shown, opened = grid.chosen(key, rows)
+    shown, opened = grid.chosen(key, rows, lambda row: row.id, "incident")
     frame = tables.incidents(shown, currency)
     grid.openable(
         frame,
@@ -21,13 +23,13 @@ def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> 
         {
             "Start": st.column_config.DatetimeColumn("Start (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC"),
             "Entity": st.column_config.TextColumn(width=95),
-            "What": st.column_config.TextColumn(width=240),
-            "Observed": st.column_config.TextColumn("Observed and expected", width=250),
+            "What": st.column_config.TextColumn(width=150),
+            "Observed": st.column_config.TextColumn("Observed and expected", width=230),
             "Segment": st.column_config.TextColumn("Stands out", width=250),
         },
         rows=6,
     )
-    downloads.offer_csv("Download as CSV", frame, "incidents")
+    downloads.offer_csv("Download as CSV", shown, "incidents", lambda: tables.incidents_csv(shown, currency))
     with st.container(key="incident"):
         if opened is not None:
             _panel(opened, currency)
@@ -45,6 +47,11 @@ def _panel(row: Incident, currency: str | None) -> None:
     with st.container(key="panel-incident"):
         head = markup.tag("h3", _heading(row), " ", markup.pill(row.severity, row.severity))
         markup.show(markup.join(head, markup.facts(facts)))
+
+
+def _link(row: Incident) -> Link:
+    during = Custom(row.start, max(row.end, row.start + 60))
+    return Link(incidents.what(row), "anomalies", {"range": during.value, "incident": row.id})
 
 
 def _heading(row: Incident) -> markup.Html:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard import data
+from dashboard.parts import address
 from dashboard.parts.frame import Frame, frame
 from dashboard.text import markup
 from dashboard.text.formats import clock
@@ -25,6 +26,13 @@ def live(name: str, read: Callable[[Frame], T | data.Down], draw: Callable[[T], 
 
 
 def _refresh(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], draw: Callable[[T], None]) -> None:
+    # What a run noted that the next refresh interrupted.
+    address.write()
+    _draw(name, chosen, read, draw)
+    address.write()
+
+
+def _draw(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], draw: Callable[[T], None]) -> None:
     key = f"last-{name}"
     last: tuple[object, T, int] | None = st.session_state.get(key)
     if last is not None and last[0] != chosen.chosen:

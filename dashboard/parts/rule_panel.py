@@ -6,11 +6,12 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.charts.findings import rule_over_time
-from dashboard.parts import grid, tables, theme
+from dashboard.parts import grid, links, tables, theme
 from dashboard.text import formats, markup
 from dashboard.text.advice import no_value_at_risk, what_to_do
 from stream_app.views.breakdown import RuleCount
 from stream_app.views.quality import QualityView
+from stream_app.views.ranges import bounds
 
 #: Maximum number of recent findings of one rule.
 RECENT = 50
@@ -49,7 +50,7 @@ def rule_panel(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
                 key="rule-trend",
                 alt_text="Findings of the rule over time.",
             )
-            _recent(entity, rule_id)
+            _recent(view, entity, rule_id)
 
 
 def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount | None) -> str | None:
@@ -62,15 +63,20 @@ def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
     return formats.money(counted.at_risk, view.currency)
 
 
-def _recent(entity: str, rule_id: str) -> None:
-    read = data.findings()
+def _recent(view: QualityView, entity: str, rule_id: str) -> None:
+    pulse = data.pulse()
+    read = pulse if isinstance(pulse, data.Down) else data.found(entity, rule_id, bounds(view.range, pulse.stream_ms))
     if isinstance(read, data.Down):
         return
-    rows = [row for row in read if (row.entity, row.rule) == (entity, rule_id)][:RECENT]
+    rows = read[:RECENT]
+    link = links.Link(
+        "All of them with their records", "anomalies", {"range": view.range.value, "entity": entity, "rule": rule_id}
+    )
     if not rows:
-        st.caption("None of its findings is among the newest thousand.")
+        st.caption("No single finding of this rule is kept of this range. The dead-letter topic has the rejected records.")
         return
-    st.caption("Its newest findings, from any time. The page Anomalies opens their records")
+    st.caption(f"Its newest {len(rows)} findings in this range")
+    links.draw(link)
     grid.grid(
         tables.findings(rows)[["Event time", "Where", "Source"]],
         "rule-recent",

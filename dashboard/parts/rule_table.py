@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.parts import grid, tables
+from dashboard.parts import address, grid, tables
 from dashboard.text import formats
 from dashboard.text.advice import NO_VALUE
 from stream_app.contract.money import digits
@@ -16,17 +16,23 @@ from stream_app.views.breakdown import RuleCount
 from stream_app.views.quality import QualityView
 
 
-def top_rules(rows: Sequence[RuleCount]) -> None:
-    """Draw a short table of rules."""
+def top_rules(rows: Sequence[RuleCount], range_: str) -> None:
+    """Draw a short table of rules; a row leads to the rule on the page Quality."""
+    key = f"rules-{address.visit()}"
+    chosen: tuple[Sequence[RuleCount], RuleCount | None] = grid.chosen(key, rows, _name)
+    opened = chosen[1]
+    pages = st.session_state.get("pages", {})
+    if opened is not None and "quality" in pages:
+        st.switch_page(pages["quality"], query_params={"range": range_, "open": _name(opened)})
     frame = tables.rules(rows)[["Rule", "Entity", "Findings", "Share", "Effect"]]
-    grid.grid(frame, "rules", _columns(frame), placeholder=formats.NOTHING)
+    grid.openable(frame, key, _columns(frame), placeholder=formats.NOTHING)
 
 
 def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[str, str], RuleCount | None] | None:
     """Draw all rules; return the opened one as (entity, rule), with its count in the range (None: no findings any more)."""
-    key = f"rules-{view.range.value}-{'-'.join(sorted({row.entity for row in rows}))}"
+    key = f"rules-{address.visit()}-{view.range.value}-{'-'.join(sorted({row.entity for row in rows}))}"
     order: dict[tuple[str, str], RuleCount] = {(row.entity, row.rule): row for row in rows}
-    ids, opened = grid.chosen(key, list(order))
+    ids, opened = grid.chosen(key, list(order), "/".join)
     # While a rule is open the order of rows stays, and their figures are the newest.
     frame = tables.rules([order.get(one) or _without_findings(one) for one in ids], view.trends)
     if view.counts_before is None:
@@ -54,7 +60,18 @@ def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[
         },
         placeholder=formats.NOTHING,
     )
-    return None if opened is None else (opened, order.get(opened))
+    return linked_rule(view) if opened is None else (opened, order.get(opened))
+
+
+def _name(row: RuleCount) -> str:
+    return f"{row.entity}/{row.rule}"
+
+
+def linked_rule(view: QualityView) -> tuple[tuple[str, str], RuleCount | None] | None:
+    """Return the rule that the address names, which may have no findings in the range; None if it names none."""
+    entity, _, rule = address.current("open").partition("/")
+    known = entity in view.contracts and rule in view.contracts[entity].rules
+    return ((entity, rule), None) if known else None
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 from dashboard.text import formats
 from dashboard.text import incidents as incident_text
 from dashboard.text.words import cell, visible
+from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.kafka.broker import Topic
@@ -21,6 +22,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.views.breakdown import NullField, Repair, RuleCount, UnknownField
 from stream_app.views.incidents import SegmentRow
 from stream_app.views.pulse import Pulse
+from stream_app.windows.as_of import is_shown
 
 _EFFECT = {"error": "rejects", "warning": "warns", "info": "counts"}
 
@@ -54,14 +56,15 @@ def findings(rows: Sequence[RecentFinding]) -> pd.DataFrame:
     """Return recent findings. They never contain a record's values."""
     return pd.DataFrame(
         {
+            # First the columns that a phone shows without scrolling.
+            "What": _texts(row.message for row in rows),
             "Event time": _times([row.event_time for row in rows]),
             "Entity": _texts(row.entity for row in rows),
             "Rule": _texts(row.rule for row in rows),
             "Severity": _texts(row.severity for row in rows),
             "Dimension": _texts(row.dimension for row in rows),
-            "What": _texts(row.message for row in rows),
             "Where": _texts(row.path for row in rows),
-            "Segment": _texts(", ".join(f"{name}: {value}" for name, value in row.segments.items()) for row in rows),
+            "Segment": _texts(map(_segment, rows)),
             "Source": _texts(row.source for row in rows),
         }
     )
@@ -74,7 +77,9 @@ def clean(rows: Sequence[CleanRecord], contract: ContractSummary) -> pd.DataFram
         values = [row.record.get(field.name) for row in rows]
         if field.type == "timestamp" and not field.personal:
             frame[field.name] = pd.to_datetime(pd.Series(values), format="ISO8601", utc=True, errors="coerce")
-        elif field.type in {"integer", "number"} and not field.personal:
+        elif field.type == "integer" and not field.personal:
+            frame[field.name] = _integers(values)
+        elif field.type == "number" and not field.personal:
             frame[field.name] = pd.to_numeric(pd.Series(values), errors="coerce")
         else:
             frame[field.name] = [None if value is None else visible(value) for value in values]
@@ -95,12 +100,13 @@ def incidents(rows: Sequence[Incident], currency: str | None) -> pd.DataFrame:
     """Return incidents."""
     return pd.DataFrame(
         {
+            # First the columns that a phone shows without scrolling.
+            "What": [incident_text.what(row) for row in rows],
+            "Observed": [incident_text.reading(row, currency) for row in rows],
             "Start": pd.Series(pd.to_datetime([row.start for row in rows], unit="s", utc=True)),
             "State": [row.state for row in rows],
             "Severity": [row.severity for row in rows],
             "Entity": _texts(row.entity for row in rows),
-            "What": [incident_text.what(row) for row in rows],
-            "Observed": [incident_text.reading(row, currency) for row in rows],
             "Lasted": [incident_text.lasted(row) for row in rows],
             "Segment": [incident_text.segment(row) for row in rows],
         }
@@ -196,22 +202,96 @@ def unknown(rows: Sequence[UnknownField]) -> pd.DataFrame:
     )
 
 
-def to_csv(frame: pd.DataFrame) -> bytes:
-    """Return the frame as CSV in UTF-8 with a byte-order mark, which spreadsheets expect; no cell can run as a formula."""
+def findings_csv(rows: Sequence[RecentFinding]) -> bytes:
+    """Return findings as CSV."""
+    names = ["Event time", "Entity", "Rule", "Severity", "Dimension", "What", "Where", "Segment", "Source"]
+    return to_csv(
+        names,
+        (
+            (
+                _moment(row.event_time),
+                *(row.entity, row.rule, row.severity, row.dimension, row.message, row.path, _segment(row), row.source),
+            )
+            for row in rows
+        ),
+    )
+
+
+def clean_csv(rows: Sequence[CleanRecord], contract: ContractSummary) -> bytes:
+    """Return clean records as CSV, in the contract's order of fields: values as the records have them."""
+    fields = [field.name for field in contract.fields]
+    return to_csv(
+        [*fields, "repaired", "warnings", "source"],
+        (
+            (*(row.record.get(name) for name in fields), ", ".join(row.repairs), ", ".join(row.warnings), row.source)
+            for row in rows
+        ),
+    )
+
+
+def incidents_csv(rows: Sequence[Incident], currency: str | None) -> bytes:
+    """Return incidents as CSV: what was observed and expected as numbers, in units of currency if their unit is money."""
+
+    def number(row: Incident, value: float | None) -> float | None:
+        return in_units(value, currency) if value is not None and row.unit == "money" else value
+
+    names = [
+        *("Start", "End", "State", "Severity", "Entity", "What"),
+        *("Observed", "Expected", "Lowest usual", "Highest usual", "Unit", "Stands out", "Id"),
+    ]
+    return to_csv(
+        names,
+        (
+            (
+                *(_moment(row.start * 1_000), _moment(row.end * 1_000), row.state, row.severity, row.entity),
+                incident_text.what(row),
+                *(number(row, value) for value in (row.observed, row.expected, row.low, row.high)),
+                *(currency if row.unit == "money" else row.unit, incident_text.segment(row), row.id),
+            )
+            for row in rows
+        ),
+    )
+
+
+def to_csv(names: Sequence[str], rows: Iterable[Iterable[object]]) -> bytes:
+    """Return rows as CSV in UTF-8 with a byte-order mark, which spreadsheets expect; no cell can run as a formula.
+
+    Numbers have neither quotes nor separators; an integer never becomes a float, and a text keeps its leading zeros.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([cell(str(name)) for name in frame.columns])
-    for row in frame.itertuples(index=False, name=None):
+    writer.writerow([cell(name) for name in names])
+    for row in rows:
         writer.writerow([_cell(value) for value in row])
     return out.getvalue().encode("utf-8-sig")
 
 
-def _cell(value: Any) -> object:
-    if isinstance(value, datetime):
-        return "" if pd.isna(value) else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+def _cell(value: object) -> object:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return cell(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return _moment(round(value.timestamp() * 1_000))
+    return value if isinstance(value, int | float) else cell(str(value))
+
+
+def _moment(ms: int | None) -> str:
+    if ms is None or not is_shown(ms):
+        return ""
+    return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _segment(row: RecentFinding) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in row.segments.items())
+
+
+def _integers(values: Sequence[Any]) -> Any:
+    """Return integers as a column that stays one if a value is missing; as texts if one has more than 64 bits."""
+    whole = [value if isinstance(value, int) else None for value in values]
+    if all(value is None or abs(value) < 2**63 for value in whole):
+        return pd.Series(whole, dtype="Int64")
+    return [None if value is None else str(value) for value in whole]
 
 
 def _texts(values: Any) -> pd.Series[Any]:

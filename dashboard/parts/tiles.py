@@ -56,19 +56,18 @@ def tile(
     """
     if kpi.estimated:
         value, meaning = formats.about(value), f"{meaning} {_ESTIMATE}"
+    drawn = st.container(key=_key(name))
     if beside is not None:
-        container = st.container(key=_key(name))
-        with container:
+        with drawn:
             st.metric(name, plain(value).replace("\\-", "-"), delta=beside, delta_color="off", delta_arrow="off", help=meaning)
-        return container
+        return drawn
     delta = formats.points(kpi.difference) if share else formats.relative(kpi.change)
     flat = delta is None or not any(digit in delta for digit in "123456789")
     # Streamlit recognises a fall by an ASCII hyphen only.
     falls = delta is not None and delta.startswith(formats.MINUS)
     good = falls is less_is_better
     compared = f"{before}, in doubt" if less_is_better is None else before
-    container = st.container(key=_key(name))
-    with container:
+    with drawn:
         st.metric(
             name,
             plain(value).replace("\\-", "-"),
@@ -80,7 +79,7 @@ def tile(
         )
         if sum(point is not None for point in kpi.series) > 1:
             theme.spark(spark(kpi.series), key=f"spark-{name}", alt_text=f"{name} over the range, a sparkline.")
-    return container
+    return drawn
 
 
 def number(name: str, value: str, meaning: str) -> None:

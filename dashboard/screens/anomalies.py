@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import downloads, grid, tables
+from dashboard.parts import address, downloads, grid, tables
 from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
 from dashboard.parts.incidents import incident_table
@@ -19,12 +19,15 @@ from dashboard.text.words import visible
 from stream_app.counts.samples import RecentFinding
 from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
+from stream_app.names import Topics
 from stream_app.views.pulse import Pulse
 from stream_app.views.ranges import bounds
 from stream_app.views.selection import Bounds, findings_within, incidents_within
 
 #: Causes above the table of all incidents.
 CAUSES = 5
+#: Findings in the table before the viewer asks for more: each new one sends all rows of the table again.
+MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,13 @@ def _findings(view: View) -> None:
     inside = findings_within(view.findings, view.bounds)
     oldest = view.findings[-1].at
     st.caption(
-        f"The newest {len(view.findings):,}, counted since {formats.moment(oldest)}; older ones are in the dead-letter topics. "
-        "Choose a row to open its record"
+        f"The newest {len(view.findings):,}, counted since {formats.moment(oldest)}, and of a rule that you choose the newest "
+        "of each hour and day; all are in the dead-letter topics. Choose a row to open its record"
     )
     with st.container(key="finding-filters", horizontal=True):
         entity = _several("Entity", (row.entity for row in inside), "finding-entity")
         rule = _several("Rule", (row.rule for row in inside), "finding-rule")
+        inside = _with_found(view, inside, entity, rule)
         severity = _several("Severity", (row.severity for row in inside), "finding-severity")
         dimension = _several("Dimension", (row.dimension for row in inside), "finding-dimension")
         segment = _several("Segment", (one for row in inside for one in _segments(row)), "finding-segment")
@@ -125,12 +129,26 @@ def _findings(view: View) -> None:
     ]
     if not rows:
         quiet("None of the newest findings matches. Remove a filter, or choose a longer range.")
+        _panel(view, None)
         return
     _finding_table(view, rows, f"findings-{_table_id(view, entity, rule, severity, dimension, segment)}")
 
 
+def _with_found(view: View, inside: list[RecentFinding], entity: list[str], rules: list[str]) -> list[RecentFinding]:
+    """Add what is kept of the chosen rules in the range, which other rules may have driven out of the newest findings."""
+    known = {(row.source, row.rule) for row in inside}
+    more: list[RecentFinding] = []
+    for name, contract in view.pulse.contracts.items():
+        for rule in rules if not entity or name in entity else ():
+            read = data.found(name, rule, view.bounds) if rule in contract.rules else ()
+            more += () if isinstance(read, data.Down) else (row for row in read if (row.source, row.rule) not in known)
+    return sorted([*inside, *more], key=lambda row: -(row.at or 0)) if more else inside
+
+
 def _finding_table(view: View, rows: list[RecentFinding], key: str) -> None:
-    shown, opened = grid.chosen(key, rows)
+    most = st.session_state.get("findings-most", MOST)
+    shown, opened = grid.chosen(key, rows[:most], name_of)
+    every = shown if opened is not None else rows
     frame = tables.findings(shown)
     if not any(row.segments for row in shown):
         frame = frame.drop(columns="Segment")
@@ -149,16 +167,50 @@ def _finding_table(view: View, rows: list[RecentFinding], key: str) -> None:
         },
         rows=12,
     )
-    seen = {(row.source, row.rule, row.path) for row in shown}
-    newer = len([row for row in rows if (row.source, row.rule, row.path) not in seen]) if opened is not None else 0
+    seen = {(row.source, row.rule, row.path) for row in shown} if opened is not None else set()
+    newer = len([row for row in rows[:most] if (row.source, row.rule, row.path) not in seen]) if opened is not None else 0
     with st.container(key="finding-foot", horizontal=True, vertical_alignment="center"):
-        downloads.offer_csv("Download as CSV", frame, "findings")
+        downloads.offer_csv("Download as CSV", every, "findings", lambda: tables.findings_csv(every))
         st.caption(
-            f"{newer:,} newer ones appear when the record is closed" if newer else f"{len(shown):,} findings", width="content"
+            f"{newer:,} newer ones appear when the record is closed"
+            if newer
+            else f"{len(shown):,} of {len(rows):,} findings"
+            if len(shown) < len(rows)
+            else f"{len(shown):,} findings",
+            width="content",
         )
+        if len(shown) < len(rows) and opened is None:
+            st.button("Show more", key="more-findings", on_click=_more, args=(most,), type="tertiary")
+    _panel(view, opened)
+
+
+def _more(shown: int) -> None:
+    st.session_state["findings-most"] = 4 * shown
+
+
+def _panel(view: View, opened: RecentFinding | None) -> None:
+    """Draw the record of the open row, or of the address, if its finding is not in the table any more."""
+    linked = _linked(view) if opened is None else None
+    found = opened or linked
     with st.container(key="finding"):
-        if opened is not None:
-            record_panel(opened, view.pulse.contracts.get(opened.entity))
+        if found is not None:
+            record_panel(found, view.pulse.contracts.get(found.entity))
+        if linked is not None and st.button("Close", key="close-record"):
+            address.keep("open", None)
+            address.write()
+            st.rerun(scope="fragment")
+
+
+def _linked(view: View) -> RecentFinding | None:
+    source, _, rule = address.current("open").partition("/")
+    prefix = data.settings().topic_prefix
+    entity = next((name for name in view.pulse.contracts if Topics(name, prefix).raw == source.partition(":")[0]), None)
+    return None if entity is None or not rule else RecentFinding(entity=entity, rule=rule, source=source)
+
+
+def name_of(row: RecentFinding) -> str:
+    """Return the name of a finding in the address: its record and its rule."""
+    return f"{row.source}/{row.rule}"
 
 
 def _segments(row: RecentFinding) -> list[str]:
@@ -166,13 +218,17 @@ def _segments(row: RecentFinding) -> list[str]:
 
 
 def _several(label: str, values: Iterable[str], key: str) -> list[str]:
+    param = key.removeprefix("finding-")
+    address.seed(key, lambda: address.asked(param))
     chosen: list[str] = st.session_state.get(key, [])
     # A chosen value stays an option when its last row is gone, so that no refresh removes a filter.
     options = sorted({*values, *chosen})
-    return st.multiselect(label, options, format_func=visible, key=key, placeholder="All")
+    several = st.multiselect(label, options, format_func=visible, key=key, placeholder="All")
+    address.keep(param, several)
+    return several
 
 
 def _table_id(view: View, *filters: Sequence[str]) -> str:
     """Return the id of the table with these filters: another choice is another table, in which no row is open."""
     since, until = view.bounds
-    return f"{abs(hash((since is None, until, tuple(map(tuple, filters))))):x}"
+    return f"{address.visit()}-{abs(hash((since is None, until, tuple(map(tuple, filters))))):x}"

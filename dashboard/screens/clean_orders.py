@@ -7,13 +7,19 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import downloads, grid, tables
+from dashboard.parts import address, downloads, grid, tables
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.text import subscribe
 from dashboard.text.words import plain
 from stream_app.contract.money import digits
 from stream_app.names import Topics
 from stream_app.views.pulse import Pulse
+
+#: Which of the clean records are shown.
+SHOWN = ("All", "Repaired", "With warnings")
+
+#: Records in the table before the viewer asks for more: each new one sends all rows of the table again.
+MOST = 100
 
 
 def page() -> None:
@@ -26,17 +32,19 @@ def _draw(pulse: Pulse) -> None:
         waiting_for_records(workers=bool(pulse.workers))
         return
     entities = list(pulse.contracts)
+    address.seed_one("clean-entity", "entity", entities, entities[0])
+    address.seed("clean-search", lambda: address.one("search")[:200])
+    address.seed_one("clean-only", "show", SHOWN, SHOWN[0])
     with st.container(key="card-clean"):
         with st.container(key="clean-choice", horizontal=True, vertical_alignment="top"):
-            entity = st.segmented_control(
-                "Entity", entities, format_func=plain, key="clean-entity", default=entities[0], required=True
-            )
+            entity = st.segmented_control("Entity", entities, format_func=plain, key="clean-entity", required=True)
             wanted = st.text_input(
                 "Search", key="clean-search", placeholder="Any value, repair or source", icon=":material/search:", max_chars=200
             )
-            only = st.segmented_control(
-                "Show", ["All", "Repaired", "With warnings"], key="clean-only", default="All", required=True
-            )
+            only = st.segmented_control("Show", SHOWN, key="clean-only", required=True)
+        address.keep("entity", entity)
+        address.keep("search", wanted)
+        address.keep("show", None if only == SHOWN[0] else only)
         _table(pulse, entity or entities[0], wanted, only or "All")
     with st.container(key="card-subscribe"):
         _subscribe(entity or entities[0])
@@ -75,9 +83,16 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
         for field in contract.fields
         if field.type in {"timestamp", "number", "integer"} and not field.personal
     }
-    frame = tables.clean(rows, contract)
+    most = st.session_state.get("clean-most", MOST)
+    frame = tables.clean(rows[:most], contract)
     grid.grid(frame, f"clean-{entity}", columns, rows=15)
-    downloads.offer_csv("Download these as CSV", frame, f"clean-{entity}")
+    if len(rows) > most:
+        st.button(f"Show all {len(rows)}", key="more-clean", on_click=_all, type="tertiary")
+    downloads.offer_csv("Download these as CSV", rows, f"clean-{entity}", lambda: tables.clean_csv(rows, contract))
+
+
+def _all() -> None:
+    st.session_state["clean-most"] = 1_000
 
 
 def _subscribe(entity: str) -> None:

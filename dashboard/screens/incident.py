@@ -110,7 +110,7 @@ def _letters(view: IncidentView) -> None:
         quiet("None of this time is among the newest findings. The dead-letter topic has all of them.")
         return
     st.caption(f"{len(view.findings):,} of the newest findings are of this time and cause. Choose a row to open its record")
-    shown, opened = grid.chosen("incident-findings", rows)
+    shown, opened = grid.chosen("incident-findings", rows, lambda one: f"{one.source}/{one.rule}")
     grid.openable(
         tables.findings(shown),
         "incident-findings",

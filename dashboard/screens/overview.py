@@ -10,7 +10,7 @@ from dashboard import data
 from dashboard.charts import findings as finding_charts
 from dashboard.charts import quality as quality_charts
 from dashboard.charts import sales as sales_charts
-from dashboard.parts import report_body, theme
+from dashboard.parts import links, report_body, theme
 from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
 from dashboard.parts.live import live, note, quiet, waiting_for_records
@@ -93,22 +93,26 @@ def _draw(view: View) -> None:
 def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
-    tile(
+    orders = links.Link("Newest clean orders", "clean", {"entity": overview.sales})
+    with tile(
         "Revenue",
         formats.money(kpis.revenue.value, kpis.currency),
         kpis.revenue,
         before,
         "Net revenue of clean orders.",
         less_is_better=None if doubtful else False,
-    )
-    tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
-    tile(
+    ):
+        links.draw(orders)
+    with tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders."):
+        links.draw(orders)
+    with tile(
         "Active customers",
         formats.count(kpis.active_customers.value),
         kpis.active_customers,
         before,
         "Customers with a clean order.",
-    )
+    ):
+        links.draw(orders)
     tile(
         "Conversion rate",
         formats.percent(kpis.conversion_rate.value),
@@ -117,17 +121,17 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
         "Active customers ÷ all customers known at present.",
         beside="of the customers known now",
     )
-    valid = tile(
+    with tile(
         "Valid records",
         formats.percent(kpis.valid_records.value, 2),
         kpis.valid_records,
         before,
         "Records without an error or a warning ÷ judged records, over all entities.",
         share=True,
-    )
-    if (badge := band_badge(overview.quality, open_incidents)) is not None:
-        with valid:
+    ):
+        if (badge := band_badge(overview.quality, open_incidents)) is not None:
             st.badge(badge[0], color=badge[1])
+        links.draw(links.Link("Findings by rule", "quality", {"range": overview.range.value}))
 
 
 def _notes(overview: Overview) -> None:
@@ -197,7 +201,7 @@ def _dimensions(overview: Overview) -> None:
     st.caption("Share of failed checks, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
-            quality_charts.by_dimension(overview.quality),
+            quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
             alt_text="Share of failed checks by quality dimension, worst first.",
         )
@@ -207,7 +211,7 @@ def _dimensions(overview: Overview) -> None:
 
 def _findings_over_time(overview: Overview) -> None:
     st.subheader("Findings over time", anchor=False)
-    st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several")
+    st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several. A bar leads to its findings")
     if not overview.findings_series:
         st.info("No findings in this range.", icon=":material/check_circle:")
         return
@@ -226,5 +230,5 @@ def _rules(overview: Overview) -> None:
     if not overview.rules:
         st.caption("No rule has findings in this range.")
         return
-    st.caption("Rules with most findings. Rejects: the record is in the dead-letter topic. The page Quality has all rules")
-    top_rules(overview.rules[:TOP_RULES])
+    st.caption("Rules with most findings. Rejects: the record is in the dead-letter topic. Choose a row to open the rule")
+    top_rules(overview.rules[:TOP_RULES], overview.range.value)

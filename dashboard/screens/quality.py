@@ -9,10 +9,10 @@ import streamlit as st
 from dashboard import data
 from dashboard.charts import quality as charts
 from dashboard.charts import segments as segment_charts
-from dashboard.parts import grid, tables, theme
+from dashboard.parts import address, grid, links, tables, theme
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.parts.rule_panel import rule_panel
-from dashboard.parts.rule_table import openable_rules
+from dashboard.parts.rule_table import linked_rule, openable_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.words import plain, visible
@@ -62,57 +62,61 @@ def _draw(view: QualityView) -> None:
 
 def _entity(view: QualityView) -> str | None:
     options = ["", *view.contracts]
-    asked = st.query_params.get("entity", "")
-    if "quality-entity" not in st.session_state and asked in options:
-        st.session_state["quality-entity"] = asked
+    address.seed_one("quality-entity", "entity", options, "")
     value = st.segmented_control(
         "Entity",
         options,
         format_func=lambda value: plain(value) if value else "All entities",
         key="quality-entity",
-        default=None if "quality-entity" in st.session_state else "",
         required=True,
         label_visibility="collapsed",
     )
+    address.keep("entity", value)
     return value or None
 
 
 def _tiles(view: QualityView, entity: str | None) -> None:
     kpis = view.kpis(entity)
     before = before_label(view.range)
-    tile(
+    choices: dict[str, str | None] = {"range": view.range.value, "entity": entity}
+    findings = links.Link("Findings", "anomalies", choices)
+    with tile(
         "Valid records",
         formats.percent(kpis.valid.value, 2),
         kpis.valid,
         before,
         "Records without an error or a warning ÷ judged records.",
         share=True,
-    )
-    tile(
+    ):
+        links.draw(findings)
+    with tile(
         "Conformity",
         formats.percent(kpis.conformity.value, 2),
         kpis.conformity,
         before,
         f"Clean ÷ judged records. {formats.count(kpis.rejected)} of {formats.count(kpis.judged)} were rejected.",
         share=True,
-    )
-    tile(
+    ):
+        links.draw(links.Link("Rejected records", "anomalies", {**choices, "severity": "error"}))
+    with tile(
         "Records in",
         formats.count(kpis.received.value),
         kpis.received,
         before,
         "Records that came in, waiting ones included.",
-    )
-    tile(
+    ):
+        links.draw(links.Link("Newest clean records", "clean", {"entity": entity}))
+    with tile(
         "Findings",
         formats.count(kpis.findings.value),
         kpis.findings,
         before,
         "Errors and warnings; a record may have several. Rules of severity info only count.",
         less_is_better=True,
-    )
+    ):
+        links.draw(findings)
     no_prices = "no prices" if entity is None else f"no prices in {plain(entity)}"
-    tile(
+    with tile(
         "Value at risk",
         ("≈ " if kpis.usual_worth else "") + formats.money(kpis.at_risk.value, view.currency),
         kpis.at_risk,
@@ -120,7 +124,8 @@ def _tiles(view: QualityView, entity: str | None) -> None:
         "Quantity × price of the records with findings, each record once. Repeated records are worth nothing.",
         less_is_better=True,
         beside=no_prices if kpis.at_risk.value is None else None,
-    )
+    ):
+        links.draw(findings)
 
 
 def _valid(view: QualityView) -> None:
@@ -151,12 +156,13 @@ def _rejected(view: QualityView) -> None:
 
 def _rules(view: QualityView, rules: list[RuleCount]) -> None:
     st.subheader("Findings by rule", anchor=False)
-    if not rules:
+    if rules:
+        number = f"{len(rules)} {'rule' if len(rules) == 1 else 'rules'}, most findings first"
+        st.caption(f"{number}. Choose a row to see the rule's meaning, trend and recent findings, and what to do")
+        opened = openable_rules(view, rules)
+    else:
         st.caption("No rule has findings in this range.")
-        return
-    number = f"{len(rules)} {'rule' if len(rules) == 1 else 'rules'}, most findings first"
-    st.caption(f"{number}. Choose a row to see the rule's meaning, trend and recent findings, and what to do")
-    opened = openable_rules(view, rules)
+        opened = linked_rule(view)
     with st.container(key="rule"):
         if opened is not None:
             (entity, rule_id), counted = opened
@@ -169,7 +175,7 @@ def _dimensions(view: QualityView, entity: str | None) -> None:
     st.caption("Share of failed checks, worst first" + ("; the tick is the previous range" if before is not None else ""))
     if any(share is not None for share in measured.dimensions.values()):
         theme.chart(
-            charts.by_dimension_compared(measured, before),
+            charts.by_dimension_compared(measured, before, {"range": view.range.value, "entity": entity}),
             key="dimensions",
             alt_text="Share of failed checks by quality dimension, worst first, beside the previous range.",
         )
@@ -186,6 +192,9 @@ def _segments(view: QualityView, entity: str | None) -> None:
         return
     fields: Mapping[str, tuple[str, str]] = {f"{row.entity}.{row.field}": (row.entity, row.field) for row in rows}
     found = sorted({rule for row in rows for rule in row.findings})
+    worst = next((name for name, of in fields.items() if of == segment_charts.worst_field(rows)), next(iter(fields)))
+    address.seed_one(f"segment-{entity or ''}", "segment", fields, worst)
+    address.seed_one(f"segment-what-{entity or ''}", "count", found, "Rejected")
     with st.container(key="segment-choice", horizontal=True):
         # Names of segments and rules are foreign: Streamlit fails on a lone surrogate in an option.
         field = st.selectbox(
@@ -194,9 +203,11 @@ def _segments(view: QualityView, entity: str | None) -> None:
         what = st.selectbox(
             "Count", ["Rejected", *found], format_func=visible, key=f"segment-what-{entity or ''}", label_visibility="collapsed"
         )
+    address.keep("segment", None if field == worst else field)
+    address.keep("count", None if what == "Rejected" else what)
     of_field = [row for row in rows if (row.entity, row.field) == fields[field]]
     theme.chart(
-        segment_charts.segments(of_field, None if what == "Rejected" else what),
+        segment_charts.segments(of_field, None if what == "Rejected" else what, view.range.value),
         key="segments",
         alt_text="Share of records by segment value.",
     )

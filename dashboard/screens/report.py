@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import downloads, report_body
+from dashboard.parts import address, downloads, report_body
 from dashboard.parts.live import live
 from dashboard.text.words import visible
 from stream_app.store.reports import StoredReport
@@ -27,9 +27,7 @@ def _draw(reports: tuple[StoredReport, ...]) -> None:
             st.code("headrace report", language="bash")
         return
     known = {report.id: report for report in reports}
-    asked = st.query_params.get("report", "")
-    if "report-id" not in st.session_state and asked in known:
-        st.session_state["report-id"] = asked
+    address.seed_one("report-id", "report", known, reports[0].id)
     with st.container(key="report-head", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         reading = st.session_state.get("report-id")
         # The report that a viewer reads stays an option when newer ones push it out of the list.
@@ -42,6 +40,7 @@ def _draw(reports: tuple[StoredReport, ...]) -> None:
             width=420,
         )
         report = known.get(chosen) or reports[0]
+        address.keep("report", report.id)
         with st.container(key="report-downloads", horizontal=True, width="content"):
             _download("Markdown", report.markdown, f"{report.id}.md", "text/markdown")
             _download("HTML", report.html, f"{report.id}.html", "text/html")

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from stream_app.contract.model import Contract, Severity
+from stream_app.contract.model import Contract, Rule, Severity
 from stream_app.counts.fields import segment_value
+from stream_app.counts.found import FoundByWindow
 from stream_app.judge.verdict import Verdict
 from stream_app.windows.as_of import UNKNOWN, is_shown
 
@@ -126,7 +127,8 @@ class Samples:
     def __init__(self, contract: Contract) -> None:
         self._entity, self._segments = contract.entity, contract.segments
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
-        self.findings: deque[RecentFinding] = deque(maxlen=FINDINGS)
+        self._recent: deque[tuple[Rule, str, int, dict[str, str]]] = deque(maxlen=FINDINGS)
+        self.found = FoundByWindow()
         self._clean: deque[tuple[Verdict, str]] = deque(maxlen=CLEAN_RECORDS)
 
     def add(self, verdict: Verdict, source: str, segments: Mapping[str, Any] | None = None) -> None:
@@ -143,19 +145,26 @@ class Samples:
             return
         named = self._named(verdict, segments or {})
         for rule in rules:
-            self.findings.append(
-                RecentFinding(
-                    entity=self._entity,
-                    rule=rule.id,
-                    severity=rule.severity,
-                    dimension=rule.dimension,
-                    path=rule.path,
-                    message=rule.message,
-                    source=source,
-                    event_time=_shown(verdict.event_ms),
-                    segments=named,
-                )
+            self._recent.append((rule, source, verdict.event_ms, named))
+            self.found.add(rule.id, source, verdict.event_ms, named)
+
+    @property
+    def findings(self) -> list[RecentFinding]:
+        """The newest findings, oldest first."""
+        return [
+            RecentFinding(
+                entity=self._entity,
+                rule=rule.id,
+                severity=rule.severity,
+                dimension=rule.dimension,
+                path=rule.path,
+                message=rule.message,
+                source=source,
+                event_time=_shown(event_ms),
+                segments=named,
             )
+            for rule, source, event_ms, named in self._recent
+        ]
 
     def _named(self, verdict: Verdict, segments: Mapping[str, Any]) -> dict[str, str]:
         # A field at fault may hold anything, for example a person's name in the field of the country.

@@ -8,6 +8,8 @@ from itertools import chain
 from typing import Any
 
 from stream_app.counts.fields import APPLIED_AT, DISTINCT_EXACT, EVENT_TIME, capped
+from stream_app.counts.found import IN_WINDOW
+from stream_app.counts.found import WINDOWS as FOUND_WINDOWS
 from stream_app.counts.tally import Tally
 from stream_app.counts.window import by_grain, distinct_by_grain
 from stream_app.judge.batch import Owned, Release
@@ -15,7 +17,7 @@ from stream_app.judge.keys import keys_of_id
 from stream_app.judge.request import Claim
 from stream_app.position import Position
 from stream_app.store.cardinality import PARTS, SIZE_UNIT, UNSPLIT, WINDOW_EXACT, member_of
-from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys, waiting_format
+from stream_app.store.keys import CLEAN_KEPT, DELETED_KEPT, FINDINGS_KEPT, Keys, found_part, found_windows_part, waiting_format
 from stream_app.windows.grain import Grain
 
 #: Distinct values that a segment field is counted by; more are counted together.
@@ -84,7 +86,7 @@ class Changes:
             ]
         for rule, week, _ in self.learned:
             found += [keys.learned(entity, rule, week), keys.learned_weeks(entity, rule)]
-        return [*found, keys.clocks(entity), keys.owned(entity), keys.deleted(entity)]
+        return [*found, keys.clocks(entity), keys.found_stem(entity), keys.owned(entity), keys.deleted(entity)]
 
     def payload(self) -> dict[str, Any]:
         """Return the ARGV of ``apply.lua``.
@@ -130,6 +132,11 @@ class Changes:
             "owned": self.owned,
             "findings": tally.samples.encoded_findings(self.now_ms),
             "findings_kept": FINDINGS_KEPT,
+            "found": [
+                (found_windows_part(rule, grain), found_part(rule, grain), FOUND_WINDOWS[grain], start, rows)
+                for rule, grain, start, rows in tally.samples.found.encoded(self.now_ms)
+            ],
+            "found_kept": IN_WINDOW,
             "clean": tally.samples.encoded_clean(),
             "clean_kept": CLEAN_KEPT,
             "clock": self.clock,

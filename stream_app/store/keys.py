@@ -49,6 +49,16 @@ def read_waiting_field(field: str) -> tuple[int, int, str]:
     return (int(partition), int(offset), topic_id) if partition.isdigit() and offset.isdigit() else (-1, -1, "")
 
 
+def found_windows_part(rule: str, grain: Grain) -> str:
+    """Return the rest of ``Keys.found_windows`` behind ``Keys.found_stem``."""
+    return f"{rule}:{grain.value}"
+
+
+def found_part(rule: str, grain: Grain) -> str:
+    """Return the rest of ``Keys.found`` behind ``Keys.found_stem``, without the start."""
+    return f"{rule}:{grain.value}:"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys under one prefix: one method per key, and one per stem that scripts complete."""
@@ -141,6 +151,18 @@ class Keys:
     def findings(self) -> str:
         """List of recent findings, newest first."""
         return f"{self.prefix}:findings"
+
+    def found_stem(self, entity: str) -> str:
+        """Stem of ``found_windows`` and ``found``, to be completed with rule and grain, and of ``found`` with the start."""
+        return f"{self.prefix}:found:{entity}:"
+
+    def found_windows(self, entity: str, rule: str, grain: Grain) -> str:
+        """Sorted set of the starts of the windows in which findings of a rule are kept (score = member = start)."""
+        return f"{self.found_stem(entity)}{found_windows_part(rule, grain)}"
+
+    def found(self, entity: str, rule: str, grain: Grain, start: int) -> str:
+        """List of the findings of a rule in one window, newest first; ``start`` in epoch seconds."""
+        return f"{self.found_stem(entity)}{found_part(rule, grain)}{start}"
 
     def clean(self, entity: str) -> str:
         """List of recent clean records, personal fields masked, newest first."""

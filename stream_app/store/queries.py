@@ -18,6 +18,7 @@ from stream_app.settings import Settings
 from stream_app.store.acts import acts_of
 from stream_app.store.cardinality import Cardinalities
 from stream_app.store.connection import connect, execute, reading, whole
+from stream_app.store.found import FOUND_READ, read_found
 from stream_app.store.heartbeat import Heartbeat, alive
 from stream_app.store.incidents import Incident, incidents
 from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT, INPUT_CLOSED, Keys
@@ -172,6 +173,16 @@ class Queries:
         pipe = self._client.pipeline(transaction=False)
         pipe.lrange(self._keys.findings(), 0, limit - 1)
         return recent_findings(self._execute(pipe)[0])
+
+    def found(
+        self, entity: str, rule: str, bounds: tuple[int | None, int | None], limit: int = FOUND_READ
+    ) -> tuple[RecentFinding, ...]:
+        """Return the newest findings of a rule within ``bounds`` (s of event time, None: open), newest first."""
+        contract = self.contracts().get(entity)
+        if contract is None:
+            return ()
+        with reading(self._client, self._keys.prefix):
+            return read_found(self._client, self._keys, (entity, contract), rule, bounds, limit)
 
     def clean(self, entity: str, limit: int = CLEAN_KEPT) -> tuple[CleanRecord, ...]:
         """Return the newest clean records of an entity, newest first, personal fields masked; empty if it is unknown."""

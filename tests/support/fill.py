@@ -19,6 +19,7 @@ from reporter.periods import Period
 from reporter.service import Reporter
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import ContractSummary, describe
+from stream_app.counts.found import WINDOWS
 from stream_app.settings import load_settings
 from stream_app.store.cardinality import MANY, PARTS, SIZE_UNIT, UNSPLIT, WINDOW_EXACT
 from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition
@@ -297,6 +298,11 @@ class Shop:
                 "segments": {"country": draw.choice(COUNTRIES)} if entity == "customers" else {},
             }
             self.client.lpush(self.keys.findings(), json.dumps(row))
+            for grain in WINDOWS:
+                start = grain.start(at / 1_000)
+                self.client.zadd(self.keys.found_windows(entity, rule, grain), {str(start): start})
+                found = json.dumps([row["source"], at, row["at"], row["segments"]])
+                self.client.lpush(self.keys.found(entity, rule, grain, start), found)
         for index in range(number):
             at = self.until - (number - index) * 11
             record = {

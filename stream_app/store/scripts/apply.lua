@@ -16,8 +16,9 @@
 -- KEYS[16…33]  per grain: the starts of its windows, the stem of its windows, the stem of its customers' sketches, the stem
 --              of its orders' sketches, the stem of its customers' sets, the stem of its orders' sets, all but the first to be
 --              completed with the start
--- KEYS[34…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; unique keys by
---              the id of their record; deleted ids, by the number of the deletion; the last: the store as a whole
+-- KEYS[34…]    per row of `learned`: its histogram and the weeks of its rule; then the clocks of the partitions; the stem of the
+--              findings by rule and window, to be completed with the rule; unique keys by the id of their record; deleted ids,
+--              by the number of the deletion; the last: the store as a whole
 -- ARGV[1]      the payload (see Changes.payload)
 -- Returns      {0, position} when another worker has moved the partition on, {0, [waiting field…]} when some of `settle` have
 --              been settled before, both without any change; else {1, serial}.
@@ -248,6 +249,19 @@ if learned > 0 then redis.call('HINCRBY', baseline, 'learned', learned) end
 if #p.findings > 0 then
   each('LPUSH', findings, p.findings)
   redis.call('LTRIM', findings, 0, p.findings_kept - 1)
+end
+-- Found findings: {windows, stem of a window, windows kept, start, findings}, both names to be put behind the stem.
+for _, f in ipairs(p.found) do
+  local found_stem, start, oldest = KEYS[#KEYS - 3], f[4], false
+  local starts, stem = found_stem .. f[1], found_stem .. f[2]
+  if redis.call('ZADD', starts, 'NX', start, start) == 1 and redis.call('ZCARD', starts) > f[3] then
+    oldest = redis.call('ZPOPMIN', starts)[1]
+    redis.call('UNLINK', stem .. oldest)
+  end
+  if oldest ~= tostring(start) then
+    redis.call('LPUSH', stem .. start, unpack(f[5]))
+    redis.call('LTRIM', stem .. start, 0, p.found_kept - 1)
+  end
 end
 if #p.clean > 0 then
   each('LPUSH', clean, p.clean)

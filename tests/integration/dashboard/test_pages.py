@@ -6,7 +6,6 @@ import csv
 import io
 from datetime import UTC, datetime
 
-import pandas as pd
 import pytest
 
 from dashboard.parts import tables
@@ -130,10 +129,40 @@ def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Que
 
 def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|' /C calc'!A0", "＝1", "plain", 'a "quoted", one', "–1"]
-    frame = pd.DataFrame({"Text": texts, "Number": range(len(texts)), "At": pd.Timestamp(0, tz="UTC"), "=Head": None})
-    read = list(csv.reader(io.StringIO(tables.to_csv(frame).decode("utf-8-sig"))))
+    at = datetime.fromtimestamp(0, UTC)
+    rows = [(text, number, at, None) for number, text in enumerate(texts)]
+    read = list(csv.reader(io.StringIO(tables.to_csv(["Text", "Number", "At", "=Head"], rows).decode("utf-8-sig"))))
 
     assert read[0] == ["Text", "Number", "At", "'=Head"]
     assert [row[0] for row in read[1:]] == [f"'{text}" for text in texts[:4]] + ["'\t=1", f"'{texts[5]}", "'＝1", *texts[7:]]
     assert [int(row[1]) for row in read[1:]] == list(range(len(texts)))
     assert read[1][2] == datetime.fromtimestamp(0, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_a_phone_shows_what_happened_and_what_was_observed_first(shop: Queries) -> None:
+    found, findings = frames(open_page("anomalies", range="30d"))
+    assert list(found)[:2] == ["What", "Observed"]
+    assert next(iter(findings)) == "What"
+
+
+def test_the_address_chooses_filters_rules_and_records(shop: Queries) -> None:
+    newest = next(row for row in shop.findings() if row.rule == "email.format")
+    page = open_page("anomalies", range="30d", rule="email.format", open=f"{newest.source}/email.format")
+    assert page.multiselect(key="finding-rule").value == ["email.format"]
+    assert set(frames(page)[1]["Rule"]) == {"email.format"}
+    assert "no Kafka broker answers" in words(page) or newest.source in words(page)
+
+    gone = open_page("anomalies", range="30d", open="customers:3:1/email.format")
+    assert "customers:3:1" in words(gone)
+
+    rule = open_page("quality", range="30d", open="customers/email.format")
+    assert "email.format" in words(rule)
+    assert "findings in this range" in words(rule)
+
+
+def test_a_rule_shows_its_findings_of_the_range(shop: Queries) -> None:
+    rows = shop.found("customers", "email.format", (None, None))
+    assert rows
+    page = open_page("quality", range="30d", open="customers/email.format")
+    assert f"Its newest {len(rows)} findings in this range" in words(page)
+    assert any(list(table.get("Source", ())) == [row.source for row in rows] for table in frames(page))

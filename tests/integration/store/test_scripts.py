@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 
+from stream_app.contract.summary import describe
 from stream_app.counts import fields
+from stream_app.counts.found import IN_WINDOW, WINDOWS
 from stream_app.counts.tally import Outcome
 from stream_app.position import Position
 from stream_app.store import changes as module
 from stream_app.store import keys
+from stream_app.store.found import read_found
 from stream_app.store.keys import applied_field
+from stream_app.store.queries import Queries
 from stream_app.store.writer import PartitionMoved
 from stream_app.windows.grain import Grain
+from tests.support.records import shop
 from tests.support.stores import FIELD, KEYS, changes, everything
 from tests.support.stream import BEGIN, Raw, customer, order
 
@@ -162,3 +167,42 @@ def test_the_lag_is_that_of_the_workers_that_still_report(client: Any, run: Any)
     assert run(lambda store: store.lags()) == {"orders": 7, "customers": 1}
     assert run(lambda store: store.lags(now)) == {"orders": 7, "customers": 1}
     assert run(lambda store: store.lags(now + 1)) is None, "they reported before"
+
+
+def test_findings_are_kept_by_rule_and_window_however_much_other_rules_find(client: Any, run: Any) -> None:
+    rare: list[tuple[Raw, Outcome]] = [(customer(n, email="nobody"), "rejected") for n in range(1, 4)]
+    often: list[tuple[Raw, Outcome]] = [(customer(n, country="Atlantis"), "rejected") for n in range(10, 450)]
+    for number, batch in enumerate([rare, often, often, often]):
+        one = changes(batch, entity="customers", applied=(FIELD, Position(number - 1), Position(number)))
+        run(lambda store, one=one: store.apply(one))
+    queries = Queries(client, KEYS.prefix)
+    summary = "customers", describe(shop("built-in").contracts["customers"])
+    rare_found = read_found(client, KEYS, summary, "email.format", (None, None), 50)
+    often_found = read_found(client, KEYS, summary, "country_known", (None, None), 500)
+
+    assert len(rare_found) == 3
+    assert {row.severity for row in rare_found} == {"error"}
+    assert "email.format" not in {row.rule for row in queries.findings()}
+    windows = [
+        (grain, start)
+        for grain in WINDOWS
+        for start in client.zrange(KEYS.found_windows("customers", "country_known", grain), 0, -1)
+    ]
+    lengths = [client.llen(KEYS.found("customers", "country_known", *window)) for window in windows]
+    assert max(lengths) == IN_WINDOW
+    assert 0 < len(often_found) <= sum(lengths)
+    since = BEGIN + 86_400 * 400
+    assert read_found(client, KEYS, summary, "email.format", (since, None), 50) == ()
+
+
+def test_the_oldest_windows_of_findings_are_trimmed(client: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOUND_WINDOWS", dict.fromkeys(WINDOWS, 2))
+    for number in range(5):
+        bad: list[tuple[Raw, Outcome]] = [(order(86_400 * number, quantity=-1), "rejected")]
+        batch = changes(bad, applied=(FIELD, Position(number - 1), Position(number)))
+        run(lambda store, batch=batch: store.apply(batch))
+    for grain in WINDOWS:
+        kept = [int(start) for start in client.zrange(KEYS.found_windows("orders", "quantity.minimum", grain), 0, -1)]
+        assert len(kept) == 2
+        lists = client.keys(KEYS.found("orders", "quantity.minimum", grain, 0).removesuffix("0") + "*")
+        assert sorted(lists) == sorted(KEYS.found("orders", "quantity.minimum", grain, start) for start in kept)

@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.charts import findings, pipeline, quality, sales
 from dashboard.charts.axes import from_zero
-from dashboard.charts.segments import segments
+from dashboard.charts.segments import segments, worst_field
 from dashboard.text import incidents
 from stream_app.counts.summary import Quality
 from stream_app.monitor.incident import Incident
@@ -122,14 +122,14 @@ def test_segments_are_the_largest_worst_first_by_rejection_or_by_a_rule() -> Non
     by_rule = rows(segments(found, "a"))
 
     assert [(one["value"], one["text"]) for one in rejected] == [
-        ("Spain", "10.00 %"),
-        ("France", "2.00 %"),
-        ("nowhere", "0.00 %"),
+        ("Spain", "10.00 % of 100"),
+        ("France", "2.00 % of 50"),
+        ("nowhere", "0.00 % of 0"),
     ]
     assert [(one["value"], one["text"]) for one in by_rule] == [
-        ("France", "10.00 %"),
-        ("Spain", "1.00 %"),
-        ("nowhere", "0.00 %"),
+        ("France", "10.00 % of 50"),
+        ("Spain", "1.00 % of 100"),
+        ("nowhere", "0.00 % of 0"),
     ]
     largest = {one["value"] for one in rows(segments(many))}
     assert largest == {f"v{index}" for index in range(8, 20)}
@@ -155,3 +155,20 @@ def test_while_nobody_looked_the_lines_have_a_gap() -> None:
 
     assert [row["lag"] for row in lag] == [7, 7, 7, None, 7, 7]
     assert [row["pace"] for row in pace] == pytest.approx([1_000, 1_000, None, 1_000])
+
+
+def test_segments_open_on_the_field_with_the_worst_value_that_has_enough_records() -> None:
+    rows = [
+        SegmentRow("orders", "channel", "web", 900, 9, 0.0, {}),
+        SegmentRow("orders", "channel", "fax", 2, 2, 0.0, {}),
+        SegmentRow("customers", "country", "Spain", 100, 40, 0.0, {}),
+    ]
+    assert worst_field(rows) == ("customers", "country")
+    assert worst_field(rows[:2]) == ("orders", "channel")
+    assert worst_field([]) is None
+
+
+def test_a_segments_bar_says_of_how_many_records_and_leads_to_them() -> None:
+    [row] = rows(segments([SegmentRow("customers", "country", "Spain & co", 1_200, 60, 0.0, {})], None, "7d"))
+    assert row["text"] == "5.00 % of 1,200"
+    assert row["link"] == "anomalies?range=7d&entity=customers&segment=country%3A+Spain+%26+co&severity=error"
