@@ -11,6 +11,7 @@ from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
 from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields, within
+from stream_app.contract.sales import check_currencies
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
@@ -82,6 +83,7 @@ def compile_contract(document: Document) -> Contract:
             compile_quality(draft, (*at, "quality", index), quality, declared["name"])
     for index, quality in enumerate(draft.schema.get("quality") or []):
         compile_quality(draft, (*draft.at, "quality", index), quality, None)
+    check_currencies(draft, roles.revenue)
     purpose = (data.get("description") or {}).get("purpose", "")
     return Contract(
         entity=draft.entity,

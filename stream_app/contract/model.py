@@ -207,11 +207,24 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217)."""
+    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217).
+
+    Attributes:
+        currency: of totals; None: each currency has a total of its own.
+        currency_field: the field that names a record's currency; None: all are in ``currency``.
+        rates: currency → what one unit of it is worth in ``currency``; empty: nothing is converted.
+    """
 
     quantity: str
     price: str
-    currency: str
+    currency: str | None
+    currency_field: str | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields without which an amount is not known."""
+        return frozenset(name for name in (self.quantity, self.price, self.currency_field) if name)
 
 
 @dataclass(frozen=True, slots=True)

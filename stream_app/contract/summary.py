@@ -46,6 +46,9 @@ class ContractSummary(msgspec.Struct, frozen=True):
         order_unique: each clean record is an order of its own.
         customer_entity: the entity whose known records are the shop's customers.
         references: the entities that it refers to.
+        currency: of totals; None if there is none, or each currency has a total of its own.
+        by_currency: a field names the currency of each record.
+        rates: currency → what one unit of it is worth in ``currency``.
     """
 
     id: str
@@ -62,6 +65,8 @@ class ContractSummary(msgspec.Struct, frozen=True):
     references: tuple[str, ...] = ()
     fields: tuple[FieldSummary, ...] = ()
     rules: Mapping[str, RuleSummary] = {}
+    by_currency: bool = False
+    rates: Mapping[str, float] = {}
 
     def to_json(self) -> str:
         """Return compact JSON."""
@@ -109,6 +114,8 @@ def describe(contract: Contract) -> ContractSummary:
             )
             for rule_id, rule in contract.rules.items()
         },
+        by_currency=contract.revenue is not None and contract.revenue.currency_field is not None,
+        rates=contract.revenue.rates if contract.revenue else {},
     )
 
 
@@ -132,12 +139,12 @@ def repeats(contract: Contract, rule: Rule) -> bool:
 
 
 def tells_worth(contract: Contract, rule: Rule) -> bool:
-    """True if quantity × price of the records that this rule finds is the value at risk: the rule doubts neither of them."""
+    """True if quantity × price of the records that this rule finds is the value at risk: the rule does not doubt it."""
     revenue = contract.revenue
     return (
         revenue is not None
         and rule.severity is not Severity.INFO
-        and rule.field not in (revenue.quantity, revenue.price)
+        and rule.field not in revenue.fields
         and rule.kind not in _DOUBTING_KINDS
         and not repeats(contract, rule)
     )

@@ -38,6 +38,7 @@ Distinct = Literal["customers", "orders"]
 DISTINCT_EXACT = 100_000
 
 _FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "s|"
+_REVENUE_IN, _RISK_IN = "m:", "k:"
 #: Field → attribute of ``Counts``.
 PLAIN = {
     RECEIVED: "received",
@@ -55,7 +56,15 @@ PLAIN = {
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
 #: Prefix → the mapping of ``Counts`` that holds what follows it.
-_KINDS = {_FINDING: "findings", _VALUE: "at_risk_minor", _REPAIR: "repairs", _NULL: "nulls", _UNKNOWN: "unknown"}
+_KINDS = {
+    _FINDING: "findings",
+    _VALUE: "at_risk_minor",
+    _REPAIR: "repairs",
+    _NULL: "nulls",
+    _UNKNOWN: "unknown",
+    _REVENUE_IN: "revenue_by",
+    _RISK_IN: "risk_by",
+}
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -84,6 +93,16 @@ def null(name: str) -> str:
 def unknown(name: str) -> str:
     """Return the field of the records that have a field unknown to the contract."""
     return _UNKNOWN + name
+
+
+def revenue_in(currency: str) -> str:
+    """Return the field of the revenue of clean records in one currency (its minor units)."""
+    return _REVENUE_IN + currency
+
+
+def risk_in(currency: str) -> str:
+    """Return the field of what the records with findings are worth in one currency (its minor units)."""
+    return _RISK_IN + currency
 
 
 @lru_cache(16_384)
@@ -126,6 +145,9 @@ class Counts:
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
     counts. Windows hold segments, totals do not.
+
+    ``revenue_by`` and ``risk_by``: currency → what ``revenue_minor`` and ``risk_minor`` are without conversion, in its own
+    minor units, of contracts that name the field of the currency.
     """
 
     received: int = 0
@@ -144,6 +166,8 @@ class Counts:
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    revenue_by: Mapping[str, int] = field(default_factory=dict)
+    risk_by: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
 
     @property
