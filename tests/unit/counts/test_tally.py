@@ -331,7 +331,7 @@ def test_a_record_is_at_risk_once_if_its_worth_can_be_believed_and_it_repeats_no
 
     def at_risk(*found: str, **changes: Any) -> tuple[int, int]:
         verdict = judged(encoded(order(**changes)))
-        verdict = replace(verdict, findings=tuple(rules[one] for one in found))
+        verdict.findings = tuple(rules[one] for one in found)
         tally = Tally(ORDERS)
         tally.add(verdict, "rejected", "orders:0:1")
         totals = tally.totals()
