@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -19,11 +19,14 @@ from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
+from stream_app.views.kpis import Kpis
 from stream_app.views.overview import Overview
 from stream_app.views.selection import open_of
 
 #: Number of rules in the table; the page Quality has all.
 TOP_RULES = 8
+#: Number of currencies whose revenue is drawn; the tile has all.
+CURRENCIES = 3
 #: Number of open incidents in the list; the page Anomalies has all.
 INCIDENTS = 4
 
@@ -83,7 +86,7 @@ def _draw(view: View) -> None:
 def _tiles(overview: Overview) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
-    tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, "Net revenue of clean orders.")
+    _revenue(kpis, before)
     tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
     tile(
         "Active customers",
@@ -110,7 +113,25 @@ def _tiles(overview: Overview) -> None:
     )
 
 
+def _revenue(kpis: Kpis, before: str) -> None:
+    """Draw the revenue: in one currency, or the totals of several side by side."""
+    meaning = "Net revenue of clean orders."
+    if kpis.revenue.value is None and kpis.revenue_by:
+        amounts = formats.each({currency: one.value or 0.0 for currency, one in kpis.revenue_by.items()})
+        few = len(kpis.revenue_by)
+        shown = amounts if few == 1 else f"{few} currencies"
+        tile("Revenue", shown, kpis.revenue, before, f"{meaning} A total for each currency.", beside=amounts)
+        return
+    if kpis.rates:
+        meaning = f"{meaning} {formats.converted(kpis.rates, kpis.currency)}."
+    tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, meaning)
+
+
 def _notes(overview: Overview) -> None:
+    kpis = overview.kpis
+    if kpis.rates:
+        amounts = formats.each({currency: one.value or 0.0 for currency, one in kpis.revenue_by.items()})
+        note("Revenue. ", f"{formats.converted(kpis.rates, kpis.currency)}. Before conversion: {amounts}", ".")
     if overview.clipped and overview.span is not None:
         st.caption(f"Totals are of all time; charts show the last {overview.span.windows} days.")
     if overview.late > 0:
@@ -134,8 +155,13 @@ def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
         return
     currency = overview.kpis.currency
     anomalies = sales_charts.anomalies_of(found, overview.sales, currency)
+    for shown in [] if currency or not overview.kpis.revenue_by else [*overview.kpis.revenue_by][:CURRENCIES]:
+        series = [replace(point, revenue=point.revenue_by.get(shown, 0.0)) for point in overview.sales_series]
+        revenue, _ = sales_charts.sales_over_time(series, overview.bar_seconds, shown, anomalies, height=120)
+        theme.chart(revenue, key=f"revenue-{shown}", alt_text=f"Net revenue in {shown} over time, as bars.")
     revenue, orders = sales_charts.sales_over_time(overview.sales_series, overview.bar_seconds, currency, anomalies)
-    theme.chart(revenue, key="revenue", alt_text="Net revenue over time, as bars.")
+    if currency or not overview.kpis.revenue_by:
+        theme.chart(revenue, key="revenue", alt_text="Net revenue over time, as bars.")
     theme.chart(orders, key="orders", alt_text="Orders over time, as bars.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_app.contract.model import Dimension
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units, in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 
@@ -19,10 +19,10 @@ WEIGHTS: Mapping[str, float] = {dimension.value: 1.0 for dimension in Dimension}
 class EntityTotals:
     """All-time counts of one entity. Always ``received = clean + rejected + pending + deleted``.
 
-    ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
-    among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
-    could not be read, each batch counted as one rejected record. ``late``:
-    records that came after their window was final.
+    ``revenue_minor``: net revenue of clean records in minor units; ``revenue_by``: the same by currency, of a contract that
+    names a field for it. ``active_customers`` and ``orders``: distinct values among clean records. ``known``: distinct clean
+    records that others may refer to. ``unreadable``: records in batches that could not be read, each batch counted as one
+    rejected record. ``late``: records that came after their window was final.
     """
 
     received: int = 0
@@ -38,6 +38,7 @@ class EntityTotals:
     orders: int = 0
     known: int = 0
     late: int = 0
+    revenue_by: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -61,6 +62,7 @@ class EntityTotals:
             orders=orders,
             known=known,
             late=counts.late,
+            revenue_by=counts.revenue_by,
         )
 
 
@@ -166,8 +168,12 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
     return {
         "active_customers": total.active_customers,
         "orders": total.orders,
-        "revenue": in_units(total.revenue_minor, contract.currency if contract else None),
+        "revenue": None
+        if contract and contract.by_currency and not contract.currency
+        else in_units(total.revenue_minor, contract.currency if contract else None),
         "currency": contract.currency if contract else None,
+        "revenue_by_currency": each_in_units(total.revenue_by),
+        "rates": dict(contract.rates) if contract else {},
         "conversion_rate": conversion_rate(total.active_customers, customers.known if customers else 0),
         "quality_score": score,
         "conformity": conformity(sum(one.clean for one in judged), sum(one.rejected for one in judged)),
@@ -182,4 +188,5 @@ def conversion_rate(active: int, known: int) -> float | None:
 def at_risk(contract: ContractSummary, rule_id: str, at_risk_minor: Mapping[str, int]) -> int | None:
     """Return the minor units at risk in the findings of a rule; None if the rule does not tell what a record is worth."""
     rule = contract.rules.get(rule_id)
-    return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth else None
+    summed = contract.currency is not None or not contract.by_currency
+    return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth and summed else None

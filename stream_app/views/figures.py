@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units, in_units
 from stream_app.counts.fields import Counts, add
 from stream_app.counts.summary import Quality, conformity
 from stream_app.counts.window import Window
@@ -17,12 +17,16 @@ from stream_app.windows.grain import Span
 
 @dataclass(frozen=True, slots=True)
 class SalesPoint:
-    """Sales from ``start`` (s) for one bar; ``complete`` is False while the stream's time is inside it."""
+    """Sales from ``start`` (s) for one bar; ``complete`` is False while the stream's time is inside it.
+
+    ``revenue`` is None if each currency has a total of its own; ``revenue_by``: these, by currency.
+    """
 
     start: int
-    revenue: float
+    revenue: float | None
     orders: int
     complete: bool
+    revenue_by: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,13 @@ class Figures:
             return counts.clean
         return orders_of(self.contracts[self.sales], counts, self.read.distinct.get(("orders", start, end), 0))
 
+    def revenue(self, counts: Counts) -> float | None:
+        """Return the revenue in counts of the sales entity; None if each currency has a total of its own."""
+        contract = self.contracts[self.sales] if self.sales else None
+        if contract is not None and contract.by_currency and not contract.currency:
+            return None
+        return in_units(counts.revenue_minor, self.read.stream.currency)
+
     def sales_series(self) -> tuple[SalesPoint, ...]:
         """Return a point for every bar, zeros where nothing was sold."""
         if self.span is None or self.sales is None:
@@ -121,9 +132,10 @@ class Figures:
         return tuple(
             SalesPoint(
                 start=start,
-                revenue=in_units(by_bar[start].revenue_minor, self.read.stream.currency),
+                revenue=self.revenue(by_bar[start]),
                 orders=self.orders(by_bar[start], start, end),
                 complete=stream_ms is None or end * 1000 <= stream_ms,
+                revenue_by=each_in_units(by_bar[start].revenue_by),
             )
             for start, end in bars(self.span, BARS)
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units
 from stream_app.counts.fields import Counts
 from stream_app.counts.summary import EntityTotals, Quality, conversion_rate
 from stream_app.views.figures import Figures
@@ -44,7 +44,13 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Kpis:
-    """The shop's key numbers; revenue in units of ``currency``, rates and scores between 0 and 1."""
+    """The shop's key numbers; revenue in units of ``currency``, rates and scores between 0 and 1.
+
+    Attributes:
+        revenue: has no value if each currency has a total of its own.
+        revenue_by: currency → revenue in units of it, of a contract that names a field for the currency.
+        rates: currency → what one unit of it is worth in ``currency``, where ``revenue`` is converted.
+    """
 
     active_customers: Kpi
     orders: Kpi
@@ -52,6 +58,8 @@ class Kpis:
     conversion_rate: Kpi
     quality_score: Kpi
     currency: str | None
+    revenue_by: Mapping[str, Kpi] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,10 @@ class _Numbers:
 
     active: int
     orders: int
-    revenue: float
+    revenue: float | None
     conversion: float | None
     score: float | None
+    revenue_by: Mapping[str, float]
 
 
 def kpis_of(figures: Figures, measured: Quality) -> Kpis:
@@ -90,7 +99,13 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         conversion_rate=Kpi(now.conversion),
         quality_score=kpi(lambda one: one.score),
         currency=read.stream.currency,
+        revenue_by={currency: sales(_in(currency)) for currency in sorted(now.revenue_by)},
+        rates=figures.contracts[figures.sales].rates if figures.sales else {},
     )
+
+
+def _in(currency: str) -> Callable[[_Numbers], float]:
+    return lambda one: one.revenue_by.get(currency, 0.0)
 
 
 def _of_range(figures: Figures, measured: Quality) -> _Numbers:
@@ -102,8 +117,14 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
     else:
         active = read.distinct.get(("customers", read.span.start, read.span.end), 0)
         orders = figures.orders(counts, read.span.start, read.span.end)
-    revenue = in_units(counts.revenue_minor, read.stream.currency)
-    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.score)
+    return _Numbers(
+        active,
+        orders,
+        figures.revenue(counts),
+        conversion_rate(active, _known(figures)),
+        measured.score,
+        each_in_units(counts.revenue_by),
+    )
 
 
 def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
@@ -112,9 +133,10 @@ def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: 
     return _Numbers(
         active,
         figures.orders(sold, start, end),
-        in_units(sold.revenue_minor, figures.read.stream.currency),
+        figures.revenue(sold),
         conversion_rate(active, _known(figures)),
         quality_of(figures.contracts, counts).score,
+        each_in_units(sold.revenue_by),
     )
 
 

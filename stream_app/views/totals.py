@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, add
 from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality
 
 
@@ -16,7 +16,9 @@ class Totals:
 
     Attributes:
         findings: findings that reject or mark a record: all but those of ``info`` rules.
-        at_risk_minor: worth of the records with findings in minor units, each record once; None if no entity has prices.
+        at_risk_minor: worth of the records with findings in minor units, each record once; None if no entity has prices, or
+            each currency has a total of its own.
+        at_risk_by: the same by currency, of entities that name a field for it.
         unvalued: records with findings whose quantity or price is in doubt, so that their worth is not known.
         late: records that came after their window was final.
     """
@@ -29,6 +31,7 @@ class Totals:
     unvalued: int
     quality: Quality
     late: int = 0
+    at_risk_by: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def judged(self) -> int:
@@ -49,6 +52,7 @@ def late_records(counts: Mapping[str, Counts]) -> int:
 def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Totals:
     """Total the counts of the entities in ``counts``; each must have a contract."""
     priced = {entity: one for entity, one in counts.items() if contracts[entity].revenue}
+    summed = [one for entity, one in priced.items() if contracts[entity].currency or not contracts[entity].by_currency]
     return Totals(
         received=sum(one.received for one in counts.values()),
         clean=sum(one.clean for one in counts.values()),
@@ -59,10 +63,11 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
             for rule, found in one.findings.items()
             if is_finding(contracts[entity], rule)
         ),
-        at_risk_minor=sum(one.risk_minor for one in priced.values()) if priced else None,
+        at_risk_minor=sum(one.risk_minor for one in summed) if summed else None,
         unvalued=sum(one.unvalued for one in priced.values()),
         quality=quality_of(contracts, counts),
         late=late_records(counts),
+        at_risk_by=add(priced.values(), segments=False).risk_by,
     )
 
 
