@@ -87,7 +87,7 @@ def _tiles(overview: Overview) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
     _revenue(kpis, before)
-    tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders.")
+    tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, f"Distinct clean orders.{_cancelled(kpis)}")
     tile(
         "Active customers",
         formats.count(kpis.active_customers.value),
@@ -127,8 +127,14 @@ def _revenue(kpis: Kpis, before: str) -> None:
     tile("Revenue", formats.money(kpis.revenue.value, kpis.currency), kpis.revenue, before, meaning)
 
 
+def _cancelled(kpis: Kpis) -> str:
+    return "" if kpis.cancelled is None else f" Left out: {formats.count(kpis.cancelled)} records that cancel an order."
+
+
 def _notes(overview: Overview) -> None:
     kpis = overview.kpis
+    if kpis.cancelled:
+        st.caption(f"Orders leave out {formats.count(kpis.cancelled)} records that cancel an order.")
     if kpis.rates:
         amounts = formats.each({currency: one.value or 0.0 for currency, one in kpis.revenue_by.items()})
         note("Revenue. ", f"{formats.converted(kpis.rates, kpis.currency)}. Before conversion: {amounts}", ".")

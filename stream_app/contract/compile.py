@@ -109,6 +109,8 @@ def compile_contract(document: Document) -> Contract:
         revenue=roles.revenue,
         customer=roles.customer,
         order=roles.order,
+        sale=roles.sale,
+        cancellation=roles.cancellation,
         unknown_fields=unknown,
         tombstones=tombstones(draft, custom),
         rejects_late=late,

@@ -228,6 +228,14 @@ class Revenue:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """Records whose ``field`` has one of ``values``."""
+
+    field: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """One entity's compiled contract."""
 
@@ -254,6 +262,9 @@ class Contract:
     revenue: Revenue | None = None
     customer: str | None = None
     order: str | None = None
+    #: The records that are an order, or a part of one; None: all that are no cancellation.
+    sale: Match | None = None
+    cancellation: Match | None = None
     unknown_fields: Severity | None = Severity.WARNING
     tombstones: Literal["delete", "reject"] = "delete"
     rejects_late: bool = False

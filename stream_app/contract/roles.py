@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from stream_app.contract.draft import Draft
-from stream_app.contract.model import Revenue, Severity
-from stream_app.contract.sales import compile_revenue
+from stream_app.contract.model import Match, Revenue, Severity
+from stream_app.contract.sales import compile_match, compile_revenue
 
 SCHEMA_PROPERTIES = (
-    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "tombstones",
-    "within", "businessImpact",
+    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "sale", "cancellation", "unknownFields", "late",
+    "tombstones", "within", "businessImpact",
 )  # fmt: skip
 #: How long keys count where a contract does not say: a year, and time for what comes late.
 WITHIN = "400d"
@@ -31,6 +31,8 @@ class Roles:
     revenue: Revenue | None
     customer: str | None
     order: str | None
+    sale: Match | None
+    cancellation: Match | None
 
 
 def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
@@ -87,6 +89,8 @@ def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:
         revenue=compile_revenue(draft, custom),
         customer=_named(draft, custom, "customer"),
         order=_named(draft, custom, "order"),
+        sale=compile_match(draft, custom, "sale"),
+        cancellation=compile_match(draft, custom, "cancellation"),
     )
 
 

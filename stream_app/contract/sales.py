@@ -1,4 +1,4 @@
-"""The custom property ``revenue``: what a record is worth, in one currency or in the one that a field names."""
+"""The custom properties about sales: what a record is worth, in which currency, and which records are orders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from stream_app.contract.draft import Draft
 from stream_app.contract.formats import currencies
-from stream_app.contract.model import Contract, Revenue, Severity
+from stream_app.contract.model import Contract, Match, Revenue, Severity
 
 _FORM = "{quantity: field, price: field, currency: ISO 4217 code}"
 _FORM_OF_FIELD = "{quantity: field, price: field, currencyField: field}, with `currency` and `rates` for one converted total"
@@ -39,6 +39,24 @@ def compile_revenue(draft: Draft, custom: dict[str, Any]) -> Revenue | None:
         field("currencyField", ("string",)),
         rates,
     )
+
+
+def compile_match(draft: Draft, custom: dict[str, Any], role: str) -> Match | None:
+    """Read which records have a role, ``sale`` or ``cancellation``: those with one of some values in a field."""
+    if role not in custom:
+        return None
+    at, value = (*draft.at, "customProperties"), custom[role]
+    if not isinstance(value, dict) or set(value) != {"field", "values"}:
+        raise draft.error(at, f"{role} is not valid; write {{field: a field, values: [a value, …]}}")
+    values = value["values"]
+    if not isinstance(values, list) or not values or not all(isinstance(one, str) for one in values):
+        raise draft.error(at, f"{role}: values is not a list of strings; write [a value, …]")
+    match = Match(draft.field(value["field"], at, ("string",), role).name, frozenset(values))
+    if role == "cancellation" and (sale := compile_match(draft, custom, "sale")) is not None:
+        both = sorted(sale.values & match.values) if sale.field == match.field else []
+        if both:
+            raise draft.error(at, f"{both[0]!r} is a sale and a cancellation; remove it from one of them")
+    return match
 
 
 def check_currencies(draft: Draft, revenue: Revenue | None) -> None:

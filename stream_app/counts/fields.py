@@ -23,6 +23,8 @@ DELETED, UNREADABLE = "deleted", "unreadable"
 LATE = "late"
 #: What the records with findings are worth (minor units), and those of them whose quantity or price cannot be believed.
 AT_RISK, UNVALUED = "risk", "unvalued"
+#: Clean records that are an order or a part of one, and those that cancel one; only where the contract tells them apart.
+SOLD, CANCELLED = "sold", "cancelled"
 #: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
@@ -52,6 +54,8 @@ PLAIN = {
     LATE: "late",
     AT_RISK: "risk_minor",
     UNVALUED: "unvalued",
+    SOLD: "sold",
+    CANCELLED: "cancelled",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
@@ -146,6 +150,7 @@ class Counts:
     which it is null or absent; ``unknown``: name of an unknown field → records; ``segments``: segment field → value →
     counts. Windows hold segments, totals do not.
 
+    ``sold`` and ``cancelled``: clean records that are an order and that cancel one, if the contract tells them apart.
     ``revenue_by`` and ``risk_by``: currency → what ``revenue_minor`` and ``risk_minor`` are without conversion, in its own
     minor units, of contracts that name the field of the currency.
     """
@@ -161,6 +166,8 @@ class Counts:
     late: int = 0
     risk_minor: int = 0
     unvalued: int = 0
+    sold: int = 0
+    cancelled: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)

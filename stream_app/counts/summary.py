@@ -22,7 +22,8 @@ class EntityTotals:
     ``revenue_minor``: net revenue of clean records in minor units; ``revenue_by``: the same by currency, of a contract that
     names a field for it. ``active_customers`` and ``orders``: distinct values among clean records. ``known``: distinct clean
     records that others may refer to. ``unreadable``: records in batches that could not be read, each batch counted as one
-    rejected record. ``late``: records that came after their window was final.
+    rejected record. ``late``: records that came after their window was final. ``cancelled``: clean records that cancel an
+    order; they are not among the orders.
     """
 
     received: int = 0
@@ -39,6 +40,7 @@ class EntityTotals:
     known: int = 0
     late: int = 0
     revenue_by: Mapping[str, int] = field(default_factory=dict)
+    cancelled: int = 0
 
     @property
     def records(self) -> int:
@@ -63,6 +65,7 @@ class EntityTotals:
             known=known,
             late=counts.late,
             revenue_by=counts.revenue_by,
+            cancelled=counts.cancelled,
         )
 
 
@@ -168,6 +171,7 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
     return {
         "active_customers": total.active_customers,
         "orders": total.orders,
+        "cancelled": total.cancelled,
         "revenue": None
         if contract and contract.by_currency and not contract.currency
         else in_units(total.revenue_minor, contract.currency if contract else None),

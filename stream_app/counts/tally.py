@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from itertools import compress, islice
 from operator import ne
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from stream_app.contract.summary import order_is_unique, repeats, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
     AT_RISK,
+    CANCELLED,
     CLEAN,
     DELETED,
     LATE,
@@ -22,12 +24,14 @@ from stream_app.counts.fields import (
     RECEIVED,
     REPAIRED,
     REVENUE,
+    SOLD,
     UNREADABLE,
     UNVALUED,
     segment,
     segment_value,
 )
 from stream_app.counts.samples import CLEAN_RECORDS, Samples
+from stream_app.counts.selling import Role, among, counted, selling_of
 from stream_app.counts.worth import Amounts
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts
@@ -66,6 +70,7 @@ class Tally:
         self._learned: dict[str, Counter[tuple[Any, Any]]] = {}
         self._amounts = Amounts(contract)
         self._by_currency = self._amounts.by_currency
+        self._selling = selling_of(contract)
         order = None if order_is_unique(contract) else contract.order
         self._distinct = [
             (name, distinct) for name, distinct in ((contract.customer, self.customers), (order, self.orders)) if name
@@ -154,14 +159,18 @@ class Tally:
             if missing:
                 window[fields.null(name)] += missing
         amounts = self._amounts.of_rows(rows)
+        roles = self._count_roles(rows, window)
+        if roles is not None:
+            amounts = list(map(counted, roles, amounts))
         revenue = sum(amounts)
         if amounts:
             window[REVENUE] += revenue
         if self._by_currency is not None:
-            for currency, minor in self._by_currency.sums(rows).items():
+            part = None if roles is None else partial(_part, roles)
+            for currency, minor in self._by_currency.sums(rows, part).items():
                 window[fields.revenue_in(currency)] += minor
         for name, distinct in self._distinct:
-            values = {*rows.column(name)}
+            values = among(roles, rows.column(name))
             values.discard(None)
             distinct.setdefault(minute, set()).update(map(str, values))
         for name in self.contract.segments:
@@ -178,6 +187,16 @@ class Tally:
                 window[segment(name, CLEAN, text)] += count
                 if amounts:
                     window[segment(name, REVENUE, text)] += worth[value]
+
+    def _count_roles(self, rows: _Rows, window: dict[str, int]) -> list[Role] | None:
+        """Count sales and cancellations, and return the role of each record; None if the contract does not tell them apart."""
+        if self._selling is None:
+            return None
+        roles = self._selling.of_rows(rows, len(rows))
+        for name, number in ((SOLD, roles.count("sale")), (CANCELLED, roles.count("cancellation"))):
+            if number:
+                window[name] += number
+        return roles
 
     # --- single records -----------------------------------------------------------------------------------------------
 
@@ -237,10 +256,15 @@ class Tally:
             self._count_findings(verdict, window)
 
     def _count_sale(self, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
+        role: Role = "sale" if self._selling is None else self._selling.of(values)
+        if self._selling is not None and role != "other":
+            window[SOLD if role == "sale" else CANCELLED] += 1
         if self._amounts.known:
-            window[REVENUE] += self._amounts.of(values)
+            window[REVENUE] += counted(role, self._amounts.of(values))
         if self._by_currency is not None and (amount := self._by_currency.of(values)) is not None:
-            window[fields.revenue_in(amount.currency)] += amount.minor
+            window[fields.revenue_in(amount.currency)] += counted(role, amount.minor)
+        if role != "sale":
+            return
         for name, distinct in self._distinct:
             if values[name] is not None:
                 distinct.setdefault(minute, set()).add(str(values[name]))
@@ -283,7 +307,8 @@ class Tally:
                 continue
             window[segment(name, outcome, text)] += 1
             if outcome == "clean" and self._amounts.known:
-                window[segment(name, REVENUE, text)] += self._amounts.of(verdict.values)
+                role: Role = self._selling.of(values) if self._selling is not None and values else "sale"
+                window[segment(name, REVENUE, text)] += counted(role, self._amounts.of(verdict.values))
             for rule in verdict.findings:
                 window[segment(name, fields.finding(rule.id), text)] += 1
 
@@ -316,6 +341,10 @@ def is_usual(verdict: Verdict) -> bool:
     category, or whose price has changed for good, would never get bounds of its own.
     """
     return all(rule.severity is Severity.INFO or rule.kind == "outlier" for rule in verdict.findings)
+
+
+def _part(roles: Sequence[Role], index: int, minor: int) -> int:
+    return counted(roles[index], minor)
 
 
 def _sampled(verdicts: Verdicts, pending: Collection[int]) -> list[int]:

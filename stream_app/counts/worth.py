@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
@@ -89,12 +89,16 @@ class ByCurrency:
         """Return what each of some records is worth, NOTHING where it does not say."""
         return [found or NOTHING for found in map(self._of, *(rows.column(name) for name in self._fields))]
 
-    def sums(self, rows: Rows) -> dict[str, int]:
-        """Return currency → worth of some records in its minor units."""
+    def sums(self, rows: Rows, counts: Callable[[int, int], int] | None = None) -> dict[str, int]:
+        """Return currency → worth of some records in its minor units.
+
+        ``counts`` gives the part of an amount that counts, by the index of its record; None: all of it.
+        """
         sums: dict[str, int] = {}
-        for amount in self.of_rows(rows):
+        for index, amount in enumerate(self.of_rows(rows)):
             if amount is not NOTHING:
-                sums[amount.currency] = sums.get(amount.currency, 0) + amount.minor
+                minor = amount.minor if counts is None else counts(index, amount.minor)
+                sums[amount.currency] = sums.get(amount.currency, 0) + minor
         return sums
 
     def _of(self, quantity: float | None, price: float | None, currency: Any) -> Amount | None:

@@ -76,7 +76,11 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
             totals=EntityTotals.of(
                 counts,
                 active_customers=customers,
-                orders=orders if contract.order and not contract.order_unique else counts.clean,
+                orders=orders
+                if contract.order and not contract.order_unique
+                else counts.sold
+                if contract.selects_sales
+                else counts.clean,
                 known=known,
             ),
             freshness=Freshness.of(key, raw),

@@ -49,6 +49,7 @@ class Kpis:
     Attributes:
         revenue: has no value if each currency has a total of its own.
         revenue_by: currency → revenue in units of it, of a contract that names a field for the currency.
+        cancelled: clean records that cancel an order, which are not among the orders; None if the contract names none.
         rates: currency → what one unit of it is worth in ``currency``, where ``revenue`` is converted.
     """
 
@@ -60,6 +61,7 @@ class Kpis:
     currency: str | None
     revenue_by: Mapping[str, Kpi] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
+    cancelled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         currency=read.stream.currency,
         revenue_by={currency: sales(_in(currency)) for currency in sorted(now.revenue_by)},
         rates=figures.contracts[figures.sales].rates if figures.sales else {},
+        cancelled=figures.counts[figures.sales].cancelled
+        if figures.sales and figures.contracts[figures.sales].selects_sales
+        else None,
     )
 
 

@@ -79,8 +79,13 @@ def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Co
 
 
 def orders_of(contract: ContractSummary, counts: Counts, distinct: int) -> int:
-    """Return the number of orders: ``distinct`` order numbers, or clean records if each is an order of its own."""
-    return distinct if contract.order and not contract.order_unique else counts.clean
+    """Return the number of orders: ``distinct`` order numbers, or records if each is an order of its own.
+
+    Cancellations and other states of an order are left out, if the contract tells them apart.
+    """
+    if contract.order and not contract.order_unique:
+        return distinct
+    return counts.sold if contract.selects_sales else counts.clean
 
 
 def average_order(revenue_minor: int, orders: int) -> int | None:

@@ -108,6 +108,7 @@ def test_the_summary_has_the_documented_shape() -> None:
         "currency": "GBP",
         "revenue_by_currency": {},
         "rates": {},
+        "cancelled": 0,
         "conversion_rate": 0.5,
         "quality_score": pytest.approx((0.98 * 100 + 1.0 * 60) / 160),
         "conformity": pytest.approx(150 / 158),
