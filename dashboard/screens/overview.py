@@ -100,8 +100,9 @@ def _tiles(overview: Overview) -> None:
         formats.percent(kpis.conversion_rate.value),
         kpis.conversion_rate,
         before,
-        "Active customers ÷ all customers known at present.",
-        beside="of the customers known now",
+        "Orders ÷ visits, both clean.",
+        share=True,
+        beside="no contract names visits" if kpis.visits is None else None,
     )
     tile(
         "Quality score",

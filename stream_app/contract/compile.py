@@ -11,7 +11,7 @@ from stream_app.contract.fields import compile_fields
 from stream_app.contract.model import Contract, Dimension, Rule, Severity
 from stream_app.contract.quality import compile_quality
 from stream_app.contract.roles import SCHEMA_PROPERTIES, compile_roles, rejects_late, tombstones, unknown_fields, within
-from stream_app.contract.sales import check_currencies
+from stream_app.contract.sales import check_currencies, check_visit
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
@@ -84,6 +84,7 @@ def compile_contract(document: Document) -> Contract:
     for index, quality in enumerate(draft.schema.get("quality") or []):
         compile_quality(draft, (*draft.at, "quality", index), quality, None)
     check_currencies(draft, roles.revenue)
+    check_visit(draft, roles.visit)
     purpose = (data.get("description") or {}).get("purpose", "")
     return Contract(
         entity=draft.entity,
@@ -111,6 +112,7 @@ def compile_contract(document: Document) -> Contract:
         order=roles.order,
         sale=roles.sale,
         cancellation=roles.cancellation,
+        visit=roles.visit,
         unknown_fields=unknown,
         tombstones=tombstones(draft, custom),
         rejects_late=late,

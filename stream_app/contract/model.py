@@ -265,6 +265,8 @@ class Contract:
     #: The records that are an order, or a part of one; None: all that are no cancellation.
     sale: Match | None = None
     cancellation: Match | None = None
+    #: The id of a visit, if the records are visits to the shop; each clean one is a visit of its own.
+    visit: str | None = None
     unknown_fields: Severity | None = Severity.WARNING
     tombstones: Literal["delete", "reject"] = "delete"
     rejects_late: bool = False

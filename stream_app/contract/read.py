@@ -16,7 +16,7 @@ from stream_app.contract.compile import compile_contract
 from stream_app.contract.document import Document, read_document
 from stream_app.contract.links import check_links
 from stream_app.contract.model import Contract, Shop
-from stream_app.contract.sales import check_shop_currency
+from stream_app.contract.sales import check_shop_currency, check_shop_visits
 from stream_app.errors import DocumentError
 
 DEFAULT_SHOP = Path(__file__).parent.parent / "contracts"
@@ -54,6 +54,7 @@ def load_shop(folder: Path | None = None) -> Shop:
         check_links(contract, documents[contract.entity], contracts)
     try:
         currency = check_shop_currency(contracts.values())
+        check_shop_visits(contracts.values())
     except ValueError as error:
         raise DocumentError(f"{folder}: {error}") from None
     return Shop(folder, _parents_first(contracts, folder), currency)

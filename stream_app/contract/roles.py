@@ -11,8 +11,8 @@ from stream_app.contract.model import Match, Revenue, Severity
 from stream_app.contract.sales import compile_match, compile_revenue
 
 SCHEMA_PROPERTIES = (
-    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "sale", "cancellation", "unknownFields", "late",
-    "tombstones", "within", "businessImpact",
+    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "sale", "cancellation", "visit", "unknownFields",
+    "late", "tombstones", "within", "businessImpact",
 )  # fmt: skip
 #: How long keys count where a contract does not say: a year, and time for what comes late.
 WITHIN = "400d"
@@ -33,6 +33,7 @@ class Roles:
     order: str | None
     sale: Match | None
     cancellation: Match | None
+    visit: str | None
 
 
 def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
@@ -91,6 +92,7 @@ def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:
         order=_named(draft, custom, "order"),
         sale=compile_match(draft, custom, "sale"),
         cancellation=compile_match(draft, custom, "cancellation"),
+        visit=_named(draft, custom, "visit"),
     )
 
 

@@ -79,6 +79,24 @@ def check_currencies(draft: Draft, revenue: Revenue | None) -> None:
             raise draft.error(at, f"rates: {name} may hold a currency that has no rate; {cure}")
 
 
+def check_visit(draft: Draft, visit: str | None) -> None:
+    """Refuse visits that are not told apart by their id: a visit that is sent twice would count twice."""
+    if visit is not None and all(one.among != "kept" or one.fields != (visit,) for one in draft.uniques):
+        at = (*draft.at, "customProperties")
+        raise draft.error(at, f"visit: {visit} is not unique, so that visits cannot be counted; make it the primaryKey")
+
+
+def check_shop_visits(contracts: Iterable[Contract]) -> None:
+    """Refuse a shop with two entities of visits.
+
+    Raises:
+        ValueError: two entities name a visit.
+    """
+    found = [one.entity for one in contracts if one.visit]
+    if len(found) > 1:
+        raise ValueError(f"visits are in several entities ({', '.join(found)}); name `visit` in one")
+
+
 def check_shop_currency(contracts: Iterable[Contract]) -> str | None:
     """Return the currency of a shop's totals; None if it has none, or a total for each currency.
 

@@ -48,6 +48,7 @@ class ContractSummary(msgspec.Struct, frozen=True):
         references: the entities that it refers to.
         currency: of totals; None if there is none, or each currency has a total of its own.
         by_currency: a field names the currency of each record.
+        visits: each clean record is a visit to the shop.
         selects_sales: the contract says which records are orders, and counts hold their number.
         rates: currency → what one unit of it is worth in ``currency``.
     """
@@ -69,6 +70,7 @@ class ContractSummary(msgspec.Struct, frozen=True):
     by_currency: bool = False
     rates: Mapping[str, float] = {}
     selects_sales: bool = False
+    visits: bool = False
 
     def to_json(self) -> str:
         """Return compact JSON."""
@@ -119,6 +121,7 @@ def describe(contract: Contract) -> ContractSummary:
         by_currency=contract.revenue is not None and contract.revenue.currency_field is not None,
         rates=contract.revenue.rates if contract.revenue else {},
         selects_sales=contract.sale is not None or contract.cancellation is not None,
+        visits=contract.visit is not None,
     )
 
 

@@ -168,6 +168,7 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
     total = totals.get(sales, EntityTotals()) if sales else EntityTotals()
     customers = totals.get(contract.customer_entity) if contract and contract.customer_entity else None
     judged = [totals[entity] for entity in contracts if entity in totals]
+    visits = visits_entity(contracts)
     return {
         "active_customers": total.active_customers,
         "orders": total.orders,
@@ -178,13 +179,25 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
         "currency": contract.currency if contract else None,
         "revenue_by_currency": each_in_units(total.revenue_by),
         "rates": dict(contract.rates) if contract else {},
-        "conversion_rate": conversion_rate(total.active_customers, customers.known if customers else 0),
+        "active_share": active_share(total.active_customers, customers.known if customers else 0),
+        "visits": totals.get(visits, EntityTotals()).clean if visits else None,
+        "conversion_rate": conversion_rate(total.orders, totals.get(visits, EntityTotals()).clean if sales and visits else 0),
         "quality_score": score,
         "conformity": conformity(sum(one.clean for one in judged), sum(one.rejected for one in judged)),
     }
 
 
-def conversion_rate(active: int, known: int) -> float | None:
+def visits_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
+    """Return the entity whose clean records are visits to the shop; None if no contract names one."""
+    return next((entity for entity, contract in contracts.items() if contract.visits), None)
+
+
+def conversion_rate(orders: int, visits: int) -> float | None:
+    """Return orders ÷ visits; None without visits. Above 1 if orders come that nobody visited for."""
+    return orders / visits if visits > 0 else None
+
+
+def active_share(active: int, known: int) -> float | None:
     """Return active ÷ known customers; None if no customer is known. At most 1: ``active`` may be an estimate."""
     return min(1.0, active / known) if known else None
 

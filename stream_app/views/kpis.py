@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stream_app.contract.money import each_in_units
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import EntityTotals, Quality, conversion_rate
+from stream_app.counts.summary import EntityTotals, Quality, conversion_rate, visits_entity
 from stream_app.views.figures import Figures
 from stream_app.views.ranges import SPARK_POINTS, groups
 from stream_app.views.totals import quality_of
@@ -49,6 +49,8 @@ class Kpis:
     Attributes:
         revenue: has no value if each currency has a total of its own.
         revenue_by: currency → revenue in units of it, of a contract that names a field for the currency.
+        conversion_rate: orders ÷ visits; no value if no contract names visits, or there were none.
+        visits: clean records of the entity of visits; None if no contract names one.
         cancelled: clean records that cancel an order, which are not among the orders; None if the contract names none.
         rates: currency → what one unit of it is worth in ``currency``, where ``revenue`` is converted.
     """
@@ -62,6 +64,7 @@ class Kpis:
     revenue_by: Mapping[str, Kpi] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     cancelled: int | None = None
+    visits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,12 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         active_customers=sales(lambda one: one.active),
         orders=sales(lambda one: one.orders),
         revenue=sales(lambda one: one.revenue),
-        # How many customers were known then is not counted.
-        conversion_rate=Kpi(now.conversion),
+        conversion_rate=sales(lambda one: one.conversion),
         quality_score=kpi(lambda one: one.score),
         currency=read.stream.currency,
         revenue_by={currency: sales(_in(currency)) for currency in sorted(now.revenue_by)},
         rates=figures.contracts[figures.sales].rates if figures.sales else {},
+        visits=None if (visits := visits_entity(figures.contracts)) is None else figures.counts[visits].clean,
         cancelled=figures.counts[figures.sales].cancelled
         if figures.sales and figures.contracts[figures.sales].selects_sales
         else None,
@@ -126,7 +129,7 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
         active,
         orders,
         figures.revenue(counts),
-        conversion_rate(active, _known(figures)),
+        _conversion(figures, figures.counts, orders),
         measured.score,
         each_in_units(counts.revenue_by),
     )
@@ -135,21 +138,20 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
 def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
     sold = counts[figures.sales] if figures.sales else Counts()
     active = figures.read.distinct.get(("customers", start, end), 0)
+    orders = figures.orders(sold, start, end)
     return _Numbers(
         active,
-        figures.orders(sold, start, end),
+        orders,
         figures.revenue(sold),
-        conversion_rate(active, _known(figures)),
+        _conversion(figures, counts, orders),
         quality_of(figures.contracts, counts).score,
         each_in_units(sold.revenue_by),
     )
 
 
-def _known(figures: Figures) -> int:
-    """Return the number of known customers."""
-    contract = figures.contracts[figures.sales] if figures.sales else None
-    customers = figures.read.stream.totals.get(contract.customer_entity or "") if contract else None
-    return customers.known if customers else 0
+def _conversion(figures: Figures, counts: Mapping[str, Counts], orders: int) -> float | None:
+    visits = visits_entity(figures.contracts)
+    return None if visits is None or figures.sales is None else conversion_rate(orders, counts[visits].clean)
 
 
 def _parts(figures: Figures) -> list[tuple[int, int]]:

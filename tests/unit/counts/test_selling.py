@@ -111,3 +111,23 @@ def test_a_wrong_state_is_refused(tmp_path: Path, properties: str, message: str)
     (tmp_path / "orders.odcs.yaml").write_text(text)
     with pytest.raises(DocumentError, match=message):
         load_shop(tmp_path)
+
+
+def test_visits_need_a_unique_id(tmp_path: Path) -> None:
+    file = tmp_path / "orders.odcs.yaml"
+    for field, refused in (("id", False), ("quantity", True)):
+        name = f"{{property: order, value: id}}\n      - {{property: visit, value: {field}}}"
+        file.write_text(contract_text(APART).replace("{property: order, value: id}", name))
+        if refused:
+            with pytest.raises(DocumentError, match="quantity is not unique"):
+                load_shop(tmp_path)
+        else:
+            assert describe(load_shop(tmp_path).contracts["orders"]).visits
+
+
+def test_visits_are_one_entity(tmp_path: Path) -> None:
+    text = contract_text(APART).replace("{property: order, value: id}", "{property: visit, value: id}")
+    for entity in ("orders", "others"):
+        (tmp_path / f"{entity}.odcs.yaml").write_text(text.replace("name: orders", f"name: {entity}"))
+    with pytest.raises(DocumentError, match="visits are in several entities"):
+        load_shop(tmp_path)

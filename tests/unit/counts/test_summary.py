@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,7 +110,9 @@ def test_the_summary_has_the_documented_shape() -> None:
         "revenue_by_currency": {},
         "rates": {},
         "cancelled": 0,
-        "conversion_rate": 0.5,
+        "active_share": 0.5,
+        "visits": None,
+        "conversion_rate": None,
         "quality_score": pytest.approx((0.98 * 100 + 1.0 * 60) / 160),
         "conformity": pytest.approx(150 / 158),
     }
@@ -138,3 +141,13 @@ def test_shares_stay_between_nothing_and_all(received: int, findings: dict[str, 
     shares = [measured.score, *measured.dimensions.values()]
 
     assert all(share is None or 0 <= share <= 1 for share in shares)
+
+
+def test_the_conversion_rate_is_orders_by_visits() -> None:
+    visits = msgspec.structs.replace(contract(), visits=True)
+    totals = {"orders": EntityTotals(received=4, clean=4, orders=4), "visits": EntityTotals(received=60, clean=50)}
+    sales = msgspec.structs.replace(contract(), revenue=True)
+    kpis = summarise({"orders": sales, "visits": visits}, totals)["kpis"]
+    assert (kpis["visits"], kpis["conversion_rate"]) == (50, 0.08)
+    nobody = summarise({"orders": sales, "visits": visits}, {"orders": totals["orders"]})["kpis"]
+    assert (nobody["visits"], nobody["conversion_rate"]) == (0, None)
