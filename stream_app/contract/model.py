@@ -262,7 +262,7 @@ class Contract:
     revenue: Revenue | None = None
     customer: str | None = None
     order: str | None = None
-    #: The records that are an order, or a part of one; None: all that are no cancellation.
+    #: The records that are an order, or a part of one; None: all except cancellations.
     sale: Match | None = None
     cancellation: Match | None = None
     #: The id of a visit, if the records are visits to the shop; each clean one is a visit of its own.

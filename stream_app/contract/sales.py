@@ -80,7 +80,7 @@ def check_currencies(draft: Draft, revenue: Revenue | None) -> None:
 
 
 def check_visit(draft: Draft, visit: str | None) -> None:
-    """Refuse visits that are not told apart by their id: a visit that is sent twice would count twice."""
+    """Refuse visits without a unique id: a visit that is sent twice would count twice."""
     if visit is not None and all(one.among != "kept" or one.fields != (visit,) for one in draft.uniques):
         at = (*draft.at, "customProperties")
         raise draft.error(at, f"visit: {visit} is not unique, so that visits cannot be counted; make it the primaryKey")
