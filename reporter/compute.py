@@ -121,6 +121,9 @@ def _add_sales(context: Context) -> None:
     then = before.counts.revenue_by if before else None
     _add_currencies(context, "sales.revenue", now.counts.revenue_by, then, better="higher")
     writer.compare("sales.orders", (orders(now), orders(before)), "orders", "relative", better="higher")
+    if contract.selects_sales:
+        cancelled = (now.counts.cancelled, before.counts.cancelled if before else None)
+        writer.compare("sales.cancelled", cancelled, "records", "difference", better="lower")
     if contract.customer:
         customers = (now.customers, before.customers if before else None)
         writer.compare("sales.customers", customers, "customers", "relative", better="higher")

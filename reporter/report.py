@@ -18,7 +18,7 @@ SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impac
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
     "all.records", "all.conformity", "all.score", "all.findings", "all.rejected", "all.at_risk",
-    "sales.revenue", "sales.orders", "sales.customers", "sales.average",
+    "sales.revenue", "sales.orders", "sales.cancelled", "sales.customers", "sales.average",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -210,3 +211,15 @@ def _facts(revenue: str, language: str) -> Any:
         health=Health(1, 0, 0, 1_714_608_000),
     )
     return compute(material, texts(language))
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_reports_show_cancellations_apart(language: str) -> None:
+    assert not _facts(APART, language).has("sales.cancelled")
+    summary = msgspec.structs.replace(describe(contract(CONVERTED)), selects_sales=True)
+    counts = PeriodCounts(Counts(received=5, clean=5, sold=3, cancelled=2, revenue_minor=300), 0, 3)
+    facts = compute(
+        Material(1_714_521_600, 1_714_608_000, {"orders": summary}, {"orders": counts}, None, (), Health(1, 0, 0, None)),
+        texts(language),
+    )
+    assert [facts.number(f"sales.{name}") for name in ("orders", "cancelled", "average")] == [3, 2, 100]
