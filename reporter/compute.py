@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reporter import names
 from reporter.change_facts import add_missing, add_repairs
 from reporter.context import Context
@@ -65,8 +67,9 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     if context.currency:
         at_risk = (now.at_risk_minor, before.at_risk_minor if before else None)
         writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower")
-        if now.unvalued > 0:
-            writer.add("all.unvalued", now.unvalued, "records")
+    _add_currencies(context, "all.at_risk", now.at_risk_by, before.at_risk_by if before else None, better="lower")
+    if (context.currency or now.at_risk_by) and now.unvalued > 0:
+        writer.add("all.unvalued", now.unvalued, "records")
     for name, share in now.quality.dimensions.items():
         words = {"name": texts("dimensions", name) if texts.has("dimensions", name) else name}
         previous = before.quality.dimensions.get(name) if before else None
@@ -110,8 +113,6 @@ def _add_sales(context: Context) -> None:
     def average(one: PeriodCounts | None) -> int | None:
         return None if one is None else average_order(one.counts.revenue_minor, orders(one) or 0)
 
-    revenue = (now.counts.revenue_minor, before.counts.revenue_minor if before else None)
-    writer.compare("sales.revenue", revenue, context.money, "relative", better="higher")
     distinct = bool(contract.order) and not contract.order_unique
 
     def estimated(what: Distinct) -> tuple[bool, bool]:
@@ -119,11 +120,24 @@ def _add_sales(context: Context) -> None:
         return what in both[0].estimated, what in both[1].estimated
 
     by_order = estimated("orders") if distinct else (False, False)
+    # Amounts of several currencies are never added up.
+    summed = contract.currency is not None or not contract.by_currency
+    if summed:
+        revenue = (now.counts.revenue_minor, before.counts.revenue_minor if before else None)
+        label = "sales.revenue_converted" if contract.rates else None
+        words = {"currency": context.currency}
+        writer.compare("sales.revenue", revenue, context.money, "relative", label, "higher", words=words)
+    then = before.counts.revenue_by if before else None
+    _add_currencies(context, "sales.revenue", now.counts.revenue_by, then, better="higher")
     writer.compare("sales.orders", (orders(now), orders(before)), "orders", "relative", better="higher", estimated=by_order)
+    if contract.selects_sales:
+        cancelled = (now.counts.cancelled, before.counts.cancelled if before else None)
+        writer.compare("sales.cancelled", cancelled, "records", "difference", better="lower")
     if contract.customer:
         customers = (now.customers, before.customers if before else None)
         writer.compare("sales.customers", customers, "customers", "relative", better="higher", estimated=estimated("customers"))
-    writer.compare("sales.average", (average(now), average(before)), context.money, "relative", estimated=by_order)
+    if summed:
+        writer.compare("sales.average", (average(now), average(before)), context.money, "relative", estimated=by_order)
 
 
 def _add_usual(context: Context) -> None:
@@ -136,6 +150,17 @@ def _add_usual(context: Context) -> None:
             words = {"label": fact.label, "weeks": str(usual.weeks)}
             writer.add(f"sales.{name}.usual", round(value), unit, "usual", words=words)
     writer.add("usual.weeks", usual.weeks, "weeks")
+
+
+def _add_currencies(
+    context: Context, fact_id: str, now: Mapping[str, int], before: Mapping[str, int] | None, *, better: str
+) -> None:
+    """Add an amount for each currency, as ``<id>_<currency>``."""
+    for currency, minor in sorted(now.items()):
+        values = (minor, None if before is None else before.get(currency, 0))
+        words = {"currency": currency}
+        unit = f"money:{currency}"
+        context.writer.compare(f"{fact_id}_{currency}", values, unit, "relative", f"{fact_id}_in", better, words=words)
 
 
 def _add_health(context: Context) -> None:

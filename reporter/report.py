@@ -18,7 +18,7 @@ SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impac
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
     "sales.revenue", "sales.revenue.usual", "sales.orders", "sales.orders.usual", "all.valid", "all.conformity", "all.rejected",
-    "all.at_risk", "all.records", "all.findings", "sales.customers", "sales.average",
+    "all.at_risk", "all.records", "all.findings", "sales.cancelled", "sales.customers", "sales.average",
 )  # fmt: skip
 #: Number of key figures that are shown first.
 FIRST_FIGURES = 5
@@ -155,7 +155,8 @@ def _item(said: Said, section: SectionKey, facts: Facts) -> Item:
 
 def _key_figures(facts: Facts) -> list[KeyFigure]:
     rows = []
-    for fact_id in [*KEY_FIGURES, *(one for one in facts.all if one.startswith("dimension.") and one.count(".") == 1)]:
+    shown = [one for fact_id in KEY_FIGURES for one in (fact_id, *_by_currency(fact_id, facts))]
+    for fact_id in [*shown, *(one for one in facts.all if one.startswith("dimension.") and one.count(".") == 1)]:
         fact = facts.all.get(fact_id)
         if fact is None:
             continue
@@ -173,6 +174,11 @@ def _key_figures(facts: Facts) -> list[KeyFigure]:
             )
         )
     return rows
+
+
+def _by_currency(fact_id: str, facts: Facts) -> list[str]:
+    """Return the ids of the amounts in each currency that a figure of money is made of."""
+    return [one for one in facts.all if one.startswith(f"{fact_id}_") and one.count(".") == fact_id.count(".")]
 
 
 def _tone(change: Fact | None) -> str:

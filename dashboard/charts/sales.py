@@ -48,11 +48,17 @@ def anomalies_of(incidents: Sequence[Incident], sales: str | None, currency: str
 
 
 def sales_over_time(
-    series: Sequence[SalesPoint], bar_seconds: int, currency: str | None, anomalies: Sequence[Anomaly] = ()
+    series: Sequence[SalesPoint],
+    bar_seconds: int,
+    currency: str | None,
+    anomalies: Sequence[Anomaly] = (),
+    *,
+    height: int = 215,
 ) -> tuple[Figure, Figure]:
     """Draw revenue and orders as bars, two charts on the same time axis; an unfinished bar is pale.
 
-    Anomalies are pale bands on the revenue with a triangle above: it points down for less than expected.
+    ``height``: of the revenue, in pixels. Anomalies are pale bands on the revenue with a triangle above: it points down for
+    less than expected.
     """
     starts = [point.start for point in series]
     frame = pd.DataFrame(
@@ -82,7 +88,7 @@ def sales_over_time(
             .encode(x=x_axis(bar_seconds, labels=labels), x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
         )
 
-    revenue = panel(y_axis("revenue", unit), 215, labels=False)
+    revenue = panel(y_axis("revenue", unit), height, labels=False)
     low = starts[0] if starts else 0
     high = starts[-1] + bar_seconds if starts else 0
     shown = [one for one in anomalies if one.end > low and one.start < high]

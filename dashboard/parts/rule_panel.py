@@ -58,6 +58,8 @@ def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
     contract = view.contracts[entity]
     if not contract.revenue:
         return None
+    if contract.by_currency and not contract.currency:
+        return f"{formats.NOTHING} (amounts of several currencies are given as totals only)"
     if not contract.rules[rule_id].worth or counted is None or not counted.at_risk:
         return f"{formats.NOTHING} ({no_value_at_risk(contract.rules[rule_id])})"
     return formats.money(counted.at_risk, view.currency)

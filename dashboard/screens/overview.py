@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import data
 from dashboard.charts import findings as finding_charts
@@ -23,11 +24,14 @@ from dashboard.text.words import plain
 from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
+from stream_app.views.kpis import Kpis
 from stream_app.views.overview import Overview, is_doubtful
 from stream_app.views.usual import Usual
 
 #: Number of rules in the table; the page Quality has all.
 TOP_RULES = 8
+#: Number of currencies whose revenue is drawn; the tile has all.
+CURRENCIES = 3
 #: Number of open incidents in the list; the page Anomalies has all.
 INCIDENTS = 4
 
@@ -94,16 +98,11 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
     kpis = overview.kpis
     before = before_label(overview.range)
     orders = links.Link("Newest clean orders", "clean", {"entity": overview.sales})
-    with tile(
-        "Revenue",
-        formats.money(kpis.revenue.value, kpis.currency),
-        kpis.revenue,
-        before,
-        "Net revenue of clean orders.",
-        less_is_better=None if doubtful else False,
-    ):
+    with _revenue(kpis, before, doubtful=doubtful):
         links.draw(orders)
-    with tile("Total orders", formats.count(kpis.orders.value), kpis.orders, before, "Distinct clean orders."):
+    with tile(
+        "Total orders", formats.count(kpis.orders.value), kpis.orders, before, f"Distinct clean orders.{_cancelled(kpis)}"
+    ):
         links.draw(orders)
     with tile(
         "Active customers",
@@ -118,8 +117,9 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
         formats.percent(kpis.conversion_rate.value),
         kpis.conversion_rate,
         before,
-        "Active customers ÷ all customers known at present.",
-        beside="of the customers known now",
+        "Orders ÷ visits, both clean.",
+        share=True,
+        beside="no contract names visits" if kpis.visits is None else None,
     )
     with tile(
         "Valid records",
@@ -134,7 +134,32 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
         links.draw(links.Link("Findings by rule", "quality", {"range": overview.range.value}))
 
 
+def _revenue(kpis: Kpis, before: str, *, doubtful: bool) -> DeltaGenerator:
+    """Draw the revenue: in one currency, or the totals of several side by side."""
+    meaning = "Net revenue of clean orders."
+    if kpis.revenue.value is None and kpis.revenue_by:
+        amounts = formats.each({currency: one.value or 0.0 for currency, one in kpis.revenue_by.items()})
+        few = len(kpis.revenue_by)
+        shown = amounts if few == 1 else f"{few} currencies"
+        return tile("Revenue", shown, kpis.revenue, before, f"{meaning} A total for each currency.", beside=amounts)
+    if kpis.rates:
+        meaning = f"{meaning} {formats.converted(kpis.rates, kpis.currency)}."
+    less_is_better = None if doubtful else False
+    shown = formats.money(kpis.revenue.value, kpis.currency)
+    return tile("Revenue", shown, kpis.revenue, before, meaning, less_is_better=less_is_better)
+
+
+def _cancelled(kpis: Kpis) -> str:
+    return "" if kpis.cancelled is None else f" Left out: {formats.count(kpis.cancelled)} records that cancel an order."
+
+
 def _notes(overview: Overview) -> None:
+    kpis = overview.kpis
+    if kpis.cancelled:
+        st.caption(f"Orders leave out {formats.count(kpis.cancelled)} records that cancel an order.")
+    if kpis.rates:
+        amounts = formats.each({currency: one.value or 0.0 for currency, one in kpis.revenue_by.items()})
+        note("Revenue. ", f"{formats.converted(kpis.rates, kpis.currency)}. Before conversion: {amounts}", ".")
     if overview.clipped and overview.span is not None:
         st.caption(f"Totals are of all time; charts show the last {overview.span.windows} days.")
     if overview.late > 0:
@@ -158,8 +183,13 @@ def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
         return
     currency = overview.kpis.currency
     anomalies = sales_charts.anomalies_of(found, overview.sales, currency)
+    for shown in [] if currency or not overview.kpis.revenue_by else [*overview.kpis.revenue_by][:CURRENCIES]:
+        series = [replace(point, revenue=point.revenue_by.get(shown, 0.0)) for point in overview.sales_series]
+        revenue, _ = sales_charts.sales_over_time(series, overview.bar_seconds, shown, anomalies, height=120)
+        theme.chart(revenue, key=f"revenue-{shown}", alt_text=f"Net revenue in {shown} over time, as bars.")
     revenue, orders = sales_charts.sales_over_time(overview.sales_series, overview.bar_seconds, currency, anomalies)
-    theme.chart(revenue, key="revenue", alt_text="Net revenue over time, as bars.")
+    if currency or not overview.kpis.revenue_by:
+        theme.chart(revenue, key="revenue", alt_text="Net revenue over time, as bars.")
     theme.chart(orders, key="orders", alt_text="Orders over time, as bars.")
 
 

@@ -116,14 +116,16 @@ def _tiles(view: QualityView, entity: str | None) -> None:
     ):
         links.draw(findings)
     no_prices = "no prices" if entity is None else f"no prices in {plain(entity)}"
+    several = kpis.at_risk.value is None and kpis.at_risk_by
+    money = ("≈ " if kpis.usual_worth else "") + formats.money(kpis.at_risk.value, view.currency)
     with tile(
         "Value at risk",
-        ("≈ " if kpis.usual_worth else "") + formats.money(kpis.at_risk.value, view.currency),
+        f"{len(kpis.at_risk_by)} currencies" if several else money,
         kpis.at_risk,
         before,
         "Quantity × price of the records with findings, each record once. Repeated records are worth nothing.",
         less_is_better=True,
-        beside=no_prices if kpis.at_risk.value is None else None,
+        beside=formats.each(kpis.at_risk_by) if several else no_prices if kpis.at_risk.value is None else None,
     ):
         links.draw(findings)
 

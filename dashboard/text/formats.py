@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from stream_app.contract.money import digits, in_units
@@ -55,6 +56,17 @@ def money(amount: float | None, currency: str | None) -> str:
     sign = MINUS if amount < 0 else ""
     symbol = _SYMBOLS.get(currency or "")
     return f"{sign}{symbol}{text}" if symbol else f"{sign}{text} {currency or ''}".rstrip()
+
+
+def each(amounts: Mapping[str, float]) -> str:
+    """Return amounts of several currencies, which are never added up: ``€10.00 · ¥1,500 · 1.234 KWD``."""
+    return " · ".join(money(amount, currency) for currency, amount in amounts.items()) or NOTHING
+
+
+def converted(rates: Mapping[str, float], currency: str | None) -> str:
+    """Return how a converted total was made: ``Converted to EUR at the contract's rates: 1 JPY is 0.0061 EUR``."""
+    parts = ", ".join(f"1 {other} is {rate:g} {currency}" for other, rate in sorted(rates.items()) if other != currency)
+    return f"Converted to {currency} at the contract's rates: {parts}"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.cli.formats import money
+from headrace.cli.formats import revenue
 from headrace.cli.options import SHARE, shop_option
 from stream_app.contract import load_shop
 from stream_app.contract.model import Severity
@@ -129,8 +129,5 @@ def lines(run: Check, summary: dict[str, Any]) -> list[str]:
             shown.append(f"  {rule.severity:8} {count:>9,}  {rule_id}: {rule.message} (record {examples}{more})")
     kpis = summary["kpis"]
     if kpis["orders"]:
-        shown.append(
-            f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, "
-            f"revenue {money(kpis['revenue'], kpis['currency'])}"
-        )
+        shown.append(f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, revenue {revenue(kpis)}")
     return shown or ["no record was judged, because the files have no records"]

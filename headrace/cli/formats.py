@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from stream_app.contract.money import digits
 
 
@@ -16,3 +19,13 @@ def percent(share: float | None) -> str:
 def money(amount: float, currency: str | None) -> str:
     """Return ``1,234.50 GBP``, with the digits of the currency and a typographic minus sign."""
     return f"{amount:,.{digits(currency)}f} {currency or ''}".rstrip().replace("-", "\N{MINUS SIGN}")
+
+
+def revenue(kpis: Mapping[str, Any]) -> str:
+    """One total, a converted one with what it was made of, or a total for each currency."""
+    by_currency = kpis.get("revenue_by_currency") or {}
+    each = " + ".join(money(amount, currency) for currency, amount in by_currency.items())
+    if kpis["revenue"] is None:
+        return each or "–"
+    total = money(kpis["revenue"], kpis["currency"])
+    return f"{total} (converted: {each})" if each else total

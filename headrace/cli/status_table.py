@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from headrace.cli.formats import money, percent
+from headrace.cli.formats import percent, revenue
 
 #: Rules with findings that the table shows.
 TOP_RULES = 8
@@ -53,8 +53,8 @@ def _headline(status: Mapping[str, Any]) -> Text:
     facts = [
         ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
-        ("revenue", money(kpis["revenue"], kpis["currency"])),
-        ("conversion", f"{_about(status, 'active_customers')}{percent(kpis['conversion_rate'])}"),
+        ("revenue", revenue(kpis)),
+        ("conversion", percent(kpis["conversion_rate"])),
         ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]

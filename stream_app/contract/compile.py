@@ -20,6 +20,7 @@ from stream_app.contract.roles import (
     valid_target,
     within,
 )
+from stream_app.contract.sales import check_currencies, check_visit
 
 #: The rule on the header ``headrace.as_of``.
 AS_OF_RULE = "record.asOf"
@@ -91,6 +92,8 @@ def compile_contract(document: Document) -> Contract:
             compile_quality(draft, (*at, "quality", index), quality, declared["name"])
     for index, quality in enumerate(draft.schema.get("quality") or []):
         compile_quality(draft, (*draft.at, "quality", index), quality, None)
+    check_currencies(draft, roles.revenue)
+    check_visit(draft, roles.visit)
     purpose = (data.get("description") or {}).get("purpose", "")
     return Contract(
         entity=draft.entity,
@@ -116,6 +119,9 @@ def compile_contract(document: Document) -> Contract:
         revenue=roles.revenue,
         customer=roles.customer,
         order=roles.order,
+        sale=roles.sale,
+        cancellation=roles.cancellation,
+        visit=roles.visit,
         unknown_fields=unknown,
         tombstones=tombstones(draft, custom),
         rejects_late=late,

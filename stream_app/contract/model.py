@@ -210,11 +210,32 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217)."""
+    """The amount of a record: the fields ``quantity`` × ``price``, in ``currency`` (ISO 4217).
+
+    Attributes:
+        currency: of totals; None: each currency has a total of its own.
+        currency_field: the field that names a record's currency; None: all are in ``currency``.
+        rates: currency → what one unit of it is worth in ``currency``; empty: nothing is converted.
+    """
 
     quantity: str
     price: str
-    currency: str
+    currency: str | None
+    currency_field: str | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields without which an amount is not known."""
+        return frozenset(name for name in (self.quantity, self.price, self.currency_field) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Records whose ``field`` has one of ``values``."""
+
+    field: str
+    values: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +265,11 @@ class Contract:
     revenue: Revenue | None = None
     customer: str | None = None
     order: str | None = None
+    #: The records that are an order, or a part of one; None: all except cancellations.
+    sale: Match | None = None
+    cancellation: Match | None = None
+    #: The id of a visit, if the records are visits to the shop; each clean one is a visit of its own.
+    visit: str | None = None
     unknown_fields: Severity | None = Severity.WARNING
     tombstones: Literal["delete", "reject"] = "delete"
     rejects_late: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 #: Digits after the decimal point by ISO 4217, of the currencies that have not two.
 _DIGITS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"), 0),
@@ -24,3 +26,8 @@ def minor_units(currency: str | None) -> int:
 def in_units(minor: float, currency: str | None) -> float:
     """Return an amount of minor units in units of the currency."""
     return minor / minor_units(currency)
+
+
+def each_in_units(minor: Mapping[str, int]) -> dict[str, float]:
+    """Return currency → amount in units of it, by currency; amounts of several currencies are never added up."""
+    return {currency: in_units(amount, currency) for currency, amount in sorted(minor.items())}

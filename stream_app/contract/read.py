@@ -16,6 +16,7 @@ from stream_app.contract.compile import compile_contract
 from stream_app.contract.document import Document, read_document
 from stream_app.contract.links import check_links
 from stream_app.contract.model import Contract, Shop
+from stream_app.contract.sales import check_shop_currency, check_shop_visits
 from stream_app.errors import DocumentError
 
 DEFAULT_SHOP = Path(__file__).parent.parent / "contracts"
@@ -51,10 +52,12 @@ def load_shop(folder: Path | None = None) -> Shop:
         documents[contract.entity] = document
     for contract in contracts.values():
         check_links(contract, documents[contract.entity], contracts)
-    currencies = {contract.revenue.currency for contract in contracts.values() if contract.revenue}
-    if len(currencies) > 1:
-        raise DocumentError(f"{folder}: revenue is in several currencies ({', '.join(sorted(currencies))}); use one")
-    return Shop(folder, _parents_first(contracts, folder), next(iter(currencies), None))
+    try:
+        currency = check_shop_currency(contracts.values())
+        check_shop_visits(contracts.values())
+    except ValueError as error:
+        raise DocumentError(f"{folder}: {error}") from None
+    return Shop(folder, _parents_first(contracts, folder), currency)
 
 
 @cache

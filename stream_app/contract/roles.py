@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from stream_app.contract.draft import Draft
-from stream_app.contract.formats import currencies
-from stream_app.contract.model import DEFAULT_TARGET, Revenue, Severity
+from stream_app.contract.model import DEFAULT_TARGET, Match, Revenue, Severity
+from stream_app.contract.sales import compile_match, compile_revenue
 
 SCHEMA_PROPERTIES = (
-    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "unknownFields", "late", "tombstones",
-    "within", "businessImpact", "validTarget", "qualityWeight",
+    "recordKey", "eventTime", "segments", "revenue", "customer", "order", "sale", "cancellation", "visit", "unknownFields",
+    "late", "tombstones", "within", "businessImpact", "validTarget", "qualityWeight",
 )  # fmt: skip
 #: How long keys count where a contract does not say: a year, and time for what comes late.
 WITHIN = "400d"
@@ -33,6 +33,9 @@ class Roles:
     revenue: Revenue | None
     customer: str | None
     order: str | None
+    sale: Match | None
+    cancellation: Match | None
+    visit: str | None
 
 
 def unknown_fields(draft: Draft, custom: dict[str, Any]) -> Severity | None:
@@ -109,9 +112,12 @@ def compile_roles(draft: Draft, custom: dict[str, Any]) -> Roles:
         key=_named(draft, custom, "recordKey"),
         event_time=_named(draft, custom, "eventTime", ("timestamp",)),
         segments=_segments(draft, custom),
-        revenue=_revenue(draft, custom),
+        revenue=compile_revenue(draft, custom),
         customer=_named(draft, custom, "customer"),
         order=_named(draft, custom, "order"),
+        sale=compile_match(draft, custom, "sale"),
+        cancellation=compile_match(draft, custom, "cancellation"),
+        visit=_named(draft, custom, "visit"),
     )
 
 
@@ -141,17 +147,3 @@ def _segments(draft: Draft, custom: dict[str, Any]) -> tuple[str, ...]:
         if field.personal:
             raise draft.error(at, f"segments: {name} is personal data, which must not be counted by value; remove it")
     return tuple(names)
-
-
-def _revenue(draft: Draft, custom: dict[str, Any]) -> Revenue | None:
-    if "revenue" not in custom:
-        return None
-    at, value = (*draft.at, "customProperties"), custom["revenue"]
-    if not isinstance(value, dict) or set(value) != {"quantity", "price", "currency"}:
-        raise draft.error(at, "revenue is not valid; write {quantity: field, price: field, currency: ISO 4217 code}")
-    if not isinstance(value["currency"], str) or value["currency"] not in currencies():
-        raise draft.error(at, f"unknown currency {value['currency']!r}; use an ISO 4217 code of three capitals")
-    numeric = ("integer", "number")
-    return Revenue(
-        _named(draft, value, "quantity", numeric) or "", _named(draft, value, "price", numeric) or "", value["currency"]
-    )

@@ -48,6 +48,11 @@ class ContractSummary(msgspec.Struct, frozen=True):
         references: the entities that it refers to.
         target: the least share of valid records that is good.
         weight: how much a record of it counts in the quality of the whole shop.
+        currency: of totals; None if there is none, or each currency has a total of its own.
+        by_currency: a field names the currency of each record.
+        visits: each clean record is a visit to the shop.
+        selects_sales: the contract says which records are orders, and counts hold their number.
+        rates: currency → what one unit of it is worth in ``currency``.
     """
 
     id: str
@@ -66,6 +71,10 @@ class ContractSummary(msgspec.Struct, frozen=True):
     weight: float = 1.0
     fields: tuple[FieldSummary, ...] = ()
     rules: Mapping[str, RuleSummary] = {}
+    by_currency: bool = False
+    rates: Mapping[str, float] = {}
+    selects_sales: bool = False
+    visits: bool = False
 
     def to_json(self) -> str:
         """Return compact JSON."""
@@ -115,6 +124,10 @@ def describe(contract: Contract) -> ContractSummary:
             )
             for rule_id, rule in contract.rules.items()
         },
+        by_currency=contract.revenue is not None and contract.revenue.currency_field is not None,
+        rates=contract.revenue.rates if contract.revenue else {},
+        selects_sales=contract.sale is not None or contract.cancellation is not None,
+        visits=contract.visit is not None,
     )
 
 
@@ -138,12 +151,12 @@ def repeats(contract: Contract, rule: Rule) -> bool:
 
 
 def tells_worth(contract: Contract, rule: Rule) -> bool:
-    """True if quantity × price of the records that this rule finds is the value at risk: the rule doubts neither of them."""
+    """True if quantity × price of the records that this rule finds is the value at risk: the rule does not doubt it."""
     revenue = contract.revenue
     return (
         revenue is not None
         and rule.severity is not Severity.INFO
-        and rule.field not in (revenue.quantity, revenue.price)
+        and rule.field not in revenue.fields
         and rule.kind not in _DOUBTING_KINDS
         and not repeats(contract, rule)
     )

@@ -25,6 +25,8 @@ LATE = "late"
 WARNED = "warned"
 #: What the records with findings are worth (minor units), and those of them whose quantity or price cannot be believed.
 AT_RISK, UNVALUED = "risk", "unvalued"
+#: Clean records that are an order or a part of one, and those that cancel one; only where the contract tells them apart.
+SOLD, CANCELLED = "sold", "cancelled"
 #: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
@@ -40,6 +42,7 @@ Distinct = Literal["customers", "orders"]
 DISTINCT_EXACT = 100_000
 
 _FINDING, _VALUE, _REPAIR, _NULL, _UNKNOWN, _DIMENSION, _SEGMENT = "f:", "v:", "r:", "n:", "u:", "d:", "s|"
+_REVENUE_IN, _RISK_IN = "m:", "k:"
 #: Field → attribute of ``Counts``.
 PLAIN = {
     RECEIVED: "received",
@@ -54,6 +57,8 @@ PLAIN = {
     WARNED: "warned",
     AT_RISK: "risk_minor",
     UNVALUED: "unvalued",
+    SOLD: "sold",
+    CANCELLED: "cancelled",
 }
 #: The same within a segment: field → attribute of ``SegmentCounts``.
 SEGMENT_PLAIN = {name: PLAIN[name] for name in (RECEIVED, CLEAN, REJECTED, REVENUE)}
@@ -65,6 +70,8 @@ _KINDS = {
     _NULL: "nulls",
     _UNKNOWN: "unknown",
     _DIMENSION: "dimensions",
+    _REVENUE_IN: "revenue_by",
+    _RISK_IN: "risk_by",
 }
 
 
@@ -99,6 +106,16 @@ def unknown(name: str) -> str:
 def dimension(name: str) -> str:
     """Return the field of the records with an error or a warning of a quality dimension."""
     return _DIMENSION + name
+
+
+def revenue_in(currency: str) -> str:
+    """Return the field of the revenue of clean records in one currency (its minor units)."""
+    return _REVENUE_IN + currency
+
+
+def risk_in(currency: str) -> str:
+    """Return the field of what the records with findings are worth in one currency (its minor units)."""
+    return _RISK_IN + currency
 
 
 @lru_cache(16_384)
@@ -143,6 +160,10 @@ class Counts:
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``dimensions``: quality dimension → records
     with an error or a warning of it; ``segments``: segment field → value → counts. Windows hold segments, totals do not.
+
+    ``sold`` and ``cancelled``: clean records that are an order and that cancel one, if the contract tells them apart.
+    ``revenue_by`` and ``risk_by``: currency → what ``revenue_minor`` and ``risk_minor`` are without conversion, in its own
+    minor units, of contracts that name the field of the currency.
     """
 
     received: int = 0
@@ -157,12 +178,16 @@ class Counts:
     warned: int = 0
     risk_minor: int = 0
     unvalued: int = 0
+    sold: int = 0
+    cancelled: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)
     at_risk_minor: Mapping[str, int] = field(default_factory=dict)
     repairs: Mapping[str, int] = field(default_factory=dict)
     nulls: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     dimensions: Mapping[str, int] = field(default_factory=dict)
+    revenue_by: Mapping[str, int] = field(default_factory=dict)
+    risk_by: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stream_app.contract.model import DEFAULT_TARGET
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units, in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts, Distinct
 
@@ -16,11 +16,12 @@ from stream_app.counts.fields import Counts, Distinct
 class EntityTotals:
     """All-time counts of one entity. Always ``received = clean + rejected + pending + deleted``.
 
-    ``revenue_minor``: net revenue of clean records in minor units. ``active_customers`` and ``orders``: distinct values
-    among clean records. ``known``: distinct clean records that others may refer to. ``unreadable``: records in batches that
-    could not be read, each batch counted as one rejected record. ``late``:
-    records that came after their window was final. ``warned``: clean records with a warning; ``dimensions``: records with an
-    error or a warning of the dimension. ``estimated``: distinct values that a sketch counts.
+    ``revenue_minor``: net revenue of clean records in minor units; ``revenue_by``: the same by currency, of a contract that
+    names a field for it. ``active_customers`` and ``orders``: distinct values among clean records. ``known``: distinct clean
+    records that others may refer to. ``unreadable``: records in batches that could not be read, each batch counted as one
+    rejected record. ``late``: records that came after their window was final. ``cancelled``: clean records that cancel an
+    order; they are not among the orders. ``warned``: clean records with a warning; ``dimensions``: records with an error or a
+    warning of the dimension. ``estimated``: distinct values that a sketch counts.
     """
 
     received: int = 0
@@ -39,6 +40,8 @@ class EntityTotals:
     warned: int = 0
     dimensions: Mapping[str, int] = field(default_factory=dict)
     estimated: frozenset[Distinct] = frozenset()
+    revenue_by: Mapping[str, int] = field(default_factory=dict)
+    cancelled: int = 0
 
     @property
     def records(self) -> int:
@@ -73,6 +76,8 @@ class EntityTotals:
             warned=counts.warned,
             dimensions=counts.dimensions,
             estimated=estimated,
+            revenue_by=counts.revenue_by,
+            cancelled=counts.cancelled,
         )
 
 
@@ -202,19 +207,37 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
     total = totals.get(sales, EntityTotals()) if sales else EntityTotals()
     customers = totals.get(contract.customer_entity) if contract and contract.customer_entity else None
     judged = [totals[entity] for entity in contracts if entity in totals]
+    visits = visits_entity(contracts)
     return {
         "active_customers": total.active_customers,
         "orders": total.orders,
-        "revenue": in_units(total.revenue_minor, contract.currency if contract else None),
+        "cancelled": total.cancelled,
+        "revenue": None
+        if contract and contract.by_currency and not contract.currency
+        else in_units(total.revenue_minor, contract.currency if contract else None),
         "currency": contract.currency if contract else None,
-        "conversion_rate": conversion_rate(total.active_customers, customers.known if customers else 0),
+        "revenue_by_currency": each_in_units(total.revenue_by),
+        "rates": dict(contract.rates) if contract else {},
+        "active_share": active_share(total.active_customers, customers.known if customers else 0),
+        "visits": totals.get(visits, EntityTotals()).clean if visits else None,
+        "conversion_rate": conversion_rate(total.orders, totals.get(visits, EntityTotals()).clean if sales and visits else 0),
         "valid_records": measured.valid,
         "valid_target": measured.target,
         "conformity": conformity(sum(one.clean for one in judged), sum(one.rejected for one in judged)),
     }
 
 
-def conversion_rate(active: int, known: int) -> float | None:
+def visits_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
+    """Return the entity whose clean records are visits to the shop; None if no contract names one."""
+    return next((entity for entity, contract in contracts.items() if contract.visits), None)
+
+
+def conversion_rate(orders: int, visits: int) -> float | None:
+    """Return orders ÷ visits; None without visits. Above 1 if orders come that nobody visited for."""
+    return orders / visits if visits > 0 else None
+
+
+def active_share(active: int, known: int) -> float | None:
     """Return active ÷ known customers; None if no customer is known. At most 1: ``active`` may be an estimate."""
     return min(1.0, active / known) if known else None
 
@@ -222,4 +245,5 @@ def conversion_rate(active: int, known: int) -> float | None:
 def at_risk(contract: ContractSummary, rule_id: str, at_risk_minor: Mapping[str, int]) -> int | None:
     """Return the minor units at risk in the findings of a rule; None if the rule does not tell what a record is worth."""
     rule = contract.rules.get(rule_id)
-    return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth else None
+    summed = contract.currency is not None or not contract.by_currency
+    return at_risk_minor.get(rule_id, 0) if rule is not None and rule.worth and summed else None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from itertools import compress, islice, repeat
+from functools import partial
+from itertools import compress, islice
 from operator import ne
 from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Severity
-from stream_app.contract.money import minor_units
 from stream_app.contract.summary import order_is_unique, repeats, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
     AT_RISK,
+    CANCELLED,
     CLEAN,
     DELETED,
     LATE,
@@ -23,6 +24,7 @@ from stream_app.counts.fields import (
     RECEIVED,
     REPAIRED,
     REVENUE,
+    SOLD,
     UNREADABLE,
     UNVALUED,
     WARNED,
@@ -30,6 +32,8 @@ from stream_app.counts.fields import (
     segment_value,
 )
 from stream_app.counts.samples import CLEAN_RECORDS, Samples
+from stream_app.counts.selling import Role, among, counted, selling_of
+from stream_app.counts.worth import Amounts
 from stream_app.judge.baseline import WEEK_MS, learned
 from stream_app.judge.batch import Verdicts
 from stream_app.judge.verdict import Verdict
@@ -37,8 +41,6 @@ from stream_app.windows.as_of import UNKNOWN
 
 #: How a record ends, and the field that counts it.
 Outcome = Literal["clean", "rejected", "pending"]
-#: The most minor units that one record adds to a sum: sums of many must stay integers of 64 bits.
-MOST = 10**12
 _MINUTE_MS = 60_000
 _EPOCH_MINUTES = date(1970, 1, 1).toordinal() * 1440
 
@@ -67,7 +69,9 @@ class Tally:
         self.stream_ms = 0
         self._learned_before = learned
         self._learned: dict[str, Counter[tuple[Any, Any]]] = {}
-        self._amounts = _Amounts(contract)
+        self._amounts = Amounts(contract)
+        self._by_currency = self._amounts.by_currency
+        self._selling = selling_of(contract)
         order = None if order_is_unique(contract) else contract.order
         self._distinct = [
             (name, distinct) for name, distinct in ((contract.customer, self.customers), (order, self.orders)) if name
@@ -156,11 +160,18 @@ class Tally:
             if missing:
                 window[fields.null(name)] += missing
         amounts = self._amounts.of_rows(rows)
+        roles = self._count_roles(rows, window)
+        if roles is not None:
+            amounts = list(map(counted, roles, amounts))
         revenue = sum(amounts)
         if amounts:
             window[REVENUE] += revenue
+        if self._by_currency is not None:
+            part = None if roles is None else partial(_part, roles)
+            for currency, minor in self._by_currency.sums(rows, part).items():
+                window[fields.revenue_in(currency)] += minor
         for name, distinct in self._distinct:
-            values = {*rows.column(name)}
+            values = among(roles, rows.column(name))
             values.discard(None)
             distinct.setdefault(minute, set()).update(map(str, values))
         for name in self.contract.segments:
@@ -177,6 +188,16 @@ class Tally:
                 window[segment(name, CLEAN, text)] += count
                 if amounts:
                     window[segment(name, REVENUE, text)] += worth[value]
+
+    def _count_roles(self, rows: _Rows, window: dict[str, int]) -> list[Role] | None:
+        """Count sales and cancellations, and return the role of each record; None if the contract does not tell them apart."""
+        if self._selling is None:
+            return None
+        roles = self._selling.of_rows(rows, len(rows))
+        for name, number in ((SOLD, roles.count("sale")), (CANCELLED, roles.count("cancellation"))):
+            if number:
+                window[name] += number
+        return roles
 
     # --- single records -----------------------------------------------------------------------------------------------
 
@@ -236,8 +257,15 @@ class Tally:
             self._count_findings(verdict, outcome, window)
 
     def _count_sale(self, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
+        role: Role = "sale" if self._selling is None else self._selling.of(values)
+        if self._selling is not None and role != "other":
+            window[SOLD if role == "sale" else CANCELLED] += 1
         if self._amounts.known:
-            window[REVENUE] += self._amounts.of(values)
+            window[REVENUE] += counted(role, self._amounts.of(values))
+        if self._by_currency is not None and (amount := self._by_currency.of(values)) is not None:
+            window[fields.revenue_in(amount.currency)] += counted(role, amount.minor)
+        if role != "sale":
+            return
         for name, distinct in self._distinct:
             if values[name] is not None:
                 distinct.setdefault(minute, set()).add(str(values[name]))
@@ -255,11 +283,19 @@ class Tally:
             window[fields.dimension(name.value)] += 1
         if outcome == "clean":
             window[WARNED] += 1
-        if self._amounts.known and not any(repeats(self.contract, rule) for rule in rules):
-            if worth and all(tells_worth(self.contract, rule) for rule in rules):
-                window[AT_RISK] += worth
-            else:
-                window[UNVALUED] += 1
+        if self.contract.revenue is not None and not any(repeats(self.contract, rule) for rule in rules):
+            self._count_risk(verdict, rules, worth, window)
+
+    def _count_risk(self, verdict: Verdict, rules: list[Rule], worth: int, window: dict[str, int]) -> None:
+        """Count once what a record with findings is worth."""
+        amount = self._by_currency.of(verdict.values) if self._by_currency is not None and verdict.values is not None else None
+        if not all(tells_worth(self.contract, rule) for rule in rules) or not (worth or (amount and amount.minor)):
+            window[UNVALUED] += 1
+            return
+        if worth:
+            window[AT_RISK] += worth
+        if amount is not None:
+            window[fields.risk_in(amount.currency)] += abs(amount.minor)
 
     def _count_segments(
         self, verdict: Verdict, outcome: Outcome, window: dict[str, int], segments: Mapping[str, Any], *, waited: bool
@@ -277,7 +313,8 @@ class Tally:
                 continue
             window[segment(name, outcome, text)] += 1
             if outcome == "clean" and self._amounts.known:
-                window[segment(name, REVENUE, text)] += self._amounts.of(verdict.values)
+                role: Role = self._selling.of(values) if self._selling is not None and values else "sale"
+                window[segment(name, REVENUE, text)] += counted(role, self._amounts.of(verdict.values))
             for rule in verdict.findings:
                 window[segment(name, fields.finding(rule.id), text)] += 1
 
@@ -310,6 +347,10 @@ def is_usual(verdict: Verdict) -> bool:
     category, or whose price has changed for good, would never get bounds of its own.
     """
     return all(rule.severity is Severity.INFO or rule.kind == "outlier" for rule in verdict.findings)
+
+
+def _part(roles: Sequence[Role], index: int, minor: int) -> int:
+    return counted(roles[index], minor)
 
 
 def _sampled(verdicts: Verdicts, pending: Collection[int]) -> list[int]:
@@ -373,34 +414,3 @@ def _minutes(moments: Sequence[datetime], oldest: datetime, newest: datetime) ->
 def _minute(moment: datetime) -> int:
     """Return the minutes since the epoch of a moment in UTC."""
     return moment.toordinal() * 1440 + moment.hour * 60 + moment.minute - _EPOCH_MINUTES
-
-
-class _Amounts:
-    """Worth of records: quantity × price in minor units, at most MOST; ``known`` is False if the contract has no revenue."""
-
-    def __init__(self, contract: Contract) -> None:
-        self.known = contract.revenue is not None
-        self._quantity, self._price = (contract.revenue.quantity, contract.revenue.price) if contract.revenue else ("", "")
-        self._minor = minor_units(contract.revenue.currency if contract.revenue else None)
-        self._required = {self._quantity, self._price} <= {field.name for field in contract.fields if field.required}
-
-    def of(self, values: dict[str, Any] | None) -> int:
-        """Return what a record is worth; 0 where it does not say."""
-        return _amount(values[self._quantity], values[self._price], self._minor) if self.known and values is not None else 0
-
-    def of_rows(self, rows: _Rows) -> list[int]:
-        """Return what each of some clean records is worth; nothing where no record of the entity says."""
-        if not self.known:
-            return []
-        quantities, prices, minor = rows.column(self._quantity), rows.column(self._price), self._minor
-        if self._required:
-            amounts = [quantity * price * minor for quantity, price in zip(quantities, prices, strict=True)]
-            if min(amounts) >= -MOST and max(amounts) <= MOST:
-                return list(map(round, amounts))
-        return list(map(_amount, quantities, prices, repeat(minor)))
-
-
-def _amount(quantity: float | None, price: float | None, minor: int) -> int:
-    if quantity is None or price is None:
-        return 0
-    return round(max(-MOST, min(quantity * price * minor, MOST)))

@@ -120,7 +120,10 @@ def _revenue(step: Step, state: SeasonalState, volume: Volume) -> Money | None:
 
 
 def _average_order(step: Step, state: AverageState) -> None:
-    clean = max(0, step.counts.clean)
+    # Where the contract tells them apart, cancellations and other states of an order are not averaged over.
+    contract = step.parts.contract
+    selects = contract.sale is not None or contract.cancellation is not None
+    clean = max(0, step.counts.sold if selects else step.counts.clean)
     if clean < _FEWEST:
         step.judge("average_order", None)
         return

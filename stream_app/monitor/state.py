@@ -149,7 +149,7 @@ class State(msgspec.Struct, omit_defaults=True):
         judged: the records with a verdict.
         shares: counter field (``monitor.sources``) → its share of those.
         waiting: rule of a promised share → (hits, records) of windows with too few records.
-        revenue, average: only if the contract has a revenue; ``mix``: segment field → state.
+        revenue, average: only if the contract has a revenue in one currency; ``mix``: segment field → state.
     """
 
     format: int
@@ -169,7 +169,7 @@ class State(msgspec.Struct, omit_defaults=True):
     @classmethod
     def new(cls, contract: Contract) -> State:
         """Return the state in which nothing is known."""
-        money = contract.revenue is not None
+        money = _money(contract)
         return cls(
             format=FORMAT,
             at=None,
@@ -191,7 +191,7 @@ class State(msgspec.Struct, omit_defaults=True):
         return (
             self.format == FORMAT
             and tuple(self.mix) == contract.segments
-            and (self.revenue is not None) == (self.average is not None) == (contract.revenue is not None)
+            and (self.revenue is not None) == (self.average is not None) == _money(contract)
         )
 
     def to_json(self) -> str:
@@ -205,6 +205,11 @@ class State(msgspec.Struct, omit_defaults=True):
             return _STATES.decode(text)
         except ValueError:
             return None
+
+
+def _money(contract: Contract) -> bool:
+    """True if the contract's revenue has a total to watch: one currency, or rates."""
+    return contract.revenue is not None and contract.revenue.currency is not None
 
 
 _STATES = msgspec.json.Decoder(State)

@@ -80,7 +80,7 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
             totals=EntityTotals.of(
                 counts,
                 active_customers=customers + many_customers,
-                orders=orders + many_orders if distinct else counts.clean,
+                orders=orders + many_orders if distinct else counts.sold if contract.selects_sales else counts.clean,
                 known=known,
                 estimated=frozenset(estimated),
             ),

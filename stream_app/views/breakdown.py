@@ -44,14 +44,14 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """One value of a segment field. ``findings``: rule → findings; ``revenue`` in units of currency."""
+    """One value of a segment field. ``findings``: rule → findings; ``revenue`` in units of currency, None without one."""
 
     entity: str
     field: str
     value: str
     received: int
     rejected: int
-    revenue: float
+    revenue: float | None
     findings: Mapping[str, int]
 
     def counted(self, rule: str | None) -> int:
@@ -137,7 +137,9 @@ def by_segment(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Co
             value=value,
             received=segment.received,
             rejected=segment.rejected,
-            revenue=in_units(segment.revenue_minor, contracts[entity].currency),
+            revenue=in_units(segment.revenue_minor, currency)
+            if (currency := contracts[entity].currency) or not contracts[entity].by_currency
+            else None,
             findings=segment.findings,
         )
         for entity, one in counts.items()

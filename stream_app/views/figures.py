@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units, in_units
 from stream_app.counts.fields import Counts, Distinct, add
 from stream_app.counts.summary import Quality, conformity
 from stream_app.counts.window import Window
@@ -21,13 +21,15 @@ class SalesPoint:
     """Sales from ``start`` (s) for one bar; ``complete`` is False while the stream's time is inside it.
 
     ``estimated``: a sketch counted the orders.
+    ``revenue`` is None if each currency has a total of its own; ``revenue_by``: these, by currency.
     """
 
     start: int
-    revenue: float
+    revenue: float | None
     orders: int
     complete: bool
     estimated: bool = False
+    revenue_by: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,13 @@ class Figures:
         """Return the distinct customers or orders from ``start`` up to ``end``."""
         return self.read.distinct.get((what, start, end), Cardinality())
 
+    def revenue(self, counts: Counts) -> float | None:
+        """Return the revenue in counts of the sales entity; None if each currency has a total of its own."""
+        contract = self.contracts[self.sales] if self.sales else None
+        if contract is not None and contract.by_currency and not contract.currency:
+            return None
+        return in_units(counts.revenue_minor, self.read.stream.currency)
+
     def sales_series(self) -> tuple[SalesPoint, ...]:
         """Return a point for every bar, zeros where nothing was sold."""
         if self.span is None or self.sales is None:
@@ -130,10 +139,11 @@ class Figures:
         return tuple(
             SalesPoint(
                 start=start,
-                revenue=in_units(by_bar[start].revenue_minor, self.read.stream.currency),
+                revenue=self.revenue(by_bar[start]),
                 orders=self.orders(by_bar[start], start, end),
                 complete=stream_ms is None or end * 1000 <= stream_ms,
                 estimated=self.cardinality("orders", start, end).estimated,
+                revenue_by=each_in_units(by_bar[start].revenue_by),
             )
             for start, end in bars(self.span, BARS)
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units
 from stream_app.counts.estimates import beyond_error
 from stream_app.counts.fields import Counts, Distinct
-from stream_app.counts.summary import EntityTotals, Quality, conversion_rate
+from stream_app.counts.summary import EntityTotals, Quality, conversion_rate, visits_entity
 from stream_app.views.figures import Figures
 from stream_app.views.ranges import SPARK_POINTS, groups
 from stream_app.views.totals import quality_of
@@ -50,7 +50,16 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Kpis:
-    """The shop's key numbers; revenue in units of ``currency``, rates and shares between 0 and 1."""
+    """The shop's key numbers; revenue in units of ``currency``, rates and scores between 0 and 1.
+
+    Attributes:
+        revenue: has no value if each currency has a total of its own.
+        revenue_by: currency → revenue in units of it, of a contract that names a field for the currency.
+        conversion_rate: orders ÷ visits; no value if no contract names visits, or there were none.
+        visits: clean records of the entity of visits; None if no contract names one.
+        cancelled: clean records that cancel an order, which are not among the orders; None if the contract names none.
+        rates: currency → what one unit of it is worth in ``currency``, where ``revenue`` is converted.
+    """
 
     active_customers: Kpi
     orders: Kpi
@@ -58,6 +67,10 @@ class Kpis:
     conversion_rate: Kpi
     valid_records: Kpi
     currency: str | None
+    revenue_by: Mapping[str, Kpi] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    cancelled: int | None = None
+    visits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +79,10 @@ class _Numbers:
 
     active: int
     orders: int
-    revenue: float
+    revenue: float | None
     conversion: float | None
     valid: float | None
+    revenue_by: Mapping[str, float]
     estimated: frozenset[Distinct] = frozenset()
 
 
@@ -97,11 +111,20 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         active_customers=sales(lambda one: one.active, "customers"),
         orders=sales(lambda one: one.orders, "orders"),
         revenue=sales(lambda one: one.revenue),
-        # How many customers were known then is not counted.
-        conversion_rate=Kpi(now.conversion, estimated="customers" in now.estimated),
+        conversion_rate=sales(lambda one: one.conversion),
         valid_records=kpi(lambda one: one.valid),
         currency=read.stream.currency,
+        revenue_by={currency: sales(_in(currency)) for currency in sorted(now.revenue_by)},
+        rates=figures.contracts[figures.sales].rates if figures.sales else {},
+        visits=None if (visits := visits_entity(figures.contracts)) is None else figures.counts[visits].clean,
+        cancelled=figures.counts[figures.sales].cancelled
+        if figures.sales and figures.contracts[figures.sales].selects_sales
+        else None,
     )
+
+
+def _in(currency: str) -> Callable[[_Numbers], float]:
+    return lambda one: one.revenue_by.get(currency, 0.0)
 
 
 def _of_range(figures: Figures, measured: Quality) -> _Numbers:
@@ -114,19 +137,28 @@ def _of_range(figures: Figures, measured: Quality) -> _Numbers:
         active = figures.cardinality("customers", read.span.start, read.span.end).number
         orders = figures.orders(counts, read.span.start, read.span.end)
         estimated = _estimated(figures, read.span.start, read.span.end)
-    revenue = in_units(counts.revenue_minor, read.stream.currency)
-    return _Numbers(active, orders, revenue, conversion_rate(active, _known(figures)), measured.valid, estimated)
+    return _Numbers(
+        active,
+        orders,
+        figures.revenue(counts),
+        _conversion(figures, figures.counts, orders),
+        measured.valid,
+        each_in_units(counts.revenue_by),
+        estimated,
+    )
 
 
 def _of_period(figures: Figures, counts: Mapping[str, Counts], start: int, end: int) -> _Numbers:
     sold = counts[figures.sales] if figures.sales else Counts()
     active = figures.cardinality("customers", start, end).number
+    orders = figures.orders(sold, start, end)
     return _Numbers(
         active,
-        figures.orders(sold, start, end),
-        in_units(sold.revenue_minor, figures.read.stream.currency),
-        conversion_rate(active, _known(figures)),
+        orders,
+        figures.revenue(sold),
+        _conversion(figures, counts, orders),
         quality_of(figures.contracts, counts).valid,
+        each_in_units(sold.revenue_by),
         _estimated(figures, start, end),
     )
 
@@ -136,11 +168,9 @@ def _estimated(figures: Figures, start: int, end: int) -> frozenset[Distinct]:
     return frozenset(what for what in counted_kinds if figures.cardinality(what, start, end).estimated)
 
 
-def _known(figures: Figures) -> int:
-    """Return the number of known customers."""
-    contract = figures.contracts[figures.sales] if figures.sales else None
-    customers = figures.read.stream.totals.get(contract.customer_entity or "") if contract else None
-    return customers.known if customers else 0
+def _conversion(figures: Figures, counts: Mapping[str, Counts], orders: int) -> float | None:
+    visits = visits_entity(figures.contracts)
+    return None if visits is None or figures.sales is None else conversion_rate(orders, counts[visits].clean)
 
 
 def _parts(figures: Figures) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stream_app.contract.money import in_units
+from stream_app.contract.money import each_in_units, in_units
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
 from stream_app.counts.summary import Quality
@@ -35,7 +35,9 @@ class QualityKpis:
     """Key numbers of some entities, without series; shares between 0 and 1.
 
     Attributes:
-        at_risk: in units of currency, each record once; None if none of the entities has prices.
+        at_risk: in units of currency, each record once; None if none of the entities has prices, or each currency has a
+            total of its own.
+        at_risk_by: these, by currency.
         unvalued: records with findings whose own worth is in doubt; ``usual_worth``: what ``at_risk`` has of them.
         rejected, judged: records, in the range.
     """
@@ -49,6 +51,7 @@ class QualityKpis:
     usual_worth: float
     rejected: int
     judged: int
+    at_risk_by: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class QualityView:
             usual_worth=in_units(now.usual_minor, self.currency),
             rejected=now.rejected,
             judged=now.judged,
+            at_risk_by=each_in_units(now.at_risk_by),
         )
 
     def _totals(self, counts: Mapping[str, Counts], entity: str | None) -> Totals:

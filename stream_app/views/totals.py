@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import Counts
+from stream_app.counts.fields import Counts, add
 from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality
 
 
@@ -16,9 +16,11 @@ class Totals:
 
     Attributes:
         findings: errors and warnings: all but what ``info`` rules count.
-        at_risk_minor: worth of the records with findings in minor units, each record once; None if no entity has prices.
+        at_risk_minor: worth of the records with findings in minor units, each record once; None if no entity has prices, or
+            each currency has a total of its own.
+        at_risk_by: the same by currency, of entities that name a field for it.
         unvalued: records with findings whose quantity or price is in doubt: each is worth what a clean record of its entity is
-            on average, or nothing where there is none.
+            on average, or nothing where there is none or each currency has a total of its own.
         usual_minor: the part of ``at_risk_minor`` that comes from these.
         late: records that came after their window was final.
     """
@@ -32,6 +34,7 @@ class Totals:
     usual_minor: int
     quality: Quality
     late: int = 0
+    at_risk_by: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def judged(self) -> int:
@@ -52,7 +55,8 @@ def late_records(counts: Mapping[str, Counts]) -> int:
 def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Totals:
     """Total the counts of the entities in ``counts``; each must have a contract."""
     priced = {entity: one for entity, one in counts.items() if contracts[entity].revenue}
-    usual_minor = sum(_usual_worth(one) for one in priced.values())
+    summed = [one for entity, one in priced.items() if contracts[entity].currency or not contracts[entity].by_currency]
+    usual_minor = sum(_usual_worth(one) for one in summed)
     return Totals(
         received=sum(one.received for one in counts.values()),
         clean=sum(one.clean for one in counts.values()),
@@ -63,11 +67,12 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
             for rule, found in one.findings.items()
             if is_finding(contracts[entity], rule)
         ),
-        at_risk_minor=sum(one.risk_minor for one in priced.values()) + usual_minor if priced else None,
+        at_risk_minor=sum(one.risk_minor for one in summed) + usual_minor if summed else None,
         unvalued=sum(one.unvalued for one in priced.values()),
         usual_minor=usual_minor,
         quality=quality_of(contracts, counts),
         late=late_records(counts),
+        at_risk_by=add(priced.values(), segments=False).risk_by,
     )
 
 
@@ -85,8 +90,13 @@ def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Co
 
 
 def orders_of(contract: ContractSummary, counts: Counts, distinct: int) -> int:
-    """Return the number of orders: ``distinct`` order numbers, or clean records if each is an order of its own."""
-    return distinct if contract.order and not contract.order_unique else counts.clean
+    """Return the number of orders: ``distinct`` order numbers, or records if each is an order of its own.
+
+    Cancellations and other states of an order are left out, if the contract tells them apart.
+    """
+    if contract.order and not contract.order_unique:
+        return distinct
+    return counts.sold if contract.selects_sales else counts.clean
 
 
 def average_order(revenue_minor: int, orders: int) -> int | None:

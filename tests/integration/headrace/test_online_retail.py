@@ -49,7 +49,9 @@ def test_a_handful_of_lines_is_judged_as_the_contract_says(tmp_path: Path) -> No
     assert orders["repaired"] == 1
     assert status["entities"]["customers"]["clean"] == 2
     assert status["kpis"]["active_customers"] == 2
-    assert status["kpis"]["revenue"] == pytest.approx(6 * 2.55 + 18 + 6 * 2.10 - 2.55 + 11062.06)
+    # The adjustment is neither an order nor revenue, and the cancellation takes its amount back.
+    assert status["kpis"]["revenue"] == pytest.approx(6 * 2.55 + 18 + 6 * 2.10 - 2.55)
+    assert (status["kpis"]["orders"], status["kpis"]["cancelled"]) == (3, 1)
 
 
 def demo(*arguments: str, **settings: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_a_range_equals_a_recount_and_so_does_the_range_before(model: Queries, s
     assert (overview.kpis.revenue.compared, overview.kpis.revenue.previous) == (over["rev"] / 100, before["rev"] / 100)
     assert overview.kpis.active_customers.compared == recount.active(span.start, end)
     assert overview.kpis.active_customers.value == recount.active(span.start, span.end)
-    assert sum(point.revenue for point in overview.sales_series) == pytest.approx(now["rev"] / 100)
+    assert sum((point.revenue or 0) for point in overview.sales_series) == pytest.approx(now["rev"] / 100)
     assert sum(point.orders for point in overview.sales_series) == now["clean"]
     found = {row.rule: row.count for row in overview.rules if row.entity == "orders"}
     assert found == {name[2:]: n for name, n in now.items() if name.startswith("f:") and n}
@@ -139,6 +139,11 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
             "orders": 0,
             "revenue": 0.0,
             "currency": None,
+            "revenue_by_currency": {},
+            "rates": {},
+            "cancelled": 0,
+            "active_share": None,
+            "visits": None,
             "conversion_rate": None,
             "valid_records": None,
             "conformity": None,

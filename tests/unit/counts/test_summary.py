@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,7 +116,12 @@ def test_the_summary_has_the_documented_shape() -> None:
         "orders": 80,
         "revenue": 123.45,
         "currency": "GBP",
-        "conversion_rate": 0.5,
+        "revenue_by_currency": {},
+        "rates": {},
+        "cancelled": 0,
+        "active_share": 0.5,
+        "visits": None,
+        "conversion_rate": None,
         "valid_records": pytest.approx((86 + 60) / 158),
         "valid_target": pytest.approx(0.98),
         "conformity": pytest.approx(150 / 158),
@@ -142,3 +148,13 @@ def test_shares_stay_between_nothing_and_all(clean: int, rejected: int, warned: 
     shares = [measured.valid, *measured.dimensions.values()]
 
     assert all(share is None or 0 <= share <= 1 for share in shares)
+
+
+def test_the_conversion_rate_is_orders_by_visits() -> None:
+    visits = msgspec.structs.replace(contract(), visits=True)
+    totals = {"orders": EntityTotals(received=4, clean=4, orders=4), "visits": EntityTotals(received=60, clean=50)}
+    sales = msgspec.structs.replace(contract(), revenue=True)
+    kpis = summarise({"orders": sales, "visits": visits}, totals)["kpis"]
+    assert (kpis["visits"], kpis["conversion_rate"]) == (50, 0.08)
+    nobody = summarise({"orders": sales, "visits": visits}, {"orders": totals["orders"]})["kpis"]
+    assert (nobody["visits"], nobody["conversion_rate"]) == (0, None)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from stream_app.contract import Contract
 from stream_app.contract.summary import order_is_unique
-from stream_app.counts.tally import MOST, Outcome, Tally
+from stream_app.counts.tally import Outcome, Tally
+from stream_app.counts.worth import MOST
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.batch import Verdicts
 from tests.support.examples import examples

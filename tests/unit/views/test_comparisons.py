@@ -77,11 +77,46 @@ def test_a_first_window_that_is_still_running_is_not_compared(seconds: int) -> N
     assert compared(span, BEGIN + 3_600 + seconds) == ((BEGIN, BEGIN + 3_600), (BEGIN - 86_400, BEGIN - 86_400 + 3_600))
 
 
-def test_how_many_customers_were_known_before_is_not_counted() -> None:
+def test_without_visits_there_is_no_conversion_rate() -> None:
     now = BEGIN + 40 * 86_400
     figures = Figures(read_of(TimeRange.LAST_DAY, list(range(BEGIN, now, 600)), now))
-    rate = kpis_of(figures, quality_of(figures.contracts, figures.counts)).conversion_rate
-    assert (rate.compared, rate.previous, rate.difference) == (None, None, None)
+    kpis = kpis_of(figures, quality_of(figures.contracts, figures.counts))
+    assert kpis.visits is None
+    rate = kpis.conversion_rate
+    assert (rate.value, rate.compared, rate.previous, rate.difference) == (None, None, None, None)
+
+
+@given(
+    st.sampled_from(RANGES),
+    st.lists(st.integers(0, 70 * 86_400), max_size=40),
+    st.lists(st.integers(0, 70 * 86_400), max_size=60),
+    st.integers(61 * 86_400, 70 * 86_400),
+)
+def test_the_conversion_rate_is_orders_by_visits_of_the_same_windows(
+    chosen: TimeRange, orders: list[int], visits: list[int], now: int
+) -> None:
+    sold, seen, now, length = [BEGIN + one for one in orders], [BEGIN + one for one in visits], BEGIN + now, chosen.seconds
+    assert length is not None
+    read, visited = read_of(chosen, sold, now), read_of(chosen, seen, now)
+    contracts = {"orders": CONTRACT, "visits": ContractSummary("visits", "1", visits=True)}
+    windows = {"orders": read.windows["orders"], "visits": visited.windows["orders"]}
+    read = replace(read, stream=replace(read.stream, contracts=contracts), windows=windows)
+    figures = Figures(read)
+    kpis = kpis_of(figures, quality_of(figures.contracts, figures.counts))
+    end = now // chosen.grain.seconds * chosen.grain.seconds
+    start = end + chosen.grain.seconds - length
+
+    def rate(begin: int, until: int) -> float | None:
+        number = sum(begin <= one < until for one in seen)
+        return sum(begin <= one < until for one in sold) / number if number else None
+
+    found = kpis.conversion_rate
+    assert kpis.visits == sum(start <= one <= now for one in seen)
+    assert (found.value, found.compared, found.previous) == (
+        rate(start, now + 1),
+        rate(start, end),
+        rate(start - length, end - length),
+    )
 
 
 @pytest.mark.parametrize(("before", "estimated", "change"), [
