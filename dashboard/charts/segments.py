@@ -21,7 +21,7 @@ _LONGEST_LABEL = 40
 
 
 def worst_field(rows: Sequence[SegmentRow]) -> tuple[str, str] | None:
-    """Return the (entity, segment field) with the value of which most are rejected; one with few records does not count."""
+    """Return the (entity, segment field) of the value with the largest rejected share; one with few records does not count."""
     enough = [row for row in rows if row.received >= ENOUGH] or rows
     worst = max(enough, key=lambda row: (row.share_of(None), row.received), default=None)
     return None if worst is None else (worst.entity, worst.field)

@@ -10,7 +10,7 @@ from itertools import compress, islice
 from operator import ne
 from typing import Any, Literal
 
-from stream_app.contract.model import Contract, Severity
+from stream_app.contract.model import Contract, Rule, Severity
 from stream_app.contract.summary import order_is_unique, repeats, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
