@@ -176,6 +176,8 @@ class BatchConsumer(driver.Consumer):
 
     async def _perform_seek(self) -> None:
         self._forget(list(self._committed_offset))
+        # Faust takes what could not be committed for committed, and asks only for the offsets that there are.
+        self._committed_offset.clear()
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
