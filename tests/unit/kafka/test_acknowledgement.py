@@ -201,7 +201,7 @@ def test_a_position_that_the_client_does_not_have_ends_no_worker(consumer: Any) 
 
 
 def test_what_is_fetched_after_a_seek_that_failed_is_not_handed_on(consumer: Any) -> None:
-    """What is committed is not known then, and the records that were dropped before would be committed with it."""
+    """The records that were dropped before would be committed with it: nobody knows what is committed then."""
     answers: list[Any] = [KafkaConnectionError("no broker"), KafkaConnectionError("no broker"), {RAW: 5}]
 
     async def committed() -> dict[TP, int]:
