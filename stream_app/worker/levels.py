@@ -252,8 +252,10 @@ class Levels:
         """
         epoch, store = self._epoch, self._services.store
         entities = {tp: self._entities[tp.topic] for tp in partitions}
+        # A pending topic has an id of its own.
+        raw_ids = {topic: topic_id for topic, topic_id in ids.items() if topic == self._entities[topic].topics.raw}
         committed = await self._log.committed(
-            [TopicPartition(*tp) for tp in partitions], by_workers=ids if epoch.tells_offsets_apart else None
+            [TopicPartition(*tp) for tp in partitions], by_workers=raw_ids if epoch.tells_offsets_apart else None
         )
         positions = await store.positions([entities[tp].applied_field(tp.partition) for tp in partitions])
         settled_at = await self._store.settled_at([entities[tp].settled_field(tp.partition) for tp in partitions])

@@ -57,21 +57,6 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
-        #: False from the beginning of a seek until one succeeds: what is fetched meanwhile may leave records out.
-        self._is_sought = True
-        #: One commit at a time, and none while partitions are sought.
-        self._committing = asyncio.Lock()
-
-    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:  # noqa: FBT001 - Faust's
-        """Commit what is acknowledged, unless partitions are being sought.
-
-        Their topics may be created again: offsets of the old one would be committed in the new one's name, or be taken for
-        what is committed of it.
-        """
-        if self._committing.locked():
-            return False  # it is committed half a second later, or read again
-        async with self._committing:
-            return bool(await super()._commit_tps(tps, start_new_transaction))
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
@@ -173,15 +158,6 @@ class BatchConsumer(driver.Consumer):
             IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
                 of reading on in the middle of it.)
         """
-        async with self._committing:
-            self._is_sought = False
-            await self._perform_seek()
-            self._is_sought = True
-
-    async def _perform_seek(self) -> None:
-        self._forget(list(self._committed_offset))
-        # Faust takes what could not be committed for committed, and asks only for the offsets that there are.
-        self._committed_offset.clear()
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
@@ -303,15 +279,15 @@ class BatchConsumer(driver.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
-        if not self.flow_active or self.app.consumer_generation_id != generation or not self._is_sought:
-            # Fetched across a rebalance, perhaps from a position before it, or after a seek that failed. A batch that is handed
-            # on must continue the committed offset, or the records in between would be committed with it.
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            # Fetched across a rebalance, perhaps from a position before it. A batch that is handed on must continue the
+            # committed offset, or the records in between would be committed with it.
             with contextlib.suppress(IllegalStateError):
                 await self.perform_seek()
             return
         doubted = cast("BatchTransport", self.transport).alarms.doubted()
         for partition, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation or not self._is_sought:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
             tp = TP(partition.topic, partition.partition)
             if (active is not None and tp not in active) or tp in self._rewinds:

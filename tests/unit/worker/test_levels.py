@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,8 +33,9 @@ class World:
         entity.levels, entity.services = {}, SimpleNamespace(health=SimpleNamespace(move=lambda *_: None))
         self.entity = entity
         self.stored = {applied_field("orders", OLD, 0): Position(29)}
+        self.commits: dict[TP, int] = {}
         self.switch_at, self.asked, self.verified = switch_at, 0, list[str]()
-        self.number, self.rebuilds, self.tells_offsets_apart, self.ready = 1, False, False, asyncio.Event()
+        self.number, self.rebuilds, self.tells_offsets_apart, self.ready = 1, False, True, asyncio.Event()
         self.ready.set()
         ownership = SimpleNamespace(settled_at=self.settled_at, counted=self.counted)
         self.store = SimpleNamespace(ownership=ownership, positions=self.positions)
@@ -52,7 +53,10 @@ class World:
         self._answer("noted")
         return {"orders": [OLD]}
 
-    async def committed(self, *_: object, **__: object) -> dict[TP, int]:
+    async def committed(self, partitions: Sequence[TP], by_workers: Mapping[str, str] | None = None) -> dict[TP, int]:
+        assert set(by_workers or ()) <= {RAW.topic}, "the id of a raw topic says nothing of offsets of the pending one"
+        if self.commits:
+            return self.commits
         committed = {RAW: 30} if self.entity.topic_id == OLD else {RAW: 0}
         self._answer("committed")
         return committed
@@ -108,3 +112,27 @@ def test_a_store_is_not_behind_because_a_topic_is_created_again_during_the_resto
 
     monkeypatch.setattr("stream_app.worker.levels.PartitionRestore", Restore)
     assert asyncio.run(run()) == Position(restored=1)
+
+
+def test_offsets_of_a_pending_topic_are_not_compared_with_the_id_of_the_raw_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that wait are read again only from before what is committed."""
+    rewound: list[tuple[TP, int]] = []
+
+    async def run() -> None:
+        world, pending = World("never"), TP("orders.pending", 0)
+        world.entity.contract.references = (SimpleNamespace(to_entity="orders"),)
+        consumer = SimpleNamespace(rewind=lambda tp, offset: rewound.append((tp, offset)))
+
+        async def waiting(_: str) -> dict[tuple[int, str], dict[int, int]]:
+            return {(0, OLD): {7: 3}}
+
+        world.store.waiting, world.commits = waiting, {pending: 9}
+        monkeypatch.setattr(world.levels, "_consumer", lambda: consumer)
+        world.levels.assigned([pending])
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await world.levels.close()
+
+    monkeypatch.setattr("stream_app.worker.levels.PartitionRestore", lambda *_, **__: SimpleNamespace(begin={}))
+    asyncio.run(run())
+    assert rewound[:1] == [(TP("orders.pending", 0), 3)]
