@@ -51,13 +51,16 @@ def read_usual(
 ) -> Usual | None:
     """Read what is usual for a period, in two round trips. ``first``: start of the stream (s).
 
-    None if the period is not of whole hours or longer than a week, nothing is sold, or an hour has fewer than FEWEST_WEEKS
-    earlier weeks without an incident.
+    None if the period is not of whole hours or longer than a week, nothing is sold, each currency has a total of its own, or
+    an hour has fewer than FEWEST_WEEKS earlier weeks without an incident.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     if sales is None or first is None or start % _HOUR or end % _HOUR or not 0 < end - start <= _WEEK:
+        return None
+    contract = contracts[sales]
+    if contract.by_currency and not contract.currency:
         return None
     oldest = start - MOST_WEEKS * _WEEK
     hours = range(start, end, _HOUR)
@@ -65,7 +68,8 @@ def read_usual(
     if len(past) < FEWEST_WEEKS * len(hours):
         return None
     incidents = queries.incidents(since=oldest, until=end, limit=1_000)
-    return usual_of(contracts[sales], sales, (start, end), first, queries.sales_by_hour(sales, [*hours, *past]), incidents)
+    sold = queries.sales_by_hour(sales, contract, [*hours, *past])
+    return usual_of(contract, sales, (start, end), first, sold, incidents)
 
 
 def usual_of(
@@ -92,7 +96,7 @@ def usual_of(
         if fewest < FEWEST_WEEKS:
             return None
         revenue += sum(one.revenue_minor for one in calm) / len(calm)
-        orders += sum(one.clean for one in calm) / len(calm)
+        orders += sum(one.sales for one in calm) / len(calm)
     now = [sold.get(hour, nothing) for hour in range(start, end, _HOUR)]
     counted = not contract.order or contract.order_unique
     return Usual(
@@ -102,7 +106,7 @@ def usual_of(
         orders=orders if counted else None,
         weeks=fewest,
         observed_minor=sum(one.revenue_minor for one in now),
-        observed_orders=sum(one.clean for one in now) if counted else None,
+        observed_orders=sum(one.sales for one in now) if counted else None,
         currency=contract.currency,
     )
 
