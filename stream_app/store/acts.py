@@ -27,8 +27,9 @@ def field_of(act: Act) -> str:
 
 
 def put(client: redis.Redis, keys: Keys, acts: Iterable[Act]) -> None:
-    """Keep acts in Redis; an act that is there already stays as it is."""
-    rows: dict[Any, Any] = {field_of(act): act.to_json() for act in acts}
+    """Keep the newest ACTS_KEPT of these acts in Redis; an act that is there already stays as it is."""
+    newest = sorted(acts, key=lambda one: (one.at, one.id))[-ACTS_KEPT:]
+    rows: dict[Any, Any] = {field_of(act): act.to_json() for act in newest}
     if rows:
         client.hset(keys.incident_acts(), mapping=rows)
 
