@@ -32,6 +32,7 @@ class Status:
         causes: how many there are; ``open``: how many of them are open.
         until: end (s) of the last window that the monitor has judged of every entity; None before the first.
         behind: windows before the stream's time are not judged yet, so that nothing can be said of them.
+        settled: causes besides, which people have settled.
     """
 
     worst: Cause | None
@@ -39,6 +40,7 @@ class Status:
     open: int
     until: int | None
     behind: bool
+    settled: int = 0
 
 
 def status_of(
@@ -47,14 +49,15 @@ def status_of(
     """Return the status of the last 24 hours, without what people have settled; pure."""
     until = min((one.until for one in monitored.values()), default=None)
     now = (stream_ms or 0) // 1_000
-    found = causes([one for one in incidents if one.state == "open" or one.end > now - RECENT])
-    found = [one for one in found if not life(one, acts).settled]
+    recent = causes([one for one in incidents if one.state == "open" or one.end > now - RECENT])
+    found = [one for one in recent if not life(one, acts).settled]
     # The worst that is open comes before the worst that is over, unless that one was an error.
     first = sorted(found, key=lambda one: (one.severity != "error", not one.is_open))
     behind = until is None or any(
         one.until + one.grain.seconds + SLACK < now // one.grain.seconds * one.grain.seconds for one in monitored.values()
     )
-    return Status(first[0] if first else None, len(found), sum(one.is_open for one in found), until, behind)
+    open_ = sum(one.is_open for one in found)
+    return Status(first[0] if first else None, len(found), open_, until, behind, len(recent) - len(found))
 
 
 def life(cause: Cause, acts: Sequence[Act]) -> Life:

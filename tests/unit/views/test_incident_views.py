@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from dashboard.parts.status_line import parts
+from dashboard.text import markup
 from stream_app.counts.fields import parse
 from stream_app.counts.window import Window
 from stream_app.monitor.causes import causes
+from stream_app.store.acts import new_act
 from stream_app.store.queries import Monitored
 from stream_app.views.incidents import measured, segments_of, series_of, status_of
 from stream_app.windows.grain import Grain
@@ -72,3 +75,15 @@ def test_an_average_is_measured_as_the_monitor_does_by_sales_where_the_contract_
     assert measured(lead, counts) == 300
     assert measured(lead, counts, sales=True) == 900
     assert measured(lead, parse({"in": 3, "clean": 3}), sales=True) is None
+
+
+def test_what_people_have_settled_is_not_the_worst_and_yet_not_normal() -> None:
+    volume, mix = country_gone(NOW)
+    act = new_act(mix, "resolved", "ann@example.org")
+    status = status_of([volume, mix], NOW * 1_000, level(), [act])
+    assert (status.worst, status.causes, status.open, status.settled) == (None, 0, 0, 1)
+    said = str(markup.join(*parts(status, "USD")))
+    assert "1 incident is settled" in said
+    assert "normal" not in said
+    assert "all normal" in str(markup.join(*parts(status_of([], NOW * 1_000, level(), [act]), "USD")))
+    assert "No other incident so far" in str(markup.join(*parts(status_of([volume, mix], NOW * 1_000, level(9), [act]), "USD")))
