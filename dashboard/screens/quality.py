@@ -12,7 +12,7 @@ from dashboard.charts import segments as segment_charts
 from dashboard.parts import address, grid, links, tables, theme
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.parts.rule_panel import rule_panel
-from dashboard.parts.rule_table import linked_rule, openable_rules
+from dashboard.parts.rule_table import CHANGE, linked_rule, openable_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.words import plain, visible
@@ -253,7 +253,7 @@ def _drift(view: QualityView, entity: str | None) -> None:
             {
                 "Field": st.column_config.TextColumn("Unknown field"),
                 "Records": st.column_config.NumberColumn(format="localized"),
-                "Before": st.column_config.NumberColumn("Previous range", format="localized"),
+                "Change": st.column_config.NumberColumn(help=CHANGE, format="%+d"),
             },
             rows=4,
             placeholder=formats.NOTHING,
