@@ -54,7 +54,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", revenue(kpis)),
-        ("conversion", f"{_about(status, 'orders') if kpis['conversion_rate'] else ''}{percent(kpis['conversion_rate'])}"),
+        ("conversion", percent(kpis["conversion_rate"])),
         ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import CLEAN, REVENUE, SOLD, integer, text
+from stream_app.counts.fields import CLEAN, REVENUE, integer, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
@@ -44,9 +44,9 @@ class Announced(NamedTuple):
 
 
 class HourlySales(NamedTuple):
-    """Sales of one hour: clean records that are one, and their revenue in minor units."""
+    """Clean records of one hour, and their revenue in minor units."""
 
-    sales: int = 0
+    clean: int = 0
     revenue_minor: int = 0
 
 
@@ -241,13 +241,13 @@ class Queries:
         """
         return read_period(self._cardinalities, self.contracts(), start, end, called)
 
-    def sales_by_hour(self, entity: str, contract: ContractSummary, hours: Iterable[int]) -> dict[int, HourlySales]:
+    def sales_by_hour(self, entity: str, hours: Iterable[int]) -> dict[int, HourlySales]:
         """Return start (s) → what was sold, of those hours that have records; in one round trip."""
-        asked, counter = list(hours), SOLD if contract.selects_sales else CLEAN
+        asked = list(hours)
         names = {hour: self._keys.window(entity, Grain.HOUR, hour) for hour in asked}
         pipe = self._client.pipeline(transaction=False)
         for name in names.values():
-            pipe.hmget(name, [counter, REVENUE])
+            pipe.hmget(name, [CLEAN, REVENUE])
         found = self._execute(pipe) if asked else []
         return {
             hour: HourlySales(*(whole(names[hour], "a counter", one or 0) for one in row))

@@ -135,7 +135,7 @@ def read_incident(queries: Queries, incident_id: str) -> IncidentView:
         cause=cause,
         contract=contract,
         currency=currency,
-        series=series_of(lead, windows, sales=contract is not None and contract.selects_sales),
+        series=series_of(lead, windows),
         segment=field,
         rows=segments_of(cause, field, windows) if field else (),
         findings=matching(cause, announced.findings),
@@ -144,11 +144,8 @@ def read_incident(queries: Queries, incident_id: str) -> IncidentView:
     )
 
 
-def series_of(lead: Incident, windows: Sequence[Window], *, sales: bool = False) -> tuple[Point, ...]:
-    """Return the metric of an incident in each window from the first to the last, with what was expected of it; pure.
-
-    ``sales``: as in ``measured``.
-    """
+def series_of(lead: Incident, windows: Sequence[Window]) -> tuple[Point, ...]:
+    """Return the metric of an incident in each window from the first to the last, with what was expected of it; pure."""
     trail = {start: (observed, expected, low, high) for start, observed, expected, low, high in lead.trail}
     counted = {one.start: one.counts for one in windows}
     starts = sorted({*counted, *trail})
@@ -156,7 +153,7 @@ def series_of(lead: Incident, windows: Sequence[Window], *, sales: bool = False)
         return ()
     found = []
     for start in range(starts[0], starts[-1] + 1, lead.grain.seconds):
-        observed = measured(lead, counted.get(start, Counts()), sales=sales)
+        observed = measured(lead, counted.get(start, Counts()))
         if start in trail:
             seen, *expected = trail[start]
             found.append(Point(start, seen if observed is None else observed, *expected))
@@ -165,11 +162,8 @@ def series_of(lead: Incident, windows: Sequence[Window], *, sales: bool = False)
     return tuple(found)
 
 
-def measured(lead: Incident, counts: Counts, *, sales: bool = False) -> float | None:
-    """Return the metric of an incident in one window, in the incident's unit; None where it says nothing.
-
-    ``sales``: the contract says which records are sales.
-    """
+def measured(lead: Incident, counts: Counts) -> float | None:
+    """Return the metric of an incident in one window, in the incident's unit; None where it says nothing."""
     kind, _, rest = lead.metric.partition(":")
     clean, rejected = max(0, counts.clean), max(0, counts.rejected)
     judged = clean + rejected
@@ -179,9 +173,7 @@ def measured(lead: Incident, counts: Counts, *, sales: bool = False) -> float | 
         case "revenue":
             return float(counts.revenue_minor)
         case "average_order":
-            # As the monitor divides: by sales, where the contract tells them from other records.
-            records = counts.sold if sales else clean
-            return counts.revenue_minor / records if records > 0 else None
+            return counts.revenue_minor / clean if clean else None
         case "conformity":
             return clean / judged if judged else None
         case "finding":

@@ -111,7 +111,6 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         active_customers=sales(lambda one: one.active, "customers"),
         orders=sales(lambda one: one.orders, "orders"),
         revenue=sales(lambda one: one.revenue),
-        # It is in proportion to the orders, and as uncertain as they are.
         conversion_rate=sales(lambda one: one.conversion, "orders"),
         valid_records=kpi(lambda one: one.valid),
         currency=read.stream.currency,

@@ -59,8 +59,7 @@ def read_usual(
     """
     if sales is None or first is None or start % _HOUR or end % _HOUR or not 0 < end - start <= _WEEK:
         return None
-    contract = contracts[sales]
-    if contract.by_currency and not contract.currency:
+    if contracts[sales].by_currency and not contracts[sales].currency:
         return None
     oldest = start - MOST_WEEKS * _WEEK
     hours = range(start, end, _HOUR)
@@ -68,8 +67,7 @@ def read_usual(
     if len(past) < FEWEST_WEEKS * len(hours):
         return None
     incidents = queries.incidents(since=oldest, until=end, limit=1_000)
-    sold = queries.sales_by_hour(sales, contract, [*hours, *past])
-    return usual_of(contract, sales, (start, end), first, sold, incidents)
+    return usual_of(contracts[sales], sales, (start, end), first, queries.sales_by_hour(sales, [*hours, *past]), incidents)
 
 
 def usual_of(
@@ -96,7 +94,7 @@ def usual_of(
         if fewest < FEWEST_WEEKS:
             return None
         revenue += sum(one.revenue_minor for one in calm) / len(calm)
-        orders += sum(one.sales for one in calm) / len(calm)
+        orders += sum(one.clean for one in calm) / len(calm)
     now = [sold.get(hour, nothing) for hour in range(start, end, _HOUR)]
     counted = not contract.order or contract.order_unique
     return Usual(
@@ -106,7 +104,7 @@ def usual_of(
         orders=orders if counted else None,
         weeks=fewest,
         observed_minor=sum(one.revenue_minor for one in now),
-        observed_orders=sum(one.sales for one in now) if counted else None,
+        observed_orders=sum(one.clean for one in now) if counted else None,
         currency=contract.currency,
     )
 

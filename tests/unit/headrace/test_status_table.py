@@ -82,11 +82,3 @@ def read_status_of_nothing() -> dict[str, Any]:
         "conformity": None,
     }  # fmt: skip
     return {"entities": {"orders": {**row, "findings": {}}}, "kpis": kpis, "workers": 1, "freshness": {}, "lag": {}}
-
-
-def test_what_rests_on_estimated_orders_is_an_estimate() -> None:
-    status = read_status_of_nothing()
-    status["kpis"]["conversion_rate"], status["estimates"] = 0.25, ["orders"]
-    console = Console(record=True, width=140)
-    console.print(table(status, datetime.now(UTC)))
-    assert "conversion ≈ 25.00 %" in console.export_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from dashboard.parts.status_line import parts
 from dashboard.text import markup
@@ -67,14 +66,6 @@ def test_shares_of_a_segment_are_recounted() -> None:
 def test_a_mix_is_measured_as_the_share_of_its_value() -> None:
     _, mix = country_gone(NOW)
     assert measured(mix, parse({f"s|{COUNTRY}|in|United Kingdom": 5, f"s|{COUNTRY}|in|France": 15})) == 0.25
-
-
-def test_an_average_is_measured_as_the_monitor_does_by_sales_where_the_contract_tells_them() -> None:
-    lead = replace(country_gone(NOW)[0], metric="average_order", unit="money", segment=None)
-    counts = parse({"in": 30, "clean": 30, "sold": 10, "rev": 9_000})
-    assert measured(lead, counts) == 300
-    assert measured(lead, counts, sales=True) == 900
-    assert measured(lead, parse({"in": 3, "clean": 3}), sales=True) is None
 
 
 def test_what_people_have_settled_is_not_the_worst_and_yet_not_normal() -> None:
