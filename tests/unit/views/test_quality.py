@@ -53,7 +53,7 @@ def test_records_whose_worth_is_in_doubt_are_at_risk_at_the_average_of_clean_one
 
 
 def test_a_rule_and_an_unknown_field_are_compared_without_the_window_that_runs() -> None:
-    """Two hours of which half of the second is over, and the two hours before: as many findings an hour."""
+    """Two hours, the second half over, and the two hours before: as many findings an hour."""
     hours = [Window(at, parse({"in": "9", "clean": "9", "f:a": "6", "u:x": "4"})) for at in (0, 3_600, 7_200)]
     running = Window(10_800, parse({"in": "5", "clean": "5", "f:a": "3", "u:x": "2"}))
     stream = Stream(read_at=0, contracts={"orders": ContractSummary("o", "1")}, stream_ms=12_600_000)
