@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from msgspec.structs import replace
-
 from reporter.facts import Fact, Facts, Value
 from reporter.formats import ABOUT, render, shown_share
 from reporter.texts import Texts
@@ -75,11 +73,6 @@ class FactWriter:
             self._put(f"{fact_id}.change", value - previous, f"+{unit}", changed, better)
         elif previous > 0:
             self._put(f"{fact_id}.change", (value - previous) / previous, "relative", changed, better)
-
-    def approximate(self, fact_id: str) -> None:
-        """Show a fact that exists with ``≈``: an estimate whose error nobody knows."""
-        if (fact := self._facts.all.get(fact_id)) is not None:
-            self._facts.all[fact_id] = replace(fact, rendering=f"{ABOUT}{fact.rendering}")
 
     def _put(self, fact_id: str, value: Value, unit: str, label: str, better: str = "", *, estimated: bool = False) -> None:
         rendering = render(value, unit, self._texts)
