@@ -95,7 +95,7 @@ def test_the_revenue_of_segments_adds_up_to_the_whole(at_once: bool) -> None:
 def test_value_at_risk_counts_an_order_once_as_revenue_does(rows: list[Any], by_currency: bool, outcome: Outcome) -> None:
     of = replace(PAID, revenue=contract(APART).revenue) if by_currency else PAID
     judge, tally, severity = Judge(of), Tally(of), Severity.ERROR if outcome == "rejected" else Severity.WARNING
-    rule = replace(next(iter(of.rules.values())), field="id", severity=severity, kind="format")
+    rule = replace(next(iter(of.rules.values())), field="id", severity=severity, kind="structure")
     for quantity, cents, state in rows:
         verdict = judge.judge(encoded(sale(1, quantity, cents / 100, "EUR", state)), AS_OF)
         verdict.findings = (rule,)
@@ -112,7 +112,7 @@ def test_value_at_risk_counts_an_order_once_as_revenue_does(rows: list[Any], by_
 
 
 def test_a_record_whose_state_is_in_doubt_has_no_worth_of_its_own() -> None:
-    rule = replace(next(iter(PAID.rules.values())), field="shop", severity=Severity.ERROR, kind="format")
+    rule = replace(next(iter(PAID.rules.values())), field="shop", severity=Severity.ERROR, kind="structure")
     verdict, tally = Judge(PAID).judge(encoded(sale(1, 2, 5.0, "EUR", "piad")), AS_OF), Tally(PAID)
     verdict.findings = (rule,)
     tally.add(verdict, "rejected", "x")
