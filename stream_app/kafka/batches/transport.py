@@ -57,6 +57,8 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
+        #: False from the beginning of a seek until one succeeds: what is fetched meanwhile may leave records out.
+        self._is_sought = True
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
@@ -158,14 +160,16 @@ class BatchConsumer(driver.Consumer):
             IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
                 of reading on in the middle of it.)
         """
+        self._is_sought = False
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
             self._forget(list(self._committed_offset))
             self._positions = {}
-            assignment = self.assignment()
-            self._committed_offset.update(dict.fromkeys((tp for tp in assignment if tp.topic in self._renewed), None))
-            await self._read_from_the_start([tp for tp in assignment if self._committed_offset.get(tp) is None])
+            # Faust takes what could not be committed for committed, and knows here only the offsets that there are.
+            fresh = [tp for tp in self.assignment() if tp.topic in self._renewed or not self._read_offset.get(tp)]
+            self._committed_offset.update(dict.fromkeys(fresh, None))
+            await self._read_from_the_start(fresh)
             for tp, offset in (await cast("BatchTransport", self.transport).sought()).items():
                 await self.seek(tp, offset)
                 self._committed_offset[tp] = offset or None
@@ -179,7 +183,7 @@ class BatchConsumer(driver.Consumer):
             raise IllegalStateError(str(error)) from error
         if self.app.rebalancing_count != self._rebalance:
             raise IllegalStateError("another rebalance has begun")
-        self._renewed = set()
+        self._renewed, self._is_sought = set(), True
 
     async def begin_anew(self, partitions: set[TP]) -> None:
         """Commit that nothing is read of topics that were created again; else it is committed with the first batch."""
@@ -279,15 +283,15 @@ class BatchConsumer(driver.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
-        if not self.flow_active or self.app.consumer_generation_id != generation:
-            # Fetched across a rebalance, perhaps from a position before it. A batch that is handed on must continue the
-            # committed offset, or the records in between would be committed with it.
+        if not self.flow_active or self.app.consumer_generation_id != generation or not self._is_sought:
+            # Fetched across a rebalance, perhaps from a position before it, or after a seek that failed. A batch that is handed
+            # on must continue the committed offset, or the records in between would be committed with it.
             with contextlib.suppress(IllegalStateError):
                 await self.perform_seek()
             return
         doubted = cast("BatchTransport", self.transport).alarms.doubted()
         for partition, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self.flow_active or self.app.consumer_generation_id != generation or not self._is_sought:
                 break
             tp = TP(partition.topic, partition.partition)
             if (active is not None and tp not in active) or tp in self._rewinds:

@@ -9,6 +9,7 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.errors import IllegalStateError, KafkaConnectionError
 from faust.types import TP
 
 from stream_app.kafka.batches.transport import BatchConsumer, install
@@ -161,3 +162,44 @@ def test_a_position_that_the_client_does_not_have_ends_no_worker(consumer: Any) 
     """Faust looks twice a second whether partitions stand still, also while a topic is being created again."""
     consumer.assignment = lambda: {RAW}
     consumer.loop.run_until_complete(consumer.verify_all_partitions_active())
+
+
+def test_what_is_fetched_after_a_seek_that_failed_is_not_handed_on(consumer: Any) -> None:
+    """The records that were dropped before would be committed with it: nobody knows what is committed then."""
+    answers: list[Any] = [KafkaConnectionError("no broker"), KafkaConnectionError("no broker"), {RAW: 5}]
+
+    async def committed() -> dict[TP, int]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {RAW: answer[RAW]}
+
+    async def fetched(*offsets: int) -> list[int]:
+        async def arrived(timeout: float) -> Any:
+            return {RAW: [SimpleNamespace(offset=offset, timestamp=1_000, timestamp_type=0) for offset in offsets]}, None
+
+        consumer._wait_next_records = arrived
+        return [message.offset async for _, message in consumer.getmany(1.0)]
+
+    async def nothing_new() -> set[str]:
+        return set()
+
+    async def nowhere() -> dict[TP, int]:
+        return {}
+
+    async def rejoin() -> None:
+        """Do nothing: the group is not there."""
+
+    async def run() -> None:
+        with pytest.raises(IllegalStateError):
+            await consumer.perform_seek()
+        assert await fetched(9, 10) == [], "the seek fails again"
+        assert await fetched(11, 12) == [], "it succeeds, and the next fetch begins where it should"
+        assert answers == []
+        assert await fetched(5, 6) == [6]
+
+    consumer.assignment = lambda: {RAW}
+    consumer.transport.watched(set, nothing_new, nowhere, str)
+    consumer.seek_to_committed = committed
+    consumer._thread.rejoin = rejoin
+    consumer.loop.run_until_complete(run())

@@ -211,6 +211,8 @@ class ClientThread:
 def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
     async def faust_goes_back(self: Reading) -> None:
         assert self._assigned, "aiokafka: no partitions are currently assigned"
+        self._read_offset.update({self.committed: 5, self.fresh: None})
+        self._committed_offset[self.committed] = 5
 
     monkeypatch.setattr(driver.Consumer, "perform_seek", faust_goes_back)
     return Reading({Reading.committed, Reading.fresh})
@@ -218,6 +220,13 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
 
 def test_a_partition_of_which_nothing_is_committed_is_read_from_its_beginning_after_a_rebalance(reading: Reading) -> None:
     """Its batches were handed on to streams that are gone, and the client's position is behind them."""
+    asyncio.run(reading.perform_seek())
+    assert reading.thread.sought == {Reading.fresh: 3}
+
+
+def test_what_a_worker_failed_to_commit_is_not_taken_for_committed(reading: Reading) -> None:
+    """The group had forgotten the member; all that it had read of the partition would be left out."""
+    reading._committed_offset[Reading.fresh] = 80
     asyncio.run(reading.perform_seek())
     assert reading.thread.sought == {Reading.fresh: 3}
 
