@@ -59,6 +59,19 @@ class BatchConsumer(driver.Consumer):
         self._renewed: set[str] = set()
         #: False from the beginning of a seek until one succeeds: what is fetched meanwhile may leave records out.
         self._is_sought = True
+        #: One commit at a time, and none while partitions are sought.
+        self._committing = asyncio.Lock()
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:  # noqa: FBT001 - Faust's
+        """Commit what is acknowledged, unless partitions are being sought.
+
+        Their topics may be created again: offsets of the old one would be committed in the new one's name, or be taken for
+        what is committed of it.
+        """
+        if self._committing.locked():
+            return False  # it is committed half a second later, or read again
+        async with self._committing:
+            return bool(await super()._commit_tps(tps, start_new_transaction))
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
@@ -160,7 +173,13 @@ class BatchConsumer(driver.Consumer):
             IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
                 of reading on in the middle of it.)
         """
-        self._is_sought = False
+        async with self._committing:
+            self._is_sought = False
+            await self._perform_seek()
+            self._is_sought = True
+
+    async def _perform_seek(self) -> None:
+        self._forget(list(self._committed_offset))
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
@@ -183,7 +202,7 @@ class BatchConsumer(driver.Consumer):
             raise IllegalStateError(str(error)) from error
         if self.app.rebalancing_count != self._rebalance:
             raise IllegalStateError("another rebalance has begun")
-        self._renewed, self._is_sought = set(), True
+        self._renewed = set()
 
     async def begin_anew(self, partitions: set[TP]) -> None:
         """Commit that nothing is read of topics that were created again; else it is committed with the first batch."""
@@ -234,14 +253,15 @@ class BatchConsumer(driver.Consumer):
                 continue
             await self.seek(tp, offset)
             self._forget([tp])
-            self._acked[tp].clear()
-            self._acked_index[tp].clear()
             committed = self._committed_offset[tp]
             if committed is not None and committed > offset:
                 self._committed_offset[tp] = offset
 
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
+            for acknowledged in (self._acked, self._acked_index):
+                if tp in acknowledged:
+                    acknowledged[tp].clear()
             self._first.pop(tp, None)
             self._next.pop(tp, None)
             self._put_back.pop(tp, None)

@@ -174,10 +174,11 @@ class Reading(BatchConsumer):
     def __init__(self, assigned: set[TP_]) -> None:
         self._first, self._next = {self.fresh: {9: 0}}, {self.fresh: 10}
         self._committed_offset, self._read_offset = {self.committed: 5}, {}
+        self._acked, self._acked_index = {}, {}
         self._assigned, self.log = assigned, CompositeLogger(logging.getLogger())
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
-        self._renewed, self._put_back = set(), {}
+        self._renewed, self._put_back, self._committing = set(), {}, asyncio.Lock()
         self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread
