@@ -57,8 +57,7 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
-        #: False from the beginning of a seek until one succeeds: what is fetched meanwhile may leave records out.
-        self._is_sought = True
+        self.is_sought = True
         #: One commit at a time, and none while partitions are sought.
         self._committing = asyncio.Lock()
 
@@ -174,9 +173,9 @@ class BatchConsumer(driver.Consumer):
                 of reading on in the middle of it.)
         """
         async with self._committing:
-            self._is_sought = False
+            self.is_sought = False
             await self._perform_seek()
-            self._is_sought = True
+            self.is_sought = True
 
     async def _perform_seek(self) -> None:
         self._forget(list(self._committed_offset))
@@ -202,6 +201,7 @@ class BatchConsumer(driver.Consumer):
             raise IllegalStateError(str(error)) from error
         if self.app.rebalancing_count != self._rebalance:
             raise IllegalStateError("another rebalance has begun")
+        cast("BatchTransport", self.transport).alarms.forget(self._renewed)  # of fetches that were under way
         self._renewed = set()
 
     async def begin_anew(self, partitions: set[TP]) -> None:
@@ -303,7 +303,7 @@ class BatchConsumer(driver.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
-        if not self.flow_active or self.app.consumer_generation_id != generation or not self._is_sought:
+        if not self.flow_active or self.app.consumer_generation_id != generation or not self.is_sought:
             # Fetched across a rebalance, perhaps from a position before it, or after a seek that failed. A batch that is handed
             # on must continue the committed offset, or the records in between would be committed with it.
             with contextlib.suppress(IllegalStateError):
@@ -311,7 +311,7 @@ class BatchConsumer(driver.Consumer):
             return
         doubted = cast("BatchTransport", self.transport).alarms.doubted()
         for partition, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation or not self._is_sought:
+            if not self.flow_active or self.app.consumer_generation_id != generation or not self.is_sought:
                 break
             tp = TP(partition.topic, partition.partition)
             if (active is not None and tp not in active) or tp in self._rewinds:

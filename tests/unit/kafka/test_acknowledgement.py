@@ -172,7 +172,11 @@ def test_what_was_acknowledged_before_a_seek_is_not_taken_for_what_is_read_after
     consumer.transport.watched(set, renewed, nowhere, str)
     consumer.seek_to_committed = nowhere
     consumer.earliest_offsets = nowhere
+    request = SimpleNamespace(topics=[("orders", [(0, 50)])])
+    consumer.transport.alarms.look_at(request, SimpleNamespace(topics=[("orders", [(0, 1, -1)])]))
+    consumer.transport.alarms.settle("orders", 1)
     consumer.loop.run_until_complete(consumer.perform_seek())
+    assert consumer.transport.alarms.out_of_range() == {}
     fetch(consumer, 0, 1, 2)
     assert consumer._new_offset(RAW) is None
 

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mode.utils.logging import CompositeLogger
 
+from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.batches.fetch import FetchResult, PartitionRecords
 from stream_app.kafka.batches.log import Records
 from stream_app.kafka.batches.transport import BatchConsumer
@@ -179,7 +180,7 @@ class Reading(BatchConsumer):
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
         self._renewed, self._put_back, self._committing = set(), {}, asyncio.Lock()
-        self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
+        self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else, alarms=FetchAlarms())  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread
 
