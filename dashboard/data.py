@@ -40,6 +40,7 @@ from stream_app.views.reading import read_range
 from stream_app.views.record import Opened, opened
 from stream_app.views.selection import Bounds
 from stream_app.views.usual import Usual, usual_of_range
+from stream_app.windows.zone import Zone
 
 #: Seconds between two refreshes of a page, and for which one read serves all viewers.
 EVERY = 3.0
@@ -83,6 +84,11 @@ def settings() -> Settings:
     return load_settings()
 
 
+def zone() -> Zone:
+    """Return the time zone of all pages."""
+    return Zone(settings().timezone)
+
+
 @st.cache_resource(show_spinner=False)
 def planned() -> tuple[Planned, ...] | Down:
     """Read the planned events once."""
@@ -107,19 +113,19 @@ def _read(read: Callable[[Queries], T]) -> T | Down:
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def overview(chosen: Chosen) -> Overview | Down:
     """Read the overview of a range."""
-    return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0))
+    return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0, zone=zone()))
 
 
 @st.cache_resource(ttl=USUAL_SHARED_FOR, max_entries=16, show_spinner=False)
 def usual(chosen: Chosen) -> Usual | Down | None:
     """Read which sales are usual for the complete hours of a range."""
-    return _read(lambda queries: usual_of_range(queries, read_range(queries, chosen)))
+    return _read(lambda queries: usual_of_range(queries, read_range(queries, chosen, zone=zone())))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def quality(chosen: Chosen) -> QualityView | Down:
     """Read the quality of a range in depth."""
-    return _read(lambda queries: read_quality(queries, chosen))
+    return _read(lambda queries: read_quality(queries, chosen, zone=zone()))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)

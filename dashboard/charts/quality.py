@@ -31,7 +31,7 @@ def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: in
         }
     )
     base = alt.Chart(height=height).encode(
-        x=x_axis(bar_seconds, bars=False),
+        x=x_axis(bar_seconds, [point.start for point in series], bars=False),
         y=y_axis(
             "valid",
             "Valid records (%)",
@@ -60,10 +60,10 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
         }
     )
     return (
-        alt.Chart(frame, height=250, transform=[bar_link("anomalies", bar_seconds, "'&severity=error'")])
+        alt.Chart(frame, height=250, transform=[bar_link("anomalies", "'&severity=error'")])
         .mark_bar(aria=False, color=ANOMALY, cursor="pointer")
         .encode(
-            x=x_axis(bar_seconds),
+            x=x_axis(bar_seconds, starts),
             x2=alt.X2("end:T"),
             href=alt.Href(LINK),
             y=y_axis("share", "Rejected (% of records judged)", axis={"labelExpr": PERCENT}),

@@ -53,7 +53,7 @@ def _read(frame: Frame) -> View | data.Down:
         return findings
     if isinstance(found, data.Down):
         return found
-    return View(pulse, findings, found, bounds(frame.chosen, pulse.stream_ms))
+    return View(pulse, findings, found, bounds(frame.chosen, pulse.stream_ms, data.zone()))
 
 
 def _draw(view: View) -> None:
@@ -156,7 +156,7 @@ def _finding_table(view: View, rows: list[RecentFinding], key: str) -> None:
         frame,
         key,
         {
-            "Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC"),
+            "Event time": grid.moments("Event time"),
             # Explicit widths: Streamlit measures only the first rows, and later ones have longer words.
             "Entity": st.column_config.TextColumn(width=95),
             "Rule": st.column_config.TextColumn(width=190),

@@ -77,7 +77,7 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
         return
     decimals = f"%.{max(2, digits(contract.currency))}f"
     columns: dict[str, Any] = {
-        field.name: st.column_config.DatetimeColumn(format=grid.TIME, timezone="UTC")
+        field.name: grid.moments()
         if field.type == "timestamp"
         else st.column_config.NumberColumn(format=decimals if field.type == "number" else "%d")
         for field in contract.fields

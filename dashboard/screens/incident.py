@@ -114,7 +114,7 @@ def _letters(view: IncidentView) -> None:
     grid.openable(
         tables.findings(shown),
         "incident-findings",
-        {"Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC")},
+        {"Event time": grid.moments("Event time")},
         rows=6,
     )
     if opened is not None:

@@ -13,6 +13,7 @@ from dashboard.charts import quality as quality_charts
 from dashboard.charts import sales as sales_charts
 from dashboard.parts import links, report_body, theme
 from dashboard.parts.causes import cause_list
+from dashboard.parts.days import days_note
 from dashboard.parts.frame import Frame
 from dashboard.parts.live import live, note, quiet, waiting_for_records
 from dashboard.parts.rule_table import top_rules
@@ -155,6 +156,7 @@ def _cancelled(kpis: Kpis) -> str:
 
 def _notes(overview: Overview) -> None:
     kpis = overview.kpis
+    days_note(overview.span, overview.bar_seconds)
     if kpis.cancelled:
         st.caption(f"Orders leave out {formats.count(kpis.cancelled)} records that cancel an order.")
     if kpis.rates:
