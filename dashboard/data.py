@@ -38,8 +38,10 @@ from stream_app.views.quality import QualityView, read_quality
 from stream_app.views.ranges import Chosen, TimeRange
 from stream_app.views.reading import read_range
 from stream_app.views.record import Opened, opened
+from stream_app.views.report_list import ReportList, report_list
 from stream_app.views.selection import Bounds
 from stream_app.views.usual import Usual, usual_of_range
+from stream_app.views.usual_valid import usual_valid_of_range
 from stream_app.windows.zone import Zone
 
 #: Seconds between two refreshes of a page, and for which one read serves all viewers.
@@ -58,9 +60,8 @@ USUAL_SHARED_FOR = 60
 SAMPLES = 1_200
 #: Maximum number of findings of one rule on a page.
 FOUND = 200
-#: Maximum number of incidents and reports on a page.
+#: Maximum number of incidents on a page.
 INCIDENTS = 200
-REPORTS = 50
 
 T = TypeVar("T")
 
@@ -122,6 +123,12 @@ def usual(chosen: Chosen) -> Usual | Down | None:
     return _read(lambda queries: usual_of_range(queries, read_range(queries, chosen, zone=zone())))
 
 
+@st.cache_resource(ttl=USUAL_SHARED_FOR, max_entries=16, show_spinner=False)
+def usual_valid(chosen: Chosen) -> float | Down | None:
+    """Read which share of valid records is usual for the complete hours of a range."""
+    return _read(lambda queries: usual_valid_of_range(queries, read_range(queries, chosen, zone=zone())))
+
+
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def quality(chosen: Chosen) -> QualityView | Down:
     """Read the quality of a range in depth."""
@@ -176,9 +183,15 @@ def act(act: Act) -> str | None:
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
-def reports() -> tuple[StoredReport, ...] | Down:
-    """Read the last reports, newest first."""
-    return _read(lambda queries: queries.reports(limit=REPORTS))
+def reports() -> ReportList | Down:
+    """Read which reports there are."""
+    return _read(lambda queries: report_list(queries.report_ids(), zone(), settings().report_language))
+
+
+@st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
+def report(report_id: str) -> StoredReport | Down | None:
+    """Read one report; None if there is none of this id."""
+    return _read(lambda queries: queries.report(report_id))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)

@@ -1,4 +1,4 @@
-"""Quality: valid and rejected records over time, and failed checks by dimension."""
+"""Quality: valid and rejected records over time, and records with findings by dimension."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dashboard.text.formats import bar_period, percent
 from stream_app.counts.summary import Quality
 from stream_app.views.figures import ConformityPoint, QualityPoint
 
-#: Minimum end of the axis of failed checks, for when none failed: a tenth of a percent.
+#: Minimum end of the axis of records with findings, for when there is none: a tenth of a percent.
 NOTHING_FAILED = 0.001
 #: Choices of a link to all findings.
 NO_CHOICES: Mapping[str, addresses.Value] = {}
-_FAILED = "Failed checks (% of checks made)"
+_FAILED = "Records with an error or a warning (% of judged)"
 
 
 def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
@@ -78,7 +78,7 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
 
 
 def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the share of failed checks of each dimension, worst first; a bar leads to the findings of these ``choices``."""
+    """Draw the records with an error or a warning of each dimension, worst first; a bar leads to the findings of ``choices``."""
     known = _known(measured)
     frame = pd.DataFrame(
         {
@@ -95,8 +95,8 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
     )
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
-        alt.Tooltip("share:N", title="Quality"),
-        alt.Tooltip("shortfall:Q", title="Failed checks", format=".3%"),
+        alt.Tooltip("share:N", title="Without"),
+        alt.Tooltip("shortfall:Q", title="With an error or a warning", format=".3%"),
     ]
     base = alt.Chart(height=alt.Step(34)).encode(y=_dimension_axis(), x=x, tooltip=tooltip)
     return alt.layer(
@@ -108,7 +108,7 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
 
 
 def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the share of failed checks of each dimension, worst first: a bar, and a tick for the previous range."""
+    """Draw the records with an error or a warning of each dimension, worst first: a bar, and a tick for the previous range."""
     known = _known(now)
     then = [before.dimensions.get(name) if before else None for _, name in known]
     frame = pd.DataFrame(
@@ -125,7 +125,7 @@ def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping
     axis = alt.Axis(tickCount=4, labelExpr=PERCENT)
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
-        alt.Tooltip("share:N", title="Quality"),
+        alt.Tooltip("share:N", title="Without"),
         alt.Tooltip("share_before:N", title="Previous range"),
     ]
     base = alt.Chart(height=alt.Step(36)).encode(y=_dimension_axis(), tooltip=tooltip)

@@ -50,20 +50,30 @@ class View:
     incidents: tuple[Incident, ...]
     report: StoredReport | None
     usual: Usual | None = None
+    usual_valid: float | None = None
 
 
 def _read(frame: Frame) -> View | data.Down:
-    overview, found, reports = data.overview(frame.chosen), data.incidents(), data.reports()
-    usual = data.usual(frame.chosen)
+    overview, found, usual = data.overview(frame.chosen), data.incidents(), data.usual(frame.chosen)
+    usual_valid = data.usual_valid(frame.chosen)
     if isinstance(overview, data.Down):
         return overview
     # A failed read of incidents or reports is shown on their own pages; the key numbers are shown nevertheless.
     return View(
         overview,
         () if isinstance(found, data.Down) else found,
-        None if isinstance(reports, data.Down) else next(iter(reports), None),
+        _report(),
         None if isinstance(usual, data.Down) else usual,
+        None if isinstance(usual_valid, data.Down) else usual_valid,
     )
+
+
+def _report() -> StoredReport | None:
+    """Return the report to show: the daily one, or the newest."""
+    reports = data.reports()
+    first = None if isinstance(reports, data.Down) else reports.first
+    read = None if first is None else data.report(first.id)
+    return None if isinstance(read, data.Down) else read
 
 
 def _draw(view: View) -> None:
@@ -73,7 +83,7 @@ def _draw(view: View) -> None:
         return
     with st.container(key="tiles"):
         open_incidents = sum(one.state == "open" for one in view.incidents)
-        _tiles(overview, open_incidents, doubtful=is_doubtful(view.incidents, overview))
+        _tiles(view, open_incidents, doubtful=is_doubtful(view.incidents, overview))
     with st.container(key="notes"):
         _notes(overview)
         if view.usual is not None:
@@ -95,8 +105,8 @@ def _draw(view: View) -> None:
         _rules(overview)
 
 
-def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
-    kpis = overview.kpis
+def _tiles(view: View, open_incidents: int, *, doubtful: bool) -> None:
+    overview, kpis = view.overview, view.overview.kpis
     before = before_label(overview.range)
     orders = links.Link("Newest clean orders", "clean", {"entity": overview.sales})
     with _revenue(kpis, before, doubtful=doubtful):
@@ -130,7 +140,7 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
         "Records without an error or a warning ÷ judged records, over all entities.",
         share=True,
     ):
-        if (badge := band_badge(overview.quality, open_incidents)) is not None:
+        if (badge := band_badge(overview.quality, open_incidents, view.usual_valid)) is not None:
             st.badge(badge[0], color=badge[1])
         links.draw(links.Link("Findings by rule", "quality", {"range": overview.range.value}))
 
@@ -217,7 +227,8 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 def _quality(overview: Overview) -> None:
     st.subheader("Valid records over time", anchor=False)
-    st.caption(f"Share of checks passed, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero")
+    bar = formats.bar_name(overview.bar_seconds)
+    st.caption(f"Records without an error or a warning, by {bar}; the axis does not start at zero")
     if any(point.quality.valid is not None for point in overview.quality_series):
         theme.chart(
             quality_charts.valid_over_time(overview.quality_series, overview.bar_seconds, 270),
@@ -230,12 +241,12 @@ def _quality(overview: Overview) -> None:
 
 def _dimensions(overview: Overview) -> None:
     st.subheader("Quality by dimension", anchor=False)
-    st.caption("Share of failed checks, worst first")
+    st.caption("Records with an error or a warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
             quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
-            alt_text="Share of failed checks by quality dimension, worst first.",
+            alt_text="Share of records with an error or a warning, by quality dimension, worst first.",
         )
     else:
         quiet()
