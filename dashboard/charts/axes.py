@@ -59,7 +59,8 @@ def x_axis(bar_seconds: int, starts: Sequence[float] = (), *, labels: bool = Tru
     values: Any = alt.Undefined
     if not local.zone().is_utc and starts:
         found = ticks(int(min(starts)), int(max(starts)) + bar_seconds)
-        values = [at * 1000 for at in found]
+        # An expression: of a list, Vega-Lite makes calls that Vega's interpreter, which needs no `eval`, does not understand.
+        values = alt.ExprRef(json.dumps([at * 1000 for at in found]))
         expression = f"{json.dumps({str(at * 1000): text for at, text in found.items()})}[toNumber(datum.value)]"
     axis = alt.Axis(
         title=f"Event time ({local.zone().name})" if labels else None,

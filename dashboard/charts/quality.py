@@ -78,14 +78,14 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
 
 
 def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the records with an error or a warning of each dimension, worst first; a bar leads to the findings of ``choices``."""
+    """Draw the records with an error or a warning of each dimension, worst first; a bar leads to its findings (``choices``)."""
     known = _known(measured)
     frame = pd.DataFrame(
         {
             "dimension": [name.capitalize() for _, name in known],
             "link": _links(known, choices),
             "shortfall": [1 - share for share, _ in known],
-            "share": [percent(share, 2) for share, _ in known],
+            "share": [percent(1 - share, 2) for share, _ in known],
             # Space for the label after the longest bar, and an axis if nothing failed.
             "room": [max(1.3 * (1 - share), NOTHING_FAILED) for share, _ in known],
         }

@@ -19,7 +19,7 @@ from stream_app.views.incidents import IncidentView
 
 def no_such_incident() -> None:
     """Say that no incident has the id, and where all are."""
-    st.subheader("No such incident", anchor=False)
+    st.header("No such incident", anchor=False)
     markup.show(markup.data("It is not among the newest 1,000 any more, or the address is incomplete."))
     markup.show(markup.tag("a", "All incidents", href=PAGE, target="_self"))
 
@@ -62,7 +62,7 @@ def _money(cause: Cause, currency: str | None) -> str | None:
 
 def cause_belongs(view: IncidentView, cause: Cause) -> None:
     """Draw the other incidents of a cause, and its rules."""
-    st.subheader("Of the same cause", anchor=False)
+    st.header("Of the same cause", anchor=False)
     if cause.details:
         markup.show(details(cause, view.currency))
     else:

@@ -70,7 +70,7 @@ def _incidents(view: View) -> None:
     rows = incidents_within(view.incidents, view.bounds)
     open_ = len([row for row in rows if row.state == "open"])
     closed = len([row for row in rows if row.state != "open"])
-    st.subheader("Incidents", anchor=False)
+    st.header("Incidents", anchor=False)
     st.caption(
         "Periods in which sales, volume or quality left their usual band, or the input changed. "
         f"{open_} open, {closed} closed in this range"
@@ -100,7 +100,7 @@ def _incidents(view: View) -> None:
 
 
 def _findings(view: View) -> None:
-    st.subheader("Findings", anchor=False)
+    st.header("Findings", anchor=False)
     if not view.findings:
         st.caption("What the rules found, record by record")
         quiet("No findings yet: every record so far satisfies its contract.")

@@ -185,7 +185,7 @@ def _notes(overview: Overview) -> None:
 
 
 def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
-    st.subheader("Sales", anchor=False)
+    st.header("Sales", anchor=False)
     st.caption(
         f"Net revenue and orders of clean records, by {formats.bar_name(overview.bar_seconds)}. Bands with a triangle are "
         "anomalies: it points up for more than expected, down for less"
@@ -207,7 +207,7 @@ def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
 
 def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport | None) -> None:
     open_ = [one for one in causes(found) if one.is_open]
-    st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
+    st.header(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
     if not open_:
         status = data.status()
         if isinstance(status, data.Down) or status.until is None:
@@ -217,7 +217,7 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
         else:
             quiet(f"All metrics are within their usual bands; {judged(status)}.")
     cause_list(open_[:INCIDENTS], overview.kpis.currency, len(open_[INCIDENTS:]))
-    st.subheader("Latest report", anchor=False)
+    st.header("Latest report", anchor=False)
     if report is None:
         quiet("None yet. `headrace report` writes one.")
         return
@@ -226,7 +226,7 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 
 def _quality(overview: Overview) -> None:
-    st.subheader("Valid records over time", anchor=False)
+    st.header("Valid records over time", anchor=False)
     bar = formats.bar_name(overview.bar_seconds)
     st.caption(f"Records without an error or a warning, by {bar}; the axis does not start at zero")
     if any(point.quality.valid is not None for point in overview.quality_series):
@@ -240,7 +240,7 @@ def _quality(overview: Overview) -> None:
 
 
 def _dimensions(overview: Overview) -> None:
-    st.subheader("Quality by dimension", anchor=False)
+    st.header("Quality by dimension", anchor=False)
     st.caption("Records with an error or a warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
@@ -253,7 +253,7 @@ def _dimensions(overview: Overview) -> None:
 
 
 def _findings_over_time(overview: Overview) -> None:
-    st.subheader("Findings over time", anchor=False)
+    st.header("Findings over time", anchor=False)
     st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several. A bar leads to its findings")
     if not overview.findings_series:
         st.info("No findings in this range.", icon=":material/check_circle:")
@@ -269,7 +269,7 @@ def _findings_over_time(overview: Overview) -> None:
 
 
 def _rules(overview: Overview) -> None:
-    st.subheader("Top rules", anchor=False)
+    st.header("Top rules", anchor=False)
     if not overview.rules:
         st.caption("No rule has findings in this range.")
         return

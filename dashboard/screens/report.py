@@ -23,7 +23,7 @@ def page() -> None:
 def _draw(reports: ReportList) -> None:
     if reports.first is None:
         with st.container(key="card-empty"):
-            st.subheader("No report yet", anchor=False)
+            st.header("No report yet", anchor=False)
             st.markdown(
                 "A report summarises a period of the stream: what happened, what was unusual, and what to do. "
                 "Write one about the period so far:"
