@@ -33,9 +33,9 @@ def test_the_title_says_what_where_since_when_and_how_much() -> None:
 
 def test_a_closed_incident_says_from_when_to_when() -> None:
     over = incident(state="closed", observed=0.0)
-    assert headline(over) == "No orders 5 Jan 08:00 to 14:00"
+    assert headline(over) == "No orders, 5 Jan 08:00 to 14:00"
     longer = incident(state="closed", observed=0.0, end=MONDAY + 30 * HOUR)
-    assert headline(longer) == "No orders 5 Jan 08:00 to 6 Jan 06:00"
+    assert headline(longer) == "No orders, 5 Jan 08:00 to 6 Jan 06:00"
 
 
 @pytest.mark.parametrize(
