@@ -68,7 +68,7 @@ def _choose(reports: ReportList) -> str:
     if not rows:
         quiet("None yet.")
         return reports.first.id if reports.first else ""
-    key = f"report-id-{(of or REGULAR).split()[0].lower()}"
+    key = "report-id" if of == REGULAR else "report-incident"
     first = next(iter(rows))
     address.seed_one(key, "report", rows, first)
     reading = st.session_state.get(key)
