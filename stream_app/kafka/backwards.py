@@ -10,8 +10,8 @@ from typing import Any
 from kafka import TopicPartition
 
 from stream_app.kafka.headers import header
-from stream_app.kafka.reading import UnreadableRecordsError, poll
-from stream_app.kafka.search import FETCH_SECONDS, FoundRecord, reading
+from stream_app.kafka.reading import UnreadableRecordsError
+from stream_app.kafka.search import FETCH_SECONDS, FoundRecord, reading, records_from
 from stream_app.settings import Settings
 
 #: Limits of one read, and the records of a partition that are fetched together.
@@ -87,14 +87,19 @@ def read_back(
 
 def _block(consumer: Any, partition: Any, begin: int, end: int) -> tuple[list[Any], bool]:
     """Return the records from ``begin`` up to ``end``, and True if these are all: the broker may not send them in time."""
-    consumer.assign([partition])
-    consumer.seek(partition, begin)
     rows: list[Any] = []
+    at = begin
     deadline = time.monotonic() + FETCH_SECONDS
-    # Offsets of transactions' markers and of compacted records have no record.
-    while consumer.position(partition) < end and time.monotonic() < deadline:
-        rows += poll(consumer, 100, BLOCK).get(partition, [])
-    return [row for row in rows if row.offset < end], consumer.position(partition) >= end
+    while at < end:
+        some = records_from(consumer, partition, at, BLOCK)
+        if not some:
+            # Offsets of transactions' markers and of compacted records have no record.
+            return rows, consumer.position(partition) >= end
+        rows += [row for row in some if row.offset < end]
+        at = some[-1].offset + 1
+        if time.monotonic() > deadline:
+            break
+    return rows, at >= end
 
 
 def _found(row: Any, reasons: str) -> FoundRecord:
