@@ -227,8 +227,9 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 def _quality(overview: Overview) -> None:
     st.header("Valid records over time", anchor=False)
-    bar = formats.bar_name(overview.bar_seconds)
-    st.caption(f"Records without an error or a warning, by {bar}; the axis does not start at zero")
+    st.caption(
+        f"Records without an error or a warning, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero"
+    )
     if any(point.quality.valid is not None for point in overview.quality_series):
         theme.chart(
             quality_charts.valid_over_time(overview.quality_series, overview.bar_seconds, 270),
@@ -241,12 +242,12 @@ def _quality(overview: Overview) -> None:
 
 def _dimensions(overview: Overview) -> None:
     st.header("Quality by dimension", anchor=False)
-    st.caption("Records with an error or a warning of the dimension, worst first")
+    st.caption("Share of judged records with an error or warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
             quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
-            alt_text="Share of records with an error or a warning, by quality dimension, worst first.",
+            alt_text="Share of records with findings by quality dimension, worst first.",
         )
     else:
         quiet()

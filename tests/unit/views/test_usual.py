@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from statistics import mean
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from stream_app.contract.read import load_shop
 from stream_app.contract.summary import describe
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import HourlySales
-from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, usual_of
+from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, read_usual, usual_of
 from stream_app.windows.grain import Grain
 from stream_app.windows.zone import Zone
 
@@ -78,3 +80,9 @@ def test_the_same_hour_of_earlier_weeks_is_that_of_the_clocks() -> None:
     utc = usual_of(CONTRACT, "orders", (now, now + HOUR), now - 10 * WEEK, sold, [])
     assert utc is not None
     assert utc.orders == 0
+
+
+def test_amounts_of_several_currencies_have_no_usual_total() -> None:
+    queries: Any = None  # nothing is read
+    apart = msgspec.structs.replace(CONTRACT, currency=None, by_currency=True)
+    assert read_usual(queries, {"orders": apart}, "orders", NOW - 8 * WEEK, NOW, NOW + HOUR) is None
