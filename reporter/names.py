@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from reporter.texts import Texts
+from stream_app.contract.segments import NONE, OTHER
 from stream_app.contract.summary import ContractSummary, RuleSummary
-from stream_app.counts.fields import NONE, OTHER
 
 #: Maximum length of a contract's text.
 LONGEST_TEXT = 200

@@ -262,6 +262,8 @@ class Contract:
     key: str | None = None
     event_time: str | None = None
     segments: tuple[str, ...] = ()
+    #: Segment field → the values that a contract lists for it; ``load_shop`` adds them.
+    listed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     revenue: Revenue | None = None
     customer: str | None = None
     order: str | None = None

@@ -6,6 +6,7 @@ import difflib
 import importlib.resources
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from stream_app.contract.document import Document, read_document
 from stream_app.contract.links import check_links
 from stream_app.contract.model import Contract, Shop
 from stream_app.contract.sales import check_shop_currency, check_shop_visits
+from stream_app.contract.segments import listed_segments
 from stream_app.errors import DocumentError
 
 DEFAULT_SHOP = Path(__file__).parent.parent / "contracts"
@@ -52,6 +54,7 @@ def load_shop(folder: Path | None = None) -> Shop:
         documents[contract.entity] = document
     for contract in contracts.values():
         check_links(contract, documents[contract.entity], contracts)
+    contracts = {entity: replace(one, listed=listed_segments(one, contracts)) for entity, one in contracts.items()}
     try:
         currency = check_shop_currency(contracts.values())
         check_shop_visits(contracts.values())

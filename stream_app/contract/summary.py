@@ -10,7 +10,7 @@ from stream_app.contract.model import DEFAULT_TARGET, Contract, Rule, Severity
 
 _INFO = Severity.INFO.value
 #: Maximum number of listed values of a segment that readers get; longer lists are left out.
-MAX_LISTED = 500
+MAX_LISTED = 1_000
 
 
 class RuleSummary(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ def describe(contract: Contract) -> ContractSummary:
         currency=contract.revenue.currency if contract.revenue else None,
         event_time=contract.event_time,
         segments=contract.segments,
-        listed={name: values for name in contract.segments if (values := _listed(contract, name))},
+        listed={name: tuple(sorted(values)) for name, values in contract.listed.items() if 0 < len(values) <= MAX_LISTED},
         order=contract.order,
         order_unique=order_is_unique(contract),
         customer=contract.customer,
@@ -129,16 +129,6 @@ def describe(contract: Contract) -> ContractSummary:
         selects_sales=contract.sale is not None or contract.cancellation is not None,
         visits=contract.visit is not None,
     )
-
-
-def _listed(contract: Contract, name: str) -> tuple[str, ...]:
-    """Return the values that the contract lists for a field: valid ones, and those that its spellings lead to."""
-    valid = [
-        value for rule in contract.values if rule.field == name and rule.metric == "invalidValues" for value in rule.values
-    ]
-    spelled = [value for field in contract.fields if field.name == name for value in field.spellings.values()]
-    found = tuple(dict.fromkeys(value for value in [*valid, *spelled] if isinstance(value, str)))
-    return found if len(found) <= MAX_LISTED else ()
 
 
 #: Rules that may doubt the amount, whatever field they name.

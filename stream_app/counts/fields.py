@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from stream_app.contract.segments import NONE, OTHER, SegmentText
+
 #: Records by outcome, records that cleaning changed, and the revenue of clean records in minor units.
 RECEIVED, CLEAN, REJECTED, PENDING, REPAIRED, REVENUE = "in", "clean", "rejected", "pending", "repaired", "rev"
 #: Tombstones that deleted a record; and the records in batches that could not be read, each batch counted as one rejected.
@@ -31,10 +33,6 @@ SOLD, CANCELLED = "sold", "cancelled"
 #: batch was applied.
 EVENT_TIME, APPLIED_AT = "et", "at"
 
-#: The segment value of records that have none, and the one under which values beyond the cap are counted together.
-NONE, OTHER = "(none)", "(other)"
-#: Characters of a segment value that are kept.
-_VALUE_LENGTH = 80
 
 #: Kinds of distinct values.
 Distinct = Literal["customers", "orders"]
@@ -119,18 +117,12 @@ def risk_in(currency: str) -> str:
 
 
 @lru_cache(16_384)
-def segment(name: str, what: str, text: str) -> str:
+def segment(name: str, what: str, text: SegmentText) -> str:
     """Return the field that counts ``what`` (a plain field or a finding's) of one value of a segment field.
 
-    ``text`` is the value as ``segment_value`` gives it. Neither a segment field nor a rule's id has a ``|`` in it; the value
-    may have any.
+    Neither a segment field nor a rule's id has a ``|`` in it; the value may have any.
     """
     return f"{_SEGMENT}{name}|{what}|{text}"
-
-
-def segment_value(of: Any) -> str:
-    """Return the text under which a value of a segment field is counted."""
-    return NONE if of is None else str(of)[:_VALUE_LENGTH]
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stream_app.contract.model import Contract, Rule, Severity
-from stream_app.counts.fields import segment_value
+from stream_app.contract.segments import SegmentNames, is_number
 from stream_app.counts.found import FoundByWindow
 from stream_app.judge.verdict import Verdict
 from stream_app.windows.as_of import UNKNOWN, is_shown
@@ -50,7 +50,10 @@ class RecentFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CleanRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A clean record as people may see it: personal fields are masked. ``warnings``: ids of rules."""
+    """A clean record as people may see it: personal fields are masked, and so are segment values that no contract lists.
+
+    ``warnings``: ids of rules.
+    """
 
     source: str = ""
     event_time: int | None = None
@@ -121,11 +124,13 @@ def mask(body: bytes, personal: Collection[str]) -> bytes:
 class Samples:
     """The newest findings and clean records among verdicts of one entity, oldest first.
 
-    Findings hold no values but those of segments, which are never personal; findings of severity ``info`` are left out.
+    Findings hold no values but those of segments, by name if a contract lists them; findings of severity ``info`` are left out.
     """
 
     def __init__(self, contract: Contract) -> None:
         self._entity, self._segments = contract.entity, contract.segments
+        self._names = SegmentNames(contract.listed)
+        self._own = tuple(name for name in contract.segments if "." not in name)
         self._personal = frozenset(field.name for field in contract.fields if field.personal)
         self._recent: deque[tuple[Rule, str, int, dict[str, str]]] = deque(maxlen=FINDINGS)
         self.found = FoundByWindow()
@@ -171,7 +176,8 @@ class Samples:
         faulty = {rule.field for rule in verdict.findings}
         values = verdict.values or {}
         found = {name: segments.get(name) if "." in name else values.get(name) for name in self._segments}
-        return {name: segment_value(value) for name, value in found.items() if value is not None and name not in faulty}
+        named = {name: value for name, value in found.items() if value is not None and name not in faulty}
+        return {name: self._names.text(name, value) for name, value in named.items()}
 
     def encoded_findings(self, at_ms: int) -> list[bytes]:
         """Return the findings as the store keeps them, counted at ``at_ms``."""
@@ -181,9 +187,15 @@ class Samples:
         """Return the clean records as the store keeps them, personal fields masked."""
         return [self._clean_record(verdict, source).encode() for verdict, source in self._clean]
 
+    def _unlisted(self, verdict: Verdict) -> frozenset[str]:
+        """Return the segment fields whose value no contract lists: it may be a person's name, after a shift of columns."""
+        values = verdict.values or {}
+        found = {name: values[name] for name in self._own if values.get(name) is not None}
+        return frozenset(name for name, value in found.items() if is_number(self._names.text(name, value)))
+
     def _clean_record(self, verdict: Verdict, source: str) -> CleanRecord:
         # Raw: the canonical bytes go into the sample as they are.
-        record: Any = msgspec.Raw(mask(verdict.body or b"{}", self._personal))
+        record: Any = msgspec.Raw(mask(verdict.body or b"{}", self._personal | self._unlisted(verdict)))
         return CleanRecord(
             source=source,
             event_time=_shown(verdict.event_ms),

@@ -11,6 +11,7 @@ from operator import ne
 from typing import Any, Literal
 
 from stream_app.contract.model import Contract, Rule, Severity
+from stream_app.contract.segments import NONE, SegmentNames
 from stream_app.contract.summary import order_is_unique, repeats, tells_worth
 from stream_app.counts import fields
 from stream_app.counts.fields import (
@@ -19,7 +20,6 @@ from stream_app.counts.fields import (
     CLEAN,
     DELETED,
     LATE,
-    NONE,
     PENDING,
     RECEIVED,
     REPAIRED,
@@ -29,7 +29,6 @@ from stream_app.counts.fields import (
     UNVALUED,
     WARNED,
     segment,
-    segment_value,
 )
 from stream_app.counts.samples import CLEAN_RECORDS, Samples
 from stream_app.counts.selling import Role, among, counted, selling_of
@@ -65,6 +64,7 @@ class Tally:
         self.minutes: dict[int, defaultdict[str, int]] = {}
         self.customers: dict[int, set[str]] = {}
         self.orders: dict[int, set[str]] = {}
+        self._names = SegmentNames(contract.listed)
         self.samples = Samples(contract)
         self.stream_ms = 0
         self._learned_before = learned
@@ -183,7 +183,7 @@ class Tally:
                 for value, amount in zip(column, amounts, strict=False):
                     worth[value] += amount
             for value, count in counts.items():
-                text = segment_value(value)
+                text = self._names.text(name, value)
                 window[segment(name, RECEIVED, text)] += count
                 window[segment(name, CLEAN, text)] += count
                 if amounts:
@@ -310,7 +310,8 @@ class Tally:
         for name in self.contract.segments:
             of_reference = "." in name
             # The record that a pending one refers to is not known: it is counted under no value until it is settled.
-            text = segment_value(segments.get(name) if of_reference and outcome != "pending" else values.get(name))
+            value = segments.get(name) if of_reference and outcome != "pending" else values.get(name)
+            text = self._names.text(name, value)
             if waited and of_reference:
                 window[segment(name, RECEIVED, NONE)] -= 1
             if not waited or of_reference:

@@ -15,6 +15,7 @@ from itertools import filterfalse
 from typing import Any
 
 from stream_app.contract.model import Contract, Deviation, Rule, Shop
+from stream_app.contract.segments import SegmentNames, listed_values
 from stream_app.judge.baseline import Baseline, Bounds, learned_by
 from stream_app.judge.batch import Verdicts
 from stream_app.windows.as_of import UNKNOWN
@@ -284,6 +285,7 @@ def updates(
             an import of old customers that says nothing of its first appearance.
     """
     key, stale = contract.key, contract.stale
+    texts = SegmentNames({name: listed_values(contract, name) for name in fields})
     latest: dict[str, Known] = {}
     found: dict[int, list[Rule]] = {}
     keys = verdicts.column(key) if key is not None else [None] * len(verdicts)
@@ -295,7 +297,7 @@ def updates(
         at, as_of = verdicts[index].event_ms, verdicts.as_of[index]
         at = at if as_of == UNKNOWN else min(at, as_of)
         before = latest.get(identity) or known.get(identity)
-        kept = {name: verdicts.column(name)[index] for name in fields}
+        kept = {name: texts.kept(name, verdicts.column(name)[index]) for name in fields}
         if before is None:
             has_time = contract.event_time is not None and verdicts.column(contract.event_time)[index] is not None
             first = at if has_time or dated[index] else 0

@@ -1,7 +1,7 @@
 """The title of an incident: one sentence that a manager reads, with what happened, where, since when, and the money.
 
-``No orders from United Kingdom since 3 Sep 08:00, about $50k below expected``. Its only foreign texts are segment values and
-the names of rules and fields.
+``No orders from United Kingdom since 3 Sep 08:00, about $50k below expected``. Its only foreign texts are the names of
+rules and fields, and segment values that a contract lists (others are numbers).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from stream_app.contract.money import in_units
+from stream_app.contract.segments import is_number
 from stream_app.monitor.incident import Incident
 from stream_app.windows.calendar import moment
 
@@ -174,7 +175,8 @@ def _where(incident: Incident) -> str:
     field, value, *_ = incident.segment
     # ``customer_id.country``: of the record that the order refers to.
     name = field.rpartition(".")[2]
-    return f" from {value}" if name in ORIGINS else f" with {name} {value}"
+    shown = f"{name} {value}" if is_number(value) else value
+    return f" from {shown}" if name in ORIGINS else f" with {name} {value}"
 
 
 def _percent(part: float) -> str:

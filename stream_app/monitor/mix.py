@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stream_app.counts.fields import NONE, OTHER, SegmentCounts
+from stream_app.contract.segments import NONE, OTHER
+from stream_app.counts.fields import SegmentCounts
 from stream_app.monitor.robust import binomial_score, median, short
 from stream_app.monitor.shares import LEAST
 from stream_app.monitor.state import MixState, MixValue, Sums

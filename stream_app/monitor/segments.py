@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stream_app.counts.fields import NONE, Counts, SegmentCounts
+from stream_app.contract.segments import NONE
+from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.monitor.robust import short
 
 Segment = tuple[str, str, float, float]

@@ -1,4 +1,4 @@
-"""Incidents in words, for messages to people. Segment values are the only values of records in them."""
+"""Incidents in words, for messages to people. Segment values that a contract lists are the only values of records in them."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Find
         about = tuple(one for one in found if one.field == name)
         if name not in record:
             rows.append(Row(name, None, masked=False, findings=about))
-        elif field.personal and record[name] is not None:
+        elif record[name] is not None and (field.personal or _is_unlisted(contract, name, record[name])):
             rows.append(Row(name, f"{MASK} ({kind(record[name])})", masked=True, findings=about))
         else:
             rows.append(Row(name, _shown(record[name]), masked=False, findings=about))
@@ -120,6 +120,11 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Find
         rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", masked=True, findings=about))
     named = {row.name for row in rows}
     return Content(size, tuple(rows), tuple(one for one in found if one.field not in named))
+
+
+def _is_unlisted(contract: ContractSummary, name: str, value: Any) -> bool:
+    """True for a segment's value that the contract does not list: after a shift of columns it may be a person's name."""
+    return name in contract.segments and str(value) not in contract.listed.get(name, ())
 
 
 def kind(value: Any) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from stream_app.contract.segments import OTHER, SegmentNames
 from stream_app.contract.summary import describe
-from stream_app.counts import fields
 from stream_app.counts.found import IN_WINDOW, WINDOWS
 from stream_app.counts.tally import Outcome
 from stream_app.position import Position
@@ -21,8 +21,8 @@ from stream_app.store.queries import Queries
 from stream_app.store.writer import PartitionMoved
 from stream_app.windows.grain import Grain
 from tests.support.records import shop
-from tests.support.stores import FIELD, KEYS, changes, everything
-from tests.support.stream import BEGIN, Raw, customer, order
+from tests.support.stores import FIELD, KEYS, SHOP, changes, everything
+from tests.support.stream import BEGIN, Raw, customer, order, product
 
 
 def applied(run: Any, field: str) -> int:
@@ -140,9 +140,25 @@ def test_segment_values_beyond_the_cap_are_counted_together(client: Any, run: An
     segments = {name: int(value) for name, value in window.items() if name.startswith("s|")}
     assert segments == {
         f"s|country|{what}|{value}": count
-        for value, count in (("France", 2), ("Spain", 1), (fields.OTHER, 2))
+        for value, count in (("France", 2), ("Spain", 1), (OTHER, 2))
         for what in ("in", "clean")
     }
+
+
+def test_a_name_in_the_field_of_a_segment_is_nowhere_in_the_store(client: Any, run: Any) -> None:
+    """A shifted column puts it there: it is rejected in one contract, and only a warning in the other."""
+    name = "Zebulon Quackenbush"
+    customers: list[tuple[Raw, Outcome]] = [(customer(n, country=name), "rejected") for n in range(1, 5)]
+    products: list[tuple[Raw, Outcome]] = [(product(n, category=name), "clean") for n in range(1, 8)]
+    run(lambda store: store.apply(changes(customers, entity="customers", applied=(FIELD, Position(), Position(1)))))
+    run(lambda store: store.apply(changes(products, entity="products", applied=("products//0", Position(), Position(1)))))
+    assert name not in repr(everything(client))
+    for entity, field, what, number in (("customers", "country", "rejected", 4), ("products", "category", "clean", 7)):
+        text = SegmentNames(SHOP.contracts[entity].listed).text(field, name)
+        window = client.hgetall(KEYS.window(entity, Grain.DAY, Grain.DAY.start(BEGIN)))
+        assert {one: int(of) for one, of in window.items() if one.startswith("s|") and "|f:" not in one} == {
+            f"s|{field}|in|{text}": number, f"s|{field}|{what}|{text}": number,
+        }, "and its records are counted by value"  # fmt: skip
 
 
 def test_recent_findings_and_records_are_cut_and_mask_personal_data(client: Any, run: Any) -> None:

@@ -30,6 +30,7 @@ PAID = replace(
     required=(),
     sale=Match("shop", frozenset({"paid"})),
     cancellation=Match("shop", frozenset({"cancelled"})),
+    listed={"shop": frozenset({"paid", "cancelled"})},
 )
 
 

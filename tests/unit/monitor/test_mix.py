@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stream_app.counts.fields import NONE, OTHER, SegmentCounts
+from stream_app.contract.segments import NONE, OTHER
+from stream_app.counts.fields import SegmentCounts
 from stream_app.monitor.mix import VALUES, Mix
 from stream_app.monitor.robust import binomial_score
 from stream_app.monitor.shares import LEAST

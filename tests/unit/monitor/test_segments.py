@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from stream_app.counts.fields import NONE, Counts, SegmentCounts
+from stream_app.contract.segments import NONE
+from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.monitor.segments import of_share, of_volume
 
 

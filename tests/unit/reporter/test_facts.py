@@ -16,7 +16,8 @@ from reporter.prompt import for_model
 from reporter.render import html, markdown
 from reporter.report import report_of
 from reporter.texts import LANGUAGES, texts
-from stream_app.counts.fields import NONE, Counts, SegmentCounts
+from stream_app.contract.segments import NONE
+from stream_app.counts.fields import Counts, SegmentCounts
 from stream_app.store.period import PeriodCounts
 from stream_app.views.period import concentrations, rising_repairs
 from tests.support.report_facts import HOSTILE, an_incident, contracts, material, some_facts
