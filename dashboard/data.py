@@ -171,7 +171,10 @@ def status() -> Status | Down:
     if isinstance(now, Down):
         return now
     read = _read(lambda queries: (queries.monitored(list(now.contracts)), queries.acts()))
-    return read if isinstance(read, Down) else status_of(found, now.stream_ms, *read)
+    if isinstance(read, Down):
+        return read
+    entities = [entity for entity, totals in now.totals.items() if totals.received]
+    return status_of(found, now.stream_ms, *read, entities)
 
 
 def act(act: Act) -> str | None:

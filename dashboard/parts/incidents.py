@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.parts import downloads, grid, tables
+from dashboard.parts import csv_files, downloads, grid, tables
 from dashboard.text import incidents, markup
 from stream_app.monitor.incident import Incident
 
@@ -27,7 +27,7 @@ def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> 
         },
         rows=6,
     )
-    downloads.offer_csv("Download as CSV", shown, "incidents", lambda: tables.incidents_csv(shown, currency))
+    downloads.offer_csv("Download as CSV", shown, "incidents", lambda: csv_files.incidents_csv(shown, currency))
     with st.container(key="incident"):
         if opened is not None:
             _panel(opened, currency)

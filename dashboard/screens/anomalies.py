@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import address, downloads, grid, tables
+from dashboard.parts import address, csv_files, downloads, grid, tables
 from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
 from dashboard.parts.incidents import incident_table
@@ -214,7 +214,7 @@ def _finding_table(view: View, rows: list[RecentFinding], key: str) -> None:
     seen = {(row.source, row.rule, row.path) for row in shown} if opened is not None else set()
     newer = len([row for row in rows[:most] if (row.source, row.rule, row.path) not in seen]) if opened is not None else 0
     with st.container(key="finding-foot", horizontal=True, vertical_alignment="center"):
-        downloads.offer_csv("Download as CSV", every, "findings", lambda: tables.findings_csv(every))
+        downloads.offer_csv("Download as CSV", every, "findings", lambda: csv_files.findings_csv(every))
         st.caption(
             f"{newer:,} newer ones appear when the record is closed"
             if newer

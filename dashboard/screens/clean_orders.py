@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data
-from dashboard.parts import address, downloads, grid, tables
+from dashboard.parts import address, csv_files, downloads, grid, tables
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.text import subscribe
 from dashboard.text.words import plain
@@ -90,7 +90,7 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
     grid.grid(frame, f"clean-{entity}", columns, rows=15)
     if len(rows) > most:
         st.button(f"Show all {len(rows)}", key="more-clean", on_click=_all, type="tertiary")
-    downloads.offer_csv("Download these as CSV", rows, f"clean-{entity}", lambda: tables.clean_csv(rows, contract))
+    downloads.offer_csv("Download these as CSV", rows, f"clean-{entity}", lambda: csv_files.clean_csv(rows, contract))
 
 
 def _all() -> None:

@@ -136,8 +136,16 @@ _DOUBTING_KINDS = frozenset({"condition", "outlier", "deviation"})
 
 
 def repeats(contract: Contract, rule: Rule) -> bool:
-    """True if what the rule finds repeats another record, and is worth nothing; one that differs breaks ``….contradiction``."""
-    return any(unique.rule.id == rule.id for unique in contract.uniques)
+    """True if what the rule finds repeats another record, and is worth nothing: the rule is on the key.
+
+    That is the primary key, perhaps with other fields, or the record key. A coupon that another order has, too, makes no
+    repeat of the order. A record that has a key with other content breaks ``….contradiction``.
+    """
+    primary = next((unique.fields for unique in contract.uniques if unique.contradiction is not None), (contract.key,))
+    return any(
+        unique.rule.id == rule.id and (set(primary) <= set(unique.fields) or unique.fields == (contract.key,))
+        for unique in contract.uniques
+    )
 
 
 def tells_worth(contract: Contract, rule: Rule) -> bool:

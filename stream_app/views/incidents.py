@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,7 +33,8 @@ class Status:
     Attributes:
         worst: the worst cause that touches them, open or closed; None if there is none.
         causes: how many there are; ``open``: how many of them are open.
-        until: end (s) of the last window that the monitor has judged of every entity; None before the first.
+        until: end (s) of the last window that the monitor has judged of every entity that it has judged at all; None before
+            the first.
         behind: windows before the stream's time are not judged yet, so that nothing can be said of them.
         settled: causes besides, which people have settled.
     """
@@ -47,17 +48,28 @@ class Status:
 
 
 def status_of(
-    incidents: Iterable[Incident], stream_ms: int | None, monitored: Mapping[str, Monitored], acts: Sequence[Act] = ()
+    incidents: Iterable[Incident],
+    stream_ms: int | None,
+    monitored: Mapping[str, Monitored],
+    acts: Sequence[Act] = (),
+    entities: Collection[str] = (),
 ) -> Status:
-    """Return the status of the last 24 hours, without what people have settled; pure."""
+    """Return the status of the last 24 hours, without what people have settled; pure.
+
+    ``entities``: those with records. The monitor is behind as long as it has judged no window of one of them.
+    """
     until = min((one.until for one in monitored.values()), default=None)
     now = (stream_ms or 0) // 1_000
     recent = causes([one for one in incidents if one.state == "open" or one.end > now - RECENT])
     found = [one for one in recent if not life(one, acts).settled]
     # The worst that is open comes before the worst that is over, unless that one was an error.
     first = sorted(found, key=lambda one: (one.severity != "error", not one.is_open))
-    behind = until is None or any(
-        one.until + one.grain.seconds + SLACK < now // one.grain.seconds * one.grain.seconds for one in monitored.values()
+    behind = (
+        until is None
+        or not monitored.keys() >= {*entities}
+        or any(
+            one.until + one.grain.seconds + SLACK < now // one.grain.seconds * one.grain.seconds for one in monitored.values()
+        )
     )
     open_ = sum(one.is_open for one in found)
     return Status(first[0] if first else None, len(found), open_, until, behind, len(recent) - len(found))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stream_app.contract.money import in_units
 from stream_app.contract.summary import ContractSummary
+from stream_app.monitor.acts import Act, life_of_cause
+from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import HourlySales, Queries
 from stream_app.views.reading import RangeCounts
@@ -16,8 +18,8 @@ from stream_app.windows.zone import UTC, Zone
 _HOUR, _WEEK = Grain.HOUR.seconds, 7 * 86_400
 #: Most earlier weeks that are looked at, and fewest that each hour needs.
 MOST_WEEKS, FEWEST_WEEKS = 8, 3
-#: Incidents about these metrics say nothing about how much was sold.
-_UNRELATED = ("null:", "drift:", "mix:")
+#: Incidents about these metrics say nothing about how much was sold. A mix does: a country without orders is revenue lost.
+_UNRELATED = ("null:", "drift:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def read_usual(
     end: int,
     zone: Zone = UTC,
 ) -> Usual | None:
-    """Read what is usual for a period, in two round trips. ``first``: start of the stream (s); ``zone``: whose hours count.
+    """Read what is usual for a period, in at most three round trips. ``first``: start of the stream (s); ``zone``: its hours.
 
     None if the period is not of whole hours or longer than a week (169 hours where the clocks change), nothing is sold, each
     currency has a total of its own, or an hour has fewer than FEWEST_WEEKS earlier weeks without an incident.
@@ -73,10 +75,25 @@ def read_usual(
     past = [at for back in range(1, MOST_WEEKS + 1) for hour in hours if (at := zone.earlier(hour, 7 * back)) >= max(0, first)]
     if len(past) < FEWEST_WEEKS * len(hours):
         return None
-    incidents = queries.incidents(since=oldest, until=end, limit=1_000)
+    incidents = read_real(queries, oldest, end)
     return usual_of(
         contracts[sales], sales, (start, end), first, queries.sales_by_hour(sales, [*hours, *past]), incidents, zone
     )
+
+
+def read_real(queries: Queries, since: int, until: int) -> list[Incident]:
+    """Read the ``real`` incidents from ``since`` up to ``until`` (s), in one round trip, and another one if there are any."""
+    found = queries.incidents(since=since, until=until, limit=1_000)
+    return real(found, queries.acts()) if found else []
+
+
+def real(incidents: Iterable[Incident], acts: Sequence[Act]) -> list[Incident]:
+    """Return the incidents that people did not call false alarms: the hours of a false alarm were as usual. Pure."""
+    found: list[Incident] = []
+    for cause in causes(list(incidents)):
+        if life_of_cause([one.id for one in cause.all], acts).state != "false_alarm":
+            found += cause.all
+    return found
 
 
 def usual_of(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import HourlyVerdicts, Queries
 from stream_app.views.reading import RangeCounts
-from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS
+from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, read_real
 from stream_app.windows.grain import Grain
 from stream_app.windows.zone import UTC, Zone
 
@@ -19,7 +19,7 @@ _UNRELATED = ("volume", "revenue", "average_order", "mix:")
 
 
 def usual_valid_of_range(queries: Queries, read: RangeCounts) -> float | None:
-    """Read which share of valid records is usual for the complete hours of a range, in two round trips.
+    """Read which share of valid records is usual for the complete hours of a range, in two or three round trips.
 
     None for a range without complete hours or of more than a week, and while an entity has fewer than FEWEST_WEEKS earlier
     weeks with records outside of incidents.
@@ -42,7 +42,7 @@ def usual_valid_of_range(queries: Queries, read: RangeCounts) -> float | None:
     entities = [entity for entity, weight in weights.items() if weight > 0]
     if len(past) < FEWEST_WEEKS * (period[1] - period[0]) // _HOUR or not entities:
         return None
-    incidents = queries.incidents(since=min(past), until=period[1], limit=1_000)
+    incidents = read_real(queries, min(past), period[1])
     found = queries.verdicts_by_hour(entities, past)
     return usual_valid(weights, period, read.first, found, incidents, span.zone)
 

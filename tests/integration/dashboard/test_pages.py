@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from dashboard import data
-from dashboard.parts import tables
+from dashboard.parts import csv_files
 from dashboard.text import formats
 from reporter.author import TemplateAuthor
 from reporter.periods import Period
@@ -203,7 +203,7 @@ def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|' /C calc'!A0", "＝1", "plain", 'a "quoted", one', "–1"]
     at = datetime.fromtimestamp(0, UTC)
     rows = [(text, number, at, None) for number, text in enumerate(texts)]
-    read = list(csv.reader(io.StringIO(tables.to_csv(["Text", "Number", "At", "=Head"], rows).decode("utf-8-sig"))))
+    read = list(csv.reader(io.StringIO(csv_files.to_csv(["Text", "Number", "At", "=Head"], rows).decode("utf-8-sig"))))
 
     assert read[0] == ["Text", "Number", "At", "'=Head"]
     assert [row[0] for row in read[1:]] == [f"'{text}" for text in texts[:4]] + ["'\t=1", f"'{texts[5]}", "'＝1", *texts[7:]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from stream_app.contract.model import Unique
 from stream_app.contract.read import load_shop
-from stream_app.contract.summary import ContractSummary, FieldSummary, RuleSummary, describe
+from stream_app.contract.summary import ContractSummary, FieldSummary, RuleSummary, describe, repeats, tells_worth
 from tests.support.records import SHOPS, shop
 
 
@@ -37,6 +39,17 @@ def test_the_json_has_the_keys_that_readers_know() -> None:
         "kind": "structure",
         "worth": False,
     }
+
+
+def test_only_a_rule_on_the_key_makes_a_record_a_repeat_that_is_worth_nothing() -> None:
+    orders = load_shop(None).contracts["orders"]
+    coupon = Unique(replace(orders.rules["quantity.minimum"], id="coupon.unique", field="product_id"), ("product_id",), "kept")
+    keyed = Unique(replace(coupon.rule, id="again"), ("order_id", "product_id"), "seen")
+    of = replace(orders, uniques=(*orders.uniques, coupon, keyed))
+    assert [repeats(of, one.rule) for one in of.uniques] == [True, False, True]
+    assert tells_worth(of, coupon.rule), "an order with a coupon that another one has is worth what it says"
+    assert not repeats(of, orders.rules["order_id.contradiction"])
+    assert repeats(shop("online-retail").contracts["orders"], shop("online-retail").contracts["orders"].rules["repeated_line"])
 
 
 def test_what_an_older_worker_wrote_is_read() -> None:

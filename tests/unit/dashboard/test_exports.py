@@ -8,7 +8,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.parts import tables
+from dashboard.parts import csv_files, tables
 from stream_app.contract.summary import describe
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.monitor.incident import Incident
@@ -23,7 +23,7 @@ def read(written: bytes) -> list[dict[str, str]]:
 
 
 def clean(**values: object) -> bytes:
-    return tables.clean_csv(
+    return csv_files.clean_csv(
         [CleanRecord(source="orders:0:1", record=values), CleanRecord(source="orders:0:2", record={})], ORDERS
     )
 
@@ -53,7 +53,7 @@ def test_any_integer_survives_the_table_and_the_export(number: int) -> None:
 
 def test_findings_are_exported_as_they_are() -> None:
     row = RecentFinding(entity="orders", rule="=a", source="orders:0:007", event_time=0, segments={"country": "Spain"})
-    [found] = read(tables.findings_csv([row]))
+    [found] = read(csv_files.findings_csv([row]))
     assert (found["Event time"], found["Rule"], found["Source"]) == ("1970-01-01T00:00:00.000Z", "'=a", "orders:0:007")
     assert found["Segment"] == "country: Spain"
 
@@ -78,6 +78,6 @@ def test_what_an_incident_observed_and_expected_are_numbers() -> None:
         segment=None,
         updated=3_600,
     )
-    [row] = read(tables.incidents_csv([incident], "USD"))
+    [row] = read(csv_files.incidents_csv([incident], "USD"))
     assert (row["Observed"], row["Expected"], row["Lowest usual"], row["Highest usual"]) == ("1234.5", "4800.0", "4000.0", "")
     assert (row["Unit"], row["Id"]) == ("USD", "a")

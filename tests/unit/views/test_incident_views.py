@@ -43,6 +43,13 @@ def test_a_monitor_that_lacks_windows_is_behind(hours: int, behind: bool) -> Non
     assert status_of([], NOW * 1_000 + 1_800_000, level(hours)).behind is behind
 
 
+def test_an_entity_with_records_that_was_never_judged_is_behind() -> None:
+    for entities, behind in ((("orders", "customers"), False), (("orders", "visits"), True), ((), False)):
+        assert status_of([], NOW * 1_000, level(), entities=entities).behind is behind
+    status = status_of([], NOW * 1_000, level(), entities=["orders", "customers", "visits"])
+    assert "all normal" not in str(markup.join(*parts(status, "USD")))
+
+
 def test_nothing_is_known_before_the_first_window() -> None:
     status = status_of([], NOW * 1_000, {})
     assert (status.worst, status.until, status.behind) == (None, None, True)

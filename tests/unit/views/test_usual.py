@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from stream_app.contract.read import load_shop
 from stream_app.contract.summary import describe
 from stream_app.monitor.incident import Incident
+from stream_app.store.acts import new_act
 from stream_app.store.queries import HourlySales
-from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, read_usual, usual_of
+from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, read_usual, real, usual_of
 from stream_app.windows.grain import Grain
 from stream_app.windows.zone import Zone
 
@@ -65,6 +66,18 @@ def test_an_incident_of_another_entity_or_about_something_else_does_not_count() 
     assert found is not None
     assert (found.weeks, found.orders, found.revenue) == (3, 10, 10.0)
     assert usual_of(CONTRACT, "orders", (NOW, NOW + HOUR), NOW - 3 * WEEK, sold, [incident(NOW - WEEK, NOW)]) is None
+
+
+def test_hours_without_a_country_are_not_usual_and_those_of_a_false_alarm_are() -> None:
+    sold = {NOW - back * WEEK: HourlySales(10, 1_000) for back in range(1, 4)}
+    gone = incident(NOW - WEEK, NOW - WEEK + HOUR, metric="mix:country")
+    assert usual_of(CONTRACT, "orders", (NOW, NOW + HOUR), NOW - 3 * WEEK, sold, [gone]) is None
+
+    low = incident(NOW - WEEK, NOW - WEEK + HOUR, metric="volume")
+    other = incident(NOW - 2 * WEEK, NOW - 2 * WEEK + HOUR, metric="volume")
+    alarm = new_act(low, "false_alarm", "ann@example.org")
+    assert real([low, other], [alarm]) == [other]
+    assert real([low, other], [alarm, new_act(low, "reopened", "bob@example.org")]) == [low, other]
 
 
 def test_the_same_hour_of_earlier_weeks_is_that_of_the_clocks() -> None:
