@@ -81,7 +81,7 @@ def _save(view: IncidentView, cause: Cause, by: str, kind: Kind, entered: tuple[
     try:
         act = new_act(
             cause.lead, kind, by, text=text, to=to if kind == "assigned" else "", until=until if kind == "muted" else None,
-            judged=view.monitored.until if view.monitored is not None else None,
+            judged=view.monitored.until if view.monitored is not None else None, others=cause.details,
         )  # fmt: skip
     except ValueError as error:
         st.warning(f"Nothing was saved: {error}.", icon=":material/info:")

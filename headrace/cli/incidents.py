@@ -93,12 +93,14 @@ def act(*, incident: str, kind: str, by: str | None, text: str, to: str, until: 
     settings = load_settings()
     queries = open_queries(settings)
     found, _, currency = _read(queries)
-    lead = _wanted(found, incident).lead
+    cause = _wanted(found, incident)
+    lead = cause.lead
     monitored = queries.monitored([lead.entity]).get(lead.entity)
     try:
         done = new_act(
             lead, cast("Kind", kind.replace("-", "_")), by or getpass.getuser(), text=text, to=to,
             until=_moment(until) if until else None, judged=monitored.until if monitored is not None else None,
+            others=cause.details,
         )  # fmt: skip
     except ValueError as error:
         if isinstance(error, HeadraceError):

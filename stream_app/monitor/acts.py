@@ -27,7 +27,8 @@ class Act(msgspec.Struct, frozen=True):
 
     Attributes:
         id: of the act; the same act is kept once.
-        incident, entity, metric: of the incident.
+        incident, entity, metric: of the incident that names the cause.
+        others, metrics: ids and metrics of the other incidents of the cause, when it happened; the act is about them, too.
         by: who; at: when (ms since the epoch, wall clock).
         text: a note. ``to``: who it is assigned to. ``until``: end of a mute (s since the epoch, wall clock).
         judged: event time (s) up to which the monitor had judged windows; the act changes nothing before it.
@@ -44,6 +45,13 @@ class Act(msgspec.Struct, frozen=True):
     to: str = ""
     until: int | None = None
     judged: int = 0
+    others: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+    @property
+    def incidents(self) -> frozenset[str]:
+        """The ids of all incidents that it is about."""
+        return frozenset((self.incident, *self.others))
 
     def __post_init__(self) -> None:
         """Refuse what cannot be kept.
@@ -98,6 +106,16 @@ class Life:
     acts: tuple[Act, ...] = ()
 
     @property
+    def incidents(self) -> frozenset[str]:
+        """The ids of all incidents that its acts are about."""
+        return frozenset().union(*(act.incidents for act in self.acts))
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics of all incidents that its acts are about."""
+        return frozenset(metric for act in self.acts for metric in (act.metric, *act.metrics))
+
+    @property
     def settled(self) -> bool:
         """True if nobody has to do anything."""
         return self.state in SETTLED
@@ -121,24 +139,39 @@ def life_of(acts: Iterable[Act]) -> Life:
     return life
 
 
-def lives_of(acts: Iterable[Act]) -> dict[str, Life]:
-    """Return incident id → life."""
-    by_incident: dict[str, list[Act]] = {}
-    for act in acts:
-        by_incident.setdefault(act.incident, []).append(act)
-    return {incident: life_of(found) for incident, found in by_incident.items()}
+def lives_of(acts: Iterable[Act]) -> list[Life]:
+    """Return the lives of causes: acts that have an incident in common belong to one."""
+    #: Incident → another one of its cause, up to one that stands for all.
+    above: dict[str, str] = {}
+
+    def root(incident: str) -> str:
+        while (up := above.setdefault(incident, incident)) != incident:
+            above[incident] = above[up]
+            incident = up
+        return incident
+
+    known = list(acts)
+    for act in known:
+        for other in act.others:
+            above[root(other)] = root(act.incident)
+    by_cause: dict[str, list[Act]] = {}
+    for act in known:
+        by_cause.setdefault(root(act.incident), []).append(act)
+    return [life_of(found) for found in by_cause.values()]
 
 
 def life_of_cause(ids: Iterable[str], acts: Iterable[Act]) -> Life:
     """Return the life of a cause: an act on any of its incidents is about all of them."""
     wanted = set(ids)
-    return life_of(act for act in acts if act.incident in wanted)
+    return life_of(act for act in acts if not wanted.isdisjoint(act.incidents))
 
 
-def is_muted(acts: Iterable[Act], entity: str, metric: str, now: int) -> bool:
-    """True if an incident of the entity with this metric is muted at ``now`` (s, wall clock)."""
-    lives = lives_of(act for act in acts if (act.entity, act.metric) == (entity, metric))
-    return any(life.muted > now for life in lives.values())
+def muted(acts: Iterable[Act], entity: str, now: int) -> list[Life]:
+    """Return the lives of the causes of an entity that are muted at ``now`` (s, wall clock)."""
+    own = [act for act in acts if act.entity == entity]
+    if not any(act.until is not None and act.until > now for act in own):
+        return []
+    return [life for life in lives_of(own) if life.muted > now]
 
 
 def tuned(tuning: Tuning, acts: Iterable[Act], entity: str, at: int) -> Tuning:
@@ -146,14 +179,15 @@ def tuned(tuning: Tuning, acts: Iterable[Act], entity: str, at: int) -> Tuning:
 
     An act counts from the windows on that were not judged when it happened, so that judging windows again gives the same.
     """
-    alarms: dict[str, set[str]] = {}
-    for incident, life in lives_of(one for one in acts if one.entity == entity and one.judged <= at).items():
-        last = life.acts[-1]
+    alarms: dict[str, int] = {}
+    own = [one for one in acts if one.entity == entity and one.judged <= at]
+    for life in lives_of(own) if any(one.kind == "false_alarm" for one in own) else ():
         if life.state == "false_alarm" and at - max(one.judged for one in life.acts) < _COUNTS:
-            alarms.setdefault(last.metric, set()).add(incident)
+            for metric in life.metrics:
+                alarms[metric] = alarms.get(metric, 0) + 1
     if not alarms:
         return tuning
     factors: Mapping[str, float] = {
-        metric: tuning.factor(metric) * max(_LEAST, _LESS ** len(found)) for metric, found in alarms.items()
+        metric: tuning.factor(metric) * max(_LEAST, _LESS**number) for metric, number in alarms.items()
     }
     return replace(tuning, sensitivity={**tuning.sensitivity, **factors})

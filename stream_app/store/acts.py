@@ -17,8 +17,8 @@ from stream_app.settings import Settings
 from stream_app.store.connection import UNAVAILABLE, connect_writer, reading_problem
 from stream_app.store.keys import Keys
 
-#: Most acts that Redis keeps; the topic has all.
-ACTS_KEPT = 10_000
+#: Most acts that Redis keeps, and for how long (ms); the topic has all.
+ACTS_KEPT, ACTS_AGE = 10_000, 400 * 86_400_000
 
 
 def field_of(act: Act) -> str:
@@ -26,10 +26,23 @@ def field_of(act: Act) -> str:
     return f"{act.incident}|{act.id}"
 
 
+def kept(acts: Iterable[Act], now_ms: int) -> tuple[Act, ...]:
+    """Return the acts that Redis keeps, oldest first: the newest ACTS_KEPT, and none that is older than ACTS_AGE."""
+    young = [act for act in acts if act.at > now_ms - ACTS_AGE]
+    return tuple(sorted(young, key=lambda one: (one.at, one.id))[-ACTS_KEPT:])
+
+
+def expire(client: redis.Redis, keys: Keys, acts: Sequence[Act], now_ms: int) -> tuple[tuple[Act, ...], int]:
+    """Take the acts that are not ``kept`` from Redis, and return those that are, and how many are gone."""
+    left = kept(acts, now_ms)
+    if gone := {field_of(act) for act in acts} - {field_of(act) for act in left}:
+        client.hdel(keys.incident_acts(), *sorted(gone))
+    return left, len(gone)
+
+
 def put(client: redis.Redis, keys: Keys, acts: Iterable[Act]) -> None:
-    """Keep the newest ACTS_KEPT of these acts in Redis; an act that is there already stays as it is."""
-    newest = sorted(acts, key=lambda one: (one.at, one.id))[-ACTS_KEPT:]
-    rows: dict[Any, Any] = {field_of(act): act.to_json() for act in newest}
+    """Put those of these acts that are ``kept`` into Redis; an act that is there already stays as it is."""
+    rows: dict[Any, Any] = {field_of(act): act.to_json() for act in kept(acts, time.time_ns() // 1_000_000)}
     if rows:
         client.hset(keys.incident_acts(), mapping=rows)
 
@@ -54,8 +67,9 @@ def new_act(
     to: str = "",
     until: int | None = None,
     judged: int | None = None,
+    others: Sequence[Incident] = (),
 ) -> Act:
-    """Return an act of this moment.
+    """Return an act of this moment on the cause that ``incident`` names; ``others``: the other incidents of the cause.
 
     ``judged``: event time (s) up to which windows are judged; default: the incident's last change.
 
@@ -65,6 +79,7 @@ def new_act(
     return Act(
         id=uuid.uuid4().hex, incident=incident.id, entity=incident.entity, metric=incident.metric, kind=kind, by=by,
         at=time.time_ns() // 1_000_000, text=text, to=to, until=until, judged=incident.updated if judged is None else judged,
+        others=tuple(one.id for one in others), metrics=tuple(sorted({one.metric for one in others} - {incident.metric})),
     )  # fmt: skip
 
 
@@ -80,8 +95,8 @@ def write(settings: Settings, act: Act, send: Callable[[str, str], None]) -> Non
     client = connect_writer(settings.redis.get_secret_value())
     keys, sent = Keys(settings.redis_prefix), False
     try:
-        if client.hlen(keys.incident_acts()) >= ACTS_KEPT:
-            raise StoreError(f"Redis key {keys.incident_acts()} has {ACTS_KEPT:,} acts on incidents; delete those of old ones")
+        # A Redis that does not answer is found out before the topic has the act.
+        client.hlen(keys.incident_acts())
         send(act.id, act.to_json())
         sent = True
         put(client, keys, [act])

@@ -20,7 +20,7 @@ from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.state import State
 from stream_app.settings import Settings
-from stream_app.store.acts import acts_of, put
+from stream_app.store.acts import acts_of, expire, put
 from stream_app.store.connection import connect_writer, parsed
 from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
@@ -183,9 +183,13 @@ class IncidentStore:
         )  # fmt: skip
         return bool(done)
 
-    def acts(self) -> tuple[Act, ...]:
-        """Return what people said and did about incidents, oldest first."""
-        return acts_of(self._redis.hvals(self._keys.incident_acts()))
+    def number_of_acts(self) -> int:
+        """Return how many acts there are, without reading them."""
+        return self._redis.hlen(self._keys.incident_acts())
+
+    def acts(self, now_ms: int) -> tuple[tuple[Act, ...], int]:
+        """Return what people said and did about incidents, oldest first, and how many acts expired: too old, or too many."""
+        return expire(self._redis, self._keys, acts_of(self._redis.hvals(self._keys.incident_acts())), now_ms)
 
     def put_acts(self, acts: Sequence[Act]) -> None:
         """Keep acts that the topic has."""

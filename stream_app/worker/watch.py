@@ -30,7 +30,9 @@ from stream_app.contract.planned import read_planned
 from stream_app.failures import classify, name_of
 from stream_app.kafka.producer import Producer
 from stream_app.monitor import Change, Monitor, State, Tuning
-from stream_app.monitor.acts import Act, is_muted, tuned
+from stream_app.monitor.acts import Act, muted, tuned
+from stream_app.monitor.causes import cause_of, causes
+from stream_app.monitor.incident import Incident
 from stream_app.monitor.wording import body, title
 from stream_app.names import INCIDENT_STATE, anomalies_topic
 from stream_app.notify import Level, Notifier
@@ -61,6 +63,8 @@ _LINES = 20
 _HOLE = 14 * 86_400
 #: Seconds ahead of stream and clock from which a checkpoint is astray.
 _ASTRAY = 2 * 86_400
+#: Milliseconds after which acts are read though their number is as before.
+_ACTS_FOR = 300_000
 _LEVELS: dict[str, Level] = {"error": "failure", "warning": "warning"}
 
 
@@ -78,8 +82,9 @@ class Watch:
         self.notifier = Notifier.of(settings.notify)
         self._planned = planned = read_planned(settings.calendar)
         self._monitors = {entity: Monitor(contract, self.grain, tuning, planned) for entity, contract in shop.contracts.items()}
-        #: What people said about incidents; read once a round.
+        #: What people said about incidents; how many acts that was, and when it was read (ms, wall clock).
         self._acts: tuple[Act, ...] = ()
+        self._acts_read: tuple[int, int] | None = None
         self._currency = shop.currency
         self._watermark = Watermark(frozenset(entity for entity, contract in shop.contracts.items() if contract.event_time))
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -108,6 +113,7 @@ class Watch:
         if announced is None:
             return False
         self.store.epoch, self._announced, self._more = epoch, announced, False
+        self._acts_read = None
         self._checkpoints.clear()
         return True
 
@@ -123,7 +129,7 @@ class Watch:
 
     def round(self) -> bool:
         """Steps 1 to 3 for every entity, at most ``ROUND`` windows each; True if more are final."""
-        self._acts = self.store.acts()
+        self._read_acts()
         # 1. Read how far the stream is.
         if not self._more:
             now_ms = self._clock()
@@ -132,6 +138,15 @@ class Watch:
         # A list, not a generator: every entity advances.
         self._more = until is not None and any([self._advance(entity, until) for entity in self._monitors])  # noqa: C419
         return self._more
+
+    def _read_acts(self) -> None:
+        """Read what people said if there is more than before. Now and then it is read anyhow, and what is too old expires."""
+        number, now_ms = self.store.number_of_acts(), self._clock()
+        if self._acts_read is not None and self._acts_read[0] == number and 0 <= now_ms - self._acts_read[1] < _ACTS_FOR:
+            return
+        self._acts, gone = self.store.acts(now_ms)
+        # An act that came after the number was read makes it another one in the next round.
+        self._acts_read = number - gone, now_ms
 
     def _advance(self, entity: str, until: int) -> bool:
         """Steps 2 and 3 for an entity's windows that end by ``until``; True if more are final."""
@@ -205,7 +220,17 @@ class Watch:
         """True if people are to be notified of a change with this severity, and nobody has muted it."""
         one = change.incident
         severe = one.severity == "error" or self.settings.notify_severity == "warning"
-        return bool(self.notifier) and severe and not is_muted(self._acts, one.entity, one.metric, self._clock() // 1_000)
+        return bool(self.notifier) and severe and not self._is_muted(one)
+
+    def _is_muted(self, incident: Incident) -> bool:
+        """True if somebody has muted its metric, or its cause, which it may have joined since."""
+        lives = muted(self._acts, incident.entity, self._clock() // 1_000)
+        if not lives or any(incident.metric in life.metrics for life in lives):
+            return bool(lives)
+        known = [one for one in self.store.open_incidents(incident.entity, incident.grain) if one.id != incident.id]
+        cause = cause_of(causes([*known, incident]), incident.id)
+        ids = {one.id for one in cause.all} if cause is not None else set()
+        return any(not ids.isdisjoint(life.incidents) for life in lives)
 
     def notify(self) -> None:
         """Step 5: send people their unsent changes, as far as the limit of this hour goes; a backlog becomes one message."""

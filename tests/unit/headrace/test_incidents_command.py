@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
 from headrace.cli import incidents
+from stream_app.monitor.acts import Act
 from stream_app.monitor.causes import causes
 from stream_app.store.acts import new_act
 from tests.support.staged import COUNTRY, country_gone
+
+
+def test_an_act_reaches_every_incident_of_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, mix = country_gone(0)
+    written: list[Act] = []
+    monkeypatch.setattr(incidents, "_read", lambda _: (causes([volume, mix]), (), "USD"))
+    monkeypatch.setattr(incidents, "open_queries", lambda _: Mock(monitored=lambda _: {}))
+    monkeypatch.setattr(incidents, "write", lambda _settings, act, _send: written.append(act))
+    CliRunner().invoke(incidents.command, ["act", mix.id, "muted", "--until", "8h", "--by", "Ann"], catch_exceptions=False)
+    [act] = written
+    assert act.incidents == {volume.id, mix.id}
+    assert {act.metric, *act.metrics} == {volume.metric, mix.metric}
 
 
 def test_no_escape_sequence_of_a_segment_or_an_act_reaches_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.monitor.acts import KINDS, Act, is_muted, life_of, life_of_cause, tuned
+from stream_app.monitor.acts import KINDS, Act, life_of, life_of_cause, lives_of, muted, tuned
 from stream_app.monitor.tuning import Tuning
 
 DAY = 86_400
@@ -59,10 +59,39 @@ def test_an_act_that_lacks_something_is_refused(kind: str, changes: dict[str, An
 
 def test_a_mute_holds_for_the_metric_until_its_end() -> None:
     acts = [act(1, "muted", until=500)]
-    assert is_muted(acts, "orders", "volume", 499)
-    assert not is_muted(acts, "orders", "volume", 500)
-    assert not is_muted(acts, "orders", "revenue", 499)
-    assert not is_muted([*acts, act(2, "muted", until=100)], "orders", "volume", 300)
+    assert [life.metrics for life in muted(acts, "orders", 499)] == [{"volume"}]
+    assert not muted(acts, "orders", 500)
+    assert not muted(acts, "customers", 499)
+    assert not muted([*acts, act(2, "muted", until=100)], "orders", 300)
+
+
+def test_an_act_on_a_cause_reaches_all_its_incidents() -> None:
+    cause = {"others": ("orders.revenue.0", "orders.mix:country.0"), "metrics": ("mix:country", "revenue")}
+    [life] = muted([act(1, "muted", until=500, **cause)], "orders", 499)
+    assert life.metrics == {"volume", "revenue", "mix:country"}
+    assert life.incidents == {"orders.volume.0", "orders.revenue.0", "orders.mix:country.0"}
+
+    alarm = act(1, "false_alarm", judged=1_000, **cause)
+    assert {tuned(Tuning(), [alarm], "orders", 1_000).factor(name) for name in life.metrics} == {0.85}
+    assert life_of_cause(["orders.revenue.0"], [act(1, "expected", **cause)]).settled, "also where the cause is cut later"
+    # Whichever incident names the cause when it is opened again.
+    again = act(2, "reopened", incident="orders.revenue.0", metric="revenue", judged=1_000)
+    assert tuned(Tuning(), [alarm, again], "orders", 1_000) == Tuning()
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=3)), max_size=12))
+def test_acts_with_an_incident_in_common_are_one_life(rows: list[tuple[int, list[int]]]) -> None:
+    acts = [act(n, incident=str(one), others=tuple(map(str, others))) for n, (one, others) in enumerate(rows)]
+    found = lives_of(acts)
+    assert sorted(one.id for life in found for one in life.acts) == sorted(one.id for one in acts)
+    seen: set[str] = set()
+    for life in found:
+        assert seen.isdisjoint(life.incidents)
+        seen |= life.incidents
+        joined = set(life.acts[0].incidents)
+        for _ in life.acts:
+            joined |= {one for each in life.acts if joined & each.incidents for one in each.incidents}
+        assert joined == life.incidents, "nothing else makes it one"
 
 
 def test_false_alarms_make_a_metric_less_sensitive_from_the_windows_after_them() -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 import redis
+from msgspec.structs import replace
 
 from stream_app.errors import StoreError
 from stream_app.settings import load_settings
@@ -19,9 +20,24 @@ class Client:
 
     def __init__(self) -> None:
         self.kept: list[str] = []
+        self.rows: dict[str, str] = {}
+
+    def hdel(self, _name: str, *names: str) -> None:
+        for name in names:
+            del self.rows[name]
 
     def hset(self, _name: str, mapping: dict[str, str]) -> None:
         self.kept = list(mapping)
+
+
+class Full(Client):
+    """Has as many acts as Redis keeps."""
+
+    def hlen(self, _name: str) -> int:
+        return acts.ACTS_KEPT
+
+    def close(self) -> None:
+        pass
 
 
 def test_of_a_topic_with_more_acts_than_redis_keeps_the_newest_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +47,35 @@ def test_of_a_topic_with_more_acts_than_redis_keeps_the_newest_come_back(monkeyp
     acts.put(cast("Any", client), Keys("t"), reversed(found))
     newest = sorted(found, key=lambda one: (one.at, one.id))[2:]
     assert client.kept == [acts.field_of(one) for one in newest]
+
+    expected = {acts.field_of(one) for one in found}
+    client.rows = dict.fromkeys(expected, "")
+    left, gone = acts.expire(cast("Any", client), Keys("t"), found, found[-1].at)
+    assert (left, gone, {*client.rows}) == (tuple(newest), 2, {acts.field_of(one) for one in newest})
+
+
+def test_acts_expire_by_age() -> None:
+    act = acts.new_act(country_gone(0)[0], "note", "Ann", text="x")
+    old = replace(act, id="old", at=act.at - acts.ACTS_AGE)
+    client = Client()
+    acts.put(cast("Any", client), Keys("t"), [old, act])
+    assert client.kept == [acts.field_of(act)], "a restored store has none of those that had expired"
+    assert acts.kept([old, act], act.at) == (act,)
+
+
+def test_nobody_is_locked_out_however_many_acts_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, sent = Full(), list[str]()
+    monkeypatch.setattr(acts, "connect_writer", lambda _: client)
+    act = acts.new_act(country_gone(0)[0], "note", "Ann", text="x")
+    acts.write(load_settings(), act, lambda key, _: sent.append(key))
+    assert (sent, client.kept) == ([act.id], [acts.field_of(act)])
+
+
+def test_an_act_on_a_cause_names_its_other_incidents() -> None:
+    volume, mix = country_gone(0)
+    act = acts.new_act(volume, "muted", "Ann", until=5, others=[mix])
+    assert (act.others, act.metrics) == ((mix.id,), (mix.metric,))
+    assert act.incidents == {volume.id, mix.id}
 
 
 class Unreachable(Client):
