@@ -14,7 +14,9 @@ from reporter.rule_facts import add_rules, add_segments
 from reporter.texts import Texts
 from stream_app.counts.fields import Distinct
 from stream_app.counts.summary import conformity, quality
+from stream_app.monitor.causes import causes
 from stream_app.store.period import PeriodCounts
+from stream_app.views.band import band_of
 from stream_app.views.totals import Totals, average_order, orders_of, totals_of
 
 
@@ -58,6 +60,7 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     writer.compare("all.conformity", shares, "share", "points", better="higher")
     valid = (now.quality.valid, before.quality.valid if before else None)
     writer.compare("all.valid", valid, "share", "points", better="higher")
+    _add_verdict(context, now)
     findings = (now.findings, before.findings if before else None)
     writer.compare("all.findings", findings, "findings", "difference", better="lower")
     rejected = (now.rejected, before.rejected if before else None)
@@ -75,6 +78,14 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
         previous = before.quality.dimensions.get(name) if before else None
         fact_id = f"dimension.{names.part_of_id(name)}"
         writer.compare(fact_id, (share, previous), "share", "points", "dimension", "higher", words=words)
+
+
+def _add_verdict(context: Context, now: Totals) -> None:
+    still_open = sum(one.is_open for one in causes(context.material.incidents))
+    band = band_of(now.quality, None, still_open)
+    if band is not None:
+        context.writer.add("all.band", context.texts("bands", band), "name")
+        context.writer.add("all.target", now.quality.target, "share")
 
 
 def _add_entity(context: Context, entity: str) -> None:

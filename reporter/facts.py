@@ -43,7 +43,11 @@ class Facts:
         entities, rules, segments, incidents, repairs, missing: prefixes of ids, most important first:
             ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
         doubts: prefixes of incidents that make the revenue doubtful.
-        related: prefix of an incident or a segment → prefix of the rule that it is about.
+        related: prefix of an incident or a segment → prefixes of the rules that it is about.
+        words: prefix of an incident, or of its reason → key of the sentence that says what happened (texts, ``what``).
+        actions: prefix of an incident → key of what to do about it (texts, ``actions``).
+        leading: prefixes of the incidents that are open or errors, and not settled by anybody; the first is the headline.
+        unjudged: the monitor has not judged all windows of the period, so that nothing is normal yet.
         people: ids of the facts that name a person; a model does not get them.
     """
 
@@ -59,7 +63,11 @@ class Facts:
     repairs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    related: dict[str, str] = field(default_factory=dict)
+    related: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    actions: dict[str, str] = field(default_factory=dict)
+    leading: list[str] = field(default_factory=list)
+    unjudged: bool = False
     people: set[str] = field(default_factory=set)
 
     def has(self, *ids: str) -> bool:

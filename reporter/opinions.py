@@ -84,6 +84,8 @@ def _ties(where: str, section: str, tied: Sequence[str], claims: Mapping[str, Cl
         yield Problem(where, "unsupported", f"tie it to one to {MOST_CLAIMS} claims")
     if any(one not in claims for one in tied):
         yield Problem(where, "unknown_claim", "tie it only to claims that are in the list, spelt the same")
+    elif tied and not any(claims[one].facts for one in tied):
+        yield Problem(where, "evidence", "tie it to a claim with figures or names, which are printed beside it")
     elif section == "hypotheses":
         if any(claims[one].records < LEAST_EVIDENCE for one in tied):
             yield Problem(where, "evidence", f"a hypothesis needs claims that rest on at least {LEAST_EVIDENCE} records each")

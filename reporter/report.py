@@ -61,6 +61,7 @@ class Happened(msgspec.Struct, frozen=True):
     money: Item | None = None
     cause: Item | None = None
     action: Item | None = None
+    owner: Item | None = None
 
 
 class KeyFigure(msgspec.Struct, frozen=True):
@@ -139,6 +140,7 @@ def _happened(event: Event, facts: Facts) -> Happened:
         money=item(event.money, "impact"),
         cause=item(event.cause, "hypotheses"),
         action=item(event.action, "recommendations"),
+        owner=item(event.owner, "anomalies"),
     )
 
 
