@@ -33,6 +33,8 @@ LEAST_SECOND = 0.1
 RISE = 3.0
 #: Minimum share of the period's records for unread ones to be mentioned: a live stream always has a few.
 LEAST_LAG = 0.01
+#: Minimum part of the revenue that is in doubt for it to be mentioned.
+LEAST_DOUBTED = 0.01
 #: Minimum records that a hypothesis rests on, and those from which the evidence is some, or strong.
 LEAST_EVIDENCE, SOME_EVIDENCE, MUCH_EVIDENCE = 20, 30, 100
 #: Minimum windows of an incident whose evidence is some.
@@ -164,6 +166,8 @@ class _Claims:
             self._add("summary", "unjudged", ("summary_unjudged", "summary_unwatched"), must=True)
         self._add("summary", "valid", ("summary_valid_change", "summary_valid"))
         self._add("summary", "sales", ("summary_sales_change", "summary_sales"))
+        if self.facts.number("sales.doubted_revenue") >= LEAST_DOUBTED * self.facts.number("sales.revenue"):
+            self._add("summary", "doubted", ("summary_doubted",), must=True)
         self._add("summary", "restated", ("summary_restated",), must=True)
         self._top_rules()
         for kind in ("records", "conformity", "findings", "rejected", "average"):

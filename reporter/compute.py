@@ -138,6 +138,9 @@ def _add_sales(context: Context) -> None:
         label = "sales.revenue_converted" if contract.rates else None
         words = {"currency": context.currency}
         writer.compare("sales.revenue", revenue, context.money, "relative", label, "higher", words=words)
+        if now.counts.doubted > 0 and now.counts.doubted_minor > 0:
+            writer.add("sales.doubted", now.counts.doubted, "records", better="lower")
+            writer.add("sales.doubted_revenue", now.counts.doubted_minor, context.money, better="lower")
     then = before.counts.revenue_by if before else None
     _add_currencies(context, "sales.revenue", now.counts.revenue_by, then, better="higher")
     writer.compare("sales.orders", (orders(now), orders(before)), "orders", "relative", better="higher", estimated=by_order)
