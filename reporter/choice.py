@@ -67,7 +67,7 @@ def _events(draft: Draft, claims: Mapping[str, Claim], related: Mapping[str, tup
     stated = [one for one in claims.values() if one.section == "impact" and _is_money(one)]
     for what in draft.anomalies:
         about = {what.subject, *related.get(what.subject, ())}
-        if what.subject in {"", "all"} or seen & about:
+        if what.subject in {"", "all"} or what.subject.startswith("together.") or seen & about:
             continue
         seen |= about
         money = claims.get(f"impact.{what.subject}") if what.subject.startswith("incident.") else None

@@ -130,8 +130,13 @@ class _Claims:
         if subject.startswith("incident."):
             windows = number(f"{subject}.windows")
             return float(LEAST_EVIDENCE), "medium" if windows >= SOME_WINDOWS else "low"
-        if subject.startswith("segment."):
+        if subject.startswith(("segment.", "stretch.")):
             records = number(f"{subject}.findings")
+        elif subject.startswith("together."):
+            records = number(f"{subject}.least")
+        elif subject.startswith("cascade."):
+            # Two rises at the same time: what belongs to what is not known.
+            return min(number(f"{subject}.findings"), number(f"{subject}.rejected")), "medium"
         elif subject.startswith("repair."):
             # A rise of a repair says nothing of its cause, however often it was needed.
             return number(f"{subject}.count"), "low"
@@ -201,6 +206,12 @@ class _Claims:
         usual = mattering[: 2 * MOST - min(MOST, len(incidents))]
         for prefix in self.facts.rules:
             self._add("anomalies", "rule", ("anomaly_rule_change", "anomaly_rule"), subject=prefix, default=prefix in usual)
+        covered = self._covered(self.facts.leading)
+        for number, prefix in enumerate(self.facts.stretches):
+            known = covered & set(self.facts.related[prefix])
+            self._add("anomalies", "stretch", ("anomaly_stretch",), subject=prefix, default=number < MOST and not known)
+        for number, prefix in enumerate(self.facts.together):
+            self._add("anomalies", "together", ("anomaly_together",), subject=prefix, default=number < MOST)
         if not any(one.section == "anomalies" and one.default for one in self.made.values()):
             calm = ("anomaly_none_so_far", "anomaly_none_unwatched") if self.facts.unjudged else ("anomaly_none",)
             self._add("anomalies", "none", calm)
@@ -210,6 +221,7 @@ class _Claims:
         for number, prefix in enumerate(self.facts.incidents):
             keys = (*self._reasons(prefix), "hypothesis_incident", "hypothesis_volume", "hypothesis_mix")
             rows += [(key, prefix, number < MOST) for key in keys]
+        rows += [("hypothesis_cascade", one, True) for one in self.facts.cascades]
         rows += [("hypothesis_segment", one, number < 2) for number, one in enumerate(self._segments())]
         covered = self._covered([one for one in self.facts.leading if self._reasons(one)])
         rows += [("hypothesis_new", prefix, prefix not in covered) for prefix in self.facts.rules if self._is_new(prefix)]

@@ -9,6 +9,7 @@ from reporter.change_facts import add_missing, add_repairs
 from reporter.context import Context
 from reporter.facts import Facts
 from reporter.incident_facts import add_incidents
+from reporter.insight_facts import add_insights
 from reporter.material import Material
 from reporter.rule_facts import add_rules, add_segments
 from reporter.texts import Texts
@@ -35,6 +36,7 @@ def compute(material: Material, texts: Texts) -> Facts:
     _add_sales(context)
     add_rules(context, totals.findings)
     add_segments(context)
+    add_insights(context)
     add_incidents(context)
     add_repairs(context)
     add_missing(context)

@@ -42,6 +42,8 @@ class Facts:
         all: id → fact.
         entities, rules, segments, incidents, repairs, missing: prefixes of ids, most important first:
             ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
+        together, stretches, cascades: prefixes of rules that find the same records, of when a rule found most, and of rules
+            that may find something because other records were rejected.
         doubts: prefixes of incidents that make the revenue doubtful.
         related: prefix of an incident or a segment → prefixes of the rules that it is about.
         words: prefix of an incident, or of its reason → key of the sentence that says what happened (texts, ``what``).
@@ -62,6 +64,9 @@ class Facts:
     incidents: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    together: list[str] = field(default_factory=list)
+    stretches: list[str] = field(default_factory=list)
+    cascades: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     related: dict[str, tuple[str, ...]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)

@@ -128,7 +128,8 @@ def _related(context: Context, cause: Cause) -> tuple[str, ...]:
         rules = {"finding": (rest,), "drift": (f"{field}.required", f"{field}.type")}.get(kind, ())
         if kind == "drift" and how == "appeared":
             rules = ("record.unknownField",)
-        found |= dict.fromkeys(names.rule_prefix(one.entity, rule) for rule in rules)
+        for rule in (names.rule_prefix(one.entity, each) for each in rules):
+            found |= dict.fromkeys([rule, *context.facts.related.get(rule, ())])
     return tuple(one for one in found if one in context.facts.rules)
 
 

@@ -147,7 +147,8 @@ class Reporter:
         """True if no more records of a period are expected, and its report is final.
 
         The stream's time is past its end by ``grace`` seconds, or the producers are done for good; the workers have read up to
-        there, and the monitor has judged its windows: an incident that closed in the last of them is not said to be open. Default of ``grace``: HEADRACE_GRACE, or HEADRACE_WINDOW_GRACE if that is longer.
+        there, and the monitor has judged its windows: an incident that closed in the last of them is not said to be open.
+        Default of ``grace``: HEADRACE_GRACE, or HEADRACE_WINDOW_GRACE if that is longer.
         """
         pulse = self.pulse()
         if pulse.stream_ms is None:

@@ -79,6 +79,7 @@ def staged_day(incident: str, *, hours: int = 24, per_hour: int = 120, faults: f
         health=Health(workers=1, lag=0, waiting=0, stream=until + 600),
         back=7 * DAY,
         judged=until,
+        windows={entity: tuple(one for one in found if one.start >= start) for entity, found in windows.items()},
     )
     return StagedDay(material, tuple(newest.values()), windows)
 
