@@ -71,7 +71,8 @@ def _add_incident(context: Context, number: int, cause: Cause, life: Life) -> No
     context.facts.words[prefix] = say(context, prefix, one, name, number)
     context.facts.actions[prefix] = advice(context, cause, doubtful=doubtful)
     if cause.reason is not None:
-        key = say(context, f"{prefix}.reason", cause.reason, name, number)
+        its = names.incident_name(one.entity if contract else "–", contract, cause.reason.metric, texts)
+        key = say(context, f"{prefix}.reason", cause.reason, its, number)
         if key != "other":
             context.facts.words[f"{prefix}.reason"] = key
     _add_sums(context, prefix, one, unit, words)

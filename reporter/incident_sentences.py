@@ -29,7 +29,7 @@ def incident_parts(facts: Facts, texts: Texts, prefix: str) -> dict[str, str]:
         "reason": why,
         "when": part("when", "open" if still_open else closed),
         "money": part("money", money) if money else "",
-        "why": f"; {why}" if why else "",
+        "why": f"{texts('notes', 'joint')}{why}" if why else "",
         "repeats": why or what,
         "action": part("actions", facts.actions[prefix]),
     }

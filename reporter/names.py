@@ -56,7 +56,9 @@ def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str,
 
     ``field`` may be a field of a referenced record, ``customer_id.country``, which that record's contract may list.
     """
-    contract = contracts[entity]
+    contract = contracts.get(entity)
+    if contract is None:
+        return False
     if value in contract.listed.get(field, ()):
         return True
     _, _, there = field.partition(".")
