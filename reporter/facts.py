@@ -50,6 +50,7 @@ class Facts:
         actions: prefix of an incident → key of what to do about it (texts, ``actions``).
         leading: prefixes of the incidents that are open or errors, and not settled by anybody; the first is the headline.
         unjudged: the monitor has not judged all windows of the period, so that nothing is normal yet.
+        repeats: prefixes of rules whose records repeat another one.
         people: ids of the facts that name a person; a model does not get them.
     """
 
@@ -73,6 +74,7 @@ class Facts:
     actions: dict[str, str] = field(default_factory=dict)
     leading: list[str] = field(default_factory=list)
     unjudged: bool = False
+    repeats: set[str] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
 
     def has(self, *ids: str) -> bool:

@@ -215,7 +215,9 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 def _quality(overview: Overview) -> None:
     st.subheader("Valid records over time", anchor=False)
-    st.caption(f"Share of checks passed, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero")
+    st.caption(
+        f"Records without an error or a warning, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero"
+    )
     if any(point.quality.valid is not None for point in overview.quality_series):
         theme.chart(
             quality_charts.valid_over_time(overview.quality_series, overview.bar_seconds, 270),
@@ -228,12 +230,12 @@ def _quality(overview: Overview) -> None:
 
 def _dimensions(overview: Overview) -> None:
     st.subheader("Quality by dimension", anchor=False)
-    st.caption("Share of failed checks, worst first")
+    st.caption("Share of judged records with an error or warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
             quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
-            alt_text="Share of failed checks by quality dimension, worst first.",
+            alt_text="Share of records with findings by quality dimension, worst first.",
         )
     else:
         quiet()

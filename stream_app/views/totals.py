@@ -77,7 +77,10 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
 
 
 def _usual_worth(counts: Counts) -> int:
-    """Return the worth (minor units) of the records in doubt, at the average of the clean records that are not in doubt."""
+    """Return the worth (minor units) of the records in doubt, at the average of the clean records that are not in doubt.
+
+    Of all clean records, not of sales only: the doubtful ones are of any state of an order.
+    """
     trusted, revenue = counts.clean - counts.doubted, counts.revenue_minor - counts.doubted_minor
     return round(counts.unvalued * max(revenue, 0) / trusted) if trusted > 0 else 0
 
