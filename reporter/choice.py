@@ -10,7 +10,7 @@ from reporter.claims import CONFIDENCES, Claim, Section
 from reporter.draft import Draft, Event, Said
 
 #: Maximum number of statements in a section; what must be said may exceed it.
-MOST_ITEMS: dict[Section, int] = {"summary": 6, "anomalies": 8, "hypotheses": 4, "impact": 5, "recommendations": 6}
+MOST_ITEMS: dict[Section, int] = {"summary": 7, "anomalies": 8, "hypotheses": 4, "impact": 5, "recommendations": 6}
 #: Maximum number of events that a report begins with.
 MOST_EVENTS = 3
 #: Maximum number of facts that are printed beside a text.
