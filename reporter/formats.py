@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from reporter.texts import Texts
 from stream_app.contract.money import digits, minor_units
 from stream_app.windows import calendar
+from stream_app.windows.as_of import is_shown
+from stream_app.windows.zone import clock_name
 
 #: A number that no page shows; another version or program stored what it is made of.
 OUT_OF_RANGE = "∞"
@@ -93,10 +96,20 @@ def _about(minor: float, texts: Texts, currency: str) -> str:
 
 
 def moment(seconds: int, texts: Texts, unit: str = "moment") -> str:
-    """Return ``23 Nov 2026, 10:00 UTC``; without the day if ``unit`` is ``time``."""
-    at = calendar.moment(seconds * 1000)
+    """Return ``23 Nov 2026, 10:00 UTC``, by the clocks of the texts' zone; without the day if ``unit`` is ``time``."""
+    at = _local(seconds, texts)
     month = texts.all["months"][at.month - 1]
-    return texts(unit, day=at.day, month=month, year=at.year, time=f"{at:%H:%M}")
+    return texts(unit, day=at.day, month=month, year=at.year, time=f"{at:%H:%M}", zone=clock_name(at))
+
+
+def same_day(start: int, end: int, texts: Texts) -> bool:
+    """True if two moments are on one day by the clocks of the texts' zone."""
+    return _local(start, texts).date() == _local(end, texts).date()
+
+
+def _local(seconds: int, texts: Texts) -> datetime:
+    at = calendar.moment(seconds * 1000)
+    return at.astimezone(texts.zone.info) if not texts.zone.is_utc and is_shown(seconds * 1000) else at
 
 
 def length(seconds: int, texts: Texts) -> str:

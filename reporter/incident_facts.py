@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reporter import names
 from reporter.context import Context
+from reporter.formats import same_day
 from reporter.incident_words import advice, say
 from stream_app.contract.money import minor_units
 from stream_app.monitor.acts import Life, life_of_cause
@@ -18,8 +19,6 @@ DOUBTFUL = frozenset({"revenue", "average_order"})
 
 #: Money of an incident that is less than this part of the period's revenue is not worth a word.
 LEAST_MONEY = 0.001
-DAY = 86_400
-
 #: Metric → the two figures of an incident's segment (see ``stream_app.monitor.incident``).
 _SEGMENT_FIGURES = {"volume": ("reached", "reached_elsewhere"), "mix": ("part", "part_before")}
 _SHARES = ("there", "elsewhere")
@@ -57,7 +56,7 @@ def _add_incident(context: Context, number: int, cause: Cause, life: Life) -> No
         writer.add(f"{prefix}.deviation", deviation, "relative", "incident.deviation", words=words)
     writer.add(f"{prefix}.start", one.start, "moment", "incident.start", words=words)
     writer.add(f"{prefix}.end", one.end, "moment", "incident.end", words=words)
-    if one.start // DAY == max(one.start, one.end) // DAY:
+    if same_day(one.start, one.end, texts):
         writer.add(f"{prefix}.until", one.end, "time", "incident.until", words=words)
     writer.add(f"{prefix}.windows", one.windows, "windows", "incident.windows", words=words)
     state = one.outcome if one.state == "closed" and texts.has("states", one.outcome) else one.state

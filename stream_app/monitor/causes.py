@@ -101,7 +101,7 @@ class Cause(NamedTuple):
 def title(cause: Cause, currency: str | None = None, zone: tzinfo = UTC) -> str:
     """Return the title of a cause: what happened and what is wrong with the records, where, since when, and the money."""
     reason = cause.reason
-    because = "" if reason is None else what(reason).partition(", ")[0]
+    because = "" if reason is None else what(reason).partition(" (")[0]
     return headline(cause.shown, currency, zone, because=because)
 
 

@@ -28,7 +28,8 @@ _FACTOR = 2.0
 def headline(incident: Incident, currency: str | None = None, zone: tzinfo = UTC, *, because: str = "") -> str:
     """Return the title: subject, where, since when, and the money if it is known; ``because``: what explains it."""
     money = effect(incident, currency)
-    text = f"{_capital(what(incident))}{f' ({because})' if because else ''} {when(incident, zone)}"
+    what_and_why = f"{_capital(what(incident))}{f': {because}' if because else ''}"
+    text = f"{what_and_why}{' ' if incident.state == 'open' and not because else ', '}{when(incident, zone)}"
     return f"{text}, {money}" if money else text
 
 
@@ -153,7 +154,7 @@ def _mix(incident: Incident, field: str) -> str:
     where = _where(incident)
     if now <= 0:
         return f"no {incident.entity}{where}"
-    return f"{_percent(now)} of {incident.entity} are{where}, usually {_percent(before)}"
+    return f"{_percent(now)} of {incident.entity} are{where} (usually {_percent(before)})"
 
 
 def _figures(incident: Incident) -> tuple[float, float]:
@@ -185,12 +186,12 @@ def _shared(incident: Incident, share: float) -> str:
 def _against(incident: Incident, usual: float | None) -> str:
     """Return the share to compare with: that of all other values, else the usual one."""
     if incident.segment is not None:
-        return f", elsewhere {_percent(incident.segment[3])}"
-    return "" if usual is None else f", usually {_percent(usual)}"
+        return f" (elsewhere {_percent(incident.segment[3])})"
+    return "" if usual is None else f" (usually {_percent(usual)})"
 
 
 def _usual(incident: Incident) -> str:
-    return "" if incident.expected is None else f", usually {_percent(incident.expected)}"
+    return "" if incident.expected is None else f" (usually {_percent(incident.expected)})"
 
 
 def _where(incident: Incident) -> str:

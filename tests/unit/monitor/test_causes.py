@@ -53,7 +53,7 @@ def test_the_title_of_a_cause_has_its_whole_time_its_money_and_what_is_wrong_wit
     wrong = at("finding:price_deviation", 9, unit="share", observed=0.99, expected=0.001, direction="high", state="closed")
     (prices,) = causes([wrong, dear])
     assert title(prices, "USD") == (
-        "Average order value of orders is 98 times what is expected (price_deviation in 99 % of orders) 5 Jan 09:00 to 15:00, "
+        "Average order value of orders is 98 times what is expected: price_deviation in 99 % of orders, 5 Jan 09:00 to 15:00, "
         "about $2.3M above expected"
     )
 
@@ -61,7 +61,7 @@ def test_the_title_of_a_cause_has_its_whole_time_its_money_and_what_is_wrong_wit
     instead = at("drift:unit_price:appeared", 9, unit="share", observed=0.97)
     other = at("drift:channel:appeared", 9, unit="share", observed=0.3)
     (renamed,) = causes([other, instead, missing])
-    assert "(unknown field unit_price in 97 % of orders)" in title(renamed)
+    assert ": unknown field unit_price in 97 % of orders" in title(renamed)
 
 
 def test_records_that_are_sent_again_are_more_records_of_the_same_cause() -> None:
