@@ -166,7 +166,7 @@ class _Claims:
             self._add(
                 "summary", "incidents", ("summary_incidents_judged", "summary_incidents"), subject="incident.1", must=True
             )
-        for kind in ("records", "conformity", "findings", "rejected", "average"):
+        for kind in ("records", "conformity", "findings", "rejected", "average", "conversion"):
             self._add("summary", kind, (f"summary_{kind}_change", f"summary_{kind}"), default=False)
         for prefix in self.facts.entities:
             self._add("summary", "entity", ("summary_entity_change", "summary_entity"), subject=prefix, default=False)

@@ -119,7 +119,7 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
         before,
         "Orders ÷ visits, both clean.",
         share=True,
-        beside="no contract names visits" if kpis.visits is None else None,
+        beside=_no_conversion(kpis.visits),
     )
     with tile(
         "Valid records",
@@ -147,6 +147,11 @@ def _revenue(kpis: Kpis, before: str, *, doubtful: bool) -> DeltaGenerator:
     less_is_better = None if doubtful else False
     shown = formats.money(kpis.revenue.value, kpis.currency)
     return tile("Revenue", shown, kpis.revenue, before, meaning, less_is_better=less_is_better)
+
+
+def _no_conversion(visits: int | None) -> str | None:
+    """Return what the conversion rate lacks."""
+    return "no contract names visits" if visits is None else None if visits else "no visits in this range"
 
 
 def _cancelled(kpis: Kpis) -> str:
@@ -215,7 +220,10 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 def _quality(overview: Overview) -> None:
     st.subheader("Valid records over time", anchor=False)
-    st.caption(f"Share of checks passed, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero")
+    st.caption(
+        f"Share of judged records without an error or a warning, by {formats.bar_name(overview.bar_seconds)}; the axis does "
+        "not start at zero"
+    )
     if any(point.quality.valid is not None for point in overview.quality_series):
         theme.chart(
             quality_charts.valid_over_time(overview.quality_series, overview.bar_seconds, 270),
@@ -228,12 +236,12 @@ def _quality(overview: Overview) -> None:
 
 def _dimensions(overview: Overview) -> None:
     st.subheader("Quality by dimension", anchor=False)
-    st.caption("Share of failed checks, worst first")
+    st.caption("Share of judged records with an error or a warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
             quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
-            alt_text="Share of failed checks by quality dimension, worst first.",
+            alt_text="Share of records with an error or a warning by quality dimension, worst first.",
         )
     else:
         quiet()

@@ -54,7 +54,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", revenue(kpis)),
-        ("conversion", percent(kpis["conversion_rate"])),
+        ("conversion", _conversion(kpis)),
         ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]
@@ -64,6 +64,11 @@ def _headline(status: Mapping[str, Any]) -> Text:
     count = status["workers"]
     running = f"{count} worker{'' if count == 1 else 's'} running" if count else "no worker is running"
     return line.append(running, style="green" if count else "bold red").append("\n")
+
+
+def _conversion(kpis: Mapping[str, Any]) -> str:
+    rate, visits = kpis["conversion_rate"], kpis.get("visits")
+    return percent(rate) if rate is None or visits is None else f"{percent(rate)} of {visits:,} visits"
 
 
 def _about(status: Mapping[str, Any], what: str) -> str:

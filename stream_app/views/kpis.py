@@ -111,7 +111,7 @@ def kpis_of(figures: Figures, measured: Quality) -> Kpis:
         active_customers=sales(lambda one: one.active, "customers"),
         orders=sales(lambda one: one.orders, "orders"),
         revenue=sales(lambda one: one.revenue),
-        conversion_rate=sales(lambda one: one.conversion),
+        conversion_rate=sales(lambda one: one.conversion, "orders"),
         valid_records=kpi(lambda one: one.valid),
         currency=read.stream.currency,
         revenue_by={currency: sales(_in(currency)) for currency in sorted(now.revenue_by)},
