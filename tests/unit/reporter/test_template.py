@@ -142,7 +142,7 @@ def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
 
     over = msgspec.structs.replace(DEAR, state="closed", outcome="recovered")
     assert written(orders({}, incidents=(over,)))["recommendations"] == [
-        "Find the cause of this incident: average value of orders (22 Sep 2026, 01:20 UTC to 22 Sep 2026, 04:20 UTC, "
+        "Find the cause of this incident: average order value of orders (22 Sep 2026, 01:20 UTC to 22 Sep 2026, 04:20 UTC, "
         "recovered)."
     ]
 
