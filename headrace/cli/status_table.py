@@ -54,7 +54,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", revenue(kpis)),
-        ("conversion", _conversion(kpis)),
+        ("conversion", _conversion(status)),
         ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]
@@ -66,9 +66,11 @@ def _headline(status: Mapping[str, Any]) -> Text:
     return line.append(running, style="green" if count else "bold red").append("\n")
 
 
-def _conversion(kpis: Mapping[str, Any]) -> str:
-    rate, visits = kpis["conversion_rate"], kpis.get("visits")
-    return percent(rate) if rate is None or visits is None else f"{percent(rate)} of {visits:,} visits"
+def _conversion(status: Mapping[str, Any]) -> str:
+    rate, visits = status["kpis"]["conversion_rate"], status["kpis"].get("visits")
+    if rate is None or visits is None:
+        return percent(rate)
+    return f"{_about(status, 'orders')}{percent(rate)} of {visits:,} visits"
 
 
 def _about(status: Mapping[str, Any], what: str) -> str:

@@ -67,6 +67,8 @@ def test_the_conversion_rate_is_shown_with_the_visits_that_it_is_of() -> None:
     console = Console(record=True, width=200)
     console.print(table(status, datetime.now(UTC)))
     assert "conversion 25.00 % of 1,200 visits" in console.export_text()
+    console.print(table(status | {"estimates": ["orders"]}, datetime.now(UTC)))
+    assert "conversion ≈ 25.00 % of 1,200 visits" in console.export_text()
 
 
 def test_lost_records_come_first() -> None:
