@@ -66,7 +66,8 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
         writer.add("all.late", now.late, "records")
     if context.currency:
         at_risk = (now.at_risk_minor, before.at_risk_minor if before else None)
-        writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower")
+        usual = now.usual_minor > 0, before is not None and before.usual_minor > 0
+        writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower", estimated=usual)
     _add_currencies(context, "all.at_risk", now.at_risk_by, before.at_risk_by if before else None, better="lower")
     if (context.currency or now.at_risk_by) and now.unvalued > 0:
         writer.add("all.unvalued", now.unvalued, "records")

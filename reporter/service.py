@@ -117,8 +117,8 @@ class Reporter:
         later = max(self._rate(quarter, period.end), self._rate(period.end, up_to(stream_ms, 60).end))
         if early > 0 and early >= COMPARABLE * later:
             return True
-        before = self._rate(period.before.start, period.before.end)
-        return before > 0 and before >= COMPARABLE * self._rate(period.start, period.end)
+        before, here = self._rate(period.before.start, period.before.end), self._rate(period.start, period.end)
+        return here > 0 and before > 0 and before >= COMPARABLE * here
 
     def _rate(self, start: int, end: int) -> float:
         """Return records per second; 0 for an empty period."""

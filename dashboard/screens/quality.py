@@ -117,7 +117,10 @@ def _tiles(view: QualityView, entity: str | None) -> None:
         links.draw(findings)
     no_prices = "no prices" if entity is None else f"no prices in {plain(entity)}"
     several = kpis.at_risk.value is None and kpis.at_risk_by
-    money = ("≈ " if kpis.usual_worth else "") + formats.money(kpis.at_risk.value, view.currency)
+    risk = kpis.at_risk.value
+    money = formats.money(risk, view.currency)
+    if kpis.usual_worth:
+        money = formats.about(money)
     with tile(
         "Value at risk",
         f"{len(kpis.at_risk_by)} currencies" if several else money,

@@ -88,7 +88,7 @@ def test_open_incidents_are_listed_and_closed_ones_are_not(shop: redis.Redis) ->
 def test_the_latest_report_is_summed_up(shop: redis.Redis) -> None:
     (report,) = Queries(shop, "headrace").reports()
     shown = words(open_page())
-    headline = next(fact for fact in ("all.conformity", "all.records") if fact in report.facts)
+    headline = next(fact for fact in ("all.valid", "all.records") if fact in report.facts)
 
     assert f'<summary><bdi class="data">{report.facts[headline]["rendering"]}</bdi></summary>' in shown
     assert formats.span(report.start, report.end) in shown

@@ -146,6 +146,7 @@ def test_before_the_first_worker_everything_is_empty(empty: redis.Redis) -> None
             "visits": None,
             "conversion_rate": None,
             "valid_records": None,
+            "valid_target": 0.98,
             "conformity": None,
         },
         "freshness": {},

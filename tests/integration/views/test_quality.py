@@ -91,15 +91,17 @@ def test_key_numbers_come_with_those_of_the_range_before(
     kpis = view.kpis(entity)
     chosen = [recount for name, recount in recounts.items() if entity in (None, name)]
     end = until(view.span.grain)
-    counted = [sum((one.between(*part) for one in chosen), Counter()) for part in (
-        (view.span.start, view.span.end), (view.span.start, end), (view.span.previous, end - 7 * DAY)
-    )]  # fmt: skip
+    parts = (view.span.start, view.span.end), (view.span.start, end), (view.span.previous, end - 7 * DAY)
+    counted = [sum((one.between(*part) for one in chosen), Counter()) for part in parts]
 
     assert three(kpis.received) == [part["in"] for part in counted]
     assert three(kpis.findings) == [sum(number for name, number in part.items() if name.startswith("f:")) for part in counted]
     shares = [part["clean"] / (part["clean"] + part["rejected"]) for part in counted]
     assert three(kpis.conformity) == pytest.approx(shares)
-    risks = [part["risk"] for part in counted]
+    # Records whose own worth is in doubt count as an average clean order.
+    orders = [recounts["orders"].between(*part) for part in parts]
+    assert all(part["unvalued"] for part in orders)
+    risks = [part["risk"] + round(part["unvalued"] * part["rev"] / part["clean"]) for part in orders]
     assert three(kpis.at_risk) == ([None] * 3 if entity == "customers" else pytest.approx([risk / 100 for risk in risks]))
     assert all(part["v:order_id.unique"] for part in counted if entity != "customers")
     assert kpis.unvalued == counted[0]["unvalued"]
