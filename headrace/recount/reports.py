@@ -27,14 +27,16 @@ def compare_reports(into: Comparison, truth: Truth, queries: Queries) -> None:
 
 def _report(into: Comparison, truth: Truth, report: StoredReport) -> None:
     page, facts = f"report {report.id}", report.facts
-    now, then = truth.period(report.start, report.end), None
+    # A provisional report is about the complete part of its period.
+    now, then = truth.period(facts["period.start"]["value"], facts["period.end"]["value"]), None
     if "previous.start" in facts:
         then = truth.period(facts["previous.start"]["value"], facts["previous.end"]["value"])
     counted, before = _figures(now, facts), _figures(then, facts) if then is not None else {}
     for fact_id, fact in facts.items():
         if fact_id.startswith(NOT_COUNTED) or fact_id.endswith(_ENDS):
             continue
-        estimated = str(fact["rendering"]).startswith("≈")
+        # Value at risk is called an estimate where records count at an average; the figure itself is exact.
+        estimated = fact_id.startswith("sales.") and str(fact["rendering"]).startswith("≈")
         into.same(page, fact_id, fact["value"], counted.get(fact_id, "not counted"), estimated=estimated)
         if then is not None and (previous := facts.get(f"{fact_id}.previous")) is not None:
             into.same(page, f"{fact_id}.previous", previous["value"], before.get(fact_id, 0), estimated=estimated)
