@@ -14,7 +14,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.store.queries import Queries
 from stream_app.store.reports import StoredReport
 
-#: Facts not counted from the records of the period: names, times, the state of the pipeline, what the monitor said, means of other weeks.
+#: Facts that are not counted from records: names, times, the pipeline's state, what the monitor said, means of other weeks.
 NOT_COUNTED = ("period.", "previous.", "health.", "incident.", "incidents.", "usual.", "segment.")
 _ENDS = (".previous", ".change", ".usual", ".name", ".meaning", ".impact", ".dimension")
 
