@@ -1,4 +1,4 @@
-"""Quality: valid and rejected records over time, and failed checks by dimension."""
+"""Quality: valid and rejected records over time, and invalid records by dimension."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboard.text.formats import bar_period, percent
 from stream_app.counts.summary import Quality
 from stream_app.views.figures import ConformityPoint, QualityPoint
 
-#: Minimum end of the axis of failed checks, for when none failed: a tenth of a percent.
+#: Minimum end of the axis of invalid records, for when there are none: a tenth of a percent.
 NOTHING_FAILED = 0.001
 #: Choices of a link to all findings.
 NO_CHOICES: Mapping[str, addresses.Value] = {}
@@ -78,7 +78,7 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
 
 
 def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the share of failed checks of each dimension, worst first; a bar leads to the findings of these ``choices``."""
+    """Draw the share of invalid records of each dimension, worst first; a bar leads to the findings of these ``choices``."""
     known = _known(measured)
     frame = pd.DataFrame(
         {
@@ -108,7 +108,7 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
 
 
 def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the share of failed checks of each dimension, worst first: a bar, and a tick for the previous range."""
+    """Draw the share of invalid records of each dimension, worst first: a bar, and a tick for the previous range."""
     known = _known(now)
     then = [before.dimensions.get(name) if before else None for _, name in known]
     frame = pd.DataFrame(

@@ -177,12 +177,15 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
 def _dimensions(view: QualityView, entity: str | None) -> None:
     st.subheader("By dimension", anchor=False)
     measured, before = view.quality(entity)
-    st.caption("Share of failed checks, worst first" + ("; the tick is the previous range" if before is not None else ""))
+    st.caption(
+        "Share of judged records with an error or a warning of the dimension, worst first"
+        + ("; the tick is the previous range" if before is not None else "")
+    )
     if any(share is not None for share in measured.dimensions.values()):
         theme.chart(
             charts.by_dimension_compared(measured, before, {"range": view.range.value, "entity": entity}),
             key="dimensions",
-            alt_text="Share of failed checks by quality dimension, worst first, beside the previous range.",
+            alt_text="Records with an error or a warning by quality dimension, worst first, beside the previous range.",
         )
     else:
         quiet()
