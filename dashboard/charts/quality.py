@@ -17,7 +17,7 @@ from stream_app.views.figures import ConformityPoint, QualityPoint
 NOTHING_FAILED = 0.001
 #: Choices of a link to all findings.
 NO_CHOICES: Mapping[str, addresses.Value] = {}
-_FAILED = "Failed checks (% of checks made)"
+_FAILED = "With an error or a warning (% of judged records)"
 
 
 def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
@@ -96,7 +96,7 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
         alt.Tooltip("share:N", title="Quality"),
-        alt.Tooltip("shortfall:Q", title="Failed checks", format=".3%"),
+        alt.Tooltip("shortfall:Q", title="With an error or a warning", format=".3%"),
     ]
     base = alt.Chart(height=alt.Step(34)).encode(y=_dimension_axis(), x=x, tooltip=tooltip)
     return alt.layer(

@@ -209,7 +209,7 @@ def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None
 
     assert {name: dict(titles(chart)) for name, chart in shown.items()} == {
         "quality": {"start": "Event time (UTC)", "valid": "Valid records (%)"},
-        "dimension": {"shortfall": "Failed checks (% of checks made)"},
+        "dimension": {"shortfall": "With an error or a warning (% of judged records)"},
         "findings": {"start": "Event time (UTC)", "findings": "Findings"},
         "rejected": {"start": "Event time (UTC)", "share": "Rejected (% of records judged)"},
         "rule": {"start": "Event time (UTC)", "findings": "Findings"},
