@@ -340,10 +340,12 @@ class Levels:
             )
             restore = PartitionRestore(entity, partition, stored, EVERYTHING, topic_id=topic_id)
             await self._read([restore])
-            ended = (await restore.finish(0)).level.position
+            ended = (await restore.finish(0)).level
             if self._epoch.ready.is_set():
-                begin = ended._replace(applied=-1, restored=1)
-            await self._store.end_counted(former)
+                begin = ended.position._replace(applied=-1, restored=1)
+            if ended.counted is None:
+                await self._store.end_counted(former)
+            # Else it stays: a worker that stood still may be about to count what it had delivered of the earlier topic.
             if restore.records:
                 log.warning("%s[%d]: counted %d records of an earlier topic", tp.topic, partition, restore.records)
         changes = Changes(Tally(entity.contract), int(time.time() * 1000), applied=(field, Position(), begin))

@@ -192,9 +192,9 @@ class TopicWatch:
             unsure: set[str] = set()
             if rejoin:
                 await self._follow(states)
-                unsure = await self.offsets.explain(
-                    name for name, state in states.items() if state.partitions and name not in self._renewed
-                )
+                known = {name for name, state in states.items() if state.partitions and name not in self._renewed}
+                # Until partitions are sought, a fetch may still ask for an offset of the topic that was there before.
+                unsure = await self.offsets.explain(known) if self._consumer().is_sought else known
             for topic, number in raised.items():
                 if topic not in {*self._renewed, *unsure} and topic in states and states[topic].partitions:
                     self._alarms.settle(topic, number)

@@ -1,9 +1,9 @@
-"""A worker that dies by SIGKILL at a chosen moment: ``fragile.py MOMENT CALLS [worker options…]``.
+"""A worker that dies or stands still at a chosen moment: ``fragile.py MOMENT[:stop] CALLS [worker options…]``.
 
 A kill from outside rarely hits the moment between two steps; this one always does. MOMENT is ``before.METHOD`` or
 ``after.METHOD`` of ``look_up``, ``note``, ``send``, ``apply``, ``decide`` or ``note_late_findings``, with transactions also
 ``send_by`` (sent, not committed) or ``deliver`` (committed, not counted), and while a store is restored ``begin_epoch``,
-``empty`` or ``restore_chunk``; the worker dies at the CALLS-th call.
+``empty`` or ``restore_chunk``; the worker dies by SIGKILL at the CALLS-th call, or with ``:stop`` stops there by SIGSTOP.
 """
 
 from __future__ import annotations
@@ -39,19 +39,22 @@ OWNERS: dict[str, tuple[tuple[Any, str], ...]] = {
 
 
 def arm(moment: str, calls: int) -> None:
-    """Make this process kill itself at the ``calls``-th call of ``moment``."""
+    """Make this process kill or stop itself at the ``calls``-th call of ``moment``."""
+    moment, _, stops = moment.partition(":")
     when, name = moment.split(".")
     left = calls
+    end = signal.SIGSTOP if stops else signal.SIGKILL
 
     def armed(method: Callable[..., Any]) -> Callable[..., Any]:
         async def deadly(*args: Any, **kwargs: Any) -> Any:
             nonlocal left
             left -= 1
-            if not left and when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
+            last = left == 0
+            if last and when == "before":
+                os.kill(os.getpid(), end)
             result = await method(*args, **kwargs)
-            if left <= 0 and when == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
+            if when == "after" and (last if stops else left <= 0):
+                os.kill(os.getpid(), end)
             return result
 
         return deadly

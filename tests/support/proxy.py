@@ -74,17 +74,21 @@ class Proxy:
         self.open: set[Side] = set()
         self.loop = owner.loop
         self._owner = owner
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._taken: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> str:
         """``host:port`` for clients."""
         return f"{HOST}:{self.port}"
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         """Start to accept connections."""
-        self._server = await self.loop.create_server(lambda: Link(self).inner, HOST, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listener = socket.create_server((HOST, 0), backlog=128)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        # Not asyncio's server: what it accepts just before it is closed stays open without an owner.
+        self.loop.add_reader(self._listener, self._accept, self._listener)
 
     # --- from any thread --------------------------------------------------------------------------------------------
 
@@ -118,6 +122,17 @@ class Proxy:
 
     # --- in the loop ------------------------------------------------------------------------------------------------
 
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client has gone again
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            task = self.loop.create_task(self._take(connection))
+            self._taken.add(task)
+            task.add_done_callback(self._taken.discard)
+
+    async def _take(self, connection: socket.socket) -> None:
+        await self.loop.connect_accepted_socket(lambda: Link(self).inner, connection)
+
     def _cut(self) -> None:
         for link in list(self.links):
             link.reset()
@@ -128,8 +143,10 @@ class Proxy:
 
     def stop(self) -> None:
         """Stop listening and reset every connection."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self.loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         self.refusing = True
         self._cut()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -78,6 +79,16 @@ def said(settings: Settings) -> str:
     found = [one for worker in open_queries(settings).workers() for one in worker.problems if one.subject == "orders"]
     notes = [text for worker in open_queries(settings).workers() for text in worker.notes.values()]
     return "\n".join([*(one.text for one in found), *notes])
+
+
+def reported(settings: Settings, pid: int) -> int:
+    """Return when a worker has reported last (ms); 0 if it has not."""
+    return max((one.at for one in open_queries(settings).workers() if one.pid == pid), default=0)
+
+
+def stands_still(pid: int) -> bool:
+    """True if a process is stopped by a signal."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def reset(settings: Settings, offset: int, partition: int = 0, metadata: str = "") -> None:

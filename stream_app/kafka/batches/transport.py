@@ -57,6 +57,20 @@ class BatchConsumer(driver.Consumer):
         self._put_back: dict[TP, int] = {}
         #: Topics that were created again since partitions were sought.
         self._renewed: set[str] = set()
+        self.is_sought = True
+        #: One commit at a time, and none while partitions are sought.
+        self._committing = asyncio.Lock()
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:  # noqa: FBT001 - Faust's
+        """Commit what is acknowledged, unless partitions are being sought.
+
+        Their topics may be created again: offsets of the old one would be committed in the new one's name, or be taken for
+        what is committed of it.
+        """
+        if self._committing.locked():
+            return False  # it is committed half a second later, or read again
+        async with self._committing:
+            return bool(await super()._commit_tps(tps, start_new_transaction))
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return what to commit, with what could not be committed before."""
@@ -158,14 +172,22 @@ class BatchConsumer(driver.Consumer):
             IllegalStateError: another rebalance has begun, and will call this again. (Faust then waits for that one instead
                 of reading on in the middle of it.)
         """
+        async with self._committing:
+            self.is_sought = False
+            await self._perform_seek()
+            self.is_sought = True
+
+    async def _perform_seek(self) -> None:
+        self._forget(list(self._committed_offset))
         try:
             self._renewed |= await cast("BatchTransport", self.transport).prepare()
             await super().perform_seek()
             self._forget(list(self._committed_offset))
             self._positions = {}
-            assignment = self.assignment()
-            self._committed_offset.update(dict.fromkeys((tp for tp in assignment if tp.topic in self._renewed), None))
-            await self._read_from_the_start([tp for tp in assignment if self._committed_offset.get(tp) is None])
+            # Faust takes what could not be committed for committed, and knows here only the offsets that there are.
+            fresh = [tp for tp in self.assignment() if tp.topic in self._renewed or not self._read_offset.get(tp)]
+            self._committed_offset.update(dict.fromkeys(fresh, None))
+            await self._read_from_the_start(fresh)
             for tp, offset in (await cast("BatchTransport", self.transport).sought()).items():
                 await self.seek(tp, offset)
                 self._committed_offset[tp] = offset or None
@@ -179,6 +201,7 @@ class BatchConsumer(driver.Consumer):
             raise IllegalStateError(str(error)) from error
         if self.app.rebalancing_count != self._rebalance:
             raise IllegalStateError("another rebalance has begun")
+        cast("BatchTransport", self.transport).alarms.forget(self._renewed)  # of fetches that were under way
         self._renewed = set()
 
     async def begin_anew(self, partitions: set[TP]) -> None:
@@ -230,14 +253,15 @@ class BatchConsumer(driver.Consumer):
                 continue
             await self.seek(tp, offset)
             self._forget([tp])
-            self._acked[tp].clear()
-            self._acked_index[tp].clear()
             committed = self._committed_offset[tp]
             if committed is not None and committed > offset:
                 self._committed_offset[tp] = offset
 
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
+            for acknowledged in (self._acked, self._acked_index):
+                if tp in acknowledged:
+                    acknowledged[tp].clear()
             self._first.pop(tp, None)
             self._next.pop(tp, None)
             self._put_back.pop(tp, None)
@@ -279,15 +303,15 @@ class BatchConsumer(driver.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
-        if not self.flow_active or self.app.consumer_generation_id != generation:
-            # Fetched across a rebalance, perhaps from a position before it. A batch that is handed on must continue the
-            # committed offset, or the records in between would be committed with it.
+        if not self.flow_active or self.app.consumer_generation_id != generation or not self.is_sought:
+            # Fetched across a rebalance, perhaps from a position before it, or after a seek that failed. A batch that is handed
+            # on must continue the committed offset, or the records in between would be committed with it.
             with contextlib.suppress(IllegalStateError):
                 await self.perform_seek()
             return
         doubted = cast("BatchTransport", self.transport).alarms.doubted()
         for partition, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self.flow_active or self.app.consumer_generation_id != generation or not self.is_sought:
                 break
             tp = TP(partition.topic, partition.partition)
             if (active is not None and tp not in active) or tp in self._rewinds:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from tests.support.redis_servers import RedisServer
 from tests.support.stream import (
     Books,
     Raw,
+    Worker,
     await_settled,
+    await_workers,
     customer,
     make_topics,
     on_partition,
@@ -27,7 +31,20 @@ from tests.support.stream import (
     read_topic,
     workers,
 )  # fmt: skip
-from tests.support.topics import SOON, administration, counted, create, delete, on_kafka, raw_of, reset, said, some
+from tests.support.topics import (
+    SOON,
+    administration,
+    counted,
+    create,
+    delete,
+    on_kafka,
+    raw_of,
+    reported,
+    reset,
+    said,
+    some,
+    stands_still,
+)  # fmt: skip
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -128,6 +145,31 @@ def test_what_a_dead_worker_committed_of_an_earlier_topic_holds_nothing_up(setti
     with workers(settings, tmp_path) as crew:
         counted(settings, 70, crew)
         assert said(settings) == ""
+
+
+def test_a_worker_that_stood_still_while_its_topic_was_created_again_counts_nothing_twice(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """It has delivered records of the old topic; another worker counts them before it goes on."""
+    with crew_at_work(settings, tmp_path, 1, REFERENCES) as crew, administration(settings) as admin:
+        await_settled(settings, {"customers": 50, "products": 1}, crew)
+        slow = Worker(settings, tmp_path / "slow.log", ("after.send:stop", 1))
+        crew.append(slow)
+        await_workers(settings, crew)
+        produce(settings, on_partition(0, some(1, 21)) + on_partition(1, some(21, 41)))
+        eventually(lambda: stands_still(slow.pid), "it has delivered", SOON)
+        admin.delete_topics([raw_of(settings)])
+        create(admin, raw_of(settings), 2)
+        renewed = on_partition(0, some(1_001, 1_016)) + on_partition(1, some(1_016, 1_031))
+        eventually(partial(_sent, settings, renewed), "records are sent")
+        counted(settings, 70, crew[:1])
+        slow.signal(signal.SIGCONT)
+        since = time.time() * 1000
+        eventually(lambda: reported(settings, slow.pid) > since, "it goes on", SOON)
+        produce(settings, on_partition(0, some(2_001, 2_011)) + on_partition(1, some(2_011, 2_021)))
+        counted(settings, 90, crew)
+        assert slow.terminate() == 0
+        counted(settings, 90, crew[:1])
 
 
 @pytest.mark.parametrize("exactly_once", [False, True])

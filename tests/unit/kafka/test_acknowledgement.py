@@ -9,6 +9,7 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.errors import IllegalStateError, KafkaConnectionError
 from faust.types import TP
 
 from stream_app.kafka.batches.transport import BatchConsumer, install
@@ -157,7 +158,107 @@ def test_a_batch_that_was_fetched_before_a_rebalance_commits_nothing(consumer: A
     assert consumer._new_offset(RAW) == 2, "what the stale batch held beyond it is not committed"
 
 
+def test_what_was_acknowledged_before_a_seek_is_not_taken_for_what_is_read_after_it(consumer: Any) -> None:
+    """Another fetch may end at the same offset, and be of the topic that was created again."""
+
+    async def nowhere(*_: object) -> dict[TP, int]:
+        return {}
+
+    async def renewed() -> set[str]:
+        return {RAW.topic}
+
+    consumer.ack(fetch(consumer, 0, 1, 2))
+    consumer.assignment = lambda: {RAW}
+    consumer.transport.watched(set, renewed, nowhere, str)
+    consumer.seek_to_committed = nowhere
+    consumer.earliest_offsets = nowhere
+    request = SimpleNamespace(topics=[("orders", [(0, 50)])])
+    consumer.transport.alarms.look_at(request, SimpleNamespace(topics=[("orders", [(0, 1, -1)])]))
+    consumer.transport.alarms.settle("orders", 1)
+    consumer.loop.run_until_complete(consumer.perform_seek())
+    assert consumer.transport.alarms.out_of_range() == {}
+    fetch(consumer, 0, 1, 2)
+    assert consumer._new_offset(RAW) is None
+
+
+def test_nothing_is_committed_while_partitions_are_sought(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their topics may turn out to be others meanwhile: the offsets of the old ones say nothing of them."""
+    seeking, committed = asyncio.Event(), []
+
+    async def prepare() -> set[str]:
+        seeking.set()
+        await asyncio.sleep(0.01)
+        return {RAW.topic}
+
+    async def nowhere(*_: object) -> dict[TP, int]:
+        return {}
+
+    async def commit(offsets: dict[TP, int]) -> bool:
+        committed.append(dict(offsets))
+        return True
+
+    async def run() -> None:
+        seek = asyncio.create_task(consumer.perform_seek())
+        await seeking.wait()
+        assert not await consumer.commit()
+        await seek
+        assert not await consumer.commit(), "what was acknowledged before is of the old topic"
+
+    consumer.ack(fetch(consumer, *range(30)))
+    consumer.assignment = lambda: {RAW}
+    consumer.transport.watched(set, prepare, nowhere, str)
+    consumer._commit = commit
+    consumer.seek_to_committed = nowhere
+    consumer.earliest_offsets = nowhere
+    consumer.loop.run_until_complete(run())
+    assert committed == []
+    consumer.ack(fetch(consumer, 0, 1))
+    assert consumer.loop.run_until_complete(consumer.commit())
+    assert committed == [{RAW: 2}]
+
+
 def test_a_position_that_the_client_does_not_have_ends_no_worker(consumer: Any) -> None:
     """Faust looks twice a second whether partitions stand still, also while a topic is being created again."""
     consumer.assignment = lambda: {RAW}
     consumer.loop.run_until_complete(consumer.verify_all_partitions_active())
+
+
+def test_what_is_fetched_after_a_seek_that_failed_is_not_handed_on(consumer: Any) -> None:
+    """The records that were dropped before would be committed with it: nobody knows what is committed then."""
+    answers: list[Any] = [KafkaConnectionError("no broker"), KafkaConnectionError("no broker"), {RAW: 5}]
+
+    async def committed() -> dict[TP, int]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {RAW: answer[RAW]}
+
+    async def fetched(*offsets: int) -> list[int]:
+        async def arrived(timeout: float) -> Any:
+            return {RAW: [SimpleNamespace(offset=offset, timestamp=1_000, timestamp_type=0) for offset in offsets]}, None
+
+        consumer._wait_next_records = arrived
+        return [message.offset async for _, message in consumer.getmany(1.0)]
+
+    async def nothing_new() -> set[str]:
+        return set()
+
+    async def nowhere() -> dict[TP, int]:
+        return {}
+
+    async def rejoin() -> None:
+        """Do nothing: the group is not there."""
+
+    async def run() -> None:
+        with pytest.raises(IllegalStateError):
+            await consumer.perform_seek()
+        assert await fetched(9, 10) == [], "the seek fails again"
+        assert await fetched(11, 12) == [], "it succeeds, and the next fetch begins where it should"
+        assert answers == []
+        assert await fetched(5, 6) == [6]
+
+    consumer.assignment = lambda: {RAW}
+    consumer.transport.watched(set, nothing_new, nowhere, str)
+    consumer.seek_to_committed = committed
+    consumer._thread.rejoin = rejoin
+    consumer.loop.run_until_complete(run())

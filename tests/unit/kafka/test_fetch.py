@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mode.utils.logging import CompositeLogger
 
+from stream_app.kafka.batches.alarms import FetchAlarms
 from stream_app.kafka.batches.fetch import FetchResult, PartitionRecords
 from stream_app.kafka.batches.log import Records
 from stream_app.kafka.batches.transport import BatchConsumer
@@ -174,11 +175,12 @@ class Reading(BatchConsumer):
     def __init__(self, assigned: set[TP_]) -> None:
         self._first, self._next = {self.fresh: {9: 0}}, {self.fresh: 10}
         self._committed_offset, self._read_offset = {self.committed: 5}, {}
+        self._acked, self._acked_index = {}, {}
         self._assigned, self.log = assigned, CompositeLogger(logging.getLogger())
         self.app = SimpleNamespace(rebalancing_count=1)  # type: ignore[assignment]
         self._rebalance, self._positions = 1, {}
-        self._renewed, self._put_back = set(), {}
-        self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else)  # type: ignore[assignment]
+        self._renewed, self._put_back, self._committing = set(), {}, asyncio.Lock()
+        self.transport = SimpleNamespace(prepare=nothing_new, sought=nothing_else, alarms=FetchAlarms())  # type: ignore[assignment]
         self.thread = ClientThread()
         self._thread: Any = self.thread
 
@@ -211,6 +213,8 @@ class ClientThread:
 def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
     async def faust_goes_back(self: Reading) -> None:
         assert self._assigned, "aiokafka: no partitions are currently assigned"
+        self._read_offset.update({self.committed: 5, self.fresh: None})
+        self._committed_offset[self.committed] = 5
 
     monkeypatch.setattr(driver.Consumer, "perform_seek", faust_goes_back)
     return Reading({Reading.committed, Reading.fresh})
@@ -218,6 +222,13 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
 
 def test_a_partition_of_which_nothing_is_committed_is_read_from_its_beginning_after_a_rebalance(reading: Reading) -> None:
     """Its batches were handed on to streams that are gone, and the client's position is behind them."""
+    asyncio.run(reading.perform_seek())
+    assert reading.thread.sought == {Reading.fresh: 3}
+
+
+def test_what_a_worker_failed_to_commit_is_not_taken_for_committed(reading: Reading) -> None:
+    """The group had forgotten the member; all that it had read of the partition would be left out."""
+    reading._committed_offset[Reading.fresh] = 80
     asyncio.run(reading.perform_seek())
     assert reading.thread.sought == {Reading.fresh: 3}
 

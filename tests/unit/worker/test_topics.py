@@ -51,7 +51,7 @@ class Broker(TopicAdmin):
 class Consumer:
     """A consumer that notes that it was asked to join again."""
 
-    joined = True
+    joined = is_sought = True
 
     def __init__(self) -> None:
         self.rejoined, self.client = 0, self
@@ -242,3 +242,19 @@ def test_waiting_records_that_the_new_topic_does_not_take_are_kept_and_said(one:
     one.entity.services.producer, one.entity.services.limits = SimpleNamespace(using=using), None
     one.act(lost, one.watch.check, said, widen, one.watch.check, one.watch.check)
     assert (taken, one.entity.services.health.error) == ([b"small", b"large one"], None)
+
+
+def test_offsets_that_are_fetched_before_partitions_are_sought_are_no_losses(one: Room) -> None:
+    """Until then a fetch asks for an offset of the topic that was there before."""
+
+    async def bounds(*_: Any) -> dict[TP, tuple[int, int]]:
+        raise AssertionError("it looks for what is lost")
+
+    def seek() -> None:
+        one.consumer.is_sought = False
+
+    one.consumer.bounds = bounds  # type: ignore[attr-defined]
+    request = SimpleNamespace(topics=[("orders", [(0, 50)])])
+    one.alarms.look_at(request, SimpleNamespace(topics=[("orders", [(0, 1, -1)])]))
+    one.act(seek, one.watch.check, one.watch.check)
+    assert one.alarms.doubted() == {"orders"}, "nothing of it is handed on"
