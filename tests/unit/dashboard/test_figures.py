@@ -213,7 +213,7 @@ def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None
         "findings": {"start": "Event time (UTC)", "findings": "Findings"},
         "rejected": {"start": "Event time (UTC)", "share": "Rejected (% of records judged)"},
         "rule": {"start": "Event time (UTC)", "findings": "Findings"},
-        "dimensions": dict.fromkeys(("room", "shortfall", "before"), "Failed checks (% of checks made)"),
+        "dimensions": dict.fromkeys(("room", "shortfall", "before"), "With an error or a warning (% of judged records)"),
         "segments": {"share": "Rejected (% of records in)"},
         "pace": {"at": "Wall time (UTC)", "pace": "Records per second"},
         "lag": {"at": "Wall time (UTC)", "lag": "Unread records"},
