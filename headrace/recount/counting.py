@@ -12,6 +12,7 @@ from typing import Any
 from headrace.recount.topics import Delivered, header
 from stream_app.contract import Contract, Shop
 from stream_app.contract.money import minor_units
+from stream_app.counts.fields import NONE
 from stream_app.errors import SettingsError
 from stream_app.judge.judge import Judge
 from stream_app.judge.verdict import Verdict
@@ -21,8 +22,6 @@ from stream_app.names import FINDINGS, LATE, REPAIRS, UNKNOWN, WARNINGS
 #: What is counted: a name, and a rule, field, dimension or (segment field, value, name) behind it.
 Key = tuple[str, ...]
 _HOUR = 3_600
-#: The segment value of a record that has none.
-NOTHING = "(none)"
 
 
 @dataclass(slots=True)
@@ -252,9 +251,9 @@ def _segments(contract: Contract, row: Counted, known: Mapping[str, Any]) -> dic
         referenced = known.get(entity, {}).get(str(values.get(near)), {})
         possible: Iterable[str] = referenced.get(far, set())
         # A rejected record does not wait: what it refers to may have become known later.
-        found[name] = {*possible, *([] if row.clean and possible else [NOTHING])}
+        found[name] = {*possible, *([] if row.clean and possible else [NONE])}
     return found
 
 
 def _text(value: Any) -> str:
-    return NOTHING if value is None else str(value)[:80]
+    return NONE if value is None else str(value)[:80]

@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.recount.compare import Comparison
 from headrace.recount.figures import Period, Truth
+from stream_app.counts.fields import OTHER
 from stream_app.store.queries import Queries
 from stream_app.views.kpis import Kpi
 from stream_app.views.overview import Overview, read_overview
@@ -17,8 +18,6 @@ from stream_app.views.ranges import BARS, SPARK_POINTS, Chosen, bars, compared, 
 from stream_app.windows.grain import Span
 
 Figure = Callable[[Period], float | None]
-#: The value under which values of a segment beyond the cap are counted together.
-_OTHER = "(other)"
 
 
 def compare_status(into: Comparison, truth: Truth, queries: Queries) -> None:
@@ -199,7 +198,7 @@ def _segments(into: Comparison, page: str, view: QualityView, now: Period) -> No
         for field in contract.segments:
             true = now.segment(entity, field)
             shown = {row.value: row for row in view.segments if (row.entity, row.field) == (entity, field)}
-            if _OTHER in shown:
+            if OTHER in shown:
                 # Which values are counted together depends on the order in which they came.
                 received = sum(one["received"][0] for one in true.values())
                 into.same(page, f"records by {field}", sum(row.received for row in shown.values()), received)

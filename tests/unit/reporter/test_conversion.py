@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reporter.claims import claims_of
@@ -21,10 +21,12 @@ from stream_app.counts.fields import Counts
 from stream_app.store.period import PeriodCounts
 from tests.support.report_facts import contracts, material, some_facts
 
+VISITS = describe(load_shop(None).contracts["visits"])
+
 
 def facts_of(visits: int, visits_before: int | None, language: str = "en", **changes: Any) -> Facts:
     """The facts of 11,900 orders, before 11,000, and these clean visits, with as many rejected ones."""
-    made = material(contracts=contracts() | {"visits": describe(load_shop(None).contracts["visits"])})
+    made = material(contracts=contracts() | {"visits": VISITS})
 
     def counted(number: int) -> PeriodCounts:
         return PeriodCounts(Counts(received=2 * number, clean=number, rejected=number))
@@ -33,6 +35,7 @@ def facts_of(visits: int, visits_before: int | None, language: str = "en", **cha
     return compute(replace(made, counts={**made.counts, "visits": counted(visits)}, before=before, **changes), texts(language))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100_000), st.integers(0, 100_000))
 def test_the_rate_is_orders_by_clean_visits(now: int, before: int) -> None:
     facts = facts_of(now, before).all
@@ -55,7 +58,7 @@ def test_it_is_a_key_figure_and_a_sentence(language: str) -> None:
 
 
 def test_orders_that_are_estimated_make_it_an_estimate() -> None:
-    made = material(contracts=contracts() | {"visits": describe(load_shop(None).contracts["visits"])})
+    made = material(contracts=contracts() | {"visits": VISITS})
     lines = msgspec.structs.replace(made.contracts["orders"], order_unique=False)
     sold = replace(made.counts["orders"], orders=5_000, estimated=frozenset({"orders"}))
     seen = PeriodCounts(Counts(received=20_000, clean=20_000))
