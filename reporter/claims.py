@@ -219,7 +219,7 @@ class _Claims:
     def _finds_sales(self, prefix: str) -> bool:
         """True if the records that this rule finds are sales; a repeated record is not."""
         sales = self.facts.entities[0].removeprefix("entity.") if self.facts.has("sales.revenue") else None
-        return prefix.startswith(f"rule.{sales}.") and not prefix.endswith(".unique")
+        return prefix.startswith(f"rule.{sales}.") and prefix not in self.facts.repeats
 
     def _recommendations(self) -> None:
         facts = self.facts

@@ -44,6 +44,7 @@ class Facts:
             ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
         doubts: prefixes of incidents that make the revenue doubtful.
         related: prefix of an incident or a segment → prefix of the rule that it is about.
+        repeats: prefixes of rules whose records repeat another one.
         people: ids of the facts that name a person; a model does not get them.
     """
 
@@ -60,6 +61,7 @@ class Facts:
     missing: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     related: dict[str, str] = field(default_factory=dict)
+    repeats: set[str] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
 
     def has(self, *ids: str) -> bool:

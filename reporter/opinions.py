@@ -71,7 +71,7 @@ def problems(
     if any(one not in names for one in REFERENCE.findall(text)):
         yield Problem(where, "reference", "refer only to names of the subjects of the claims that the text is tied to")
     bare = REFERENCE.sub(_NAME, text)
-    if any(one not in _PUNCTUATION and one != _NAME for one in _WORD.sub("", bare)) or _TOUCHING.search(bare):
+    if _NAME in text or any(one not in _PUNCTUATION and one != _NAME for one in _WORD.sub("", bare)) or _TOUCHING.search(bare):
         yield Problem(where, "character", "write only words and .,;:()? around references")
     foreign = [one for one in _WORD.findall(bare) if vocabulary.unknown(one, facts.language)]
     if foreign:

@@ -27,6 +27,8 @@ def _add_rule(context: Context, row: RuleCount, all_findings: int) -> None:
     rule = context.contracts[row.entity].rules[row.rule]
     prefix = f"rule.{names.part_of_id(row.entity)}.{names.part_of_id(row.rule)}"
     context.facts.rules.append(prefix)
+    if rule.kind == "unique":
+        context.facts.repeats.add(prefix)
     name = texts("rule", rule=row.rule, entity=row.entity)
     words = {"rule": name, "entity": row.entity}
     dimension = texts("dimensions", rule.dimension) if texts.has("dimensions", rule.dimension) else rule.dimension

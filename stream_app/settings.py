@@ -138,7 +138,9 @@ class Settings(BaseSettings):
     )
     report_language: Literal["en", "de", "fr"] = Field(default="en", description="Language of the reports.")
     llm_model: str | None = Field(
-        default=None, min_length=1, description="Model that writes the reports' prose; default: a template writes it."
+        default=None,
+        min_length=1,
+        description="Model that chooses what reports state, and adds its opinion; default: a template chooses.",
     )
     llm_base_url: str = Field(
         default="https://api.openai.com/v1",

@@ -1,4 +1,4 @@
-"""Quality: valid and rejected records over time, and invalid records by dimension."""
+"""Quality: valid and rejected records over time, and records with findings by dimension."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dashboard.text.formats import bar_period, percent
 from stream_app.counts.summary import Quality
 from stream_app.views.figures import ConformityPoint, QualityPoint
 
-#: Minimum end of the axis of invalid records, for when there are none: a tenth of a percent.
-NOTHING_FAILED = 0.001
+#: Minimum end of the axis of records with findings, for when none has any: a tenth of a percent.
+NOTHING_FOUND = 0.001
 #: Choices of a link to all findings.
 NO_CHOICES: Mapping[str, addresses.Value] = {}
-_FAILED = "With an error or a warning (% of judged records)"
+_FOUND = "Records with findings (% of judged records)"
 
 
 def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
@@ -78,7 +78,7 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
 
 
 def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the share of invalid records of each dimension, worst first; a bar leads to the findings of these ``choices``."""
+    """Draw the share of records with findings by dimension, worst first; a bar leads to the findings of these ``choices``."""
     known = _known(measured)
     frame = pd.DataFrame(
         {
@@ -87,16 +87,16 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
             "shortfall": [1 - share for share, _ in known],
             "share": [percent(share, 2) for share, _ in known],
             # Space for the label after the longest bar, and an axis if nothing failed.
-            "room": [max(1.3 * (1 - share), NOTHING_FAILED) for share, _ in known],
+            "room": [max(1.3 * (1 - share), NOTHING_FOUND) for share, _ in known],
         }
     )
     x = alt.X(
-        "shortfall:Q", title=_FAILED, scale=alt.Scale(nice=True, domainMin=0), axis=alt.Axis(tickCount=4, labelExpr=PERCENT)
+        "shortfall:Q", title=_FOUND, scale=alt.Scale(nice=True, domainMin=0), axis=alt.Axis(tickCount=4, labelExpr=PERCENT)
     )
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
         alt.Tooltip("share:N", title="Quality"),
-        alt.Tooltip("shortfall:Q", title="With an error or a warning", format=".3%"),
+        alt.Tooltip("shortfall:Q", title="Records with findings", format=".3%"),
     ]
     base = alt.Chart(height=alt.Step(34)).encode(y=_dimension_axis(), x=x, tooltip=tooltip)
     return alt.layer(
@@ -108,7 +108,7 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
 
 
 def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
-    """Draw the share of invalid records of each dimension, worst first: a bar, and a tick for the previous range."""
+    """Draw the share of records with findings by dimension, worst first: a bar, and a tick for the previous range."""
     known = _known(now)
     then = [before.dimensions.get(name) if before else None for _, name in known]
     frame = pd.DataFrame(
@@ -119,7 +119,7 @@ def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping
             "before": pd.Series([None if share is None else 1 - share for share in then], dtype="float64"),
             "share": [percent(share, 2) for share, _ in known],
             "share_before": [percent(share, 2) for share in then],
-            "room": NOTHING_FAILED,
+            "room": NOTHING_FOUND,
         }
     )
     axis = alt.Axis(tickCount=4, labelExpr=PERCENT)
@@ -130,12 +130,12 @@ def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping
     ]
     base = alt.Chart(height=alt.Step(36)).encode(y=_dimension_axis(), tooltip=tooltip)
     bar = base.mark_bar(height=12, cornerRadiusEnd=4, aria=False, cursor="pointer").encode(
-        x=alt.X("shortfall:Q", title=_FAILED, axis=axis), href=alt.Href(LINK)
+        x=alt.X("shortfall:Q", title=_FOUND, axis=axis), href=alt.Href(LINK)
     )
     tick = base.mark_tick(thickness=2.5, size=22, color=ANOMALY, aria=False).encode(
-        x=alt.X("before:Q", title=_FAILED, axis=axis)
+        x=alt.X("before:Q", title=_FOUND, axis=axis)
     )
-    room = base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=_FAILED, axis=axis))
+    room = base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=_FOUND, axis=axis))
     return alt.layer(room, bar, tick, data=frame)
 
 

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.parts import downloads, grid, tables
-from dashboard.parts.links import Link
 from dashboard.text import incidents, markup
 from stream_app.monitor.incident import Incident
-from stream_app.views.ranges import Custom
 
 
 def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> None:
@@ -47,11 +45,6 @@ def _panel(row: Incident, currency: str | None) -> None:
     with st.container(key="panel-incident"):
         head = markup.tag("h3", _heading(row), " ", markup.pill(row.severity, row.severity))
         markup.show(markup.join(head, markup.facts(facts)))
-
-
-def _link(row: Incident) -> Link:
-    during = Custom(row.start, max(row.end, row.start + 60))
-    return Link(incidents.what(row), "anomalies", {"range": during.value, "incident": row.id})
 
 
 def _heading(row: Incident) -> markup.Html:

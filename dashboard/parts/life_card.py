@@ -10,6 +10,7 @@ from dashboard import data
 from dashboard.gate import writer
 from dashboard.parts.live import quiet
 from dashboard.text import formats, markup
+from dashboard.text.words import plain, sentence
 from stream_app.monitor.acts import KINDS, NAME, TEXT, Act, Kind
 from stream_app.monitor.causes import Cause
 from stream_app.store.acts import new_act
@@ -88,4 +89,4 @@ def _save(view: IncidentView, cause: Cause, by: str, kind: Kind, entered: tuple[
     problem = data.act(act)
     if problem is None:
         st.rerun()
-    st.error(f"Nothing was saved. {problem}", icon=":material/cloud_off:")
+    st.error(plain(sentence(problem)), icon=":material/cloud_off:")

@@ -15,6 +15,9 @@ from stream_app.contract.money import digits
 from stream_app.views.breakdown import RuleCount
 from stream_app.views.quality import QualityView
 
+#: Meaning of a change of counts in a table.
+CHANGE = "More than in the previous range; the part that is not over yet is left out of both"
+
 
 def top_rules(rows: Sequence[RuleCount], range_: str) -> None:
     """Draw a short table of rules; a row leads to the rule on the page Quality."""
@@ -36,18 +39,14 @@ def openable_rules(view: QualityView, rows: Sequence[RuleCount]) -> tuple[tuple[
     # While a rule is open the order of rows stays, and their figures are the newest.
     frame = tables.rules([order.get(one) or _without_findings(one) for one in ids], view.trends)
     if view.counts_before is None:
-        frame = frame.drop(columns="Before")
+        frame = frame.drop(columns="Change")
     currency = view.currency or ""
     grid.openable(
         frame,
         key,
         {
             **_columns(frame),
-            "Before": st.column_config.NumberColumn(
-                help="In the previous range, without the part that is not over yet in this one",
-                format="localized",
-                width="small",
-            ),
+            "Change": st.column_config.NumberColumn(help=CHANGE, format="%+d", width="small"),
             "Value at risk": st.column_config.NumberColumn(
                 f"At risk ({currency})" if currency else "At risk",
                 help=f"{formats.NOTHING}: the records do not tell their value; {NO_VALUE}.",

@@ -19,16 +19,21 @@ def status_line(pulse: Pulse) -> None:
         words: list[markup.Part] = []
         for one in events:
             words += [" · planned: ", markup.data(one.name), f" ({one.kind}) until {formats.moment(one.end * 1_000)}"]
-        markup.show(markup.tag("p", *_parts(status, pulse.currency), *words, cls="status"))
+        markup.show(markup.tag("p", *parts(status, pulse.currency), *words, cls="status"))
 
 
-def _parts(status: Status, currency: str | None) -> list[markup.Part]:
+def parts(status: Status, currency: str | None) -> list[markup.Part]:
+    """Return the line as markup: it says that all is normal only where nothing was otherwise."""
     until = judged(status)
     if status.worst is None:
         if status.until is None:
             return [markup.pill("not watched yet"), " ", until]
         if status.behind:
-            return [markup.pill("behind"), " ", f"No incident so far in the last 24 h, but {until}"]
+            return [markup.pill("behind"), " ", f"No {_other(status)}incident so far in the last 24 h, but {until}"]
+        if status.settled:
+            settled = "1 incident is settled" if status.settled == 1 else f"{status.settled} incidents are settled"
+            link_ = markup.tag("a", f"{settled}, of the last 24 h", href=PAGE, target="_self")
+            return [markup.pill("nothing to do", "good"), " ", link_, markup.tag("span", f" · {until}", cls="quiet")]
         return [markup.pill("all normal", "good"), " ", f"No incident in the last 24 h; {until}"]
     worst = status.worst
     parts: list[markup.Part] = [markup.pill(worst.severity, worst.severity), " ", link(worst, currency)]
@@ -36,6 +41,10 @@ def _parts(status: Status, currency: str | None) -> list[markup.Part]:
     if others:
         parts += [" · ", markup.tag("a", f"{others} more in 24 h", href=PAGE, target="_self")]
     return [*parts, markup.tag("span", f" · {until}", cls="quiet")]
+
+
+def _other(status: Status) -> str:
+    return "other " if status.settled else ""
 
 
 def judged(status: Status) -> str:

@@ -39,7 +39,7 @@ def rules(rows: Sequence[RuleCount], trends: Mapping[tuple[str, str], Sequence[i
         "Rule": _texts(row.rule for row in rows),
         "Findings": [row.count for row in rows],
         "Share": [100 * row.share for row in rows],
-        "Before": pd.Series([row.previous for row in rows], dtype="Int64"),
+        "Change": pd.Series([row.change for row in rows], dtype="Int64"),
         "Entity": _texts(row.entity for row in rows),
         "Effect": _texts(effect(row.severity) for row in rows),
         "Dimension": _texts(row.dimension for row in rows),
@@ -197,7 +197,7 @@ def unknown(rows: Sequence[UnknownField]) -> pd.DataFrame:
             "Entity": _texts(row.entity for row in rows),
             "Field": _texts(row.name for row in rows),
             "Records": [row.count for row in rows],
-            "Before": pd.Series([row.previous for row in rows], dtype="Int64"),
+            "Change": pd.Series([row.change for row in rows], dtype="Int64"),
         }
     )
 

@@ -107,9 +107,9 @@ def _letters(view: IncidentView) -> None:
     st.subheader("Dead letters and findings", anchor=False)
     rows = view.findings[:FINDINGS]
     if not rows:
-        quiet("None of this time is among the newest findings. The dead-letter topic has all of them.")
+        quiet("No single finding of this time and cause is kept. The dead-letter topic has all rejected records.")
         return
-    st.caption(f"{len(view.findings):,} of the newest findings are of this time and cause. Choose a row to open its record")
+    st.caption(f"The newest {len(rows):,} findings of this time and cause that are kept. Choose a row to open its record")
     shown, opened = grid.chosen("incident-findings", rows, lambda one: f"{one.source}/{one.rule}")
     grid.openable(
         tables.findings(shown),

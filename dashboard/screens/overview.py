@@ -221,8 +221,7 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 def _quality(overview: Overview) -> None:
     st.subheader("Valid records over time", anchor=False)
     st.caption(
-        f"Share of judged records without an error or a warning, by {formats.bar_name(overview.bar_seconds)}; the axis does "
-        "not start at zero"
+        f"Records without an error or a warning, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero"
     )
     if any(point.quality.valid is not None for point in overview.quality_series):
         theme.chart(
@@ -236,12 +235,12 @@ def _quality(overview: Overview) -> None:
 
 def _dimensions(overview: Overview) -> None:
     st.subheader("Quality by dimension", anchor=False)
-    st.caption("Share of judged records with an error or a warning of the dimension, worst first")
+    st.caption("Share of judged records with an error or warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
             quality_charts.by_dimension(overview.quality, {"range": overview.range.value}),
             key="dimensions",
-            alt_text="Share of records with an error or a warning by quality dimension, worst first.",
+            alt_text="Share of records with findings by quality dimension, worst first.",
         )
     else:
         quiet()

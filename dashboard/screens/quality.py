@@ -12,7 +12,7 @@ from dashboard.charts import segments as segment_charts
 from dashboard.parts import address, grid, links, tables, theme
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.parts.rule_panel import rule_panel
-from dashboard.parts.rule_table import linked_rule, openable_rules
+from dashboard.parts.rule_table import CHANGE, linked_rule, openable_rules
 from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.words import plain, visible
@@ -178,14 +178,14 @@ def _dimensions(view: QualityView, entity: str | None) -> None:
     st.subheader("By dimension", anchor=False)
     measured, before = view.quality(entity)
     st.caption(
-        "Share of judged records with an error or a warning of the dimension, worst first"
+        "Share of judged records with an error or warning of the dimension, worst first"
         + ("; the tick is the previous range" if before is not None else "")
     )
     if any(share is not None for share in measured.dimensions.values()):
         theme.chart(
             charts.by_dimension_compared(measured, before, {"range": view.range.value, "entity": entity}),
             key="dimensions",
-            alt_text="Records with an error or a warning by quality dimension, worst first, beside the previous range.",
+            alt_text="Share of records with findings by quality dimension, worst first, beside the previous range.",
         )
     else:
         quiet()
@@ -256,7 +256,7 @@ def _drift(view: QualityView, entity: str | None) -> None:
             {
                 "Field": st.column_config.TextColumn("Unknown field"),
                 "Records": st.column_config.NumberColumn(format="localized"),
-                "Before": st.column_config.NumberColumn("Previous range", format="localized"),
+                "Change": st.column_config.NumberColumn(help=CHANGE, format="%+d"),
             },
             rows=4,
             placeholder=formats.NOTHING,

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 from headrace.check.results import Results
 from stream_app.contract.compile import LATE_RULE
 from stream_app.contract.model import Contract, Reference, Rule, Shop
-from stream_app.contract.summary import describe, order_is_unique
+from stream_app.contract.summary import describe
 from stream_app.counts.fields import parse
 from stream_app.counts.summary import EntityTotals, summarise
 from stream_app.counts.tally import Outcome, Tally, is_usual
@@ -22,6 +22,7 @@ from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.timing import timing
 from stream_app.position import Position
 from stream_app.store.memory import MemoryBaseline, MemoryStore
+from stream_app.views.totals import orders_of
 from stream_app.windows.calendar import iso
 from stream_app.windows.clock import PartitionClock
 from stream_app.windows.watermark import Finality
@@ -159,7 +160,7 @@ class EntityCheck:
         counts = parse(self.tally.totals())
         customers: set[str] = set().union(*self.tally.customers.values())
         orders: set[str] = set().union(*self.tally.orders.values())
-        seen = counts.clean if order_is_unique(self.contract) else len(orders)
+        seen = orders_of(describe(self.contract), counts, len(orders))
         return EntityTotals.of(counts, active_customers=len(customers), orders=seen, known=known)
 
 

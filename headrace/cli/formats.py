@@ -29,3 +29,8 @@ def revenue(kpis: Mapping[str, Any]) -> str:
         return each or "–"
     total = money(kpis["revenue"], kpis["currency"])
     return f"{total} (converted: {each})" if each else total
+
+
+def printable(text: str) -> str:
+    """Return foreign text on one line of a terminal: what is not printable, such as an escape sequence, is escaped."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in text)

@@ -11,12 +11,14 @@ from typing import cast
 
 import click
 
+from headrace.cli.formats import printable
 from stream_app.contract.money import in_units
 from stream_app.errors import DocumentError, HeadraceError, SettingsError
 from stream_app.kafka.acts import send
 from stream_app.monitor.acts import KINDS, Act, Kind, Life, life_of_cause
 from stream_app.monitor.causes import Cause, cause_of, causes
 from stream_app.monitor.headline import headline
+from stream_app.monitor.incident import Incident
 from stream_app.settings import load_settings
 from stream_app.store.acts import new_act, write
 from stream_app.store.queries import Queries, open_queries
@@ -56,7 +58,8 @@ def listed(*, only_open: bool = False, as_json: bool = False) -> None:
         click.echo("no incidents")
     for cause, life in rows:
         who = f", {life.owner}" if life.owner else ""
-        click.echo(f"{cause.severity:8}{headline(cause.lead, currency)}\n        {life.state}{who}  {cause.lead.id}")
+        click.echo(f"{cause.severity:8}{_title(cause.lead, currency)}")
+        click.echo(f"        {life.state}{printable(who)}  {printable(cause.lead.id)}")
 
 
 @command.command()
@@ -71,9 +74,9 @@ def show(*, incident: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_document(cause, life, currency), ensure_ascii=False, indent=2))
         return
-    click.echo(f"{headline(cause.lead, currency)} ({cause.severity}, {'open' if cause.is_open else 'closed'}, {life.state})")
+    click.echo(f"{_title(cause.lead, currency)} ({cause.severity}, {'open' if cause.is_open else 'closed'}, {life.state})")
     for one in cause.details:
-        click.echo(f"  also: {headline(one, currency)}")
+        click.echo(f"  also: {_title(one, currency)}")
     for act in life.acts:
         click.echo(f"  {_line(act)}")
 
@@ -102,7 +105,7 @@ def act(*, incident: str, kind: str, by: str | None, text: str, to: str, until: 
             raise
         raise SettingsError(f"incidents act: {error}") from None
     write(settings, done, partial(send, settings))
-    click.echo(f"{headline(lead, currency)}: {_line(done)}")
+    click.echo(f"{_title(lead, currency)}: {_line(done)}")
 
 
 def _read(queries: Queries) -> tuple[list[Cause], tuple[Act, ...], str | None]:
@@ -132,6 +135,11 @@ def _document(cause: Cause, life: Life, currency: str | None) -> dict[str, objec
     }  # fmt: skip
 
 
+def _title(incident: Incident, currency: str | None) -> str:
+    # Values of segments are foreign.
+    return printable(headline(incident, currency))
+
+
 def _line(done: Act) -> str:
     parts = [f"{done.kind.replace('_', ' ')} by {done.by}, {iso(done.at)}"]
     if done.to:
@@ -140,7 +148,7 @@ def _line(done: Act) -> str:
         parts.append(f"until {iso(done.until * 1_000)}")
     if done.text:
         parts.append(done.text)
-    return ", ".join(parts)
+    return printable(", ".join(parts))
 
 
 def _moment(text: str) -> int:

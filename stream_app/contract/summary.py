@@ -151,12 +151,16 @@ def repeats(contract: Contract, rule: Rule) -> bool:
 
 
 def tells_worth(contract: Contract, rule: Rule) -> bool:
-    """True if quantity × price of the records that this rule finds is the value at risk: the rule does not doubt it."""
+    """True if quantity × price of the records that this rule finds is the value at risk: the rule does not doubt it.
+
+    A rule on the field that tells sales from other states of an order doubts it, too.
+    """
     revenue = contract.revenue
     return (
         revenue is not None
         and rule.severity is not Severity.INFO
         and rule.field not in revenue.fields
+        and not any(role is not None and rule.field == role.field for role in (contract.sale, contract.cancellation))
         and rule.kind not in _DOUBTING_KINDS
         and not repeats(contract, rule)
     )

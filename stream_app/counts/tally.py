@@ -271,7 +271,9 @@ class Tally:
                 distinct.setdefault(minute, set()).add(str(values[name]))
 
     def _count_findings(self, verdict: Verdict, outcome: Outcome, window: dict[str, int]) -> None:
-        worth = abs(self._amounts.of(verdict.values))
+        values = verdict.values
+        role: Role = "sale" if self._selling is None or values is None else self._selling.of(values)
+        worth = abs(counted(role, self._amounts.of(values)))
         for rule in verdict.findings:
             window[fields.finding(rule.id)] += 1
             if worth and tells_worth(self.contract, rule):
@@ -284,18 +286,22 @@ class Tally:
         if outcome == "clean":
             window[WARNED] += 1
         if self.contract.revenue is not None and not any(repeats(self.contract, rule) for rule in rules):
-            self._count_risk(verdict, rules, worth, window)
+            self._count_risk(verdict, rules, role, window)
 
-    def _count_risk(self, verdict: Verdict, rules: list[Rule], worth: int, window: dict[str, int]) -> None:
-        """Count once what a record with findings is worth."""
-        amount = self._by_currency.of(verdict.values) if self._by_currency is not None and verdict.values is not None else None
-        if not all(tells_worth(self.contract, rule) for rule in rules) or not (worth or (amount and amount.minor)):
+    def _count_risk(self, verdict: Verdict, rules: list[Rule], role: Role, window: dict[str, int]) -> None:
+        """Count once what a record with findings is worth: as revenue would count it, if nothing doubts it."""
+        values = verdict.values
+        total = self._amounts.of(values)
+        amount = self._by_currency.of(values) if self._by_currency is not None and values is not None else None
+        believed = all(tells_worth(self.contract, rule) for rule in rules)
+        if believed and role == "other":
+            return
+        if not believed or not (total or (amount and amount.minor)):
             window[UNVALUED] += 1
             return
-        if worth:
-            window[AT_RISK] += worth
-        if amount is not None:
-            window[fields.risk_in(amount.currency)] += abs(amount.minor)
+        for name, minor in ((AT_RISK, total), *(((fields.risk_in(amount.currency), amount.minor),) if amount else ())):
+            if risk := abs(counted(role, minor)):
+                window[name] += risk
 
     def _count_segments(
         self, verdict: Verdict, outcome: Outcome, window: dict[str, int], segments: Mapping[str, Any], *, waited: bool

@@ -15,6 +15,8 @@ from stream_app.kafka.options import CONNECT_SECONDS, sync_producer_options
 from stream_app.names import acts_topic
 from stream_app.settings import Settings
 
+#: The partition that has all acts, in order.
+PARTITION = 0
 #: Maximum seconds until Kafka acknowledges an act.
 SEND_SECONDS = 10.0
 
@@ -32,7 +34,8 @@ def send(settings: Settings, key: str, value: str) -> None:
     except errors.KafkaError as error:
         raise connection_problem(settings, error) from None
     try:
-        producer.send(topic, value.encode(), key.encode()).get(timeout=SEND_SECONDS)
+        # Whoever has made the topic may have given it more partitions; readers read the first.
+        producer.send(topic, value.encode(), key.encode(), partition=PARTITION).get(timeout=SEND_SECONDS)
     except errors.KafkaError as error:
         found = classify(error)
         cure = f": {found.text}" if found.kind is not Kind.PASSING else ""

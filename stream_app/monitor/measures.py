@@ -15,8 +15,8 @@ from stream_app.monitor.seasonal import Expected, Seasonal
 from stream_app.monitor.state import AverageState, SeasonalState
 from stream_app.monitor.step import Step
 
-#: An average of fewer orders, and revenue of fewer records, say nothing.
-_FEWEST = 20
+#: An average of fewer orders, and revenue of fewer records, say nothing; and an average of fewer orders of several records.
+_FEWEST, _FEWEST_LONG = 20, 3
 #: Windows after which an episode of a mix is more than a bunch of records.
 _SHORT = 3
 #: Share from which on a segment value that is gone is an error.
@@ -124,11 +124,12 @@ def _average_order(step: Step, state: AverageState) -> None:
     if orders is None:
         step.judge("average_order", None)
         return
+    fewest = _FEWEST_LONG if step.parts.distinct_orders else _FEWEST
     if step.parts.distinct_orders:
         # Where orders have several records, hours have few of them: windows wait for the next ones, until there are enough.
         orders, revenue = orders + state.waiting[0], revenue + state.waiting[1]
-        state.waiting = (orders, revenue) if orders < _FEWEST else (0, 0)
-    if orders < _FEWEST:
+        state.waiting = (orders, revenue) if orders < fewest else (0, 0)
+    if orders < fewest:
         step.judge("average_order", None)
         return
     average, value = Average(step.parts.rhythm, state), revenue / orders

@@ -27,8 +27,9 @@ def field_of(act: Act) -> str:
 
 
 def put(client: redis.Redis, keys: Keys, acts: Iterable[Act]) -> None:
-    """Keep acts in Redis; an act that is there already stays as it is."""
-    rows: dict[Any, Any] = {field_of(act): act.to_json() for act in acts}
+    """Keep the newest ACTS_KEPT of these acts in Redis; an act that is there already stays as it is."""
+    newest = sorted(acts, key=lambda one: (one.at, one.id))[-ACTS_KEPT:]
+    rows: dict[Any, Any] = {field_of(act): act.to_json() for act in newest}
     if rows:
         client.hset(keys.incident_acts(), mapping=rows)
 
@@ -77,13 +78,19 @@ def write(settings: Settings, act: Act, send: Callable[[str, str], None]) -> Non
         StoreError: Redis did not take it; if the topic has it, the next worker that starts puts it into Redis.
     """
     client = connect_writer(settings.redis.get_secret_value())
-    keys = Keys(settings.redis_prefix)
+    keys, sent = Keys(settings.redis_prefix), False
     try:
         if client.hlen(keys.incident_acts()) >= ACTS_KEPT:
             raise StoreError(f"Redis key {keys.incident_acts()} has {ACTS_KEPT:,} acts on incidents; delete those of old ones")
         send(act.id, act.to_json())
+        sent = True
         put(client, keys, [act])
     except UNAVAILABLE as error:
+        if sent:
+            raise StoreError(
+                f"Redis at {settings.redis_address} did not take the act, but its topic has it: the next worker that starts "
+                "puts it into Redis, so do not repeat it"
+            ) from None
         raise reading_problem(f"Redis at {settings.redis_address}", settings.redis_prefix, error) from None
     finally:
         client.close()

@@ -16,7 +16,8 @@ class RuleCount:
     """Findings of one rule in a range.
 
     Attributes:
-        previous: findings in the previous range; None if the stream does not cover it.
+        previous: findings in the previous range, cut as ``compared``; None if the stream does not cover it.
+        compared: findings in the part of the range that is over, which alone is compared; None as ``previous``.
         share: findings ÷ records received of its entity; ``previous_share`` the same in the previous range.
         at_risk_minor: minor units; None if the rule's findings do not tell what a record is worth.
         is_finding: it finds errors or warnings; those of an ``info`` rule are only counted.
@@ -35,6 +36,12 @@ class RuleCount:
     previous_share: float | None = None
     currency: str | None = None
     is_finding: bool = True
+    compared: int | None = None
+
+    @property
+    def change(self) -> int | None:
+        """Findings more than before, without the part that is not over."""
+        return None if self.compared is None or self.previous is None else self.compared - self.previous
 
     @property
     def at_risk(self) -> float | None:
@@ -87,18 +94,24 @@ class NullField:
 
 @dataclass(frozen=True, slots=True)
 class UnknownField:
-    """A field that is not in the contract. ``previous``: records in the previous range; None if not covered."""
+    """A field that is not in the contract. ``change``: records more than before, as ``RuleCount.change``."""
 
     entity: str
     name: str
     count: int
-    previous: int | None
+    change: int | None
 
 
 def by_rule(
-    contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts], before: Mapping[str, Counts] | None
+    contracts: Mapping[str, ContractSummary],
+    counts: Mapping[str, Counts],
+    before: Mapping[str, Counts] | None,
+    compared: Mapping[str, Counts] | None = None,
 ) -> tuple[RuleCount, ...]:
-    """Return every rule with findings in the range, most findings first; ``info`` rules after the others."""
+    """Return every rule with findings in the range, most findings first; ``info`` rules after the others.
+
+    ``compared``: counts of the part of the range that is compared with ``before``; default: all of it.
+    """
     rows = []
     for entity, now in counts.items():
         contract = contracts[entity]
@@ -123,6 +136,7 @@ def by_rule(
                     else None,
                     currency=contract.currency,
                     is_finding=is_finding(contract, rule_id),
+                    compared=None if then is None else (compared or counts)[entity].findings.get(rule_id, 0),
                 )
             )
     return tuple(sorted(rows, key=lambda row: (not row.is_finding, -row.count, row.entity, row.rule)))
@@ -172,10 +186,18 @@ def null_fields(counts: Mapping[str, Counts], before: Mapping[str, Counts] | Non
     return tuple(sorted(rows, key=lambda row: (-row.share, row.entity, row.field)))
 
 
-def unknown_fields(counts: Mapping[str, Counts], before: Mapping[str, Counts] | None) -> tuple[UnknownField, ...]:
-    """Return the fields that are not in the contract, most records first."""
+def unknown_fields(
+    counts: Mapping[str, Counts], before: Mapping[str, Counts] | None, compared: Mapping[str, Counts] | None
+) -> tuple[UnknownField, ...]:
+    """Return the fields that are not in the contract, most records first; ``compared`` as in ``by_rule``."""
+
+    def change(entity: str, name: str) -> int | None:
+        if before is None or compared is None:
+            return None
+        return compared[entity].unknown.get(name, 0) - before[entity].unknown.get(name, 0)
+
     rows = [
-        UnknownField(entity, name, number, None if before is None else before[entity].unknown.get(name, 0))
+        UnknownField(entity, name, number, change(entity, name))
         for entity, one in counts.items()
         for name, number in one.unknown.items()
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts
@@ -20,6 +21,8 @@ from stream_app.windows.grain import Span
 RECENT = 86_400
 #: Seconds that the monitor may be behind the last window that could be final: the default grace of windows, twice.
 SLACK = 600
+#: Rules whose findings a cause shows that names none.
+RULES = 5
 #: Windows before and after a cause on its timeline, and the most in all.
 BEFORE, AFTER, MOST = 24, 12, 200
 
@@ -33,6 +36,7 @@ class Status:
         causes: how many there are; ``open``: how many of them are open.
         until: end (s) of the last window that the monitor has judged of every entity; None before the first.
         behind: windows before the stream's time are not judged yet, so that nothing can be said of them.
+        settled: causes besides, which people have settled.
     """
 
     worst: Cause | None
@@ -40,6 +44,7 @@ class Status:
     open: int
     until: int | None
     behind: bool
+    settled: int = 0
 
 
 def status_of(
@@ -48,14 +53,15 @@ def status_of(
     """Return the status of the last 24 hours, without what people have settled; pure."""
     until = min((one.until for one in monitored.values()), default=None)
     now = (stream_ms or 0) // 1_000
-    found = causes([one for one in incidents if one.state == "open" or one.end > now - RECENT])
-    found = [one for one in found if not life(one, acts).settled]
+    recent = causes([one for one in incidents if one.state == "open" or one.end > now - RECENT])
+    found = [one for one in recent if not life(one, acts).settled]
     # The worst that is open comes before the worst that is over, unless that one was an error.
     first = sorted(found, key=lambda one: (one.severity != "error", not one.is_open))
     behind = until is None or any(
         one.until + one.grain.seconds + SLACK < now // one.grain.seconds * one.grain.seconds for one in monitored.values()
     )
-    return Status(first[0] if first else None, len(found), sum(one.is_open for one in found), until, behind)
+    open_ = sum(one.is_open for one in found)
+    return Status(first[0] if first else None, len(found), open_, until, behind, len(recent) - len(found))
 
 
 def life(cause: Cause, acts: Sequence[Act]) -> Life:
@@ -92,7 +98,7 @@ class IncidentView:
         asked: the id that was asked for; ``cause`` has it, or is None if no incident has it any more.
         series: the lead's metric over time. ``segment``: the field of ``rows``.
         life: what people said and did about it.
-        findings: dead letters and findings among the newest ones that match.
+        findings: of its rules and time, newest first; of each rule the newest of each hour and day are kept.
     """
 
     asked: str
@@ -108,7 +114,7 @@ class IncidentView:
 
 
 def read_incident(queries: Queries, incident_id: str) -> IncidentView:
-    """Read one cause in depth, in six round trips.
+    """Read one cause in depth, in six round trips, and three for each of its rules.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -143,7 +149,7 @@ def read_incident(queries: Queries, incident_id: str) -> IncidentView:
         series=series_of(lead, windows, selects=contract is not None and contract.selects_sales),
         segment=field,
         rows=segments_of(cause, field, windows) if field else (),
-        findings=matching(cause, announced.findings),
+        findings=findings_of(cause, windows, contract, announced.findings, partial(_found, queries, cause)),
         monitored=queries.monitored([lead.entity]).get(lead.entity),
         life=life(cause, queries.acts()),
     )
@@ -222,10 +228,44 @@ def segments_of(cause: Cause, field: str, windows: Sequence[Window], most: int =
     return tuple(rows[:most])
 
 
+def findings_of(
+    cause: Cause,
+    windows: Sequence[Window],
+    contract: ContractSummary | None,
+    recent: Iterable[RecentFinding],
+    found: Callable[[str], Iterable[RecentFinding]],
+) -> tuple[RecentFinding, ...]:
+    """Return the findings of a cause, newest first: among the ``recent`` ones of all rules, and those ``found`` of a rule."""
+    rules = rules_of(cause)
+    if contract is not None and (not rules or _is_whole(cause)):
+        counted: dict[str, int] = {}
+        for window in windows:
+            if cause.start <= window.start < cause.end:
+                for rule, number in window.counts.findings.items():
+                    counted[rule] = counted.get(rule, 0) + number
+        errors = [rule for rule in counted if rule in contract.rules and contract.rules[rule].severity == "error"]
+        rules |= {*sorted(errors, key=lambda rule: (-counted[rule], rule))[:RULES]}
+    rows = {(one.source, one.rule): one for rule in sorted(rules) for one in found(rule)}
+    rows |= {(one.source, one.rule): one for one in recent}
+    return tuple(sorted(matching(cause, rows.values()), key=lambda one: (-(one.event_time or 0), one.source, one.rule)))
+
+
+def rules_of(cause: Cause) -> set[str]:
+    """Return the rules that a cause is about."""
+    return {one.metric.partition(":")[2] for one in cause.all if one.metric.startswith(("finding:", "threshold:"))}
+
+
+def _is_whole(cause: Cause) -> bool:
+    return any(one.metric == "conformity" for one in cause.all)
+
+
+def _found(queries: Queries, cause: Cause, rule: str) -> tuple[RecentFinding, ...]:
+    return queries.found(cause.lead.entity, rule, (cause.start, cause.end))
+
+
 def matching(cause: Cause, findings: Iterable[RecentFinding]) -> tuple[RecentFinding, ...]:
     """Return the findings of a cause's entity and time; where it is about rules, those of its rules; pure."""
-    rules = {one.metric.partition(":")[2] for one in cause.all if one.metric.startswith(("finding:", "threshold:"))}
-    whole = any(one.metric == "conformity" for one in cause.all)
+    rules, whole = rules_of(cause), _is_whole(cause)
     return tuple(
         one
         for one in findings

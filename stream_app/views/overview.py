@@ -81,7 +81,7 @@ def read_overview(queries: Queries, chosen: Chosen, *, findings: int = 50, recor
 def overview_of(read: RangeCounts) -> Overview:
     """Compute the overview; pure."""
     figures, stream = Figures(read), read.stream
-    rules = by_rule(stream.contracts, figures.counts, figures.before)
+    rules = by_rule(stream.contracts, figures.counts, figures.before, figures.compared)
     measured = quality_of(stream.contracts, figures.counts)
     return Overview(
         range=read.chosen,

@@ -77,7 +77,10 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
 
 
 def _usual_worth(counts: Counts) -> int:
-    """Return what the records whose own worth is in doubt are worth at the average of the clean records (minor units)."""
+    """Return what the records whose own worth is in doubt are worth at the average of the clean records (minor units).
+
+    Of all clean records, not of sales only: the doubtful ones are of any state of an order.
+    """
     return round(counts.unvalued * max(counts.revenue_minor, 0) / counts.clean) if counts.clean > 0 else 0
 
 

@@ -51,13 +51,15 @@ def read_usual(
 ) -> Usual | None:
     """Read what is usual for a period, in two round trips. ``first``: start of the stream (s).
 
-    None if the period is not of whole hours or longer than a week, nothing is sold, or an hour has fewer than FEWEST_WEEKS
-    earlier weeks without an incident.
+    None if the period is not of whole hours or longer than a week, nothing is sold, each currency has a total of its own, or
+    an hour has fewer than FEWEST_WEEKS earlier weeks without an incident.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
     if sales is None or first is None or start % _HOUR or end % _HOUR or not 0 < end - start <= _WEEK:
+        return None
+    if contracts[sales].by_currency and not contracts[sales].currency:
         return None
     oldest = start - MOST_WEEKS * _WEEK
     hours = range(start, end, _HOUR)

@@ -75,7 +75,7 @@ async def read_acts(settings: Settings) -> list[Act]:
     except DeliveryError as error:
         raise KafkaConnectionError(str(error)) from None
     found = []
-    async for _, records, _ in outcomes.read(settings, {TopicPartition(acts_topic(settings.topic_prefix), 0): 0}):
+    async for _, records, _ in outcomes.read(settings, {TopicPartition(acts_topic(settings.topic_prefix), acts.PARTITION): 0}):
         for record in records:
             try:
                 found.append(Act.from_json(record.value or b""))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from struct import iter_unpack
 from typing import Any
 
+from stream_app.counts.found import IN_WINDOW
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys
 from stream_app.store.ownership import READY, StoreState
@@ -37,7 +39,11 @@ def contents(settings: Settings) -> dict[str, object]:
         elif kind == "set":
             found[name] = client.smembers(key)
         elif kind == "zset":
-            found[name] = client.zrange(key, 0, -1)
+            found[name] = client.zrange(key, 0, -1, withscores=True)
+        elif kind == "list":
+            # Findings by rule and window: those of a full window depend on the order in which they came.
+            sources = sorted(json.loads(row)[0] for row in client.lrange(key, 0, -1))
+            found[name] = sources if len(sources) < IN_WINDOW else IN_WINDOW
         else:
             found[name] = client.pfcount(key) if name.startswith("hll:") else client.get(key)
     return found

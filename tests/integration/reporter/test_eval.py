@@ -25,7 +25,11 @@ def test_it_prints_what_came_of_every_fact_set(monkeypatch: pytest.MonkeyPatch, 
     assert rows[0] == rows[0] | {"outcome": "passed", "own_words": 1.0, "cost": pytest.approx(0.0054)}
     assert rows[1] == rows[1] | {"outcome": "template", "reason": "gate"}
     assert rows[1]["own_words"] is None
-    assert total["own_words"] == pytest.approx(1.0, abs=0.99)
+    survived = [row["own_words"] for row in rows if row["own_words"] is not None]
+    # What English words of a model survive in the reports of other languages is nothing.
+    assert len(survived) == len(rows) - 1
+    assert total["own_words"] == pytest.approx(sum(survived) / len(survived))
+    assert 0 < total["own_words"] < 1
     assert total["reports"] == len(list(fact_sets()))
     assert total["passed"] + total["repaired"] + total["partial"] + total["fallbacks"] == total["reports"]
     assert total["tokens_in"] == sum(row["tokens_in"] for row in rows) > 0

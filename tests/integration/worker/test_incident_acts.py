@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from kafka.admin import NewTopic
 
 from headrace.cli.incidents import command
 from stream_app.errors import DeliveryError, HeadraceError
 from stream_app.kafka.acts import send
+from stream_app.kafka.admin import admin_client
 from stream_app.monitor.acts import Act, life_of
 from stream_app.names import acts_topic
 from stream_app.settings import Settings
@@ -19,6 +22,7 @@ from stream_app.store.acts import acts_of, new_act, put, write
 from stream_app.store.keys import Keys
 from stream_app.store.ownership import READY, StoreState
 from stream_app.store.queries import open_queries
+from stream_app.worker.announced import read_acts
 from tests.support.crew import changed
 from tests.support.redis_servers import RedisServer
 from tests.support.staged import country_gone, judged
@@ -88,6 +92,16 @@ def test_nothing_is_in_redis_that_the_topic_did_not_take(settings: Settings) -> 
     with pytest.raises(DeliveryError):
         write(settings, new_act(volume, "acknowledged", "Ann"), refuse)
     assert not open_queries(settings).acts()
+
+
+def test_acts_of_a_topic_with_several_partitions_are_all_read_again(settings: Settings) -> None:
+    with admin_client(settings) as admin:
+        admin.create_topics([NewTopic(acts_topic(settings.topic_prefix), 6, 1)])
+        admin.wait_for_topics([acts_topic(settings.topic_prefix)])
+    sent = [new_act(country_gone(BEGIN)[0], "note", "Ann", text=str(number)) for number in range(8)]
+    for act in sent:
+        send(settings, act.id, act.to_json())
+    assert asyncio.run(read_acts(settings)) == sent
 
 
 def test_an_act_is_kept_once_and_a_row_of_another_version_is_left_out(settings: Settings) -> None:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.contract import Contract, load_shop
-from stream_app.contract.model import Match
+from stream_app.contract.model import Match, Severity
 from stream_app.contract.summary import describe
 from stream_app.counts.fields import Counts, parse
-from stream_app.counts.tally import Tally
+from stream_app.counts.tally import Outcome, Tally
 from stream_app.errors import DocumentError
 from stream_app.judge import Judge
 from stream_app.views.totals import orders_of
@@ -84,6 +84,40 @@ def test_the_revenue_of_segments_adds_up_to_the_whole(at_once: bool) -> None:
         for value, of in parse(window).segments["shop"].items():
             found[value] += of.revenue_minor
     assert {value: minor for value, minor in found.items() if minor} == {"paid": 200}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-4, 9), st.integers(1, 999), st.sampled_from(STATES)), max_size=12),
+    st.booleans(),
+    st.sampled_from(["clean", "rejected"]),
+)
+def test_value_at_risk_counts_an_order_once_as_revenue_does(rows: list[Any], by_currency: bool, outcome: Outcome) -> None:
+    of = replace(PAID, revenue=contract(APART).revenue) if by_currency else PAID
+    judge, tally, severity = Judge(of), Tally(of), Severity.ERROR if outcome == "rejected" else Severity.WARNING
+    rule = replace(next(iter(of.rules.values())), field="id", severity=severity, kind="structure")
+    for quantity, cents, state in rows:
+        verdict = judge.judge(encoded(sale(1, quantity, cents / 100, "EUR", state)), AS_OF)
+        verdict.findings = (rule,)
+        tally.add(verdict, outcome, "x")
+    counts = parse(tally.totals())
+    worth = [
+        abs(quantity * cents) if state == "paid" else max(0, -quantity * cents) if state == "cancelled" else 0
+        for quantity, cents, state in rows
+    ]
+    found = counts.risk_by.get("EUR", 0) if by_currency else counts.risk_minor
+    assert found == sum(worth)
+    assert counts.unvalued == sum(state in ("paid", "cancelled") and not quantity for quantity, _, state in rows)
+    assert sum(counts.at_risk_minor.values()) == (0 if by_currency else found)
+
+
+def test_a_record_whose_state_is_in_doubt_has_no_worth_of_its_own() -> None:
+    rule = replace(next(iter(PAID.rules.values())), field="shop", severity=Severity.ERROR, kind="structure")
+    verdict, tally = Judge(PAID).judge(encoded(sale(1, 2, 5.0, "EUR", "piad")), AS_OF), Tally(PAID)
+    verdict.findings = (rule,)
+    tally.add(verdict, "rejected", "x")
+    counts = parse(tally.totals())
+    assert (counts.risk_minor, counts.unvalued, counts.at_risk_minor) == (0, 1, {})
 
 
 def test_without_states_every_clean_record_is_an_order() -> None:

@@ -209,11 +209,11 @@ def test_the_axes_of_every_chart_say_what_they_count_and_in_which_unit() -> None
 
     assert {name: dict(titles(chart)) for name, chart in shown.items()} == {
         "quality": {"start": "Event time (UTC)", "valid": "Valid records (%)"},
-        "dimension": {"shortfall": "With an error or a warning (% of judged records)"},
+        "dimension": {"shortfall": "Records with findings (% of judged records)"},
         "findings": {"start": "Event time (UTC)", "findings": "Findings"},
         "rejected": {"start": "Event time (UTC)", "share": "Rejected (% of records judged)"},
         "rule": {"start": "Event time (UTC)", "findings": "Findings"},
-        "dimensions": dict.fromkeys(("room", "shortfall", "before"), "With an error or a warning (% of judged records)"),
+        "dimensions": dict.fromkeys(("room", "shortfall", "before"), "Records with findings (% of judged records)"),
         "segments": {"share": "Rejected (% of records in)"},
         "pace": {"at": "Wall time (UTC)", "pace": "Records per second"},
         "lag": {"at": "Wall time (UTC)", "lag": "Unread records"},

@@ -61,14 +61,14 @@ def test_orders_as_usual_raise_no_incident(per_hour: float) -> None:
 def test_windows_with_few_orders_wait_for_the_next_ones() -> None:
     monitor, state = Monitor(LINES), None
     waits = []
-    for each in invoices(7.0):
+    for each in invoices(1.0):
         state, _ = monitor.step(State.from_json(state.to_json()) if state is not None else None, each)
         assert isinstance(state.average, AverageState)
         waits.append((*state.average.waiting, len(state.average.values)))
     sums = orders = judged = 0
-    for each, (waiting, revenue, values) in zip(invoices(7.0), waits, strict=True):
+    for each, (waiting, revenue, values) in zip(invoices(1.0), waits, strict=True):
         orders, sums = orders + (each.orders or 0), sums + each.counts.revenue_minor
-        if orders >= 20:
+        if orders >= 3:
             orders, sums, judged = 0, 0, judged + 1
         assert (waiting, revenue) == (orders, sums)
         assert values <= judged

@@ -34,7 +34,7 @@ FEED = "    feeds: [{entity: orders}]\n"
         ("sources:\n  - name: a\n" + FEED, 2, "either `match`"),
         ("sources:\n  - name: a\n    match: x\n    url: http://h/\n" + FEED, 2, "either `match`"),
         ("sources:\n  - name: a\n    match: x\n    format: xml\n" + FEED, 4, "formats: csv, jsonl"),
-        ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: order}]\n", 4, "entities: customers, products, visits, orders"),
+        ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: order}]\n", 4, "customers, products, visits, orders"),
         (FIELDS + "quantty: {column: Q}\n", 7, "did you mean 'quantity'"),
         (FIELDS + "quantity: {column: Q, constant: 3}\n", 7, "exactly one of column, cel, constant"),
         (FIELDS + 'quantity: {column: Q, format: "%Y"}\n', 7, "only for timestamps, and quantity is of type integer"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from reporter.compute import compute
 from reporter.fact_writer import FactWriter
 from reporter.facts import Facts
 from reporter.texts import texts as texts_of
+from tests.support.report_facts import material
 
 TEXTS = texts_of("en")
 
@@ -27,3 +31,11 @@ def test_a_change_within_the_error_is_not_a_fact() -> None:
     assert facts.rendering("sales.customers.previous") == "≈ 100,000 customers"
     assert not facts.has("sales.customers.change")
     assert written((101_000, 100_000), (False, False)).rendering("sales.customers.change") == "+1.0 %"
+
+
+def test_value_at_risk_is_exact_if_no_record_counts_at_the_average() -> None:
+    orders = material().counts["orders"]
+    exact = {"orders": replace(orders, counts=replace(orders.counts, unvalued=0))}
+    facts = compute(replace(material(), counts=exact), TEXTS).all
+    assert facts["all.at_risk"].rendering == "2,114.56 USD"
+    assert compute(material(), TEXTS).all["all.at_risk"].rendering == "≈ 23,112.59 USD"

@@ -107,6 +107,7 @@ def test_no_word_that_could_make_a_false_statement_is_in_the_vocabulary(language
         ("It may be 12.", "character"), ("It may be ４７.", "character"), ("It may be ½.", "word"), ("It may be Ⅷ.", "word"),
         ("It may be \N{CIRCLED NUMBER FORTY TWO}.", "word"),
         ("<b>It may be.</b>", "character"), ("It may be “so”.", "character"),
+        ("It may be \0 a field.", "character"), ("\0 may be.", "character"),
         ("It may be a f\u200bield.", "character"), ("It may be a f\u00adield.", "character"), ("It m\u0430y be.", "word"),
         ("It may be t w o.", "word"), ("It may be se-ven.", "word"), ("See https://x.example, it may help.", "character"),
         ("The supplier changed the feed.", "mood"), ("It may be. The supplier changed the feed.", "mood"),

@@ -89,6 +89,17 @@ def test_a_contract_without_impacts_still_has_the_number_of_findings() -> None:
     assert impact == ["Rule price.required (orders): 90 findings; the value of these records is unknown."]
 
 
+def test_a_repeated_record_is_worth_nothing_whatever_its_rule_is_called() -> None:
+    def named(kind: str) -> Any:
+        rule = msgspec.structs.replace(contracts()["orders"].rules["order_id.unique"], impact=None, kind=kind)
+        rules = {**contracts()["orders"].rules, "sent_twice": rule}
+        renamed = {**contracts(), "orders": msgspec.structs.replace(contracts()["orders"], rules=rules)}
+        return written(orders({"sent_twice": 90}, contracts=renamed))["impact"]
+
+    assert named("unique") == ["No value at risk was found in this period."]
+    assert named("condition") == ["Rule sent_twice (orders): 90 findings; the value of these records is unknown."]
+
+
 def test_a_rule_that_finds_far_more_than_before_is_a_hypothesis() -> None:
     (risen,) = written(orders({"quantity.minimum": 90, "price.type": 10}, {"quantity.minimum": 20, "price.type": 9}))[
         "hypotheses"

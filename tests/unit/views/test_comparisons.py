@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +118,26 @@ def test_the_conversion_rate_is_orders_by_visits_of_the_same_windows(
         rate(start, end),
         rate(start - length, end - length),
     )
+
+
+@pytest.mark.parametrize(("before", "difference"), [(990, None), (900, 0.1)])
+def test_a_conversion_rate_of_estimated_orders_is_an_estimate_too(before: int, difference: float | None) -> None:
+    now = BEGIN + 40 * 86_400
+    read = read_of(TimeRange.LAST_DAY, list(range(BEGIN, now, 600)), now)
+    assert read.comparison is not None
+    assert read.span is not None
+    cuts = {read.comparison[0]: 1_000, read.comparison[1]: before, (read.span.start, read.span.end): 1_000}
+    contracts = {"orders": msgspec.structs.replace(CONTRACT, order="id", order_unique=False),
+                 "visits": ContractSummary("visits", "1", visits=True)}  # fmt: skip
+    visited = tuple(Window(one.start, parse({"in": "1000", "clean": "1000"})) for one in read.windows["orders"])
+    windows = {"orders": read.windows["orders"], "visits": visited}
+    distinct: dict[Cut, Cardinality] = {("orders", *cut): Cardinality(number, estimated=True) for cut, number in cuts.items()}
+    stream = replace(read.stream, contracts=contracts)
+    figures = Figures(replace(read, stream=stream, windows=windows, distinct=distinct))
+    rate = kpis_of(figures, quality_of(figures.contracts, figures.counts)).conversion_rate
+    assert rate.estimated
+    assert rate.compared is not None
+    assert rate.difference == (None if difference is None else pytest.approx(difference * rate.compared))
 
 
 @pytest.mark.parametrize(("before", "estimated", "change"), [

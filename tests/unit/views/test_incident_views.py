@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from dashboard.parts.status_line import parts
+from dashboard.text import markup
+from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.counts.fields import parse
+from stream_app.counts.samples import RecentFinding
 from stream_app.counts.window import Window
 from stream_app.monitor.causes import causes
+from stream_app.store.acts import new_act
 from stream_app.store.queries import Monitored
-from stream_app.views.incidents import measured, segments_of, series_of, status_of
+from stream_app.views.incidents import findings_of, measured, segments_of, series_of, status_of
 from stream_app.windows.grain import Grain
 from tests.support.staged import COUNTRY, HOUR, country_gone
 
@@ -63,3 +69,37 @@ def test_shares_of_a_segment_are_recounted() -> None:
 def test_a_mix_is_measured_as_the_share_of_its_value() -> None:
     _, mix = country_gone(NOW)
     assert measured(mix, parse({f"s|{COUNTRY}|in|United Kingdom": 5, f"s|{COUNTRY}|in|France": 15})) == 0.25
+
+
+def test_what_people_have_settled_is_not_the_worst_and_yet_not_normal() -> None:
+    volume, mix = country_gone(NOW)
+    act = new_act(mix, "resolved", "ann@example.org")
+    status = status_of([volume, mix], NOW * 1_000, level(), [act])
+    assert (status.worst, status.causes, status.open, status.settled) == (None, 0, 0, 1)
+    said = str(markup.join(*parts(status, "USD")))
+    assert "1 incident is settled" in said
+    assert "normal" not in said
+    assert "all normal" in str(markup.join(*parts(status_of([], NOW * 1_000, level(), [act]), "USD")))
+    assert "No other incident so far" in str(markup.join(*parts(status_of([volume, mix], NOW * 1_000, level(9), [act]), "USD")))
+
+
+def test_the_findings_of_a_cause_are_found_by_rule_however_many_came_since() -> None:
+    start = NOW - 30 * HOUR
+    volume = country_gone(start + 6 * HOUR, state="closed")[0]
+    rules = {f"r{n}": RuleSummary("validity", "error" if n else "warning") for n in range(8)}
+    contract = ContractSummary("orders", "1", rules=rules)
+    windows = [Window(at, parse({f"f:r{n}": 10 - n for n in range(8)})) for at in (start, start + HOUR)]
+    windows.append(Window(NOW, parse({"f:r7": 1_000})))
+    kept = {rule: [RecentFinding(entity="orders", rule=rule, severity=rules[rule].severity, source=f"orders:0:{n}",
+                                 event_time=(start + n * HOUR) * 1_000) for n in (0, 2, 9)] for rule in rules}  # fmt: skip
+    recent = [RecentFinding(entity="orders", rule="r7", severity="error", source="orders:0:99", event_time=NOW * 1_000)]
+
+    def shown(metric: str) -> list[tuple[str, str]]:
+        (cause,) = causes([replace(volume, metric=metric, segment=None)])
+        found = findings_of(cause, windows, contract, recent, kept.__getitem__)
+        return [(one.rule, one.source) for one in found]
+
+    assert shown("finding:r7") == [("r7", "orders:0:2"), ("r7", "orders:0:0")]
+    most = [f"r{n}" for n in range(1, 6)]
+    assert shown("conformity") == [(rule, f"orders:0:{n}") for n in (2, 0) for rule in most]
+    assert shown("volume") == shown("conformity")

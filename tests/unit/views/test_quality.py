@@ -50,3 +50,19 @@ def test_records_whose_worth_is_in_doubt_are_at_risk_at_the_average_of_clean_one
     }
     totals = totals_of(contracts, {entity: parse(one) for entity, one in counted.items()})
     assert (totals.at_risk_minor, totals.usual_minor, totals.unvalued) == (700 + 3 * 2_500 + 40, 7_500, 7)
+
+
+def test_a_rule_and_an_unknown_field_are_compared_without_the_window_that_runs() -> None:
+    """Two hours, the second half over, and the two hours before: as many findings an hour."""
+    hours = [Window(at, parse({"in": "9", "clean": "9", "f:a": "6", "u:x": "4"})) for at in (0, 3_600, 7_200)]
+    running = Window(10_800, parse({"in": "5", "clean": "5", "f:a": "3", "u:x": "2"}))
+    stream = Stream(read_at=0, contracts={"orders": ContractSummary("o", "1")}, stream_ms=12_600_000)
+    span = Span(Grain.HOUR, 7_200, 14_400, 0)
+    read = RangeCounts(stream, Custom(7_200, 14_400), span, first=0, windows={"orders": (*hours, running)})
+    view = quality_view_of(read)
+    assert [(row.count, row.change) for row in view.rules] == [(9, 0)]
+    assert [(row.count, row.change) for row in view.unknown] == [(6, 0)]
+    assert [row.change for row in overview_of(read).rules] == [0]
+    whole = quality_view_of(RangeCounts(stream, Custom(3_600, 7_200), Span(Grain.HOUR, 3_600, 7_200), first=0,
+                                        windows=read.windows))  # fmt: skip
+    assert [row.change for row in whole.rules] == [None]

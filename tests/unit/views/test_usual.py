@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from statistics import mean
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from stream_app.contract.read import load_shop
 from stream_app.contract.summary import describe
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import HourlySales
-from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, usual_of
+from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, read_usual, usual_of
 from stream_app.windows.grain import Grain
 
 CONTRACT = describe(load_shop(None).contracts["orders"])
@@ -75,3 +76,9 @@ def test_an_incident_of_another_entity_or_about_something_else_does_not_count() 
     assert found is not None
     assert (found.weeks, found.orders, found.revenue) == (3, 10, 10.0)
     assert usual_of(CONTRACT, "orders", (NOW, NOW + HOUR), NOW - 3 * WEEK, sold, [incident(NOW - WEEK, NOW)]) is None
+
+
+def test_amounts_of_several_currencies_have_no_usual_total() -> None:
+    queries: Any = None  # nothing is read
+    apart = msgspec.structs.replace(CONTRACT, currency=None, by_currency=True)
+    assert read_usual(queries, {"orders": apart}, "orders", NOW - 8 * WEEK, NOW, NOW + HOUR) is None
