@@ -175,7 +175,7 @@ class _Claims:
             self._add("summary", "doubted", ("summary_doubted",), must=True)
         self._add("summary", "restated", ("summary_restated",), must=True)
         self._top_rules()
-        for kind in ("records", "conformity", "findings", "rejected", "average"):
+        for kind in ("records", "conformity", "findings", "rejected", "average", "conversion"):
             self._add("summary", kind, (f"summary_{kind}_change", f"summary_{kind}"), default=False)
         for prefix in self.facts.entities:
             self._add("summary", "entity", ("summary_entity_change", "summary_entity"), subject=prefix, default=False)

@@ -14,7 +14,7 @@ from reporter.material import Material
 from reporter.rule_facts import add_rules, add_segments
 from reporter.texts import Texts
 from stream_app.counts.fields import Distinct
-from stream_app.counts.summary import conformity, quality
+from stream_app.counts.summary import conformity, conversion_rate, quality, visits_entity
 from stream_app.monitor.causes import causes
 from stream_app.store.period import PeriodCounts
 from stream_app.views.band import band_of
@@ -153,8 +153,21 @@ def _add_sales(context: Context) -> None:
     if contract.customer:
         customers = (now.customers, before.customers if before else None)
         writer.compare("sales.customers", customers, "customers", "relative", better="higher", estimated=estimated("customers"))
+    _add_conversion(context, (orders(now) or 0, orders(before)), by_order)
     if summed:
         writer.compare("sales.average", (average(now), average(before)), context.money, "relative", estimated=by_order)
+
+
+def _add_conversion(context: Context, orders: tuple[int, int | None], estimated: tuple[bool, bool]) -> None:
+    """Add visits, and orders ÷ visits, where a contract names visits."""
+    visits = visits_entity(context.contracts)
+    if visits is None:
+        return
+    now, before = context.counts_of(visits)
+    context.writer.compare("sales.visits", (now.clean, before.clean if before else None), "visits", "relative", better="higher")
+    then = None if before is None or orders[1] is None else conversion_rate(orders[1], before.clean)
+    rates = conversion_rate(orders[0], now.clean), then
+    context.writer.compare("sales.conversion", rates, "share", "points", better="higher", estimated=estimated)
 
 
 def _add_usual(context: Context) -> None:

@@ -18,7 +18,8 @@ SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impac
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
     "sales.revenue", "sales.revenue.usual", "sales.orders", "sales.orders.usual", "all.valid", "all.conformity", "all.rejected",
-    "all.at_risk", "all.records", "all.findings", "sales.cancelled", "sales.customers", "sales.average",
+    "all.at_risk", "all.records", "all.findings", "sales.cancelled", "sales.customers", "sales.visits",
+    "sales.conversion", "sales.average",
 )  # fmt: skip
 #: Number of key figures that are shown first.
 FIRST_FIGURES = 5

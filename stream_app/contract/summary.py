@@ -169,6 +169,11 @@ def tells_worth(contract: Contract, rule: Rule) -> bool:
     )
 
 
+def orders_are_distinct(contract: Contract) -> bool:
+    """True if several records may share an order, so that orders are the distinct values of a field."""
+    return contract.order is not None and not order_is_unique(contract)
+
+
 def order_is_unique(contract: Contract) -> bool:
     """True if each clean record is an order of its own, so that orders need no distinct count."""
     return any(unique.among == "kept" and unique.fields == (contract.order,) for unique in contract.uniques)
