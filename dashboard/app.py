@@ -7,9 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import gate
+from dashboard import data, gate
 from dashboard.parts import causes, frame, theme
 from dashboard.screens import anomalies, clean_orders, incident, overview, pipeline, quality, report
+from dashboard.text import local
 
 #: Pages without a time range.
 UNRANGED = {"clean", "incident", "pipeline", "report"}
@@ -30,6 +31,7 @@ def _freeze() -> None:
 def main() -> None:
     """Draw the page that the viewer chose."""
     st.set_page_config(page_title="Headrace", page_icon=str(ICON), layout="wide")
+    local.use(data.zone())
     theme.apply()
     if not gate.passed():
         return
@@ -46,6 +48,9 @@ def main() -> None:
     # The default page has no path of its own.
     st.session_state["pages"] = {one.url_path or "overview": one for one in pages}
     st.logo(str(ICON), size="medium")
+    if name := data.settings().shop_name:
+        # Otherwise the tab of the browser has the page's title alone.
+        st.set_page_config(page_title=f"{page.title} · {name}")
     frame.header(page.title, ranged=page.url_path not in UNRANGED)
     page.run()
     _freeze()

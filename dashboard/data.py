@@ -20,10 +20,12 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
 from stream_app.kafka.acts import send
+from stream_app.kafka.backwards import read_back
 from stream_app.kafka.broker import Broker, describe
 from stream_app.kafka.search import find
 from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
+from stream_app.names import Topics
 from stream_app.settings import Settings, load_settings
 from stream_app.store.acts import write
 from stream_app.store.queries import Queries, open_queries
@@ -31,6 +33,7 @@ from stream_app.store.reports import StoredReport
 from stream_app.store.server import ServerFacts
 from stream_app.views import overview as overview_view
 from stream_app.views.incidents import IncidentView, Status, read_incident, status_of
+from stream_app.views.older import Older, search_on
 from stream_app.views.overview import Overview
 from stream_app.views.pace import Sample, sample_of
 from stream_app.views.pulse import Pulse, read_pulse
@@ -38,8 +41,11 @@ from stream_app.views.quality import QualityView, read_quality
 from stream_app.views.ranges import Chosen, TimeRange
 from stream_app.views.reading import read_range
 from stream_app.views.record import Opened, opened
+from stream_app.views.report_list import ReportList, report_list
 from stream_app.views.selection import Bounds
 from stream_app.views.usual import Usual, usual_of_range
+from stream_app.views.usual_valid import usual_valid_of_range
+from stream_app.windows.zone import Zone
 
 #: Seconds between two refreshes of a page, and for which one read serves all viewers.
 EVERY = 3.0
@@ -57,9 +63,8 @@ USUAL_SHARED_FOR = 60
 SAMPLES = 1_200
 #: Maximum number of findings of one rule on a page.
 FOUND = 200
-#: Maximum number of incidents and reports on a page.
+#: Maximum number of incidents on a page.
 INCIDENTS = 200
-REPORTS = 50
 
 T = TypeVar("T")
 
@@ -81,6 +86,11 @@ def now_ms() -> int:
 def settings() -> Settings:
     """Return the settings, read once."""
     return load_settings()
+
+
+def zone() -> Zone:
+    """Return the time zone of all pages."""
+    return Zone(settings().timezone)
 
 
 @st.cache_resource(show_spinner=False)
@@ -107,19 +117,25 @@ def _read(read: Callable[[Queries], T]) -> T | Down:
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def overview(chosen: Chosen) -> Overview | Down:
     """Read the overview of a range."""
-    return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0))
+    return _read(lambda queries: overview_view.read_overview(queries, chosen, findings=0, records=0, zone=zone()))
 
 
 @st.cache_resource(ttl=USUAL_SHARED_FOR, max_entries=16, show_spinner=False)
 def usual(chosen: Chosen) -> Usual | Down | None:
     """Read which sales are usual for the complete hours of a range."""
-    return _read(lambda queries: usual_of_range(queries, read_range(queries, chosen)))
+    return _read(lambda queries: usual_of_range(queries, read_range(queries, chosen, zone=zone())))
+
+
+@st.cache_resource(ttl=USUAL_SHARED_FOR, max_entries=16, show_spinner=False)
+def usual_valid(chosen: Chosen) -> float | Down | None:
+    """Read which share of valid records is usual for the complete hours of a range."""
+    return _read(lambda queries: usual_valid_of_range(queries, read_range(queries, chosen, zone=zone())))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def quality(chosen: Chosen) -> QualityView | Down:
     """Read the quality of a range in depth."""
-    return _read(lambda queries: read_quality(queries, chosen))
+    return _read(lambda queries: read_quality(queries, chosen, zone=zone()))
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
@@ -170,9 +186,15 @@ def act(act: Act) -> str | None:
 
 
 @st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
-def reports() -> tuple[StoredReport, ...] | Down:
-    """Read the last reports, newest first."""
-    return _read(lambda queries: queries.reports(limit=REPORTS))
+def reports() -> ReportList | Down:
+    """Read which reports there are."""
+    return _read(lambda queries: report_list(queries.report_ids(), zone(), settings().report_language))
+
+
+@st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
+def report(report_id: str) -> StoredReport | Down | None:
+    """Read one report; None if there is none of this id."""
+    return _read(lambda queries: queries.report(report_id))
 
 
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
@@ -201,6 +223,15 @@ def broker(entities: tuple[str, ...]) -> Broker | str:
     """Read the broker and the topics of these entities from Kafka; an error message if that fails."""
     try:
         return describe(settings(), entities)
+    except HeadraceError as error:
+        return str(error)
+
+
+def older(before: Older, contract: ContractSummary) -> Older | str:
+    """Search a topic further back for findings of a rule; an error message if that fails."""
+    topics = Topics(before.entity, settings().topic_prefix)
+    try:
+        return search_on(before, contract, topics, partial(read_back, settings()))
     except HeadraceError as error:
         return str(error)
 

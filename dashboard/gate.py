@@ -65,7 +65,7 @@ def log_out() -> None:
 
 def _card(title: str, text: str, email: str | None) -> None:
     with st.container(key="card-empty"):
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         markup.show(markup.tag("p", text))
         if email is None:
             st.button("Log in", on_click=st.login, key="log-in", type="primary", icon=":material/login:")

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from reporter.texts import Texts
 from stream_app.contract.money import digits, minor_units
 from stream_app.windows import calendar
+from stream_app.windows.as_of import is_shown
+from stream_app.windows.zone import clock_name
 
 #: A number that no page shows; another version or program stored what it is made of.
 OUT_OF_RANGE = "∞"
@@ -83,10 +85,12 @@ def money(minor: float, texts: Texts, currency: str) -> str:
 
 
 def moment(seconds: int, texts: Texts) -> str:
-    """Return ``23 Nov 2026, 10:00 UTC``."""
+    """Return ``23 Nov 2026, 10:00 UTC``, by the clocks of the texts' zone."""
     at = calendar.moment(seconds * 1000)
+    if not texts.zone.is_utc and is_shown(seconds * 1000):
+        at = at.astimezone(texts.zone.info)
     month = texts.all["months"][at.month - 1]
-    return texts("moment", day=at.day, month=month, year=at.year, time=f"{at:%H:%M}")
+    return texts("moment", day=at.day, month=month, year=at.year, time=f"{at:%H:%M}", zone=clock_name(at))
 
 
 def length(seconds: int, texts: Texts) -> str:

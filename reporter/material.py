@@ -15,6 +15,7 @@ from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Queries
 from stream_app.views.pulse import Pulse, read_pulse
 from stream_app.views.usual import Usual, read_usual
+from stream_app.windows.zone import UTC, Zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class Material:
         return Period(self.start, self.end).earlier(self.back)
 
 
-def read_material(queries: Queries, period: Period, back: int | None = None) -> Material:
-    """Read the material of a period's report; ``back`` as in ``Material``.
+def read_material(queries: Queries, period: Period, back: int | None = None, zone: Zone = UTC) -> Material:
+    """Read the material of a period's report; ``back`` as in ``Material``, ``zone``: whose hours are compared with the usual.
 
     Raises:
         StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
@@ -78,7 +79,7 @@ def read_material(queries: Queries, period: Period, back: int | None = None) -> 
         incidents=queries.incidents(since=period.start, until=period.end),
         health=_health(pulse),
         back=back,
-        usual=read_usual(queries, pulse.contracts, sales_entity(pulse.contracts), first, period.start, period.end),
+        usual=read_usual(queries, pulse.contracts, sales_entity(pulse.contracts), first, period.start, period.end, zone),
         acts=queries.acts(),
         judged=min((one.until for one in queries.monitored(list(pulse.contracts)).values()), default=None),
     )

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from stream_app.errors import SettingsError
 from stream_app.windows.grain import LONGEST, Grain
+from stream_app.windows.zone import UTC as ZONE_UTC
+from stream_app.windows.zone import Zone
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 #: Lengths (s) of the first reports about a young stream, until it covers a whole period; ``--once`` chooses from them.
@@ -70,8 +72,8 @@ def parse_length(text: str) -> int:
     return seconds
 
 
-def parse_moment(text: str) -> int:
-    """Parse ``2026-11-23T10:00Z`` or ``2026-11-23`` into epoch seconds; UTC without a time zone.
+def parse_moment(text: str, zone: Zone = ZONE_UTC) -> int:
+    """Parse ``2026-11-23T10:00Z`` or ``2026-11-23`` into epoch seconds; without an offset it is a time of ``zone``.
 
     Raises:
         SettingsError: the text has another format, or is not a whole minute.
@@ -82,7 +84,7 @@ def parse_moment(text: str) -> int:
         moment = None
     if moment is None or moment.second or moment.microsecond:
         raise SettingsError(f"{text[:40]!r} is not a moment; write a whole minute such as 2026-11-23T10:00Z, or 2026-11-23")
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=zone.info)).timestamp())
 
 
 def up_to(stream_ms: int, length: int) -> Period:
@@ -106,12 +108,29 @@ def suggested(first: int | None, stream_ms: int) -> tuple[Period, ...]:
     return tuple(up_to(stream_ms, length) for length in reversed(SHORT_LENGTHS) if 2 * length <= covered)
 
 
-def complete(stream_ms: int, every: int, grace: float) -> tuple[Period, ...]:
+def complete(stream_ms: int, every: int, grace: float, zone: Zone = ZONE_UTC) -> tuple[Period, ...]:
     """Return the newest finished period of each length: first ``every``, which is finished ``grace`` seconds after its end.
 
     Then the shorter ones of SHORT_LENGTHS, longest first, without grace: a first report about a young stream need not be
-    final.
+    final. Whole days are days of ``zone``, also where one has 23 or 25 hours; whole weeks begin on Mondays.
     """
     lengths = [every, *(length for length in reversed(SHORT_LENGTHS) if length < every)]
-    ends = [int((stream_ms / 1000 - (grace if length == every else 0)) // length) * length for length in lengths]
-    return tuple(Period(end - length, end) for end, length in zip(ends, lengths, strict=True) if end >= length)
+    found = [_finished(stream_ms / 1000 - (grace if length == every else 0), length, zone) for length in lengths]
+    return tuple(period for period in found if period.start >= 0)
+
+
+def is_regular(period: Period, every: int, zone: Zone = ZONE_UTC) -> bool:
+    """True if ``complete`` may return the period as the one of length ``every``: a day may have 23 or 25 hours."""
+    if every % DAY:
+        return period.length == every
+    days = every // DAY
+    return zone.group(zone.day(period.start), days) == period.start and zone.shift(period.start, days) == period.end
+
+
+def _finished(seconds: float, length: int, zone: Zone) -> Period:
+    """Return the newest period of a length that is over at a moment."""
+    if length % DAY:
+        end = int(seconds // length) * length
+        return Period(end - length, end)
+    end = zone.group(zone.day(seconds), length // DAY)
+    return Period(zone.shift(end, -length // DAY), end)

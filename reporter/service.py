@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 import uuid
@@ -16,7 +17,7 @@ from reporter.claims import Claim, claims_of
 from reporter.compute import compute
 from reporter.facts import Facts
 from reporter.material import read_before, read_material
-from reporter.periods import PROVISIONAL, SHORT_LENGTHS, Period, suggested, up_to
+from reporter.periods import PROVISIONAL, SHORT_LENGTHS, Period, is_regular, suggested, up_to
 from reporter.publish import Channel
 from reporter.report import report_of
 from reporter.texts import Texts
@@ -30,6 +31,7 @@ from stream_app.store.reports import ReportStore, StoredReport
 from stream_app.views.period import COMPARABLE, is_comparable
 from stream_app.views.pulse import Pulse, read_pulse
 from stream_app.views.server import problems_of
+from stream_app.windows.zone import Zone
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,8 @@ class Reporter:
         self._queries = queries or open_queries(settings)
         self._store = store or ReportStore(connect(settings), settings.redis_prefix)
         self._clock = clock
-        self._texts: Texts = texts_of(settings.report_language)
+        self.zone = Zone(settings.timezone)
+        self._texts: Texts = dataclasses.replace(texts_of(settings.report_language), zone=self.zone)
 
     def stream(self) -> tuple[int | None, int | None]:
         """Return the start of the stream (s) and its time (ms); None before the first record."""
@@ -102,9 +105,9 @@ class Reporter:
                 return period
         return up_to(stream_ms, SHORT_LENGTHS[2])
 
-    def has_reported(self, length: int) -> bool:
-        """True if one of the last reports is about a period of this length (s)."""
-        return any(one.end - one.start == length for one in self._store.newest())
+    def has_reported(self, every: int) -> bool:
+        """True if one of the last reports is a regular one about a period of this length (s)."""
+        return any(is_regular(Period(one.start, one.end), every, self.zone) for one in self._store.newest())
 
     def covers(self, period: Period, stream_ms: int) -> bool:
         """True if the stream covers a period from its beginning.
@@ -164,7 +167,7 @@ class Reporter:
         Raises:
             StoreError: Redis is unavailable, no worker has announced a contract, or the period's windows have expired.
         """
-        return compute(read_material(self._queries, period, back), self._texts)
+        return compute(read_material(self._queries, period, back, self.zone), self._texts)
 
     def claims(self, facts: Facts) -> dict[str, Claim]:
         """Return the claims that facts support."""
@@ -228,6 +231,8 @@ class Reporter:
     def _stored(self, period: Period, report_id: str, facts: Facts, written: Written, *, provisional: bool) -> StoredReport:
         texts = self._texts
         body = report_of(written.draft, facts, texts, written_by=written.by, model=written.model, prompt=written.prompt)
+        if name := self._settings.shop_name:
+            body = msgspec.structs.replace(body, title=texts("sections", "of_shop", shop=name, title=body.title))
         if provisional:
             body = msgspec.structs.replace(body, title=texts("sections", "provisional", title=body.title))
         return StoredReport(

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from reporter.periods import HOUR, Period, complete
+from reporter.periods import HOUR, Period, complete, is_regular
 from reporter.service import Outcome, Reporter
 from stream_app.errors import HeadraceError
 
@@ -89,13 +89,13 @@ class Watch:
         if stream_ms is None:
             return None
         self._look_for_closed()
-        due = self._due(complete(stream_ms, self._every, self._grace), stream_ms)
+        due = self._due(complete(stream_ms, self._every, self._grace, self._reporter.zone), stream_ms)
         if due is not None and self._waits_for_monitor(due, stream_ms):
             return None
         if due is not None:
             outcome = self._reporter.report(due, provisional=not self._reporter.is_over(due, self._grace))
             self._last_period = due
-            self._reported_lengths.add(due.length)
+            self._reported_lengths.add(self._length(due))
         elif (over := self._over()) is not None:
             outcome = self._reporter.report(over)
         elif self._waiting:
@@ -142,7 +142,12 @@ class Watch:
         due = next(covered, None)
         if due is None or (self._last_period is not None and due.end <= self._last_period.end):
             return None
-        return due if due.length == self._every or due.length not in self._reported_lengths else None
+        length = self._length(due)
+        return due if length == self._every or length not in self._reported_lengths else None
+
+    def _length(self, period: Period) -> int:
+        """Return the length of a period (s): that of a regular one also where the clocks change within it."""
+        return self._every if is_regular(period, self._every, self._reporter.zone) else period.length
 
     def _over(self) -> Period | None:
         """Return a period that is over and whose only report is provisional."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,6 +51,16 @@ class Settings(BaseSettings):
     )
     redis_prefix: str = Field(default="headrace", description="Prefix of every Redis key, without the colon.", pattern=r"^\S+$")
     shop: Path | None = Field(default=None, description="Folder of the shop's contracts; default: the built-in shop.")
+    shop_name: str = Field(
+        default="",
+        max_length=80,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Name of the shop, at most 80 characters, in the titles of pages, prints and reports.",
+    )
+    timezone: str = Field(
+        default="UTC",
+        description="Time zone of pages and reports, such as `Europe/Berlin`: their days and times are those of its clocks.",
+    )
     topic_prefix: str = Field(default="", description="Prefix of every topic name.", pattern=r"^[a-zA-Z0-9._-]*$")
     group: str = Field(default="headrace", description="Consumer group of the workers.", min_length=1)
     partitions: int = Field(default=4, ge=1, le=1000, description="Partitions of topics that Headrace creates.")
@@ -184,6 +195,14 @@ class Settings(BaseSettings):
     def _address(cls, value: SecretStr) -> SecretStr:
         check_redis_url(value.get_secret_value())
         return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("is not a time zone; use a name such as Europe/London") from None
 
     @field_validator("source_token")
     @classmethod

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
+
+from dashboard.text import local
+from stream_app.views.ranges import bar_end, bar_start
 
 # Most of a refresh is spent in Altair looking up its schema and copying charts. So channels are objects wherever Altair would
 # have to infer them (``X2``, ``YValue``), and only the outermost chart of a layered one has data.
@@ -25,6 +29,9 @@ PERCENT = "format(datum.value * 100, '~r')"
 #: Part of a bar's length that is drawn; the rest is the gap to the next one.
 _DRAWN = 0.88
 _DAY = 86_400
+#: About as many ticks has an axis of time; and seconds between two of them.
+_TICKS = 7
+_STEPS = (60, 300, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, *(days * _DAY for days in (1, 2, 7, 14, 28, 56, 364)))
 
 
 def times(starts: Sequence[float]) -> pd.Series[Any]:
@@ -34,28 +41,53 @@ def times(starts: Sequence[float]) -> pd.Series[Any]:
 
 def bar_ends(starts: Sequence[int], bar_seconds: int) -> pd.Series[Any]:
     """Return where the bars that begin at ``starts`` end."""
-    return times([start + bar_seconds * _DRAWN for start in starts])
+    zone = local.zone()
+    return times([start + (bar_end(start, bar_seconds, zone) - start) * _DRAWN for start in starts])
 
 
-def x_axis(bar_seconds: int, *, labels: bool = True, bars: bool = True) -> alt.X:
-    """Return the axis of event time, in UTC whatever the viewer's time zone."""
+def x_axis(bar_seconds: int, starts: Sequence[float] = (), *, labels: bool = True, bars: bool = True) -> alt.X:
+    """Return the axis of event time, by the clocks of the settings' zone; ``starts``: of the bars.
+
+    Vega knows UTC and the viewer's zone only: for another zone, the ticks and their labels are made here.
+    """
     midnight = "utcFormat(datum.value, '%H:%M') == '00:00'"
     expression = (
         "utcFormat(datum.value, '%-d %b')"
         if bar_seconds >= _DAY
         else f"{midnight} ? utcFormat(datum.value, '%-d %b') : utcFormat(datum.value, '%H:%M')"
     )
+    values: Any = alt.Undefined
+    if not local.zone().is_utc and starts:
+        found = ticks(int(min(starts)), int(max(starts)) + bar_seconds)
+        # An expression: of a list, Vega-Lite makes calls that Vega's interpreter, which needs no `eval`, does not understand.
+        values = alt.ExprRef(json.dumps([at * 1000 for at in found]))
+        expression = f"{json.dumps({str(at * 1000): text for at, text in found.items()})}[toNumber(datum.value)]"
     axis = alt.Axis(
-        title="Event time (UTC)" if labels else None,
+        title=f"Event time ({local.zone().name})" if labels else None,
         labelExpr=expression,
         grid=False,
         labels=labels,
-        tickCount=7,
+        tickCount=_TICKS,
+        values=values,
         labelFlush=True,
     )
     # "binned" draws bars from start to end; with plain times they would be horizontal.
     binned: Any = "binned" if bars else alt.Undefined
     return alt.X("start:T", bin=binned, scale=alt.Scale(type="utc"), axis=axis)
+
+
+def ticks(start: int, end: int) -> dict[int, str]:
+    """Return moments from ``start`` up to ``end`` (s) where the clocks show something round, and the labels of these."""
+    zone = local.zone()
+    step = next((one for one in _STEPS if (end - start) / one <= _TICKS + 1), _STEPS[-1])
+    at, found = bar_start(start, step, zone), {}
+    while at < end:
+        if at >= start:
+            clock = zone.local(at)
+            day = zone.date_of(at)
+            found[at] = f"{day.day} {day:%b}" if step >= _DAY or zone.day(at) == at else f"{clock:%H:%M}"
+        at = bar_end(at, step, zone)
+    return found
 
 
 def y_axis(field: str, title: str, **more: Any) -> alt.Y:
@@ -75,10 +107,12 @@ def from_zero(values: Sequence[float]) -> alt.Scale:
     return alt.Scale(nice=True, domainMin=0) if any(value > 0 for value in values) else alt.Scale(domain=[0, 1])
 
 
-def bar_link(page: str, bar_seconds: int, more: str = "''") -> alt.CalculateTransform:
+def bar_link(page: str, more: str = "''") -> alt.CalculateTransform:
     """Return the column ``link``: the address of a page with the range of a bar. ``more``: a Vega expression of its rest."""
     moment = "utcFormat({}, '%Y-%m-%dT%H:%M')"
-    until = moment.format(f"toNumber(datum.start) + {bar_seconds * 1000}")
+    # A day of a time zone has 23 hours, or 25, where the clocks change.
+    minutes = f"round((toNumber(datum.end) - toNumber(datum.start)) / {_DRAWN} / 60000)"
+    until = moment.format(f"toNumber(datum.start) + {minutes} * 60000")
     calculate = f"'{page}?range=' + {moment.format('datum.start')} + '_' + {until} + {more}"
     return alt.CalculateTransform(calculate=calculate, **{"as": "link"})
 

@@ -72,10 +72,10 @@ def findings_over_time(
         }
     )
     return (
-        alt.Chart(frame, height=310, transform=[bar_link("anomalies", bar_seconds, _choices(rules, domain))])
+        alt.Chart(frame, height=310, transform=[bar_link("anomalies", _choices(rules, domain))])
         .mark_bar(aria=False, cursor="pointer")
         .encode(
-            x=x_axis(bar_seconds),
+            x=x_axis(bar_seconds, starts),
             x2=alt.X2("end:T"),
             y=number_axis("findings", "Findings", stack="zero"),
             color=alt.Color("rule:N", scale=alt.Scale(domain=domain), sort=domain, legend=_LEGEND),
@@ -113,10 +113,10 @@ def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, star
         }
     )
     return (
-        alt.Chart(frame, height=170, transform=[bar_link("anomalies", bar_seconds, json.dumps(_filter(entity, rule)))])
+        alt.Chart(frame, height=170, transform=[bar_link("anomalies", json.dumps(_filter(entity, rule)))])
         .mark_bar(aria=False, cursor="pointer")
         .encode(
-            x=x_axis(bar_seconds),
+            x=x_axis(bar_seconds, starts),
             x2=alt.X2("end:T"),
             y=number_axis("findings", "Findings"),
             href=alt.Href(LINK),

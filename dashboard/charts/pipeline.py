@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.axes import ANOMALY, SHORT, Figure
+from dashboard.text import local
 from stream_app.views.pace import UNSEEN_MS, Sample, paces
 
 
@@ -39,13 +40,19 @@ def _with_gaps(rows: Sequence[tuple[int, float | None]], field: str) -> pd.DataF
 def _line(frame: pd.DataFrame, field: str, title: str, colour: str | None) -> Figure:
     # A line that is always zero still needs space above it.
     scale = alt.Scale(domain=[0, float(frame[field].max())], nice=True) if frame[field].max() > 0 else alt.Scale(domain=[0, 1])
-    x_axis = alt.Axis(title="Wall time (UTC)", labelExpr="utcFormat(datum.value, '%H:%M:%S')", grid=False, tickCount=5)
+    zone = local.zone()
+    last = frame["at"].max()
+    ahead = 0 if pd.isna(last) else last.tz_convert(zone.info).utcoffset().total_seconds() * 1000
+    clock = f"utcFormat(toNumber({{}}) + {ahead:.0f}, '%H:%M:%S')"
+    x_axis = alt.Axis(title=f"Wall time ({zone.name})", labelExpr=clock.format("datum.value"), grid=False, tickCount=5)
     y_axis = alt.Axis(tickCount=4, tickMinStep=1, minExtent=44, labelExpr=SHORT)
     tooltip = [
-        alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
+        # Of a time, Vega shows that of the viewer's zone.
+        alt.Tooltip("clock:N", title="At"),
         alt.Tooltip(f"{field}:Q", title=title, format=",.0f"),
     ]
-    base = alt.Chart(frame, height=190).encode(
+    shown = alt.CalculateTransform(calculate=clock.format("datum.at"), **{"as": "clock"})
+    base = alt.Chart(frame, height=190, transform=[shown]).encode(
         x=alt.X("at:T", scale=alt.Scale(type="utc"), axis=x_axis),
         y=alt.Y(f"{field}:Q", title=title, axis=y_axis, scale=scale),
         tooltip=tooltip,

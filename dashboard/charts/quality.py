@@ -31,7 +31,7 @@ def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: in
         }
     )
     base = alt.Chart(height=height).encode(
-        x=x_axis(bar_seconds, bars=False),
+        x=x_axis(bar_seconds, [point.start for point in series], bars=False),
         y=y_axis(
             "valid",
             "Valid records (%)",
@@ -60,10 +60,10 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
         }
     )
     return (
-        alt.Chart(frame, height=250, transform=[bar_link("anomalies", bar_seconds, "'&severity=error'")])
+        alt.Chart(frame, height=250, transform=[bar_link("anomalies", "'&severity=error'")])
         .mark_bar(aria=False, color=ANOMALY, cursor="pointer")
         .encode(
-            x=x_axis(bar_seconds),
+            x=x_axis(bar_seconds, starts),
             x2=alt.X2("end:T"),
             href=alt.Href(LINK),
             y=y_axis("share", "Rejected (% of records judged)", axis={"labelExpr": PERCENT}),
@@ -85,7 +85,7 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
             "dimension": [name.capitalize() for _, name in known],
             "link": _links(known, choices),
             "shortfall": [1 - share for share, _ in known],
-            "share": [percent(share, 2) for share, _ in known],
+            "share": [percent(1 - share, 2) for share, _ in known],
             # Space for the label after the longest bar, and an axis if nothing failed.
             "room": [max(1.3 * (1 - share), NOTHING_FOUND) for share, _ in known],
         }
@@ -95,8 +95,7 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
     )
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
-        alt.Tooltip("share:N", title="Quality"),
-        alt.Tooltip("shortfall:Q", title="Records with findings", format=".3%"),
+        alt.Tooltip("share:N", title="Records with findings"),
     ]
     base = alt.Chart(height=alt.Step(34)).encode(y=_dimension_axis(), x=x, tooltip=tooltip)
     return alt.layer(
@@ -125,7 +124,7 @@ def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping
     axis = alt.Axis(tickCount=4, labelExpr=PERCENT)
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
-        alt.Tooltip("share:N", title="Quality"),
+        alt.Tooltip("share:N", title="Records without findings"),
         alt.Tooltip("share_before:N", title="Previous range"),
     ]
     base = alt.Chart(height=alt.Step(36)).encode(y=_dimension_axis(), tooltip=tooltip)

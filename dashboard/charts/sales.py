@@ -85,7 +85,7 @@ def sales_over_time(
         return (
             alt.Chart(frame, height=height)
             .mark_bar(aria=False)
-            .encode(x=x_axis(bar_seconds, labels=labels), x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
+            .encode(x=x_axis(bar_seconds, starts, labels=labels), x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
         )
 
     revenue = panel(y_axis("revenue", unit), height, labels=False)

@@ -46,7 +46,7 @@ def timeline(points: Sequence[Point], lead: Incident, start: int, end: int, curr
         alt.Tooltip("low:Q", title="From", format=number),
         alt.Tooltip("high:Q", title="To", format=number),
     ]
-    x = x_axis(seconds, bars=False)
+    x = x_axis(seconds, starts, bars=False)
     span = pd.DataFrame({"start": times([start]), "end": times([end])})
     behind = alt.Chart(span).mark_rect(color=ANOMALY, opacity=0.13, aria=False)
     band = alt.Chart(frame, height=300).mark_area(color=EXPECTED, opacity=0.28, interpolate="step", aria=False)

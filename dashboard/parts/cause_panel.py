@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import data
 from dashboard.parts.causes import PAGE, details
 from dashboard.parts.live import quiet
-from dashboard.text import formats, incidents, markup
+from dashboard.text import formats, incidents, local, markup
 from dashboard.text.advice import what_to_do
 from stream_app.contract.money import in_units
 from stream_app.contract.planned import during
@@ -19,7 +19,7 @@ from stream_app.views.incidents import IncidentView
 
 def no_such_incident() -> None:
     """Say that no incident has the id, and where all are."""
-    st.subheader("No such incident", anchor=False)
+    st.header("No such incident", anchor=False)
     markup.show(markup.data("It is not among the newest 1,000 any more, or the address is incomplete."))
     markup.show(markup.tag("a", "All incidents", href=PAGE, target="_self"))
 
@@ -40,7 +40,7 @@ def cause_head(view: IncidentView, cause: Cause) -> None:
         "Judged until": formats.moment(view.monitored.until * 1_000) if view.monitored is not None else None,
     }
     pills = (markup.pill(cause.severity, cause.severity), " ", markup.pill(state, "" if cause.is_open else "good"))
-    title = markup.tag("h2", markup.data(headline(lead, currency)), cls="cause")
+    title = markup.tag("h2", markup.data(headline(lead, currency, local.zone().info)), cls="cause")
     markup.show(markup.join(title, markup.tag("p", *pills), markup.facts(facts)))
 
 
@@ -62,7 +62,7 @@ def _money(cause: Cause, currency: str | None) -> str | None:
 
 def cause_belongs(view: IncidentView, cause: Cause) -> None:
     """Draw the other incidents of a cause, and its rules."""
-    st.subheader("Of the same cause", anchor=False)
+    st.header("Of the same cause", anchor=False)
     if cause.details:
         markup.show(details(cause, view.currency))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from dashboard.text import incidents, markup
+from dashboard.text import incidents, local, markup
 from stream_app.monitor.causes import Cause
 from stream_app.monitor.headline import headline
 
@@ -16,7 +16,7 @@ PAGE = "incident"
 def link(cause: Cause, currency: str | None) -> markup.Html:
     """Return the title of a cause as a link to its page."""
     address = f"{PAGE}?id={quote(cause.lead.id, safe='')}"
-    return markup.tag("a", markup.data(headline(cause.lead, currency)), href=address, target="_self")
+    return markup.tag("a", markup.data(headline(cause.lead, currency, local.zone().info)), href=address, target="_self")
 
 
 def cause_list(rows: Sequence[Cause], currency: str | None, more: int = 0) -> None:
@@ -33,7 +33,9 @@ def cause_list(rows: Sequence[Cause], currency: str | None, more: int = 0) -> No
 def details(cause: Cause, currency: str | None) -> markup.Html:
     """Return the other incidents of a cause as a list."""
     rows = [
-        markup.tag("li", markup.data(headline(one, currency)), markup.tag("span", f" ({one.severity})", cls="quiet"))
+        markup.tag(
+            "li", markup.data(headline(one, currency, local.zone().info)), markup.tag("span", f" ({one.severity})", cls="quiet")
+        )
         for one in cause.details
     ]
     return markup.tag("ul", *rows, cls="details")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, cast
 
 import streamlit as st
@@ -67,7 +67,10 @@ def header(title: str, *, ranged: bool = True) -> None:
     if address.opened(title) and address.one("range"):
         st.session_state.pop("range", None)
     with st.container(key="head", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.title(title, anchor=False, width="content")
+        with st.container(key="title", gap=None, width="content"):
+            if name := data.settings().shop_name:
+                markup.show(markup.tag("p", markup.data(name), cls="shop"))
+            st.title(title, anchor=False, width="content")
         with st.container(key="filters", horizontal=True, vertical_alignment="center", width="content"):
             chosen = _choose() if ranged else _kept()
             paused = st.toggle("Pause", key="paused", help="Stop refreshing: all figures stay as they are.")
@@ -127,22 +130,30 @@ def _custom() -> Custom:
     current = st.session_state.get("custom")
     if current is None:
         current = _last_day()
-    begin, end = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (current.start, current.end))
-    low, high = datetime(1970, 1, 1), datetime(9998, 12, 31)  # noqa: DTZ001 the widget has no time zones; its label says UTC
-    with st.popover(f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", width="content"):
-        start = st.datetime_input("From (UTC)", begin, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
-        until = st.datetime_input("To (UTC)", end, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
+    zone = data.zone()
+    begin, end = (zone.local(at).replace(tzinfo=None) for at in (current.start, current.end))
+    low, high = datetime(1970, 1, 2), datetime(9998, 12, 30)  # noqa: DTZ001 the widget has no time zones; its label names it
+    with st.popover(f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {zone.label(current.end)}", width="content"):
+        low, high = min(low, begin), max(high, end)
+        start = st.datetime_input(f"From ({zone.name})", begin, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
+        until = st.datetime_input(f"To ({zone.name})", end, low, high, format="YYYY-MM-DD", step=timedelta(minutes=15))
         if start is None or until is None or start >= until:
             st.warning("The range must start before it ends. The previous range is still shown.", icon=":material/info:")
             return current
-    custom = Custom(*(int(one.replace(tzinfo=UTC).timestamp()) for one in (start, until)))
+    custom = Custom(*(int(one.replace(tzinfo=zone.info).timestamp()) for one in (start, until)))
     st.session_state["custom"] = custom
     return custom
 
 
+def _titled(title: str) -> list[markup.Part]:
+    """Return a page's title with the shop's name before it."""
+    name = data.settings().shop_name
+    return [markup.data(name), ": ", title] if name else [title]
+
+
 def printed_range(chosen: Chosen, stream_ms: int | None) -> str:
     """Return a range in words, with its limits: ``24 h: 29 Nov 2026, 12:00 UTC to 30 Nov 2026, 11:41 UTC``."""
-    since, until = bounds(chosen, stream_ms)
+    since, until = bounds(chosen, stream_ms, data.zone())
     end = stream_ms if until is None else until * 1_000
     if since is None:
         return f"All time up to {moment(end)}"
@@ -162,7 +173,9 @@ def _badge(title: str, chosen: Chosen | None, *, paused: bool) -> None:
         stream = None if isinstance(read, data.Down) else read.stream_ms
         said = markup.tag("p", printed_range(chosen, stream)) if chosen is not None else None
         markup.show(
-            markup.join(markup.tag("p", title, cls="title"), said, markup.tag("p", f"Printed at {moment(data.now_ms())}"))
+            markup.join(
+                markup.tag("p", *_titled(title), cls="title"), said, markup.tag("p", f"Printed at {moment(data.now_ms())}")
+            )
         )
     state: Health | None = None
     with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):

@@ -9,14 +9,22 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.parts import address
+from dashboard.text import local
 
 #: Height of a table's row in pixels.
 ROW = 34
 #: Rows that are visible at once; the others scroll.
 ROWS = 8
-TIME = "D MMM YYYY, HH:mm:ss"
+MINUTES = "D MMM YYYY, HH:mm"
 
 T = TypeVar("T")
+
+
+def moments(title: str | None = None, *, seconds: bool = True) -> Any:
+    """Return a column of moments; its title names the zone whose clocks show them."""
+    name = local.zone().name
+    label = None if title is None else f"{title} ({name})"
+    return st.column_config.DatetimeColumn(label, format=f"{MINUTES}:ss" if seconds else MINUTES, timezone=name)
 
 
 def grid(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = ROWS, placeholder: str = "") -> None:

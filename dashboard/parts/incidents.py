@@ -19,7 +19,7 @@ def incident_table(rows: Sequence[Incident], currency: str | None, key: str) -> 
         frame,
         key,
         {
-            "Start": st.column_config.DatetimeColumn("Start (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC"),
+            "Start": grid.moments("Start", seconds=False),
             "Entity": st.column_config.TextColumn(width=95),
             "What": st.column_config.TextColumn(width=150),
             "Observed": st.column_config.TextColumn("Observed and expected", width=230),

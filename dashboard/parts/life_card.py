@@ -38,7 +38,7 @@ _LABELS: dict[str, str] = {
 def life_card(view: IncidentView, cause: Cause) -> None:
     """Draw the state, who has it, every act, and a form if the viewer may act."""
     life = view.life
-    st.subheader("Who does what", anchor=False)
+    st.header("Who does what", anchor=False)
     facts: dict[str, markup.Part] = {
         "State": _STATES.get(life.state, life.state) + (f", {formats.moment(life.at)}" if life.at else ""),
         "By": markup.data(life.by) if life.by else None,

@@ -47,7 +47,7 @@ def _draw(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], draw
         return
     if last is None:
         with st.container(key="card-empty"):
-            st.subheader("Nothing to show yet", anchor=False)
+            st.header("Nothing to show yet", anchor=False)
             markup.show(markup.data("This page fills by itself as soon as the store answers."))
         return
     with st.container(key="as-of"):
@@ -58,7 +58,7 @@ def _draw(name: str, chosen: Frame, read: Callable[[Frame], T | data.Down], draw
 def waiting_for_records(*, workers: bool) -> None:
     """Draw what to do before the first record. ``workers``: one is running."""
     with st.container(key="card-empty"):
-        st.subheader("No records yet", anchor=False)
+        st.header("No records yet", anchor=False)
         if workers:
             st.markdown("A worker is running and waits for records. Send some, for example from a simulated shop:")
         else:

@@ -40,7 +40,7 @@ def _worker(worker: Heartbeat, now_ms: int) -> markup.Html:
             for one in worker.stopped
         ),
     ]
-    head = markup.tag("h4", markup.code(worker.id), " ", markup.pill(worker.state, tone))
+    head = markup.tag("h3", markup.code(worker.id), " ", markup.pill(worker.state, tone))
     return markup.tag("section", head, markup.facts(facts), *lines)
 
 

@@ -23,6 +23,8 @@ _CONFIDENCE = {"low": "weak evidence", "medium": "some evidence", "high": "stron
 _PARTS = {"money": "Money", "cause": "Possible cause", "action": "What to do"}
 #: Number of key figures that are shown first.
 _FIRST_FIGURES = 5
+#: Characters of a figure that stays on one line; a phone has no more in a line.
+_LONG = 30
 _TONES = {"good": "good", "bad": "bad"}
 
 
@@ -130,7 +132,7 @@ def _figures(rows: Any, facts: Mapping[str, Any]) -> Html | None:
     ]
     if not shown:
         return None
-    names = ("", "This period", "Previous period", "Change")
+    names = ("Figure", "This period", "Previous period", "Change")
     head = markup.tag("thead", markup.tag("tr", *(markup.tag("th", name) for name in names)))
     return markup.tag("table", head, markup.tag("tbody", *shown), cls="figures")
 
@@ -145,7 +147,8 @@ def _figured(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Html:
         closing = _CLOSES.match(source, found.end())
         at = closing.end() if closing else found.end()
         figure = (markup.data(opening), fact, markup.data(closing[0])) if closing else (markup.data(opening), fact)
-        parts += [markup.data(before), markup.tag("span", *figure, cls="figure")]
+        long = len(str(facts[found[1]].get("rendering", ""))) > _LONG if isinstance(facts.get(found[1]), Mapping) else False
+        parts += [markup.data(before), markup.tag("span", *figure, cls="figure long" if long else "figure")]
     return markup.join(*parts, markup.data(source[at:]))
 
 

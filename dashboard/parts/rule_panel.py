@@ -67,7 +67,9 @@ def at_risk_of(view: QualityView, entity: str, rule_id: str, counted: RuleCount 
 
 def _recent(view: QualityView, entity: str, rule_id: str) -> None:
     pulse = data.pulse()
-    read = pulse if isinstance(pulse, data.Down) else data.found(entity, rule_id, bounds(view.range, pulse.stream_ms))
+    read = (
+        pulse if isinstance(pulse, data.Down) else data.found(entity, rule_id, bounds(view.range, pulse.stream_ms, data.zone()))
+    )
     if isinstance(read, data.Down):
         return
     rows = read[:RECENT]
@@ -82,6 +84,6 @@ def _recent(view: QualityView, entity: str, rule_id: str) -> None:
     grid.grid(
         tables.findings(rows)[["Event time", "Where", "Source"]],
         "rule-recent",
-        {"Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC")},
+        {"Event time": grid.moments("Event time")},
         rows=4,
     )

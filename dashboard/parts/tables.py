@@ -76,7 +76,7 @@ def clean(rows: Sequence[CleanRecord], contract: ContractSummary) -> pd.DataFram
     for field in contract.fields:
         values = [row.record.get(field.name) for row in rows]
         if field.type == "timestamp" and not field.personal:
-            frame[field.name] = pd.to_datetime(pd.Series(values), format="ISO8601", utc=True, errors="coerce")
+            frame[field.name] = _moments(values)
         elif field.type == "integer" and not field.personal:
             frame[field.name] = _integers(values)
         elif field.type == "number" and not field.personal:
@@ -284,6 +284,12 @@ def _moment(ms: int | None) -> str:
 
 def _segment(row: RecentFinding) -> str:
     return ", ".join(f"{name}: {value}" for name, value in row.segments.items())
+
+
+def _moments(values: Sequence[Any]) -> Any:
+    """Return moments as a column. A number is none: pandas would guess its unit, and warn that it does."""
+    texts = [value if isinstance(value, str) else None for value in values]
+    return pd.to_datetime(pd.Series(texts, dtype="object"), format="ISO8601", utc=True, errors="coerce")
 
 
 def _integers(values: Sequence[Any]) -> Any:

@@ -71,13 +71,15 @@ def _table(pulse: Pulse, entity: str, wanted: str, only: str) -> None:
             else "No clean records yet. They appear here as soon as the first record satisfies its contract."
         )
         return
-    st.caption(f"{len(rows):,} of the newest {len(read):,}, from any time; {total:,} clean in all{masked}")
+    st.caption(
+        f"{len(rows):,} of the newest {len(read):,}, from any time; {total:,} clean in all; times in {data.zone().name}{masked}"
+    )
     if not rows:
         quiet("None of them matches. Older records are in the clean topic; see below how to subscribe.")
         return
     decimals = f"%.{max(2, digits(contract.currency))}f"
     columns: dict[str, Any] = {
-        field.name: st.column_config.DatetimeColumn(format=grid.TIME, timezone="UTC")
+        field.name: grid.moments()
         if field.type == "timestamp"
         else st.column_config.NumberColumn(format=decimals if field.type == "number" else "%d")
         for field in contract.fields
@@ -98,12 +100,12 @@ def _all() -> None:
 def _subscribe(entity: str) -> None:
     chosen = data.settings()
     topic = Topics(entity, chosen.topic_prefix).clean
-    st.subheader("Subscribe", anchor=False)
+    st.header("Subscribe", anchor=False)
     st.caption(
         f"Any Kafka client can read `{topic}`: canonical JSON in UTF-8, one record per message, with the key and partition "
         "of the raw record. The header `headrace.source` names the raw record"
     )
     first, second, third = st.tabs(["kafka-python", "confluent-kafka", "Command line"])
-    first.code(subscribe.kafka_python(chosen, topic), language="python")
-    second.code(subscribe.confluent(chosen, topic), language="python")
-    third.code(subscribe.command_line(chosen, topic), language="bash")
+    first.code(subscribe.kafka_python(chosen, topic), language="python", wrap_lines=True)
+    second.code(subscribe.confluent(chosen, topic), language="python", wrap_lines=True)
+    third.code(subscribe.command_line(chosen, topic), language="bash", wrap_lines=True)

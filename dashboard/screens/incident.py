@@ -44,7 +44,7 @@ def _read_all(_frame: Frame) -> tuple[list[Cause], str | None] | data.Down:
 def _draw_all(view: tuple[list[Cause], str | None]) -> None:
     rows, currency = view
     with st.container(key="card-causes"):
-        st.subheader("All incidents", anchor=False)
+        st.header("All incidents", anchor=False)
         st.caption("By cause: errors first, then by money and by the share of the business that is affected")
         if not rows:
             quiet("No incidents yet. They need about a day of history to compare with.")
@@ -74,7 +74,7 @@ def _draw(view: IncidentView) -> None:
 
 def _timeline(view: IncidentView, cause: Cause) -> None:
     lead = cause.lead
-    st.subheader(incidents.what(lead), anchor=False)
+    st.header(incidents.what(lead), anchor=False)
     st.caption("Observed, window by window; dashed: expected, with the band in which it would have been normal")
     if not view.series:
         quiet("Its windows are not kept any more.")
@@ -87,7 +87,7 @@ def _timeline(view: IncidentView, cause: Cause) -> None:
 
 
 def _segments(view: IncidentView) -> None:
-    st.subheader(f"By {visible(view.segment)}" if view.segment else "Segments", anchor=False)
+    st.header(f"By {visible(view.segment)}" if view.segment else "Segments", anchor=False)
     if not view.rows:
         quiet("No segment was counted at that time.")
         return
@@ -104,7 +104,7 @@ def _segments(view: IncidentView) -> None:
 
 
 def _letters(view: IncidentView) -> None:
-    st.subheader("Dead letters and findings", anchor=False)
+    st.header("Dead letters and findings", anchor=False)
     rows = view.findings[:FINDINGS]
     if not rows:
         quiet("No single finding of this time and cause is kept. The dead-letter topic has all rejected records.")
@@ -114,7 +114,7 @@ def _letters(view: IncidentView) -> None:
     grid.openable(
         tables.findings(shown),
         "incident-findings",
-        {"Event time": st.column_config.DatetimeColumn("Event time (UTC)", format=grid.TIME, timezone="UTC")},
+        {"Event time": grid.moments("Event time")},
         rows=6,
     )
     if opened is not None:

@@ -13,6 +13,7 @@ from dashboard.charts import quality as quality_charts
 from dashboard.charts import sales as sales_charts
 from dashboard.parts import links, report_body, theme
 from dashboard.parts.causes import cause_list
+from dashboard.parts.days import days_note
 from dashboard.parts.frame import Frame
 from dashboard.parts.live import live, note, quiet, waiting_for_records
 from dashboard.parts.rule_table import top_rules
@@ -49,20 +50,30 @@ class View:
     incidents: tuple[Incident, ...]
     report: StoredReport | None
     usual: Usual | None = None
+    usual_valid: float | None = None
 
 
 def _read(frame: Frame) -> View | data.Down:
-    overview, found, reports = data.overview(frame.chosen), data.incidents(), data.reports()
-    usual = data.usual(frame.chosen)
+    overview, found, usual = data.overview(frame.chosen), data.incidents(), data.usual(frame.chosen)
+    usual_valid = data.usual_valid(frame.chosen)
     if isinstance(overview, data.Down):
         return overview
     # A failed read of incidents or reports is shown on their own pages; the key numbers are shown nevertheless.
     return View(
         overview,
         () if isinstance(found, data.Down) else found,
-        None if isinstance(reports, data.Down) else next(iter(reports), None),
+        _report(),
         None if isinstance(usual, data.Down) else usual,
+        None if isinstance(usual_valid, data.Down) else usual_valid,
     )
+
+
+def _report() -> StoredReport | None:
+    """Return the report to show: the daily one, or the newest."""
+    reports = data.reports()
+    first = None if isinstance(reports, data.Down) else reports.first
+    read = None if first is None else data.report(first.id)
+    return None if isinstance(read, data.Down) else read
 
 
 def _draw(view: View) -> None:
@@ -72,7 +83,7 @@ def _draw(view: View) -> None:
         return
     with st.container(key="tiles"):
         open_incidents = sum(one.state == "open" for one in view.incidents)
-        _tiles(overview, open_incidents, doubtful=is_doubtful(view.incidents, overview))
+        _tiles(view, open_incidents, doubtful=is_doubtful(view.incidents, overview))
     with st.container(key="notes"):
         _notes(overview)
         if view.usual is not None:
@@ -94,8 +105,8 @@ def _draw(view: View) -> None:
         _rules(overview)
 
 
-def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
-    kpis = overview.kpis
+def _tiles(view: View, open_incidents: int, *, doubtful: bool) -> None:
+    overview, kpis = view.overview, view.overview.kpis
     before = before_label(overview.range)
     orders = links.Link("Newest clean orders", "clean", {"entity": overview.sales})
     with _revenue(kpis, before, doubtful=doubtful):
@@ -129,7 +140,7 @@ def _tiles(overview: Overview, open_incidents: int, *, doubtful: bool) -> None:
         "Records without an error or a warning ÷ judged records, over all entities.",
         share=True,
     ):
-        if (badge := band_badge(overview.quality, open_incidents)) is not None:
+        if (badge := band_badge(overview.quality, open_incidents, view.usual_valid)) is not None:
             st.badge(badge[0], color=badge[1])
         links.draw(links.Link("Findings by rule", "quality", {"range": overview.range.value}))
 
@@ -160,6 +171,7 @@ def _cancelled(kpis: Kpis) -> str:
 
 def _notes(overview: Overview) -> None:
     kpis = overview.kpis
+    days_note(overview.span, overview.bar_seconds)
     if kpis.cancelled:
         st.caption(f"Orders leave out {formats.count(kpis.cancelled)} records that cancel an order.")
     if kpis.rates:
@@ -178,7 +190,7 @@ def _notes(overview: Overview) -> None:
 
 
 def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
-    st.subheader("Sales", anchor=False)
+    st.header("Sales", anchor=False)
     st.caption(
         f"Net revenue and orders of clean records, by {formats.bar_name(overview.bar_seconds)}. Bands with a triangle are "
         "anomalies: it points up for more than expected, down for less"
@@ -200,7 +212,7 @@ def _sales(overview: Overview, found: tuple[Incident, ...]) -> None:
 
 def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport | None) -> None:
     open_ = [one for one in causes(found) if one.is_open]
-    st.subheader(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
+    st.header(f"Open incidents: {len(open_)}" if open_ else "No open incidents", anchor=False)
     if not open_:
         status = data.status()
         if isinstance(status, data.Down) or status.until is None:
@@ -210,7 +222,7 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
         else:
             quiet(f"All metrics are within their usual bands; {judged(status)}.")
     cause_list(open_[:INCIDENTS], overview.kpis.currency, len(open_[INCIDENTS:]))
-    st.subheader("Latest report", anchor=False)
+    st.header("Latest report", anchor=False)
     if report is None:
         quiet("None yet. `headrace report` writes one.")
         return
@@ -219,7 +231,7 @@ def _news(overview: Overview, found: tuple[Incident, ...], report: StoredReport 
 
 
 def _quality(overview: Overview) -> None:
-    st.subheader("Valid records over time", anchor=False)
+    st.header("Valid records over time", anchor=False)
     st.caption(
         f"Records without an error or a warning, by {formats.bar_name(overview.bar_seconds)}; the axis does not start at zero"
     )
@@ -234,7 +246,7 @@ def _quality(overview: Overview) -> None:
 
 
 def _dimensions(overview: Overview) -> None:
-    st.subheader("Quality by dimension", anchor=False)
+    st.header("Quality by dimension", anchor=False)
     st.caption("Share of judged records with an error or warning of the dimension, worst first")
     if any(share is not None for share in overview.quality.dimensions.values()):
         theme.chart(
@@ -247,7 +259,7 @@ def _dimensions(overview: Overview) -> None:
 
 
 def _findings_over_time(overview: Overview) -> None:
-    st.subheader("Findings over time", anchor=False)
+    st.header("Findings over time", anchor=False)
     st.caption(f"By rule and {formats.bar_name(overview.bar_seconds)}; a record may have several. A bar leads to its findings")
     if not overview.findings_series:
         st.info("No findings in this range.", icon=":material/check_circle:")
@@ -263,7 +275,7 @@ def _findings_over_time(overview: Overview) -> None:
 
 
 def _rules(overview: Overview) -> None:
-    st.subheader("Top rules", anchor=False)
+    st.header("Top rules", anchor=False)
     if not overview.rules:
         st.caption("No rule has findings in this range.")
         return

@@ -64,7 +64,7 @@ def _tiles(pulse: Pulse) -> None:
 
 
 def _pace() -> None:
-    st.subheader("Throughput", anchor=False)
+    st.header("Throughput", anchor=False)
     st.caption("Records in per second, measured while this dashboard was open")
     samples = data.samples()
     if len(paces(samples)) < 2:
@@ -74,7 +74,7 @@ def _pace() -> None:
 
 
 def _lag() -> None:
-    st.subheader("Lag", anchor=False)
+    st.header("Lag", anchor=False)
     st.caption("Unread records in the raw topics, measured while this dashboard was open")
     samples = data.samples()
     if len([one for one in samples if one.lag is not None]) < 2:
@@ -84,7 +84,7 @@ def _lag() -> None:
 
 
 def _entities(pulse: Pulse) -> None:
-    st.subheader("Entities and their contracts", anchor=False)
+    st.header("Entities and their contracts", anchor=False)
     st.caption("All-time counts. A record that came in is clean, rejected, waiting or deletes another")
     numbers = ("In", "Clean", "Rejected", "Waiting", "Deleted", "Unreadable", "Unread")
     columns = {name: st.column_config.NumberColumn(format="localized", width="small") for name in numbers}
@@ -92,7 +92,7 @@ def _entities(pulse: Pulse) -> None:
 
 
 def _workers(pulse: Pulse) -> None:
-    st.subheader("Workers", anchor=False)
+    st.header("Workers", anchor=False)
     if not pulse.workers:
         st.caption("None has reported within the last 15 s. Start one; several workers share the partitions:")
         st.code("headrace worker", language="bash")
@@ -102,7 +102,7 @@ def _workers(pulse: Pulse) -> None:
 
 
 def _redis() -> None:
-    st.subheader("Redis", anchor=False)
+    st.header("Redis", anchor=False)
     st.caption("Counts, references and order keys are here; what a server must be like is in the guide “Which Redis”")
     server = data.server()
     if isinstance(server, data.Down):
@@ -112,7 +112,7 @@ def _redis() -> None:
 
 
 def _broker(pulse: Pulse) -> None:
-    st.subheader("Broker and guarantees", anchor=False)
+    st.header("Broker and guarantees", anchor=False)
     broker = data.broker(tuple(pulse.contracts))
     if isinstance(broker, str):
         st.caption("The dashboard reads this and dead-letter records from Kafka; everything else is in Redis")

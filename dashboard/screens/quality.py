@@ -134,7 +134,7 @@ def _tiles(view: QualityView, entity: str | None) -> None:
 
 
 def _valid(view: QualityView) -> None:
-    st.subheader("Valid records over time", anchor=False)
+    st.header("Valid records over time", anchor=False)
     st.caption(f"All entities, by {formats.bar_name(view.bar_seconds)}; the axis does not start at zero")
     if any(point.quality.valid is not None for point in view.series):
         theme.chart(
@@ -147,7 +147,7 @@ def _valid(view: QualityView) -> None:
 
 
 def _rejected(view: QualityView) -> None:
-    st.subheader("Rejected records over time", anchor=False)
+    st.header("Rejected records over time", anchor=False)
     st.caption(f"Share of judged records, all entities, by {formats.bar_name(view.bar_seconds)}; the rest is clean")
     if any(point.share is not None for point in view.outcomes):
         theme.chart(
@@ -160,7 +160,7 @@ def _rejected(view: QualityView) -> None:
 
 
 def _rules(view: QualityView, rules: list[RuleCount]) -> None:
-    st.subheader("Findings by rule", anchor=False)
+    st.header("Findings by rule", anchor=False)
     if rules:
         number = f"{len(rules)} {'rule' if len(rules) == 1 else 'rules'}, most findings first"
         st.caption(f"{number}. Choose a row to see the rule's meaning, trend and recent findings, and what to do")
@@ -175,7 +175,7 @@ def _rules(view: QualityView, rules: list[RuleCount]) -> None:
 
 
 def _dimensions(view: QualityView, entity: str | None) -> None:
-    st.subheader("By dimension", anchor=False)
+    st.header("By dimension", anchor=False)
     measured, before = view.quality(entity)
     st.caption(
         "Share of judged records with an error or warning of the dimension, worst first"
@@ -192,7 +192,7 @@ def _dimensions(view: QualityView, entity: str | None) -> None:
 
 
 def _segments(view: QualityView, entity: str | None) -> None:
-    st.subheader("By segment", anchor=False)
+    st.header("By segment", anchor=False)
     st.caption("Segments whose records are rejected, or have findings of a rule, more often than others")
     rows = [row for row in view.segments if entity in (None, row.entity)]
     if not rows:
@@ -224,7 +224,7 @@ def _segments(view: QualityView, entity: str | None) -> None:
 
 
 def _repairs(view: QualityView, entity: str | None) -> None:
-    st.subheader("Repairs", anchor=False)
+    st.header("Repairs", anchor=False)
     st.caption("Changes that cleaning made; each clean record names its repairs")
     rows = [row for row in view.repairs if entity in (None, row.entity)]
     if not rows:
@@ -242,7 +242,7 @@ def _repairs(view: QualityView, entity: str | None) -> None:
 
 
 def _drift(view: QualityView, entity: str | None) -> None:
-    st.subheader("Drift of the input", anchor=False)
+    st.header("Drift of the input", anchor=False)
     st.caption("Fields that are not in the contract, and optional fields that are empty")
     unknown = [row for row in view.unknown if entity in (None, row.entity)]
     nulls = [row for row in view.nulls if entity in (None, row.entity)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import date
 
+from dashboard.text import local
 from stream_app.contract.money import digits, in_units
+from stream_app.views.ranges import bar_end
 from stream_app.views.usual import Usual
 from stream_app.windows.as_of import is_shown
+from stream_app.windows.zone import Zone
 
 NOTHING = "–"
 #: A moment that no calendar shows; another version or program stored it.
@@ -102,35 +105,37 @@ def moment(ms: int | None) -> str:
         return NOTHING
     if not is_shown(ms):
         return OUT_OF_RANGE
-    at = datetime.fromtimestamp(ms / 1000, UTC)
-    return f"{_day(at)}, {at:%H:%M} UTC"
+    at = local.zone().local(ms / 1000)
+    return f"{_day(at)}, {at:%H:%M} {local.zone().label(ms / 1000)}"
 
 
-def span(start: int, end: int) -> str:
-    """Return the time from ``start`` up to ``end`` (s) in its shortest form, in UTC.
+def span(start: int, end: int, zone: Zone | None = None) -> str:
+    """Return the time from ``start`` up to ``end`` (s) in its shortest form.
 
     ``29 Aug 2026``, ``21 to 27 Nov 2026``, ``29 Aug 2026, 08:00 to 09:00 UTC``.
     """
-    begin, until = (datetime.fromtimestamp(at, UTC) for at in (start, end))
-    if start % _DAY or end % _DAY or end <= start:
+    zone = zone or local.zone()
+    if zone.day(start) != start or zone.day(end) != end or end <= start:
+        begin, until = zone.local(start), zone.local(end)
         if begin.date() == until.date():
-            return f"{_day(begin)}, {begin:%H:%M} to {until:%H:%M} UTC"
+            return f"{_day(begin)}, {begin:%H:%M} to {until:%H:%M} {zone.label(start)}"
         return f"{moment(start * 1000)} to {moment(end * 1000)}"
-    last = datetime.fromtimestamp(end - _DAY, UTC)
-    if begin == last:
-        return _day(begin)
-    if begin.year != last.year:
-        return f"{_day(begin)} to {_day(last)}"
-    return f"{begin.day} to {_day(last)}" if begin.month == last.month else f"{begin.day} {begin:%b} to {_day(last)}"
+    first, last = zone.date_of(start), zone.date_of(zone.day(end - 1))
+    if first == last:
+        return _day(first)
+    if first.year != last.year:
+        return f"{_day(first)} to {_day(last)}"
+    return f"{first.day} to {_day(last)}" if first.month == last.month else f"{first.day} {first:%b} to {_day(last)}"
 
 
-def _day(at: datetime) -> str:
+def _day(at: date) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
 def clock(ms: int) -> str:
     """Return ``11:41:05 UTC``."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%H:%M:%S} UTC"
+    zone = local.zone()
+    return f"{zone.local(ms / 1000):%H:%M:%S} {zone.label(ms / 1000)}"
 
 
 def ago(ms: int | None, now_ms: int) -> str:
@@ -180,14 +185,17 @@ def bar_name(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def bar_period(start: int, bar_seconds: int) -> str:
+def bar_period(start: int, bar_seconds: int, zone: Zone | None = None) -> str:
     """Return the period of one bar: ``Mon 23 Nov 2026``, ``23 Nov 2026, 10:00 to 11:00 UTC``."""
-    begin, end = (datetime.fromtimestamp(at, UTC) for at in (start, start + bar_seconds))
+    zone = zone or local.zone()
+    end = bar_end(start, bar_seconds, zone)
     if bar_seconds == _DAY:
-        return f"{begin:%a} {_day(begin)}"
+        return f"{zone.date_of(start):%a} {_day(zone.date_of(start))}"
     if bar_seconds > _DAY:
-        return f"{begin.day} {begin:%b} to {_day(datetime.fromtimestamp(start + bar_seconds - _DAY, UTC))}"
-    return f"{_day(begin)}, {begin:%H:%M} to {end:%H:%M} UTC"
+        first, last = zone.date_of(start), zone.date_of(zone.day(end - 1))
+        return f"{first.day} {first:%b} to {_day(last)}"
+    begin, until = zone.local(start), zone.local(end)
+    return f"{_day(begin)}, {begin:%H:%M} to {until:%H:%M} {zone.label(start)}"
 
 
 def retention(ms: int | None) -> str:

@@ -27,7 +27,9 @@ INTERVAL = 2.0
     metavar="LENGTH",
     help="With --once: length of the period up to the stream's time, e.g. 24h; default: by the age of the stream.",
 )
-@click.option("--from", "start", metavar="TIME", help="With --once: start of the period; UTC if without an offset.")
+@click.option(
+    "--from", "start", metavar="TIME", help="With --once: start of the period; of HEADRACE_TIMEZONE if without an offset."
+)
 @click.option("--to", "end", metavar="TIME", help="With --from: end of the period; default: the stream's time.")
 @click.option(
     "--format",
@@ -97,7 +99,8 @@ def _once(
     if stream_ms is None:
         raise StoreError(NOTHING_YET)
     if start is not None:
-        period = Period(parse_moment(start), parse_moment(end) if end else up_to(stream_ms, 60).end)
+        until = parse_moment(end, reporter.zone) if end else up_to(stream_ms, 60).end
+        period = Period(parse_moment(start, reporter.zone), until)
         if period.length <= 0:
             raise SettingsError("the period ends before it starts; give --to a later time than --from")
         if period.length > LONGEST:

@@ -10,16 +10,19 @@ from typing import Any
 
 import yaml
 
+from stream_app.windows.zone import UTC, Zone
+
 #: Languages of reports.
 LANGUAGES = ("en", "de", "fr")
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of one language."""
+    """The texts of one language; ``zone``: whose clocks show its moments."""
 
     language: str
     all: Mapping[str, Any]
+    zone: Zone = UTC
 
     def __call__(self, *path: str, **values: object) -> str:
         """Return the text at ``path`` with its ``{names}`` filled in; KeyError if it is missing."""

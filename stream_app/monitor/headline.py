@@ -28,7 +28,7 @@ _FACTOR = 2.0
 def headline(incident: Incident, currency: str | None = None, zone: tzinfo = UTC) -> str:
     """Return the title: subject, where, since when, and the money if it is known."""
     money = effect(incident, currency)
-    text = f"{_capital(what(incident))} {when(incident, zone)}"
+    text = f"{_capital(what(incident))}{' ' if incident.state == 'open' else ', '}{when(incident, zone)}"
     return f"{text}, {money}" if money else text
 
 
@@ -46,7 +46,7 @@ def what(incident: Incident) -> str:
             name = "revenue" if kind == "revenue" else "average order value"
             return f"{name} of {entity}{_where(incident)} {_compared(observed, expected, incident.direction)}"
         case "conformity":
-            usual = "" if incident.expected is None else f", usually {_percent(1 - incident.expected)}"
+            usual = "" if incident.expected is None else f" (usually {_percent(1 - incident.expected)})"
             return f"{_percent(1 - incident.observed)} of {entity}{_where(incident)} rejected{usual}"
         case "finding":
             return f"{rest} in {_percent(incident.observed)} of {entity}{_where(incident)}{_usual(incident)}"
@@ -141,7 +141,7 @@ def _mix(incident: Incident, field: str) -> str:
     where = _where(incident)
     if now <= 0:
         return f"no {incident.entity}{where}"
-    return f"{_percent(now)} of {incident.entity} are{where}, usually {_percent(before)}"
+    return f"{_percent(now)} of {incident.entity} are{where} (usually {_percent(before)})"
 
 
 def _figures(incident: Incident) -> tuple[float, float]:
@@ -165,7 +165,7 @@ def _times(ratio: float) -> str:
 
 
 def _usual(incident: Incident) -> str:
-    return "" if incident.expected is None else f", usually {_percent(incident.expected)}"
+    return "" if incident.expected is None else f" (usually {_percent(incident.expected)})"
 
 
 def _where(incident: Incident) -> str:

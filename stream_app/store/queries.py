@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import CLEAN, REVENUE, SOLD, integer, text
+from stream_app.counts.fields import CLEAN, REJECTED, REVENUE, SOLD, WARNED, integer, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
@@ -49,6 +49,19 @@ class HourlySales(NamedTuple):
     clean: int = 0
     revenue_minor: int = 0
     sold: int = 0
+
+
+class HourlyVerdicts(NamedTuple):
+    """Records of one hour by verdict; ``warned``: clean ones with a warning."""
+
+    clean: int = 0
+    rejected: int = 0
+    warned: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Records with a verdict."""
+        return self.clean + self.rejected
 
 
 class Monitored(NamedTuple):
@@ -259,6 +272,24 @@ class Queries:
     def reports(self, limit: int = 20) -> tuple[StoredReport, ...]:
         """Return the last reports, by the end of their period, newest first."""
         return self._reports().newest(limit)
+
+    def verdicts_by_hour(self, entities: Iterable[str], hours: Iterable[int]) -> dict[tuple[str, int], HourlyVerdicts]:
+        """Return (entity, start in s) → verdicts, of those hours that have records; in one round trip."""
+        asked = list(hours)
+        names = {(entity, hour): self._keys.window(entity, Grain.HOUR, hour) for entity in entities for hour in asked}
+        pipe = self._client.pipeline(transaction=False)
+        for name in names.values():
+            pipe.hmget(name, [CLEAN, REJECTED, WARNED])
+        found = self._execute(pipe) if names else []
+        return {
+            of: HourlyVerdicts(*(whole(names[of], "a counter", one or 0) for one in row))
+            for of, row in zip(names, found, strict=True)
+            if any(row)
+        }
+
+    def report_ids(self) -> tuple[str, ...]:
+        """Return the ids of all reports that are kept."""
+        return self._reports().ids()
 
     def report(self, report_id: str) -> StoredReport | None:
         """Return one report; None if there is no report of this id."""

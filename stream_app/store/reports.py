@@ -128,6 +128,11 @@ class ReportStore:
         with reading(self._client, self._prefix):
             return _read(self._client.get(self._keys.report(report_id)))
 
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of all reports that are kept, by the end of their period, newest first."""
+        with reading(self._client, self._prefix):
+            return tuple(text(one) for one in self._client.zrevrange(self._keys.reports(), 0, REPORTS_KEPT - 1))
+
     def newest(self, limit: int = 20) -> tuple[StoredReport, ...]:
         """Return the last reports by the end of their period, newest first."""
         with reading(self._client, self._prefix):

@@ -16,8 +16,9 @@ from stream_app.counts.window import Window
 from stream_app.store.cardinality import Cardinalities, Cardinality, Part, ask_sizes, parts_of
 from stream_app.store.connection import execute, parsed
 from stream_app.store.keys import Keys
+from stream_app.store.local_days import Key, keys_of, local_days, parts_within, windows_of
 from stream_app.store.states import starts_of
-from stream_app.windows.grain import Span
+from stream_app.windows.grain import Grain, Span
 
 #: A part of a range in which distinct values are counted: customers or orders, from, up to (s).
 Cut = tuple[Distinct, int, int]
@@ -26,13 +27,15 @@ Cut = tuple[Distinct, int, int]
 class Starts(NamedTuple):
     """Entity → the starts (s) of its windows in a range and the one before, and the newest clean records.
 
-    ``sizes``: how many distinct values the windows have; ``epoch``: of the store.
+    ``sizes``: how many distinct values the windows have, and ``hours`` those of the hours, if days are put together from these;
+    ``epoch``: of the store.
     """
 
     by_entity: dict[str, list[int]]
     preview: tuple[CleanRecord, ...]
     sizes: Mapping[Distinct, list[Part]] = MappingProxyType({})
     epoch: str | bytes | None = None
+    hours: Mapping[Distinct, list[Part]] = MappingProxyType({})
 
 
 class Windows(NamedTuple):
@@ -59,10 +62,13 @@ def read_starts(
     if span is not None:
         since = span.start if span.previous is None else span.previous
         for entity in contracts:
-            pipe.zrangebyscore(keys.windows(entity, span.grain), since, f"({span.end}")
+            # The first day of another zone begins within a day of UTC.
+            oldest = span.grain.start(since) if span.local else since
+            pipe.zrangebyscore(keys.windows(entity, span.grain), oldest, f"({span.end}")
         if sales is not None:
             for what in _counted(contracts[sales]):
-                ask_sizes(pipe, keys, sales, what, span.grain, since, span.end)
+                for grain in _counted_in(span):
+                    ask_sizes(pipe, keys, sales, what, grain, since, span.end)
             pipe.hget(keys.store(), "epoch")
     answers = iter(execute(client, keys.prefix, pipe) if len(pipe) else ())
     preview: tuple[CleanRecord, ...] = ()
@@ -74,8 +80,18 @@ def read_starts(
     if sales is None:
         return Starts(starts, preview)
     counted_kinds = _counted(contracts[sales])
-    sizes = {what: parts_of(keys, sales, what, span.grain, next(answers)) for what in counted_kinds}
-    return Starts(starts, preview, sizes, next(answers))
+    sizes: dict[Distinct, list[Part]] = {}
+    hours: dict[Distinct, list[Part]] = {}
+    for what in counted_kinds:
+        sizes[what] = parts_of(keys, sales, what, span.grain, next(answers))
+        if span.local:
+            hours[what] = parts_of(keys, sales, what, Grain.HOUR, next(answers))
+    return Starts(starts, preview, sizes, next(answers), hours)
+
+
+def _counted_in(span: Span) -> tuple[Grain, ...]:
+    """Return the windows whose distinct values are counted; not every day of another zone is made of days."""
+    return (span.grain, Grain.HOUR) if span.local else (span.grain,)
 
 
 def read_windows(
@@ -93,19 +109,24 @@ def read_windows(
     """
     client, keys = cardinalities.client, cardinalities.keys
     pipe = client.pipeline(transaction=False)
-    for entity in contracts:
-        for start in starts.by_entity[entity]:
-            pipe.hgetall(keys.window(entity, span.grain, start))
-    wanted = _cuts(span, starts.sizes, cuts)
-    asked = cardinalities.ask(pipe, wanted.values(), starts.epoch)
-    answers = iter(execute(client, keys.prefix, pipe) if len(pipe) else ())
-    windows = {
-        entity: tuple(
-            Window(start, parsed(keys.window(entity, span.grain, start), next(answers), segments=segments))
-            for start in starts.by_entity[entity]
-        )
+    days = {entity: local_days(span, {*starts.by_entity[entity]}) if span.local else [] for entity in contracts}
+    read: dict[str, list[Key]] = {
+        entity: keys_of(days[entity]) if span.local else [(span.grain, start) for start in starts.by_entity[entity]]
         for entity in contracts
     }
+    for entity, wanted_keys in read.items():
+        for grain, start in wanted_keys:
+            pipe.hgetall(keys.window(entity, grain, start))
+    wanted = _cuts(span, starts, cuts)
+    asked = cardinalities.ask(pipe, wanted.values(), starts.epoch)
+    answers = iter(execute(client, keys.prefix, pipe) if len(pipe) else ())
+    windows: dict[str, tuple[Window, ...]] = {}
+    for entity, wanted_keys in read.items():
+        counts = {key: parsed(keys.window(entity, *key), next(answers), segments=segments) for key in wanted_keys}
+        if span.local:
+            windows[entity] = windows_of(days[entity], counts, segments=segments)
+        else:
+            windows[entity] = tuple(Window(start, one) for (_, start), one in counts.items())
     return Windows(windows, dict(zip(wanted, cardinalities.answer(asked, answers), strict=True)))
 
 
@@ -114,15 +135,19 @@ def personal_fields(contract: ContractSummary) -> frozenset[str]:
     return frozenset(field.name for field in contract.fields if field.personal)
 
 
-def _cuts(span: Span, sizes: Mapping[Distinct, list[Part]], cuts: Iterable[tuple[int, int]]) -> dict[Cut, list[Part]]:
+def _cuts(span: Span, found: Starts, cuts: Iterable[tuple[int, int]]) -> dict[Cut, list[Part]]:
     """Return the windows of each cut that has some."""
     wanted: dict[Cut, list[Part]] = {}
-    for what, parts in sizes.items():
+    for what, parts in found.sizes.items():
         starts = [part.start for part in parts]
         for begin, end in sorted({*cuts}):
             # A bar may stick out of the span; its distinct values must not come from the range before.
             outer = span.start if end > span.start else begin
-            inside = parts[bisect_left(starts, max(begin, outer)) : bisect_left(starts, min(end, span.end))]
+            low, high = max(begin, outer), min(end, span.end)
+            if span.local:
+                inside = parts_within(found.hours[what], parts, low, high)
+            else:
+                inside = parts[bisect_left(starts, low) : bisect_left(starts, high)]
             if inside:
                 wanted[what, begin, end] = inside
     return wanted

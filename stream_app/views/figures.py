@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from stream_app.counts.fields import Counts, Distinct, add
 from stream_app.counts.summary import Quality, conformity
 from stream_app.counts.window import Window
 from stream_app.store.cardinality import Cardinality
-from stream_app.views.ranges import BARS, SPARK_POINTS, bar_seconds, bar_start, bars, groups
+from stream_app.views.ranges import BARS, SPARK_POINTS, bar_seconds, bars, groups
 from stream_app.views.reading import RangeCounts
 from stream_app.views.totals import orders_of, quality_of
 from stream_app.windows.grain import Span
@@ -107,10 +108,11 @@ class Figures:
         return self._by_bar
 
     def _bars(self, span: Span, windows: tuple[Window, ...]) -> dict[int, Counts]:
-        parts: dict[int, list[Counts]] = {start: [] for start, _ in bars(span, BARS)}
+        starts = [start for start, _ in bars(span, BARS)]
+        parts: dict[int, list[Counts]] = {start: [] for start in starts}
         for window in windows:
             if span.start <= window.start < span.end:
-                parts[bar_start(window.start, self.bar_seconds)].append(window.counts)
+                parts[starts[bisect_right(starts, window.start) - 1]].append(window.counts)
         return {start: add(some, segments=False) for start, some in parts.items()}
 
     def orders(self, counts: Counts, start: int, end: int) -> int:

@@ -20,6 +20,7 @@ from stream_app.views.reading import RangeCounts, read_range, read_stream
 from stream_app.views.selection import incidents_within
 from stream_app.views.totals import late_records, quality_of
 from stream_app.windows.grain import Span
+from stream_app.windows.zone import UTC, Zone
 
 #: An entity whose newest record is this far (s) ahead of the stream's time uses another clock.
 OTHER_CLOCK = 86_400
@@ -64,18 +65,23 @@ class Overview:
     late: int
 
     @property
+    def zone(self) -> Zone:
+        """Whose days the days are."""
+        return self.span.zone if self.span else UTC
+
+    @property
     def received(self) -> int:
         """Records received over all time."""
         return sum(total.received for total in self.totals.values())
 
 
-def read_overview(queries: Queries, chosen: Chosen, *, findings: int = 50, records: int = 25) -> Overview:
+def read_overview(queries: Queries, chosen: Chosen, *, findings: int = 50, records: int = 25, zone: Zone = UTC) -> Overview:
     """Read what the overview page shows of a range, in six round trips (see ``read_range``).
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
-    return overview_of(read_range(queries, chosen, findings=findings, records=records, distinct=True))
+    return overview_of(read_range(queries, chosen, findings=findings, records=records, distinct=True, zone=zone))
 
 
 def overview_of(read: RangeCounts) -> Overview:
@@ -129,7 +135,9 @@ def _outside(figures: Figures) -> tuple[str, ...]:
 
 def is_doubtful(incidents: Iterable[Incident], overview: Overview) -> bool:
     """True if an incident in the range says that revenue or average order is too high, so that a rise is not good news."""
-    within = incidents_within(incidents, bounds(overview.range, overview.stream_ms))
+    within = incidents_within(
+        incidents, bounds(overview.range, overview.stream_ms, overview.span.zone if overview.span else UTC)
+    )
     return any(
         one.entity == overview.sales and one.metric in {"revenue", "average_order"} and one.direction == "high"
         for one in within

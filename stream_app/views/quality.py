@@ -28,6 +28,7 @@ from stream_app.views.ranges import Chosen
 from stream_app.views.reading import RangeCounts, read_range
 from stream_app.views.totals import Totals, late_records, totals_of
 from stream_app.windows.grain import Span
+from stream_app.windows.zone import UTC, Zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class QualityView:
     late: int
 
     @property
+    def zone(self) -> Zone:
+        """Whose days the days are."""
+        return self.span.zone if self.span else UTC
+
+    @property
     def received(self) -> int:
         """Records received in the range."""
         return sum(counts.received for counts in self.counts.values())
@@ -123,13 +129,13 @@ class QualityView:
         return totals_of(self.contracts, counts if entity is None else {entity: counts[entity]})
 
 
-def read_quality(queries: Queries, chosen: Chosen) -> QualityView:
+def read_quality(queries: Queries, chosen: Chosen, *, zone: Zone = UTC) -> QualityView:
     """Read what the quality page shows of a range, in six round trips (see ``read_range``).
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
-    return quality_view_of(read_range(queries, chosen, segments=True))
+    return quality_view_of(read_range(queries, chosen, segments=True, zone=zone))
 
 
 def quality_view_of(read: RangeCounts) -> QualityView:

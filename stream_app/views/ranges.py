@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from stream_app.windows.as_of import END_MS, FIRST_MS
 from stream_app.windows.grain import MOST_WINDOWS, Grain, Span
+from stream_app.windows.zone import UTC as UTC_ZONE
+from stream_app.windows.zone import Zone
 
 #: Approximate number of bars in a chart, and maximum number of points of a sparkline.
 BARS = 90
@@ -95,16 +98,23 @@ class Custom:
 Chosen = TimeRange | Custom
 
 
-def span_before(chosen: TimeRange, stream_seconds: float) -> Span:
+#: Days of a zone other than UTC need hours, which are kept for as many days; less two for a zone's distance from UTC.
+MOST_LOCAL_DAYS = Grain.HOUR.kept * Grain.HOUR.seconds // Grain.DAY.seconds - 2
+
+
+def span_before(chosen: TimeRange, stream_seconds: float, zone: Zone = UTC_ZONE) -> Span:
     """Return the windows of a range whose last window contains the stream's time."""
     if chosen.seconds is None:
         raise ValueError("all time has no length; use span_of_all")
+    if chosen.grain is Grain.DAY and not zone.is_utc:
+        day, days = zone.day(stream_seconds), chosen.seconds // Grain.DAY.seconds
+        return Span(Grain.DAY, zone.shift(day, 1 - days), zone.next_day(day), zone.shift(day, 1 - 2 * days), zone)
     end = chosen.grain.start(stream_seconds) + chosen.grain.seconds
     start = end - chosen.seconds
-    return Span(chosen.grain, start, end, start - chosen.seconds)
+    return Span(chosen.grain, start, end, start - chosen.seconds, zone)
 
 
-def span_of_all(first: int, stream_seconds: float) -> Span:
+def span_of_all(first: int, stream_seconds: float, zone: Zone = UTC_ZONE) -> Span:
     """Return the windows from ``first`` on, in the finest grain that fits MOST_WINDOWS; else the last MOST_WINDOWS days.
 
     The first record may be dated ahead of the stream's time.
@@ -113,34 +123,41 @@ def span_of_all(first: int, stream_seconds: float) -> Span:
     for grain in (Grain.MINUTE, Grain.HOUR):
         start, end = grain.start(first), grain.start(stream_seconds) + grain.seconds
         if (end - start) // grain.seconds <= MOST_WINDOWS:
-            return Span(grain, start, end)
-    end = Grain.DAY.start(stream_seconds) + Grain.DAY.seconds
-    return Span(Grain.DAY, max(Grain.DAY.start(first), end - MOST_WINDOWS * Grain.DAY.seconds), end)
+            return Span(grain, start, end, zone=zone)
+    day = zone.day(stream_seconds)
+    most = MOST_WINDOWS if zone.is_utc else MOST_LOCAL_DAYS
+    return Span(Grain.DAY, max(zone.day(first), zone.shift(day, 1 - most)), zone.next_day(day), zone=zone)
 
 
-def span_of_custom(chosen: Custom, stream_seconds: float) -> Span:
+def span_of_custom(chosen: Custom, stream_seconds: float, zone: Zone = UTC_ZONE) -> Span:
     """Return the windows that cover a custom range, in the finest grain that fits MOST_WINDOWS and is still kept.
 
     If the range and the previous one together exceed MOST_WINDOWS days, there is no previous range. If the range alone does,
-    only its last MOST_WINDOWS days are covered.
+    only its last MOST_WINDOWS days are covered. Days are those of UTC if the hours are gone that days of the zone are made of.
     """
-    for grain in (Grain.MINUTE, Grain.HOUR, Grain.DAY):
+    for grain in (Grain.MINUTE, Grain.HOUR):
         start, end = grain.start(chosen.start), grain.start(chosen.end - 1) + grain.seconds
         length = end - start
         kept = start - length >= stream_seconds - grain.kept * grain.seconds
-        if 2 * length // grain.seconds <= MOST_WINDOWS and (kept or grain is Grain.DAY):
-            return Span(grain, start, end, max(0, start - length))
-    start, end = Grain.DAY.start(chosen.start), Grain.DAY.start(chosen.end - 1) + Grain.DAY.seconds
-    return Span(Grain.DAY, max(start, end - MOST_WINDOWS * Grain.DAY.seconds), end)
+        if 2 * length // grain.seconds <= MOST_WINDOWS and kept:
+            return Span(grain, start, end, max(0, start - length), zone)
+    first, last = zone.day(chosen.start), zone.day(chosen.end - 1)
+    days = (zone.date_of(last) - zone.date_of(first)).days + 1
+    compared_too = 2 * days <= MOST_WINDOWS
+    start = zone.shift(last, 1 - days if compared_too else max(1 - days, 1 - MOST_WINDOWS))
+    previous = max(0, zone.shift(start, -days)) if compared_too else None
+    if not zone.is_utc and (start if previous is None else previous) < stream_seconds - MOST_LOCAL_DAYS * Grain.DAY.seconds:
+        return span_of_custom(chosen, stream_seconds)
+    return Span(Grain.DAY, start, zone.next_day(last), previous, zone)
 
 
-def span_of(chosen: Chosen, first: int | None, stream_seconds: float) -> Span:
+def span_of(chosen: Chosen, first: int | None, stream_seconds: float, zone: Zone = UTC_ZONE) -> Span:
     """Return the windows of any range. ``first``: start of the stream (s), None before the first record."""
     if isinstance(chosen, Custom):
-        return span_of_custom(chosen, stream_seconds)
+        return span_of_custom(chosen, stream_seconds, zone)
     if chosen is TimeRange.ALL:
-        return span_of_all(int(stream_seconds) if first is None else first, stream_seconds)
-    return span_before(chosen, stream_seconds)
+        return span_of_all(int(stream_seconds) if first is None else first, stream_seconds, zone)
+    return span_before(chosen, stream_seconds, zone)
 
 
 def suggest_range(first_seconds: float, stream_seconds: float) -> TimeRange:
@@ -150,7 +167,7 @@ def suggest_range(first_seconds: float, stream_seconds: float) -> TimeRange:
     return fits[-1] if fits else TimeRange.LAST_15_MINUTES
 
 
-def bounds(chosen: Chosen, stream_ms: int | None) -> tuple[int | None, int | None]:
+def bounds(chosen: Chosen, stream_ms: int | None, zone: Zone = UTC_ZONE) -> tuple[int | None, int | None]:
     """Return a range's limits in seconds of event time; None where it is open.
 
     A range up to the stream's time is open at its end: records rejected for a date in the future are later than the stream's
@@ -160,7 +177,7 @@ def bounds(chosen: Chosen, stream_ms: int | None) -> tuple[int | None, int | Non
         return chosen.start, chosen.end
     if chosen.seconds is None or stream_ms is None:
         return None, None
-    return span_before(chosen, stream_ms / 1000).start, None
+    return span_before(chosen, stream_ms / 1000, zone).start, None
 
 
 _STEPS = {
@@ -168,6 +185,7 @@ _STEPS = {
     Grain.HOUR: (1, 2, 3, 6, 12, 24),
     Grain.DAY: (1, 7, 14, 28),
 }
+_HOUR, _DAY = Grain.HOUR.seconds, Grain.DAY.seconds
 
 
 def bar_seconds(span: Span, most: int) -> int:
@@ -178,25 +196,46 @@ def bar_seconds(span: Span, most: int) -> int:
     return _STEPS[span.grain][-1] * span.grain.seconds
 
 
-#: Bars of whole weeks start on Mondays: the first Monday of the epoch, in seconds.
-_MONDAY = 4 * 86_400
+def bar_start(seconds: int, length: int, zone: Zone = UTC_ZONE) -> int:
+    """Return the aligned start of the bar of ``length`` seconds that contains ``seconds``.
+
+    Bars of whole weeks start on Mondays. Bars that are longer than an hour follow the clocks of the zone: none crosses
+    midnight, so that where the clocks change, a day's last bar is shorter, or there is one more.
+    """
+    if length <= _HOUR:
+        return seconds // length * length
+    day = zone.day(seconds)
+    return zone.group(day, length // _DAY) if length >= _DAY else day + (seconds - day) // length * length
 
 
-def bar_start(seconds: int, length: int) -> int:
-    """Return the aligned start of the bar of ``length`` seconds that contains ``seconds``."""
-    shift = _MONDAY if length >= 7 * 86_400 else 0
-    return (seconds - shift) // length * length + shift
+def bar_end(start: int, length: int, zone: Zone = UTC_ZONE) -> int:
+    """Return where the bar ends that starts at ``start``."""
+    if length <= _HOUR:
+        return start + length
+    if length < _DAY:
+        return min(start + length, zone.next_day(zone.day(start)))
+    return zone.next_day(start) if length == _DAY else zone.shift(start, length // _DAY)
 
 
 def bars(span: Span, most: int) -> tuple[tuple[int, int], ...]:
     """Divide ``span`` into about ``most`` aligned bars, ``(start, end)``; the first and last may extend beyond it."""
     length = bar_seconds(span, most)
-    return tuple((start, start + length) for start in range(bar_start(span.start, length), span.end, length))
+    found, start = [], bar_start(span.start, length, span.zone)
+    while start < span.end:
+        end = bar_end(start, length, span.zone)
+        found.append((start, end))
+        start = end
+    return tuple(found)
 
 
 def groups(span: Span, most: int) -> tuple[tuple[int, int], ...]:
     """Divide ``span`` into at most ``most`` equal groups of windows, ``(start, end)``; the last one ends with it."""
-    length = -(-span.windows // most) * span.grain.seconds
+    size = -(-span.windows // most)
+    if span.local:
+        days = (*span.zone.days(span.start, span.end), span.end)
+        limits = sorted({days[0], *days[::-1][::size]})
+        return tuple(itertools.pairwise(limits))
+    length = size * span.grain.seconds
     starts = range(span.end - length, span.start - length, -length)
     return tuple((max(start, span.start), start + length) for start in reversed(starts))
 
@@ -206,9 +245,13 @@ def compared(span: Span, stream_seconds: float) -> tuple[tuple[int, int], tuple[
 
     None if the span has no previous one, or its first window is still running.
     """
-    end = min(span.end, span.grain.start(stream_seconds))
+    running = span.zone.day(stream_seconds) if span.local else span.grain.start(stream_seconds)
+    end = min(span.end, running)
     if span.previous is None or end <= span.start:
         return None
+    if span.local:
+        days = len(span.zone.days(span.start, end))
+        return (span.start, end), (span.previous, span.zone.shift(span.previous, days))
     return (span.start, end), (span.previous, span.previous + end - span.start)
 
 

@@ -17,6 +17,7 @@ from stream_app.store.spans import Cut
 from stream_app.store.states import EntityState, stream_ms
 from stream_app.views.ranges import Chosen, TimeRange, compared, cuts_of, span_of
 from stream_app.windows.grain import Span
+from stream_app.windows.zone import UTC, Zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,14 @@ def read_stream(queries: Queries, *, findings: int = 0) -> Stream:
 
 
 def read_range(
-    queries: Queries, chosen: Chosen, *, findings: int = 0, records: int = 0, distinct: bool = False, segments: bool = False
+    queries: Queries,
+    chosen: Chosen,
+    *,
+    findings: int = 0,
+    records: int = 0,
+    distinct: bool = False,
+    segments: bool = False,
+    zone: Zone = UTC,
 ) -> RangeCounts:
     """Read a range and the previous one in six round trips. A range ends with the window that contains the stream's time.
 
@@ -142,6 +150,7 @@ def read_range(
         records: number of recent clean records of the sales entity to read.
         distinct: count distinct customers and orders.
         segments: read the counts of segments.
+        zone: whose days the days are.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
@@ -149,7 +158,7 @@ def read_range(
     stream = read_stream(queries, findings=findings)
     contracts = stream.contracts
     first = queries.first(contracts, stream.states)
-    span = None if stream.stream_ms is None else span_of(chosen, first, stream.stream_ms / 1000)
+    span = None if stream.stream_ms is None else span_of(chosen, first, stream.stream_ms / 1000, zone)
     starts = queries.starts(contracts, span, sales=stream.sales, records=records)
     if span is None:
         return RangeCounts(stream, chosen, None, first, preview=starts.preview)

@@ -11,6 +11,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.store.queries import HourlySales, Queries
 from stream_app.views.reading import RangeCounts
 from stream_app.windows.grain import Grain
+from stream_app.windows.zone import UTC, Zone
 
 _HOUR, _WEEK = Grain.HOUR.seconds, 7 * 86_400
 #: Most earlier weeks that are looked at, and fewest that each hour needs.
@@ -47,27 +48,35 @@ class Usual:
 
 
 def read_usual(
-    queries: Queries, contracts: Mapping[str, ContractSummary], sales: str | None, first: int | None, start: int, end: int
+    queries: Queries,
+    contracts: Mapping[str, ContractSummary],
+    sales: str | None,
+    first: int | None,
+    start: int,
+    end: int,
+    zone: Zone = UTC,
 ) -> Usual | None:
-    """Read what is usual for a period, in two round trips. ``first``: start of the stream (s).
+    """Read what is usual for a period, in two round trips. ``first``: start of the stream (s); ``zone``: whose hours count.
 
-    None if the period is not of whole hours or longer than a week, nothing is sold, each currency has a total of its own, or
-    an hour has fewer than FEWEST_WEEKS earlier weeks without an incident.
+    None if the period is not of whole hours or longer than a week (169 hours where the clocks change), nothing is sold, each
+    currency has a total of its own, or an hour has fewer than FEWEST_WEEKS earlier weeks without an incident.
 
     Raises:
         StoreError: Redis is unavailable, or its keys are not Headrace's.
     """
-    if sales is None or first is None or start % _HOUR or end % _HOUR or not 0 < end - start <= _WEEK:
+    if sales is None or first is None or start % _HOUR or end % _HOUR or not 0 < end - start <= _WEEK + _HOUR:
         return None
     if contracts[sales].by_currency and not contracts[sales].currency:
         return None
     oldest = start - MOST_WEEKS * _WEEK
     hours = range(start, end, _HOUR)
-    past = [hour - back * _WEEK for back in range(1, MOST_WEEKS + 1) for hour in hours if hour - back * _WEEK >= max(0, first)]
+    past = [at for back in range(1, MOST_WEEKS + 1) for hour in hours if (at := zone.earlier(hour, 7 * back)) >= max(0, first)]
     if len(past) < FEWEST_WEEKS * len(hours):
         return None
     incidents = queries.incidents(since=oldest, until=end, limit=1_000)
-    return usual_of(contracts[sales], sales, (start, end), first, queries.sales_by_hour(sales, [*hours, *past]), incidents)
+    return usual_of(
+        contracts[sales], sales, (start, end), first, queries.sales_by_hour(sales, [*hours, *past]), incidents, zone
+    )
 
 
 def usual_of(
@@ -77,6 +86,7 @@ def usual_of(
     first: int,
     sold: Mapping[int, HourlySales],
     incidents: Iterable[Incident],
+    zone: Zone = UTC,
 ) -> Usual | None:
     """Compute what is usual for a period from the hours of earlier weeks; an hour without records is 0. Pure."""
     start, end = period
@@ -92,7 +102,8 @@ def usual_of(
         calm = [
             sold.get(at, nothing)
             for back in range(1, MOST_WEEKS + 1)
-            if (at := hour - back * _WEEK) >= first and not any(one.start < at + _HOUR and one.end > at for one in disturbed)
+            if (at := zone.earlier(hour, 7 * back)) >= first
+            and not any(one.start < at + _HOUR and one.end > at for one in disturbed)
         ]
         fewest = min(fewest, len(calm))
         if fewest < FEWEST_WEEKS:
@@ -119,4 +130,4 @@ def usual_of_range(queries: Queries, read: RangeCounts) -> Usual | None:
     if read.span is None or stream.stream_ms is None or read.all_time:
         return None
     end = min(read.span.end, Grain.HOUR.start(stream.stream_ms / 1000))
-    return read_usual(queries, stream.contracts, stream.sales, read.first, read.span.start, end)
+    return read_usual(queries, stream.contracts, stream.sales, read.first, read.span.start, end, read.span.zone)

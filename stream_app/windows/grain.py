@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stream_app.windows.zone import UTC, Zone
+
 
 class Grain(StrEnum):
     """The length of a window; the value is part of Redis keys and of stored documents."""
@@ -47,17 +49,25 @@ MOST_WINDOWS = 400
 class Span:
     """Windows of ``grain`` from ``start`` up to, not including, ``end``: seconds since the epoch.
 
-    ``previous``: where the equally long range before starts; None for all time.
+    ``previous``: where the equally long range before starts; None for all time. ``zone``: whose days the days are.
     """
 
     grain: Grain
     start: int
     end: int
     previous: int | None = None
+    zone: Zone = UTC
+
+    @property
+    def local(self) -> bool:
+        """True if the windows are days of another zone than UTC, which are put together from hours."""
+        return self.grain is Grain.DAY and not self.zone.is_utc
 
     @property
     def windows(self) -> int:
         """The number of windows from ``start`` to ``end``."""
+        if self.local:
+            return len(self.zone.days(self.start, self.end))
         return (self.end - self.start) // self.grain.seconds
 
 

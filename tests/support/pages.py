@@ -29,7 +29,7 @@ def open_page(name: str, **query: str) -> AppTest:
 
 def words(page: AppTest) -> str:
     """Everything that a page says."""
-    shown = [one.value for one in [*page.markdown, *page.caption, *page.error, *page.warning, *page.subheader]]
+    shown = [one.value for one in [*page.markdown, *page.caption, *page.error, *page.warning, *page.header]]
     unescaped = [re.sub(r"\\([^A-Za-z0-9\s])", r"\1", one) for one in shown]
     return "\n".join([*unescaped, *(one.proto.body for one in page.get("html"))])
 

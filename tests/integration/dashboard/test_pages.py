@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import redis
 
+from dashboard import data
 from dashboard.parts import tables
 from dashboard.text import formats
+from reporter.author import TemplateAuthor
+from reporter.periods import Period
+from reporter.service import Reporter
+from reporter.watch import CLOSED
+from stream_app.contract.summary import ContractSummary
+from stream_app.counts.samples import RecentFinding
+from stream_app.settings import load_settings
 from stream_app.store.queries import Queries
+from stream_app.store.reports import ReportStore
+from stream_app.views.older import Older
+from stream_app.views.pulse import read_pulse
 from tests.support.pages import frames, open_page, words
 
 PAGES = ("quality", "anomalies", "clean_orders", "report", "pipeline")
@@ -125,6 +138,65 @@ def test_the_latest_report_stands_first_and_each_figure_opens_its_fact(shop: Que
 
     page.selectbox(key="report-id").set_value(reports[2].id).run()
     assert formats.span(reports[2].start, reports[2].end) in words(page)
+
+
+def test_the_daily_report_is_pinned_and_incident_reports_are_a_list_of_their_own(
+    shop: Queries, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream_ms = read_pulse(shop).stream_ms
+    assert stream_ms is not None
+    today = stream_ms // 1000 // 86_400 * 86_400
+    reporter = Reporter(load_settings(redis=filled), TemplateAuthor())
+    written = [
+        reporter.report(Period(today - 86_400, today)).report,
+        reporter.report(Period(today - 3_600, today), suffix=CLOSED).report,
+        reporter.report(Period(today - 1_800, today + 1_800)).report,
+    ]
+    with redis.Redis.from_url(filled) as client:
+        try:
+            page = open_page("report")
+            assert page.selectbox(key="report-id").options[0] == f"Daily report: {formats.span(today - 86_400, today)}"
+            assert len(page.selectbox(key="report-id").options) == 5
+            assert "report" not in page.query_params
+            page.segmented_control(key="report-list").set_value("Incident reports").run()
+            assert page.selectbox(key="report-incident").options == [formats.span(today - 3_600, today)]
+            assert written[1].id in page.query_params["report"]
+            # A link leads to the list that has the report.
+            assert open_page("report", report=written[1].id).selectbox(key="report-incident").value == written[1].id
+            assert open_page("report", report=written[2].id).selectbox(key="report-id").value == written[2].id
+            # The Overview shows the daily one, whatever came later.
+            assert f"{formats.span(today - 86_400, today)}" in words(open_page("overview"))
+        finally:
+            for one in written:
+                ReportStore(client, "headrace").withdraw(one.id)
+
+
+def test_the_topic_of_one_rule_can_be_searched_for_older_findings(shop: Queries, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Older] = []
+    old = RecentFinding(entity="orders", rule="price.type", source="orders:9:123456", event_time=None, path="$.price")
+
+    def search(before: Older, _contract: ContractSummary) -> Older | str:
+        asked.append(before)
+        if len(asked) == 1:
+            return "Kafka does not answer"
+        return replace(before, rows=(old,), positions={0: 0}, read=before.read + 20_000, complete=len(asked) > 2)
+
+    monkeypatch.setattr(data, "older", search)
+    page = open_page("anomalies", range="30d")
+    assert not [one for one in page.button if one.key == "search-older"]
+
+    page = open_page("anomalies", range="30d", rule="price.type")
+    before = len(frames(page)[1])
+    page.button(key="search-older").click().run()
+    assert "Kafka does not answer" in words(page)
+    page.button(key="search-older").click().run()
+    assert "1 in this range among the newest 20,000 records of orders.dlq" in words(page)
+    assert "orders:9:123456" in set(frames(page)[1]["Source"])
+    assert len(frames(page)[1]) == before + 1
+    page.button(key="search-older").click().run()
+    assert "among all 40,000 records" in words(page)
+    assert not [one for one in page.button if one.key == "search-older"]
+    assert [(one.entity, one.rule, one.read) for one in asked] == [("orders", "price.type", read) for read in (0, 0, 20_000)]
 
 
 def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:

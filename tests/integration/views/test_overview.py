@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from stream_app.views.overview import read_overview, suggested_range
 from stream_app.views.pulse import read_status
 from stream_app.views.ranges import TimeRange
 from stream_app.windows.grain import MOST_WINDOWS, Grain
+from stream_app.windows.zone import Zone
 from tests.support.fill import Shop, a_live_shop
 
 NOW = 1_790_000_123_000
@@ -83,6 +85,50 @@ def test_a_range_equals_a_recount_and_so_does_the_range_before(model: Queries, s
     found = {row.rule: row.count for row in overview.rules if row.entity == "orders"}
     assert found == {name[2:]: n for name, n in now.items() if name.startswith("f:") and n}
     assert sum(point.count for point in overview.findings_series) == sum(row.count for row in overview.rules)
+
+
+@pytest.mark.parametrize("name", ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata"])
+def test_thirty_days_of_a_time_zone_equal_a_recount(model: Queries, shop: Shop, name: str) -> None:
+    zone = Zone(name)
+    overview = read_overview(model, TimeRange.LAST_30_DAYS, zone=zone)
+    span, recount = overview.span, shop.recounts["orders"]
+    assert span is not None
+    assert span.previous is not None
+    now, today = recount.between(span.start, span.end), zone.day(NOW / 1000)
+    over, before = recount.between(span.start, today), recount.between(span.previous, zone.shift(span.previous, 29))
+
+    assert (span.windows, zone.day(span.start), span.end) == (30, span.start, zone.next_day(today))
+    assert overview.kpis.orders.value == now["clean"]
+    assert overview.kpis.revenue.value == now["rev"] / 100
+    assert (overview.kpis.orders.compared, overview.kpis.orders.previous) == (over["clean"], before["clean"])
+    assert overview.kpis.active_customers.value == recount.active(span.start, span.end)
+    assert overview.kpis.active_customers.compared == recount.active(span.start, today)
+    days = zone.days(span.start, span.end)
+    for point, start in zip(overview.sales_series, days, strict=True):
+        counted = recount.between(start, zone.next_day(start))
+        assert (point.start, point.orders, point.revenue) == (start, counted["clean"], counted["rev"] / 100)
+    found = {row.rule: row.count for row in overview.rules if row.entity == "orders"}
+    assert found == {name[2:]: n for name, n in now.items() if name.startswith("f:") and n}
+
+
+@pytest.mark.parametrize(("until", "hours"), [("2026-03-29T21:30", 23), ("2026-10-25T21:30", 25)])
+def test_a_day_on_which_the_clocks_change_equals_a_recount(empty: redis.Redis, until: str, hours: int) -> None:
+    end, zone = int(datetime.fromisoformat(until + "+00:00").timestamp()), Zone("Europe/Berlin")
+    shop = Shop(empty, PREFIX, end, end * 1000)
+    shop.announce()
+    shop.fill(62 * 24 * 60, per_minute=0.1)
+    for chosen in (TimeRange.LAST_30_DAYS, TimeRange.LAST_WEEK):
+        overview = read_overview(Queries(empty, PREFIX, now=lambda: end * 1000), chosen, zone=zone)
+        assert overview.span is not None
+        start, recount = zone.day(end), shop.recounts["orders"]
+        points = [point for point in overview.sales_series if start <= point.start < zone.next_day(start)]
+        counted = recount.between(start, zone.next_day(start))
+
+        assert zone.next_day(start) - start == hours * 3_600
+        assert sum(point.orders for point in points) == counted["clean"] > 0
+        assert sum(point.revenue or 0 for point in points) == pytest.approx(counted["rev"] / 100)
+        assert overview.kpis.orders.value == recount.between(overview.span.start, overview.span.end)["clean"]
+        assert overview.kpis.active_customers.value == recount.active(overview.span.start, overview.span.end)
 
 
 def test_all_time_equals_the_totals_and_has_nothing_before(model: Queries, shop: Shop) -> None:

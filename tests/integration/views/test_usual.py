@@ -14,6 +14,7 @@ from stream_app.store.queries import open_queries
 from stream_app.views.ranges import TimeRange
 from stream_app.views.reading import read_range
 from stream_app.views.usual import usual_of_range
+from stream_app.views.usual_valid import usual_valid_of_range
 from tests.support.fill import Shop
 
 #: 2026-09-22T00:00:00Z.
@@ -63,3 +64,20 @@ def test_a_range_of_minutes_or_months_has_none(settings: Settings, shop: Shop, c
 def test_a_young_stream_has_none(settings: Settings, shop: Shop) -> None:
     report = Reporter(settings, TemplateAuthor()).report(Period(MIDNIGHT - 16 * DAY, MIDNIGHT - 15 * DAY)).report
     assert "usual.weeks" not in report.facts
+
+
+def test_the_usual_share_of_valid_records_is_that_of_the_same_hours_in_earlier_weeks(settings: Settings, shop: Shop) -> None:
+    queries = open_queries(settings)
+    read = read_range(queries, TimeRange.LAST_DAY)
+    start, end = MIDNIGHT - 23 * 3_600, MIDNIGHT
+    usual, weights = {}, {}
+    for entity, recount in shop.recounts.items():
+        earlier = [recount.between(start - back * WEEK, end - back * WEEK) for back in range(1, 5)]
+        valid = sum(week["clean"] - week["warned"] for week in earlier)
+        usual[entity] = valid / sum(week["clean"] + week["rejected"] for week in earlier)
+        now = recount.between(start, end)
+        weights[entity] = now["clean"] + now["rejected"]
+    expected = sum(usual[entity] * weight for entity, weight in weights.items()) / sum(weights.values())
+
+    assert usual_valid_of_range(queries, read) == pytest.approx(expected)
+    assert usual_valid_of_range(queries, read_range(queries, TimeRange.LAST_30_DAYS)) is None

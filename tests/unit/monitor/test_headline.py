@@ -33,9 +33,9 @@ def test_the_title_says_what_where_since_when_and_how_much() -> None:
 
 def test_a_closed_incident_says_from_when_to_when() -> None:
     over = incident(state="closed", observed=0.0)
-    assert headline(over) == "No orders 5 Jan 08:00 to 14:00"
+    assert headline(over) == "No orders, 5 Jan 08:00 to 14:00"
     longer = incident(state="closed", observed=0.0, end=MONDAY + 30 * HOUR)
-    assert headline(longer) == "No orders 5 Jan 08:00 to 6 Jan 06:00"
+    assert headline(longer) == "No orders, 5 Jan 08:00 to 6 Jan 06:00"
 
 
 @pytest.mark.parametrize(
@@ -48,15 +48,15 @@ def test_a_closed_incident_says_from_when_to_when() -> None:
         (incident(segment=("customer_id.country", "France", 0.0, 1.0)), "no orders from France"),
         (incident(segment=("product_id.category", "Toys", 0.0, 1.0)), "no orders with category Toys"),
         (incident("mix:country", unit="share", segment=("country", "France", 0.0, 0.2)), "no orders from France"),
-        (incident("mix:country", segment=("country", "France", 0.6, 0.2)), "60 % of orders are from France, usually 20 %"),
+        (incident("mix:country", segment=("country", "France", 0.6, 0.2)), "60 % of orders are from France (usually 20 %)"),
         (incident("revenue", observed=700.0, expected=1_000.0), "revenue of orders is 30 % below expected"),
         (incident("average_order", observed=9_800.0), "average order value of orders is 98 times what is expected"),
-        (incident("conformity", observed=0.56, expected=0.98, unit="share"), "44 % of orders rejected, usually 2 %"),
+        (incident("conformity", observed=0.56, expected=0.98, unit="share"), "44 % of orders rejected (usually 2 %)"),
         (
             incident("finding:price.type", observed=0.12, expected=0.003, unit="share"),
-            "price.type in 12 % of orders, usually 0.3 %",
+            "price.type in 12 % of orders (usually 0.3 %)",
         ),
-        (incident("null:coupon", observed=0.7, expected=0.05), "coupon is empty in 70 % of orders, usually 5 %"),
+        (incident("null:coupon", observed=0.7, expected=0.05), "coupon is empty in 70 % of orders (usually 5 %)"),
         (incident("drift:price:vanished", observed=0.98), "price is missing in 98 % of orders"),
         (incident("drift:channel:appeared", observed=1.0), "unknown field channel in 100 % of orders"),
         (incident("threshold:few"), "promise few of orders is broken"),

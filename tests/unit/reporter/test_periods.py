@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from reporter.periods import Period, complete, parse_length, parse_moment, suggested, up_to
+from reporter.periods import Period, complete, is_regular, parse_length, parse_moment, suggested, up_to
 from stream_app.errors import SettingsError
 from stream_app.windows.grain import tiles
+from stream_app.windows.zone import Zone
 
 MIDNIGHT = 1_790_035_200
 HOUR, DAY = 3_600, 86_400
+BERLIN = Zone("Europe/Berlin")
 
 
 def at(seconds: int) -> int:
@@ -65,3 +67,36 @@ def test_a_period_has_one_id_in_each_language() -> None:
     period = Period(MIDNIGHT, MIDNIGHT + DAY)
     assert period.report_id("en") == "20260922T0000-20260923T0000-en"
     assert period.report_id("de") != period.report_id("en")
+
+
+@pytest.mark.parametrize(
+    ("now", "start", "hours"),
+    [
+        ("2026-03-30T06:00Z", "2026-03-28T23:00Z", 23),
+        ("2026-10-26T06:00Z", "2026-10-24T22:00Z", 25),
+        ("2026-06-02T06:00Z", "2026-05-31T22:00Z", 24),
+    ],
+)
+def test_the_report_of_a_day_is_about_the_day_that_the_clocks_show(now: str, start: str, hours: int) -> None:
+    period = complete(parse_moment(now) * 1000, DAY, 60, BERLIN)[0]
+
+    assert period == Period(parse_moment(start), parse_moment(start) + hours * HOUR)
+    assert is_regular(period, DAY, BERLIN)
+    assert not is_regular(Period(period.start, period.end - HOUR), DAY, BERLIN)
+
+
+def test_a_day_is_over_when_its_grace_is_too() -> None:
+    midnight = parse_moment("2026-06-01T22:00Z")
+
+    assert complete((midnight + 59) * 1000, DAY, 60, BERLIN)[0].end == midnight - DAY
+    assert complete((midnight + 60) * 1000, DAY, 60, BERLIN)[0].end == midnight
+
+
+def test_a_week_begins_on_monday() -> None:
+    period = complete(parse_moment("2026-11-26T12:00Z") * 1000, 7 * DAY, 60, BERLIN)[0]
+
+    assert period == Period(parse_moment("2026-11-15T23:00Z"), parse_moment("2026-11-22T23:00Z"))
+
+
+def test_a_moment_without_an_offset_is_one_of_the_zone() -> None:
+    assert parse_moment("2026-07-01T12:00", BERLIN) == parse_moment("2026-07-01T10:00Z")

@@ -16,6 +16,7 @@ from stream_app.monitor.incident import Incident
 from stream_app.store.queries import HourlySales
 from stream_app.views.usual import FEWEST_WEEKS, MOST_WEEKS, read_usual, usual_of
 from stream_app.windows.grain import Grain
+from stream_app.windows.zone import Zone
 
 CONTRACT = describe(load_shop(None).contracts["orders"])
 WEEK, HOUR = 7 * 86_400, 3_600
@@ -76,6 +77,21 @@ def test_an_incident_of_another_entity_or_about_something_else_does_not_count() 
     assert found is not None
     assert (found.weeks, found.orders, found.revenue) == (3, 10, 10.0)
     assert usual_of(CONTRACT, "orders", (NOW, NOW + HOUR), NOW - 3 * WEEK, sold, [incident(NOW - WEEK, NOW)]) is None
+
+
+def test_the_same_hour_of_earlier_weeks_is_that_of_the_clocks() -> None:
+    zone = Zone("Europe/Berlin")
+    # Wednesday after the clocks were set back: 09:00 is 08:00 in UTC, and was 07:00 in the weeks before.
+    now = 1_793_174_400
+    sold = {zone.earlier(now, 7 * back): HourlySales(back, 100) for back in range(1, 9)}
+    found = usual_of(CONTRACT, "orders", (now, now + HOUR), now - 10 * WEEK, sold, [], zone)
+
+    assert found is not None
+    assert {now - at for at in sold} == {back * WEEK + HOUR for back in range(1, 9)}
+    assert found.orders == pytest.approx(4.5)
+    utc = usual_of(CONTRACT, "orders", (now, now + HOUR), now - 10 * WEEK, sold, [])
+    assert utc is not None
+    assert utc.orders == 0
 
 
 def test_amounts_of_several_currencies_have_no_usual_total() -> None:
