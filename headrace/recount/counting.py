@@ -155,7 +155,8 @@ class Recount:
     def _risk(self, record: Counted, counts: Counter[Key]) -> None:
         """Count what a record with errors or warnings is worth: once, and in each rule that does not doubt the amount."""
         contract, money = self.contract, self.contract.revenue
-        fields = money.fields if money is not None else frozenset()
+        roles = {one.field for one in (contract.sale, contract.cancellation) if one is not None}
+        fields = roles | (money.fields if money is not None else frozenset())
         repeats = {unique.rule.id for unique in contract.uniques}
         rules = [rule for rule in map(contract.rules.__getitem__, record.rules) if rule.severity != "info"]
         trusted = [
