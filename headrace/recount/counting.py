@@ -128,6 +128,12 @@ class Recount:
         quantity, price = values.get(revenue.quantity), values.get(revenue.price)
         return 0 if quantity is None or price is None else round(quantity * price * minor_units(revenue.currency))
 
+    def _role(self, values: Mapping[str, Any] | None) -> str:
+        sale, cancels = self.contract.sale, self.contract.cancellation
+        if values is not None and cancels is not None and values.get(cancels.field) in cancels.values:
+            return "cancellation"
+        return "sale" if values is None or sale is None or values.get(sale.field) in sale.values else "other"
+
     def _sale(self, record: Counted, into: Sum) -> int:
         """Count a clean record among sales or cancellations; return its revenue."""
         contract, values = self.contract, record.values or {}
@@ -149,20 +155,23 @@ class Recount:
     def _risk(self, record: Counted, counts: Counter[Key]) -> None:
         """Count what a record with errors or warnings is worth: once, and in each rule that does not doubt the amount."""
         contract, money = self.contract, self.contract.revenue
-        fields = money.fields if money is not None else frozenset()
+        roles = {one.field for one in (contract.sale, contract.cancellation) if one is not None}
+        fields = roles | (money.fields if money is not None else frozenset())
         repeats = {unique.rule.id for unique in contract.uniques}
         rules = [rule for rule in map(contract.rules.__getitem__, record.rules) if rule.severity != "info"]
         trusted = [
             rule for rule in rules if rule.field not in fields and rule.kind not in {"condition", "outlier", "deviation"}
         ]
-        worth = abs(self._amount(record.values))
+        amount, role = self._amount(record.values), self._role(record.values)
+        # As revenue would count it: a cancellation takes back, another state of an order is nothing.
+        worth = abs(amount if role == "sale" else min(amount, 0) if role == "cancellation" else 0)
         for rule in trusted:
             if rule.id not in repeats:
                 counts["at_risk", rule.id] += worth
         if not any(rule.id in repeats for rule in rules):
-            own = worth and len(trusted) == len(rules)
-            counts[("risk",)] += worth if own else 0
-            counts[("unvalued",)] += not own
+            believed = len(trusted) == len(rules)
+            counts[("risk",)] += worth if believed else 0
+            counts[("unvalued",)] += not believed or (not amount and role != "other")
 
 
 @dataclass(frozen=True, slots=True)

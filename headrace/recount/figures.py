@@ -141,7 +141,8 @@ class Period:
         contract = self.truth.shop.contracts[entity]
         found, money = contract.rules[rule], contract.revenue
         doubts = found.kind in {"condition", "outlier", "deviation"} or any(rule == one.rule.id for one in contract.uniques)
-        if money is None or doubts or found.severity == "info" or found.field in money.fields:
+        roles = {one.field for one in (contract.sale, contract.cancellation) if one is not None}
+        if money is None or doubts or found.severity == "info" or found.field in money.fields | roles:
             return None
         return self.sums[entity]["at_risk", rule]
 
