@@ -32,7 +32,7 @@ def _say_where() -> None:
 
 
 def _state(consumer: Any) -> str:
-    """What a worker's consumer has read, and what keeps it from reading on."""
+    """Return what a worker's consumer has read, and what keeps it from reading on."""
     transport, known = consumer.transport, vars(consumer)
     shown = {
         "sought": consumer.is_sought,
