@@ -21,8 +21,7 @@ ICON = Path(__file__).with_name("icon.svg")
 def _freeze() -> None:
     """Take what is loaded by now out of the sight of the garbage collector, once per process.
 
-    Streamlit collects all garbage after each run. Looking through the modules of pandas and Altair took 0.1 s each time, two
-    thirds of the CPU of a refresh.
+    Streamlit collects all garbage after each run, and would look through the modules of pandas and Altair each time.
     """
     gc.collect()
     gc.freeze()

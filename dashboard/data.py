@@ -20,12 +20,10 @@ from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
 from stream_app.kafka.acts import send
-from stream_app.kafka.backwards import read_back
 from stream_app.kafka.broker import Broker, describe
 from stream_app.kafka.search import find
 from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
-from stream_app.names import Topics
 from stream_app.settings import Settings, load_settings
 from stream_app.store.acts import write
 from stream_app.store.queries import Queries, open_queries
@@ -33,7 +31,6 @@ from stream_app.store.reports import StoredReport
 from stream_app.store.server import ServerFacts
 from stream_app.views import overview as overview_view
 from stream_app.views.incidents import IncidentView, Status, read_incident, status_of
-from stream_app.views.older import Older, search_on
 from stream_app.views.overview import Overview
 from stream_app.views.pace import Sample, sample_of
 from stream_app.views.pulse import Pulse, read_pulse
@@ -226,15 +223,6 @@ def broker(entities: tuple[str, ...]) -> Broker | str:
     """Read the broker and the topics of these entities from Kafka; an error message if that fails."""
     try:
         return describe(settings(), entities)
-    except HeadraceError as error:
-        return str(error)
-
-
-def older(before: Older, contract: ContractSummary) -> Older | str:
-    """Search a topic further back for findings of a rule; an error message if that fails."""
-    topics = Topics(before.entity, settings().topic_prefix)
-    try:
-        return search_on(before, contract, topics, partial(read_back, settings()))
     except HeadraceError as error:
         return str(error)
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from producers.run import NO_DELAY, STOP_SECONDS, Progress, Stop, summary
 from producers.sending.delivery import Sender
 from producers.sending.pace import Pacer
-from producers.simulator.fields import FIELDS
+from producers.simulator.fields import FIELDS, VISITS
 from producers.simulator.simulator import Event, Simulation
 from producers.simulator.truth import TruthFile
 from stream_app.errors import SourceError
@@ -66,7 +66,7 @@ def write(folder: Path, plan: Simulation, truth: TruthFile | None, progress: Pro
         files: dict[str, BinaryIO] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for entity in FIELDS:
+            for entity in (*FIELDS, VISITS) if plan.visits else FIELDS:
                 files[entity] = stack.enter_context((folder / f"{entity}.jsonl").open("xb"))
         except FileExistsError as error:
             raise SourceError(f"{error.filename} exists already; remove it or name another folder") from None

@@ -10,7 +10,7 @@ from reporter.claims import CONFIDENCES, Claim, Section
 from reporter.draft import Draft, Event, Said
 
 #: Maximum number of statements in a section; what must be said may exceed it.
-MOST_ITEMS: dict[Section, int] = {"summary": 6, "anomalies": 8, "hypotheses": 4, "impact": 5, "recommendations": 6}
+MOST_ITEMS: dict[Section, int] = {"summary": 7, "anomalies": 8, "hypotheses": 4, "impact": 5, "recommendations": 6}
 #: Maximum number of events that a report begins with.
 MOST_EVENTS = 3
 #: Maximum number of facts that are printed beside a text.
@@ -42,11 +42,11 @@ def default(claims: Mapping[str, Claim]) -> Choice:
     return Choice(headline, tuple(one.id for one in chosen if one.section != "headline"))
 
 
-def assemble(choice: Choice, claims: Mapping[str, Claim], related: Mapping[str, str]) -> Draft:
+def assemble(choice: Choice, claims: Mapping[str, Claim], related: Mapping[str, tuple[str, ...]]) -> Draft:
     """Return the draft of a choice. What must be said is in it; a section without a chosen claim gets the default ones.
 
     Args:
-        related: prefix of an incident or a segment → prefix of the rule that it is about.
+        related: prefix of an incident or a segment → prefixes of the rules that it is about.
     """
     usual = default(claims)
     made = Draft(
@@ -60,35 +60,42 @@ def assemble(choice: Choice, claims: Mapping[str, Claim], related: Mapping[str, 
     return replace(made, events=_events(made, claims, related))
 
 
-def _events(draft: Draft, claims: Mapping[str, Claim], related: Mapping[str, str]) -> list[Event]:
+def _events(draft: Draft, claims: Mapping[str, Claim], related: Mapping[str, tuple[str, ...]]) -> list[Event]:
     """Return the first anomalies, each with its money, cause and action; an anomaly of the same rule is the same event."""
     events: list[Event] = []
     seen: set[str] = set()
-    stated = [one for one in claims.values() if one.section == "impact" and f"{one.subject}.at_risk" in one.facts]
+    stated = [one for one in claims.values() if one.section == "impact" and _is_money(one)]
     for what in draft.anomalies:
-        rule = related.get(what.subject, what.subject)
-        if what.subject in {"", "all"} or seen & {rule, what.subject}:
+        about = {what.subject, *related.get(what.subject, ())}
+        if what.subject in {"", "all"} or what.subject.startswith("together.") or seen & about:
             continue
-        seen |= {rule, what.subject}
-        about = {what.subject, rule}
-        money = next((one for one in stated if one.subject in about), None)
+        seen |= about
+        money = claims.get(f"impact.{what.subject}") if what.subject.startswith("incident.") else None
+        money = money or next((one for one in stated if one.subject in about), None)
+        owner = claims.get(f"anomalies.owner.{what.subject}")
         events.append(
             Event(
                 what=what,
-                money=None if money is None else _said(money),
+                money=None if money is None else replace(_said(money), text=money.short or money.source),
                 cause=_about(draft.hypotheses, about, claims, related),
                 action=_about(draft.recommendations, about, claims, related),
+                owner=None if owner is None else replace(_said(owner), text=owner.short or owner.source),
             )
         )
     return events[:MOST_EVENTS]
 
 
+def _is_money(claim: Claim) -> bool:
+    """True if a claim says what its subject costs or puts at risk."""
+    return any(f"{claim.subject}.{figure}" in claim.facts for figure in ("at_risk", "below", "above"))
+
+
 def _about(
-    said: Sequence[Said], about: set[str], claims: Mapping[str, Claim], related: Mapping[str, str]
+    said: Sequence[Said], about: set[str], claims: Mapping[str, Claim], related: Mapping[str, tuple[str, ...]]
 ) -> Said | None:  # fmt: skip
     """Return the first statement about one of these subjects, else the first opinion about one of them."""
     for one in said:
-        if not one.opinion and {one.subject, related.get(one.subject, "")} & about:
+        if not one.opinion and {one.subject, *related.get(one.subject, ())} & about:
             return one
     return next((one for one in said if one.opinion and {claims[id_].subject for id_ in one.claims} & about), None)
 

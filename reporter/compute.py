@@ -9,12 +9,15 @@ from reporter.change_facts import add_missing, add_repairs
 from reporter.context import Context
 from reporter.facts import Facts
 from reporter.incident_facts import add_incidents
+from reporter.insight_facts import add_insights
 from reporter.material import Material
 from reporter.rule_facts import add_rules, add_segments
 from reporter.texts import Texts
 from stream_app.counts.fields import Distinct
-from stream_app.counts.summary import conformity, quality
+from stream_app.counts.summary import conformity, conversion_rate, quality, visits_entity
+from stream_app.monitor.causes import causes
 from stream_app.store.period import PeriodCounts
+from stream_app.views.band import band_of
 from stream_app.views.totals import Totals, average_order, orders_of, totals_of
 
 
@@ -33,6 +36,7 @@ def compute(material: Material, texts: Texts) -> Facts:
     _add_sales(context)
     add_rules(context, totals.findings)
     add_segments(context)
+    add_insights(context)
     add_incidents(context)
     add_repairs(context)
     add_missing(context)
@@ -58,6 +62,7 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     writer.compare("all.conformity", shares, "share", "points", better="higher")
     valid = (now.quality.valid, before.quality.valid if before else None)
     writer.compare("all.valid", valid, "share", "points", better="higher")
+    _add_verdict(context, now)
     findings = (now.findings, before.findings if before else None)
     writer.compare("all.findings", findings, "findings", "difference", better="lower")
     rejected = (now.rejected, before.rejected if before else None)
@@ -76,6 +81,14 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
         previous = before.quality.dimensions.get(name) if before else None
         fact_id = f"dimension.{names.part_of_id(name)}"
         writer.compare(fact_id, (share, previous), "share", "points", "dimension", "higher", words=words)
+
+
+def _add_verdict(context: Context, now: Totals) -> None:
+    still_open = sum(one.is_open for one in causes(context.material.incidents))
+    band = band_of(now.quality, None, still_open)
+    if band is not None:
+        context.writer.add("all.band", context.texts("bands", band), "name")
+        context.writer.add("all.target", now.quality.target, "share")
 
 
 def _add_entity(context: Context, entity: str) -> None:
@@ -128,6 +141,9 @@ def _add_sales(context: Context) -> None:
         label = "sales.revenue_converted" if contract.rates else None
         words = {"currency": context.currency}
         writer.compare("sales.revenue", revenue, context.money, "relative", label, "higher", words=words)
+        if now.counts.doubted > 0 and now.counts.doubted_minor > 0:
+            writer.add("sales.doubted", now.counts.doubted, "records", better="lower")
+            writer.add("sales.doubted_revenue", now.counts.doubted_minor, context.money, better="lower")
     then = before.counts.revenue_by if before else None
     _add_currencies(context, "sales.revenue", now.counts.revenue_by, then, better="higher")
     writer.compare("sales.orders", (orders(now), orders(before)), "orders", "relative", better="higher", estimated=by_order)
@@ -137,8 +153,21 @@ def _add_sales(context: Context) -> None:
     if contract.customer:
         customers = (now.customers, before.customers if before else None)
         writer.compare("sales.customers", customers, "customers", "relative", better="higher", estimated=estimated("customers"))
+    _add_conversion(context, (orders(now) or 0, orders(before)), by_order)
     if summed:
         writer.compare("sales.average", (average(now), average(before)), context.money, "relative", estimated=by_order)
+
+
+def _add_conversion(context: Context, orders: tuple[int, int | None], estimated: tuple[bool, bool]) -> None:
+    """Add visits, and orders ÷ visits, where a contract names visits."""
+    visits = visits_entity(context.contracts)
+    if visits is None:
+        return
+    now, before = context.counts_of(visits)
+    context.writer.compare("sales.visits", (now.clean, before.clean if before else None), "visits", "relative", better="higher")
+    then = None if before is None or orders[1] is None else conversion_rate(orders[1], before.clean)
+    rates = conversion_rate(orders[0], now.clean), then
+    context.writer.compare("sales.conversion", rates, "share", "points", better="higher", estimated=estimated)
 
 
 def _add_usual(context: Context) -> None:

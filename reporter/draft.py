@@ -34,13 +34,15 @@ class Event:
     """One of the few events that a report begins with.
 
     Attributes:
-        what: what happened; ``money``: what it costs or puts at risk; ``cause`` and ``action`` as they are in the sections.
+        what: what happened; ``money``: what it costs or puts at risk; ``cause`` and ``action`` as they are in the sections;
+            ``owner``: who has it.
     """
 
     what: Said
     money: Said | None = None
     cause: Said | None = None
     action: Said | None = None
+    owner: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,14 @@ class Facts:
         all: id → fact.
         entities, rules, segments, incidents, repairs, missing: prefixes of ids, most important first:
             ``rule.orders.quantity.minimum`` in ``rules`` stands for the facts whose ids begin with it and a dot.
+        together, stretches, cascades: prefixes of rules that find the same records, of when a rule found most, and of rules
+            that may find something because other records were rejected.
         doubts: prefixes of incidents that make the revenue doubtful.
-        related: prefix of an incident or a segment → prefix of the rule that it is about.
+        related: prefix of an incident or a segment → prefixes of the rules that it is about.
+        words: prefix of an incident, or of its reason → key of the sentence that says what happened (texts, ``what``).
+        actions: prefix of an incident → key of what to do about it (texts, ``actions``).
+        leading: prefixes of the incidents that are open or errors, and not settled by anybody; the first is the headline.
+        unjudged: the monitor has not judged all windows of the period, so that nothing is normal yet.
         repeats: prefixes of rules whose records repeat another one.
         people: ids of the facts that name a person; a model does not get them.
     """
@@ -59,8 +65,15 @@ class Facts:
     incidents: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    together: list[str] = field(default_factory=list)
+    stretches: list[str] = field(default_factory=list)
+    cascades: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    related: dict[str, str] = field(default_factory=dict)
+    related: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    actions: dict[str, str] = field(default_factory=dict)
+    leading: list[str] = field(default_factory=list)
+    unjudged: bool = False
     repeats: set[str] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
 

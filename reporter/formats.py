@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from reporter.texts import Texts
@@ -26,8 +27,9 @@ def render(value: float | str, unit: str, texts: Texts) -> str:
 
     Args:
         unit: ``name`` (text as it is), ``share`` (0.948 → 94.8 %), ``points`` (a signed difference of shares), ``relative``
-            (0.1 → +10.0 %), ``ratio`` (times), ``moment`` (epoch s, UTC), ``length`` (s), ``money:USD`` (minor units), a noun
-            of the language's ``nouns`` (whole numbers), or a noun with a leading ``+`` (a signed difference).
+            (0.1 → +10.0 %), ``ratio`` (times), ``moment`` (epoch s, UTC), ``time`` (its hours and minutes), ``length`` (s),
+            ``money:USD`` (minor units), ``about:USD`` (the same with two significant digits), a noun of the language's
+            ``nouns`` (whole numbers), or a noun with a leading ``+`` (a signed difference).
     """
     if unit == "name" or isinstance(value, str):
         return str(value)
@@ -40,12 +42,14 @@ def render(value: float | str, unit: str, texts: Texts) -> str:
         return _signed(value * 100, 1, texts) + texts("number", "percent")
     if unit == "ratio":
         return texts("times", number=number_text(value, 1, texts))
-    if unit == "moment":
-        return moment(int(value), texts)
+    if unit in {"moment", "time"}:
+        return moment(int(value), texts, unit)
     if unit == "length":
         return length(int(value), texts)
     if unit.startswith("money:"):
         return f"{money(value, texts, unit.removeprefix('money:'))} {unit.removeprefix('money:')}".rstrip()
+    if unit.startswith("about:"):
+        return f"{_about(value, texts, unit.removeprefix('about:'))} {unit.removeprefix('about:')}".rstrip()
     signed = unit.startswith("+")
     noun = texts.all["nouns"][unit.removeprefix("+")]
     if not math.isfinite(value):
@@ -84,13 +88,28 @@ def money(minor: float, texts: Texts, currency: str) -> str:
     return number_text(float(Decimal(str(minor)) / minor_units(currency)), digits(currency), texts)
 
 
-def moment(seconds: int, texts: Texts) -> str:
-    """Return ``23 Nov 2026, 10:00 UTC``, by the clocks of the texts' zone."""
-    at = calendar.moment(seconds * 1000)
-    if not texts.zone.is_utc and is_shown(seconds * 1000):
-        at = at.astimezone(texts.zone.info)
+def _about(minor: float, texts: Texts, currency: str) -> str:
+    if not math.isfinite(minor):
+        return OUT_OF_RANGE
+    units = float(f"{float(Decimal(str(minor)) / minor_units(currency)):.2g}")
+    return number_text(units, 0 if abs(units) >= 10 else digits(currency), texts)
+
+
+def moment(seconds: int, texts: Texts, unit: str = "moment") -> str:
+    """Return ``23 Nov 2026, 10:00 UTC``, by the clocks of the texts' zone; without the day if ``unit`` is ``time``."""
+    at = _local(seconds, texts)
     month = texts.all["months"][at.month - 1]
-    return texts("moment", day=at.day, month=month, year=at.year, time=f"{at:%H:%M}", zone=clock_name(at))
+    return texts(unit, day=at.day, month=month, year=at.year, time=f"{at:%H:%M}", zone=clock_name(at))
+
+
+def same_day(start: int, end: int, texts: Texts) -> bool:
+    """True if two moments are on one day by the clocks of the texts' zone."""
+    return _local(start, texts).date() == _local(end, texts).date()
+
+
+def _local(seconds: int, texts: Texts) -> datetime:
+    at = calendar.moment(seconds * 1000)
+    return at.astimezone(texts.zone.info) if not texts.zone.is_utc and is_shown(seconds * 1000) else at
 
 
 def length(seconds: int, texts: Texts) -> str:

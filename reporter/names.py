@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from reporter.texts import Texts
 from stream_app.contract.segments import NONE, OTHER
 from stream_app.contract.summary import ContractSummary, RuleSummary
+from stream_app.monitor.headline import ORIGINS
 
 #: Maximum length of a contract's text.
 LONGEST_TEXT = 200
@@ -17,6 +18,26 @@ _NOT_ID = re.compile(r"[^A-Za-z0-9_.]+")
 def part_of_id(name: str) -> str:
     """Return a contract's name as part of a fact's id: letters, digits, underscore and dot."""
     return _NOT_ID.sub("_", name).strip(".") or "_"
+
+
+def rule_prefix(entity: str, rule: str) -> str:
+    """Return the prefix of the facts about a rule."""
+    return f"rule.{part_of_id(entity)}.{part_of_id(rule)}"
+
+
+def entity_name(entity: str, texts: Texts) -> str:
+    """Return the noun of an entity in the report's language; its own name if the texts have none."""
+    return texts("entities", entity) if texts.has("entities", entity) else entity
+
+
+def records_of(entity: str, field: str, value: str, number: int, texts: Texts, *, hidden: bool) -> str:
+    """Return the records of an entity that have a segment value: ``orders from United Kingdom``."""
+    noun = entity_name(entity, texts)
+    if hidden or value in {OTHER, NONE}:
+        return texts("of_segment", "unnamed", entity=noun, segment=segment_name(field, value, number, texts, hidden=hidden))
+    # ``customer_id.country``: of the record that the order refers to.
+    last = field.rpartition(".")[2]
+    return texts("of_segment", "origin" if last in ORIGINS else "other", entity=noun, field=last, value=value)
 
 
 def segment_name(field: str, value: str, number: int, texts: Texts, *, hidden: bool) -> str:
@@ -35,7 +56,9 @@ def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str,
 
     ``field`` may be a field of a referenced record, ``customer_id.country``, which that record's contract may list.
     """
-    contract = contracts[entity]
+    contract = contracts.get(entity)
+    if contract is None:
+        return False
     if value in contract.listed.get(field, ()):
         return True
     _, _, there = field.partition(".")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reporter import vocabulary
+from reporter import mood, vocabulary
 from reporter.claims import LEAST_EVIDENCE, Claim
 from reporter.draft import REFERENCE
 from reporter.facts import Facts
@@ -23,6 +23,7 @@ _PLAINER = {
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*'?")
 _PUNCTUATION = frozenset(" .,;:()?")
 _SENTENCE = re.compile(r"[.?;:]\s*")
+_CAPITAL = re.compile(r"(?:[^\W\d_]|\x00),? ([^\W\d_a-zà-ÿ][^\W\d_]*)")
 _NAME = "\x00"
 #: A name that touches a word, a bracket or another name.
 _TOUCHING = re.compile(r"\w\x00|\x00[\w(]|\x00 ?\x00")
@@ -74,6 +75,9 @@ def problems(
     if _NAME in text or any(one not in _PUNCTUATION and one != _NAME for one in _WORD.sub("", bare)) or _TOUCHING.search(bare):
         yield Problem(where, "character", "write only words and .,;:()? around references")
     foreign = [one for one in _WORD.findall(bare) if vocabulary.unknown(one, facts.language)]
+    if facts.language != "de":
+        # Within a sentence a capital letter makes a name of a word: "Will", "Page".
+        foreign += [found[1] for found in _CAPITAL.finditer(bare)]
     if foreign:
         yield Problem(where, "word", f"not in the vocabulary: {', '.join(sorted({one[:32] for one in foreign})[:8])}")
     yield from _mood(where, section, bare, facts.language)
@@ -84,6 +88,8 @@ def _ties(where: str, section: str, tied: Sequence[str], claims: Mapping[str, Cl
         yield Problem(where, "unsupported", f"tie it to one to {MOST_CLAIMS} claims")
     if any(one not in claims for one in tied):
         yield Problem(where, "unknown_claim", "tie it only to claims that are in the list, spelt the same")
+    elif tied and not any(claims[one].facts for one in tied):
+        yield Problem(where, "evidence", "tie it to a claim with figures or names, which are printed beside it")
     elif section == "hypotheses":
         if any(claims[one].records < LEAST_EVIDENCE for one in tied):
             yield Problem(where, "evidence", f"a hypothesis needs claims that rest on at least {LEAST_EVIDENCE} records each")
@@ -99,12 +105,16 @@ def _mood(where: str, section: str, bare: str, language: str) -> Iterator[Proble
         if section == "hypotheses":
             if not any(vocabulary.is_of(one, "possibility", language) for one in found):
                 yield Problem(where, "mood", "word each sentence of a hypothesis as a possibility")
+            elif mood.states(sentence, language):
+                yield Problem(where, "mood", "each verb of a hypothesis needs its own possibility; state nothing as a fact")
             continue
         begins = sentence.strip(" (").startswith(found[0]) if found else False
         if len(found) > 1 and vocabulary.opens(found[0], language):
             found = found[1:]
         if not begins or not vocabulary.is_of(found[0], "advice", language):
             yield Problem(where, "mood", "begin each sentence of a recommendation with a verb of the list `advice`")
+        elif mood.commands(sentence, language):
+            yield Problem(where, "mood", "advise only to do what the list `advice` says, also after a comma or a conjunction")
 
 
 def _names(tied: Sequence[str], claims: Mapping[str, Claim], facts: Facts) -> set[str]:

@@ -38,7 +38,7 @@ def markdown(report: Report, facts: Facts, texts: Texts) -> str:
 
 
 #: Parts of an event after what happened, with their names in the texts.
-PARTS = ("money", "cause", "action")
+PARTS = ("money", "cause", "action", "owner")
 
 
 def _md_events(report: Report, facts: Facts, texts: Texts) -> list[str]:

@@ -18,7 +18,8 @@ SECTIONS: tuple[SectionKey, ...] = ("summary", "anomalies", "hypotheses", "impac
 #: Key figures, in this order, as far as they are facts.
 KEY_FIGURES = (
     "sales.revenue", "sales.revenue.usual", "sales.orders", "sales.orders.usual", "all.valid", "all.conformity", "all.rejected",
-    "all.at_risk", "all.records", "all.findings", "sales.cancelled", "sales.customers", "sales.average",
+    "all.at_risk", "all.records", "all.findings", "sales.cancelled", "sales.customers", "sales.visits",
+    "sales.conversion", "sales.average",
 )  # fmt: skip
 #: Number of key figures that are shown first.
 FIRST_FIGURES = 5
@@ -61,6 +62,7 @@ class Happened(msgspec.Struct, frozen=True):
     money: Item | None = None
     cause: Item | None = None
     action: Item | None = None
+    owner: Item | None = None
 
 
 class KeyFigure(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ def _happened(event: Event, facts: Facts) -> Happened:
         money=item(event.money, "impact"),
         cause=item(event.cause, "hypotheses"),
         action=item(event.action, "recommendations"),
+        owner=item(event.owner, "anomalies"),
     )
 
 

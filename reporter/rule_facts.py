@@ -25,7 +25,7 @@ def add_rules(context: Context, all_findings: int) -> None:
 def _add_rule(context: Context, row: RuleCount, all_findings: int) -> None:
     texts, writer = context.texts, context.writer
     rule = context.contracts[row.entity].rules[row.rule]
-    prefix = f"rule.{names.part_of_id(row.entity)}.{names.part_of_id(row.rule)}"
+    prefix = names.rule_prefix(row.entity, row.rule)
     context.facts.rules.append(prefix)
     if rule.kind == "unique":
         context.facts.repeats.add(prefix)
@@ -53,7 +53,7 @@ def add_segments(context: Context) -> None:
     for number, one in enumerate(concentrations(context.contracts, context.material.counts)[:MOST_SEGMENTS], 1):
         prefix = f"segment.{number}"
         context.facts.segments.append(prefix)
-        context.facts.related[prefix] = f"rule.{names.part_of_id(one.entity)}.{names.part_of_id(one.rule)}"
+        context.facts.related[prefix] = (names.rule_prefix(one.entity, one.rule),)
         hidden = names.is_hidden(context.material.contracts, one.entity, one.field, one.value)
         name = names.segment_name(one.field, one.value, number, texts, hidden=hidden)
         rule = texts("rule", rule=one.rule, entity=one.entity)

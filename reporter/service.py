@@ -137,6 +137,11 @@ class Reporter:
             one.until >= min(one.grain.start(period.end), one.grain.start(final)) for one in monitored.values()
         )
 
+    def judged_to_the_end(self, period: Period) -> bool:
+        """True if the monitor has judged every whole window of a period, or watches no entity: what is open then is open."""
+        monitored = self._queries.monitored(list(self._queries.contracts()))
+        return not self._settings.monitor or all(one.until >= one.grain.start(period.end) for one in monitored.values())
+
     def closed_incidents(self) -> tuple[Incident, ...]:
         """Return the newest closed incidents."""
         return self._queries.incidents(state="closed")
@@ -144,17 +149,20 @@ class Reporter:
     def is_over(self, period: Period, grace: float | None = None) -> bool:
         """True if no more records of a period are expected, and its report is final.
 
-        The stream's time is past its end by ``grace`` seconds, or the producers are done for good; and the workers have read up
-        to there. Default of ``grace``: HEADRACE_GRACE, or HEADRACE_WINDOW_GRACE if that is longer.
+        The stream's time is past its end by ``grace`` seconds, or the producers are done for good; the workers have read up to
+        there, and the monitor has judged its windows: an incident that closed in the last of them is not said to be open.
+        Default of ``grace``: HEADRACE_GRACE, or HEADRACE_WINDOW_GRACE if that is longer.
         """
         pulse = self.pulse()
         if pulse.stream_ms is None:
             return False
         behind = [worker.behind for worker in pulse.workers if worker.behind is not None]
         if self._queries.input_closed():
-            return not behind and not pulse.known_lag and not pulse.total_waiting
+            # Without more records, the last windows do not become final.
+            idle = not behind and not pulse.known_lag and not pulse.total_waiting
+            return idle and self.judged(period, pulse.stream_ms)
         after = max(self._settings.grace, self._settings.window_grace) if grace is None else grace
-        return min([pulse.stream_ms, *behind]) >= (period.end + after) * 1000
+        return min([pulse.stream_ms, *behind]) >= (period.end + after) * 1000 and self.judged_to_the_end(period)
 
     def provisional(self) -> tuple[Period, ...]:
         """Return the periods among the newest reports that have a provisional one in this language."""

@@ -6,6 +6,7 @@ A word passes if ``vocabulary.yaml`` lists it, or if simplemma's dictionary know
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -14,6 +15,8 @@ from typing import Any
 import simplemma
 import yaml
 
+#: Endings of comparatives and superlatives, which the dictionary knows as forms of their adjectives.
+_COMPARED = {"en": re.compile(r"(?:er|est|eth)$"), "de": re.compile(r"(?:ere[mnrs]?|ste[mnrs]?)$"), "fr": re.compile(r"issime")}
 #: Maximum length of a word. The longest of the lists is shorter.
 LONGEST_WORD = 32
 _PARTS = re.compile(r"['-]")
@@ -31,6 +34,11 @@ def _listed(language: str, kind: str) -> frozenset[str]:
 
 
 @cache
+def _grammar(language: str, kind: str) -> frozenset[str]:
+    return frozenset(word.casefold() for word in _lists()["grammar"][language][kind].split())
+
+
+@cache
 def _never(language: str) -> frozenset[str]:
     return frozenset(_lists()["never"][language].split())
 
@@ -44,7 +52,9 @@ def _lemmas_of(word: str, language: str) -> Iterator[str]:
     """Yield the lemmas that the dictionary has for a word; a word that it does not know has none."""
     for form in {word, word.casefold()}:
         if simplemma.is_known(form, lang=language):
-            yield simplemma.lemmatize(form, lang=language).casefold()
+            lemma = simplemma.lemmatize(form, lang=language).casefold()
+            if lemma not in _grammar(language, "other_verbs"):
+                yield lemma
 
 
 @lru_cache(maxsize=8_192)
@@ -54,15 +64,30 @@ def is_of(word: str, kind: str, language: str) -> bool:
         return False
     if word.casefold() in _listed(language, kind):
         return True
-    if word.casefold() in _never(language):
+    if word.casefold() in _never(language) or _COMPARED[language].search(word.casefold()):
         return False
     return any(one in _lemmas(language, kind) for one in _lemmas_of(word, language))
 
 
+def is_grammar(word: str, kind: str, language: str) -> bool:
+    """True if the grammar lists this form: ``finite``, ``verbs``, ``articles``, ``conjunctions``, ``dependent``, ``acts``."""
+    return word.casefold() in _grammar(language, kind)
+
+
 def unknown(word: str, language: str) -> bool:
-    """True if a word, or a part of it between hyphens and apostrophes, is not of the vocabulary."""
+    """True if a word, or a part of it between hyphens and apostrophes, is not of the vocabulary.
+
+    With a hyphen even listed words make new ones ("under-reported"), but for the pronouns of French.
+    """
+    if any(unicodedata.category(one) not in {"Ll", "Lu"} for one in word if one not in "'-"):
+        # Letters that look like an apostrophe, or like small print.
+        return True
     if word.casefold() in _listed(language, "possibility"):
         return word in _never(language)
+    head, *others = word.split("-")
+    if not all(is_grammar(one, "after_hyphen", language) for one in others):
+        return True
+    word = "'".join([head, *others])
     return not all(is_of(part, "words", language) or is_of(part, "advice", language) for part in _PARTS.split(word))
 
 

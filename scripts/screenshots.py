@@ -120,7 +120,7 @@ def _page(browser: Browser, size: str, scheme: str) -> Page:
 
 def _beat(shop: Shop) -> None:
     shop.now_ms = time.time_ns() // 1_000_000
-    shop.beat({"orders": 0, "customers": 0, "products": 0})
+    shop.beat({"orders": 0, "customers": 0, "products": 0, "visits": 0})
     for entity in shop.summaries:
         shop.client.hset(shop.keys.total(entity), "at", shop.now_ms - 1_200)
 

@@ -11,9 +11,9 @@ from dashboard.text import formats, incidents, local, markup
 from dashboard.text.advice import what_to_do
 from stream_app.contract.money import in_units
 from stream_app.contract.planned import during
-from stream_app.monitor.causes import Cause
-from stream_app.monitor.headline import headline, short_money
+from stream_app.monitor.causes import Cause, title
 from stream_app.monitor.headline import share as share_of
+from stream_app.monitor.headline import short_money
 from stream_app.views.incidents import IncidentView
 
 
@@ -40,8 +40,8 @@ def cause_head(view: IncidentView, cause: Cause) -> None:
         "Judged until": formats.moment(view.monitored.until * 1_000) if view.monitored is not None else None,
     }
     pills = (markup.pill(cause.severity, cause.severity), " ", markup.pill(state, "" if cause.is_open else "good"))
-    title = markup.tag("h2", markup.data(headline(lead, currency, local.zone().info)), cls="cause")
-    markup.show(markup.join(title, markup.tag("p", *pills), markup.facts(facts)))
+    heading = markup.tag("h2", markup.data(title(cause, currency, local.zone().info)), cls="cause")
+    markup.show(markup.join(heading, markup.tag("p", *pills), markup.facts(facts)))
 
 
 def _planned(cause: Cause) -> markup.Html | None:

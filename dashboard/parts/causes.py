@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from dashboard.text import incidents, local, markup
-from stream_app.monitor.causes import Cause
+from stream_app.monitor.causes import Cause, title
 from stream_app.monitor.headline import headline
 
 #: Address of the page of one incident, relative to every page.
@@ -16,7 +16,7 @@ PAGE = "incident"
 def link(cause: Cause, currency: str | None) -> markup.Html:
     """Return the title of a cause as a link to its page."""
     address = f"{PAGE}?id={quote(cause.lead.id, safe='')}"
-    return markup.tag("a", markup.data(headline(cause.lead, currency, local.zone().info)), href=address, target="_self")
+    return markup.tag("a", markup.data(title(cause, currency, local.zone().info)), href=address, target="_self")
 
 
 def cause_list(rows: Sequence[Cause], currency: str | None, more: int = 0) -> None:

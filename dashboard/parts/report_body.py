@@ -20,7 +20,7 @@ _CLOSES = re.compile(r"[.,;:)\]!?”]+")
 #: Confidence in a hypothesis, in words.
 _CONFIDENCE = {"low": "weak evidence", "medium": "some evidence", "high": "strong evidence"}
 #: Parts of an event after what happened, and their names.
-_PARTS = {"money": "Money", "cause": "Possible cause", "action": "What to do"}
+_PARTS = {"money": "Money", "cause": "Possible cause", "action": "What to do", "owner": "Owner"}
 #: Number of key figures that are shown first.
 _FIRST_FIGURES = 5
 #: Characters of a figure that stays on one line; a phone has no more in a line.
@@ -85,7 +85,7 @@ def period(report: StoredReport) -> str:
 
 
 def _events(events: Any, facts: Mapping[str, Any]) -> Html | None:
-    """Return what happened, each event with its money, cause and action; None for a report without events."""
+    """Return what happened, each event with its money, cause, action and owner; None for a report without events."""
     items = []
     for event in _list(events):
         parts = [

@@ -10,8 +10,7 @@ import altair as alt
 import streamlit as st
 from altair.utils import schemapi
 
-# Altair validates each part of each chart against its schema: two thirds of a refresh. The charts are always the same ones, and
-# the tests validate them.
+# Altair validates each part of each chart against its schema. The charts are always the same ones, and the tests validate them.
 schemapi.disable_debug_mode()
 
 _STYLE = Path(__file__).with_name("style.css")

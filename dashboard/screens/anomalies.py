@@ -15,13 +15,11 @@ from dashboard.parts.incidents import incident_table
 from dashboard.parts.live import live, quiet, waiting_for_records
 from dashboard.parts.record_panel import record_panel
 from dashboard.text import formats, incidents
-from dashboard.text.words import plain, visible
-from stream_app.contract.summary import ContractSummary
+from dashboard.text.words import visible
 from stream_app.counts.samples import RecentFinding
 from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.names import Topics
-from stream_app.views.older import Older, of_rule, topic_of
 from stream_app.views.pulse import Pulse
 from stream_app.views.ranges import bounds
 from stream_app.views.selection import Bounds, findings_within, incidents_within
@@ -111,7 +109,7 @@ def _findings(view: View) -> None:
     oldest = view.findings[-1].at
     st.caption(
         f"The newest {len(view.findings):,}, counted since {formats.moment(oldest)}, and of a rule that you choose the newest "
-        "of each hour and day; the topics have all of them: choose one rule to search there. Choose a row to open its record"
+        "of each hour and day; all are in the dead-letter topics. Choose a row to open its record"
     )
     with st.container(key="finding-filters", horizontal=True):
         entity = _several("Entity", (row.entity for row in inside), "finding-entity")
@@ -131,48 +129,9 @@ def _findings(view: View) -> None:
     ]
     if not rows:
         quiet("None of the newest findings matches. Remove a filter, or choose a longer range.")
-        _older(view, entity, rule)
         _panel(view, None)
         return
     _finding_table(view, rows, f"findings-{_table_id(view, entity, rule, severity, dimension, segment)}")
-    _older(view, entity, rule)
-
-
-def _older(view: View, entities: list[str], rules: list[str]) -> None:
-    """Draw a button that searches the topic of one rule, and how far back it was searched."""
-    of = [
-        (name, rule)
-        for name, contract in view.pulse.contracts.items()
-        for rule in rules
-        if rule in contract.rules and (not entities or name in entities)
-    ]
-    if len(of) != 1:
-        return
-    kept: Older | None = st.session_state.get("older")
-    if kept is None or (kept.entity, kept.rule) != of[0]:
-        kept = Older(*of[0])
-    contract = view.pulse.contracts[kept.entity]
-    topic, _ = topic_of(contract, kept.rule, Topics(kept.entity, data.settings().topic_prefix))
-    with st.container(key="older", horizontal=True, vertical_alignment="center"):
-        if not kept.complete:
-            label = "Search further back" if kept.read else f"Search {topic} for older ones"
-            st.button(label, key="search-older", on_click=_search, args=(kept, contract), icon=":material/manage_search:")
-        if kept.read or kept.complete:
-            inside = len(findings_within(kept.rows, view.bounds))
-            left_out = "; some of them could not be read" if kept.unreadable else ""
-            whole = "all" if kept.complete else "the newest"
-            st.caption(f"{inside:,} in this range among {whole} {kept.read:,} records of {plain(topic)}{left_out}")
-        if (problem := st.session_state.pop("older-problem", None)) is not None:
-            st.warning(plain(problem), icon=":material/cloud_off:")
-
-
-def _search(kept: Older, contract: ContractSummary) -> None:
-    found = data.older(kept, contract)
-    if isinstance(found, str):
-        st.session_state["older-problem"] = found
-    else:
-        st.session_state["older"] = found
-        st.session_state["findings-most"] = max(st.session_state.get("findings-most", MOST), 2 * MOST)
 
 
 def _with_found(view: View, inside: list[RecentFinding], entity: list[str], rules: list[str]) -> list[RecentFinding]:
@@ -183,9 +142,6 @@ def _with_found(view: View, inside: list[RecentFinding], entity: list[str], rule
         for rule in rules if not entity or name in entity else ():
             read = data.found(name, rule, view.bounds) if rule in contract.rules else ()
             more += () if isinstance(read, data.Down) else (row for row in read if (row.source, row.rule) not in known)
-    known |= {(row.source, row.rule) for row in more}
-    older = of_rule(st.session_state.get("older"), entity or view.pulse.contracts, rules)
-    more += (row for row in findings_within(older, view.bounds) if (row.source, row.rule) not in known)
     return sorted([*inside, *more], key=lambda row: -(row.at or 0)) if more else inside
 
 

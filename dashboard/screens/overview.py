@@ -130,7 +130,7 @@ def _tiles(view: View, open_incidents: int, *, doubtful: bool) -> None:
         before,
         "Orders ÷ visits, both clean.",
         share=True,
-        beside="no contract names visits" if kpis.visits is None else None,
+        beside=_no_conversion(kpis.visits),
     )
     with tile(
         "Valid records",
@@ -158,6 +158,11 @@ def _revenue(kpis: Kpis, before: str, *, doubtful: bool) -> DeltaGenerator:
     less_is_better = None if doubtful else False
     shown = formats.money(kpis.revenue.value, kpis.currency)
     return tile("Revenue", shown, kpis.revenue, before, meaning, less_is_better=less_is_better)
+
+
+def _no_conversion(visits: int | None) -> str | None:
+    """Return what the conversion rate lacks."""
+    return "no contract names visits" if visits is None else None if visits else "no visits in this range"
 
 
 def _cancelled(kpis: Kpis) -> str:

@@ -11,7 +11,7 @@ from stream_app.monitor.incident import Incident
 _NAMES = {
     "volume": "Number of records",
     "revenue": "Revenue",
-    "average_order": "Average value per record",
+    "average_order": "Average order value",
     "conformity": "Conformity",
 }
 _DRIFT = {

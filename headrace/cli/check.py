@@ -129,5 +129,7 @@ def lines(run: Check, summary: dict[str, Any]) -> list[str]:
             shown.append(f"  {rule.severity:8} {count:>9,}  {rule_id}: {rule.message} (record {examples}{more})")
     kpis = summary["kpis"]
     if kpis["orders"]:
-        shown.append(f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, revenue {revenue(kpis)}")
+        line = f"{kpis['orders']:,} orders, {kpis['active_customers']:,} active customers, revenue {revenue(kpis)}"
+        rate = kpis["conversion_rate"]
+        shown.append(line if rate is None else f"{line}, conversion {rate:.1%} of {kpis['visits']:,} visits")
     return shown or ["no record was judged, because the files have no records"]

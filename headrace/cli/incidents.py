@@ -16,7 +16,7 @@ from stream_app.contract.money import in_units
 from stream_app.errors import DocumentError, HeadraceError, SettingsError
 from stream_app.kafka.acts import send
 from stream_app.monitor.acts import KINDS, Act, Kind, Life, life_of_cause
-from stream_app.monitor.causes import Cause, cause_of, causes
+from stream_app.monitor.causes import Cause, cause_of, causes, title
 from stream_app.monitor.headline import headline
 from stream_app.monitor.incident import Incident
 from stream_app.settings import load_settings
@@ -58,7 +58,7 @@ def listed(*, only_open: bool = False, as_json: bool = False) -> None:
         click.echo("no incidents")
     for cause, life in rows:
         who = f", {life.owner}" if life.owner else ""
-        click.echo(f"{cause.severity:8}{_title(cause.lead, currency)}")
+        click.echo(f"{cause.severity:8}{printable(title(cause, currency))}")
         click.echo(f"        {life.state}{printable(who)}  {printable(cause.lead.id)}")
 
 
@@ -74,7 +74,7 @@ def show(*, incident: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_document(cause, life, currency), ensure_ascii=False, indent=2))
         return
-    click.echo(f"{_title(cause.lead, currency)} ({cause.severity}, {'open' if cause.is_open else 'closed'}, {life.state})")
+    click.echo(f"{printable(title(cause, currency))} ({cause.severity}, {'open' if cause.is_open else 'closed'}, {life.state})")
     for one in cause.details:
         click.echo(f"  also: {_title(one, currency)}")
     for act in life.acts:
@@ -129,7 +129,7 @@ def _life(cause: Cause, acts: tuple[Act, ...]) -> Life:
 
 def _document(cause: Cause, life: Life, currency: str | None) -> dict[str, object]:
     return {
-        "id": cause.lead.id, "title": headline(cause.lead, currency), "severity": cause.severity, "open": cause.is_open,
+        "id": cause.lead.id, "title": title(cause, currency), "severity": cause.severity, "open": cause.is_open,
         "start": iso(cause.start * 1_000), "end": iso(cause.end * 1_000),
         "money": None if cause.effect is None else in_units(cause.effect, currency), "currency": currency,
         "state": life.state, "owner": life.owner or None, "incidents": [one.id for one in cause.all],

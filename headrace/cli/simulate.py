@@ -15,10 +15,11 @@ from headrace.cli.progress import Meter
 from headrace.interrupts import Stop
 from producers import simulation
 from producers.sending.pace import TICK, Pacer
-from producers.simulator.fields import check_shop
+from producers.simulator.fields import check_shop, has_visits
 from producers.simulator.schedule import parse_schedule
 from producers.simulator.simulator import Simulation
 from producers.simulator.truth import TruthFile
+from producers.simulator.visits import PER_ORDER
 from stream_app.contract import load_shop
 from stream_app.errors import DeliveryError
 from stream_app.kafka.admin import ensure_topics
@@ -44,6 +45,8 @@ from stream_app.settings import load_settings
 @click.option("--customers", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True,
               help="Customers at the start.")  # fmt: skip
 @click.option("--products", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Number of products.")
+@click.option("--visits", type=click.FloatRange(0, 1_000), default=PER_ORDER, show_default=True,
+              help="Visits per order, if the contracts have visits; 0: none.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON Lines files to this folder instead.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
@@ -61,13 +64,14 @@ def command(
     history: int,
     customers: int,
     products: int,
+    visits: float,
     out: Path | None,
     quiet: bool,
 ) -> None:
     """Send the events of a seeded shop to the raw topics.
 
-    All products and the first customers come first, then orders in a daily and weekly rhythm, with new customers and
-    changed prices between them. The same options with the same --start produce the same bytes.
+    All products and the first customers come first, then visits and orders in a daily and weekly rhythm, with new customers
+    and changed prices between them. The same options with the same --start produce the same bytes.
 
     Exit codes: 0 all records delivered, 1 records not delivered, 2 error on the command line or in a file.
     """
@@ -88,6 +92,7 @@ def command(
         customers=customers,
         products=products,
         files=out is not None,
+        visits=visits if has_visits(loaded) else 0.0,
     )
     if incidents is not None:
         plan = _with_incidents(plan, incidents)

@@ -54,7 +54,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
         ("active customers", f"{_about(status, 'active_customers')}{kpis['active_customers']:,}"),
         ("orders", f"{_about(status, 'orders')}{kpis['orders']:,}"),
         ("revenue", revenue(kpis)),
-        ("conversion", percent(kpis["conversion_rate"])),
+        ("conversion", _conversion(status)),
         ("valid records", percent(kpis["valid_records"])),
         ("conformity", percent(kpis["conformity"])),
     ]
@@ -64,6 +64,13 @@ def _headline(status: Mapping[str, Any]) -> Text:
     count = status["workers"]
     running = f"{count} worker{'' if count == 1 else 's'} running" if count else "no worker is running"
     return line.append(running, style="green" if count else "bold red").append("\n")
+
+
+def _conversion(status: Mapping[str, Any]) -> str:
+    rate, visits = status["kpis"]["conversion_rate"], status["kpis"].get("visits")
+    if rate is None or visits is None:
+        return percent(rate)
+    return f"{_about(status, 'orders')}{percent(rate)} of {visits:,} visits"
 
 
 def _about(status: Mapping[str, Any], what: str) -> str:

@@ -115,7 +115,8 @@ class Watch:
             return
         for entity, tally in tallies.items():
             minutes = {minute: tally.minutes.pop(minute) for minute in list(tally.minutes) if minute * 60 < final}
-            for window in windows_of(minutes, self._grain, self._done, final):
+            orders = {minute: tally.orders.pop(minute) for minute in list(tally.orders) if minute * 60 < final}
+            for window in windows_of(minutes, self._grain, self._done, final, orders):
                 self._states[entity], changes = self._monitors[entity].step(self._states[entity], window)
                 for change in changes:
                     if change.kind == "opened":

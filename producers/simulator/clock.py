@@ -1,4 +1,4 @@
-"""The event time of a simulated shop: orders arrive at random, by a daily and weekly rhythm."""
+"""The event time of a simulated shop: orders and visits arrive at random, by a daily and weekly rhythm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from producers.simulator.staging import Staging
 
-#: Relative order rate by hour of the day (UTC) and by day of the week (Monday first).
+#: Relative rate by hour of the day (UTC) and by day of the week (Monday first).
 HOURS = tuple(h / 24.0 for h in (
     9.0, 8.4, 8.4, 8.4, 8.4, 9.0, 12.0, 18.0, 24.0, 28.0, 31.0, 33.0,
     36.0, 34.0, 32.0, 31.0, 31.0, 32.0, 34.0, 38.0, 40.0, 35.0, 24.0, 11.2,
@@ -17,7 +17,7 @@ _HOUR_MEAN = sum(HOURS) / 24
 
 
 class EventClock:
-    """Advances event time from visit to visit; incidents change the rate.
+    """Advances event time from one arrival to the next; incidents change the rate.
 
     Attributes:
         at_ms: current event time, in milliseconds since the epoch.
@@ -32,7 +32,7 @@ class EventClock:
         staging.advance(start_ms)
 
     def advance(self) -> None:
-        """Go to the next visit."""
+        """Go to the next arrival."""
         staging = self._staging
         while True:
             if staging.rate > 0:

@@ -11,6 +11,9 @@ FIELDS = {
     "customers": ("customer_id", "name", "email", "country"),
     "products": ("product_id", "category", "unit_price"),
 }
+#: The same of visits, which a shop may do without.
+VISITS = "visits"
+VISIT_FIELDS = ("visit_id", "customer_id", "source", "started")
 
 
 def check_shop(shop: Shop) -> None:
@@ -27,3 +30,9 @@ def check_shop(shop: Shop) -> None:
                 f"{shop.folder}: the simulator makes events of the built-in shop, and {entity} lacks "
                 f"{', '.join(sorted(missing))}; unset HEADRACE_SHOP, or replay files of this shop"
             )
+
+
+def has_visits(shop: Shop) -> bool:
+    """True if the shop has an entity for simulated visits."""
+    contract = shop.contracts.get(VISITS)
+    return contract is not None and set(VISIT_FIELDS) <= {field.name for field in contract.fields}

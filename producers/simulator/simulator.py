@@ -1,4 +1,4 @@
-"""A seeded shop: its customers, products and orders as a stream of events, some of them broken on purpose."""
+"""A seeded shop: its customers, products, orders and visits as a stream of events, some of them broken on purpose."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from producers.simulator.history import History
 from producers.simulator.incidents import Incident, iso
 from producers.simulator.population import Population
 from producers.simulator.staging import Staging
+from producers.simulator.visits import Visits
 
 #: Shares of orders with a new customer, with a change of a customer, with a change of a list price, and with a discount or a
 #: surcharge; and the share of new customers whose record follows their first order.
@@ -54,9 +55,10 @@ class Simulation:
         per_second: orders per second of event time, averaged over a week.
         speed: seconds of event time per second of sending; scales the delay of late customers.
         faults: share of records to break, 0 to 1.
-        count: orders to make; None: no end. Records of customers and products come on top.
+        count: orders to make; None: no end. Records of customers and products, and visits, come on top.
         files: leave out the faults that a JSON Lines file cannot hold.
         incidents: incidents of the stream, by start.
+        visits: visits per order, on average; 0: none, as for a shop whose contracts have none.
     """
 
     seed: int
@@ -69,6 +71,7 @@ class Simulation:
     products: int = 200
     files: bool = False
     incidents: tuple[Incident, ...] = ()
+    visits: float = 0.0
 
     @property
     def span_ms(self) -> int:
@@ -95,6 +98,7 @@ class _Shop:
         # Order ids follow from the start time, so that another run does not repeat them.
         self.order_id = max(0, plan.start_ms // 1000) * 100_000
         self.people = Population(self.rng, plan.products)
+        self.visits = Visits(plan.seed, plan.start_ms, plan.per_second * plan.visits) if plan.visits else None
         #: Customers whose record follows their first order: when, and who; and the set of them.
         self.late: list[tuple[float, int]] = []
         self.unknown: set[int] = set()
@@ -106,16 +110,19 @@ class _Shop:
             yield self._event("customers", self.people.new_customer())
         while self.plan.count is None or self.made < self.plan.count:
             self.clock.advance()
+            if self.visits is not None:
+                for record, at_ms in self.visits.until(self.clock.at_ms, self.people.customers):
+                    yield Event(record, None, next(self.numbers), at_ms)
             yield from self._due(self.clock.at_ms)
             while self.late and self.late[0][0] <= self.clock.at_ms:
                 yield self._introduce(heapq.heappop(self.late)[1])
-            yield from self._visit()
+            yield from self._purchase()
         while self.late:
             yield self._introduce(heapq.heappop(self.late)[1])
         yield from self._due(float("inf"))
 
-    def _visit(self) -> Iterator[Event]:
-        """Yield the events of one visit: an order, perhaps after a change of a product or customer, perhaps repeated."""
+    def _purchase(self) -> Iterator[Event]:
+        """Yield the events of one purchase: an order, perhaps after a change of a product or customer, perhaps repeated."""
         draw = self.rng.random()
         if draw < PRICE_CHANGE:
             yield from self._price_change()

@@ -46,6 +46,7 @@ class ContractSummary(msgspec.Struct, frozen=True):
         order_unique: each clean record is an order of its own.
         customer_entity: the entity whose known records are the shop's customers.
         references: the entities that it refers to.
+        rules_of_references: rule that finds references to unknown records → the entity of these.
         target: the least share of valid records that is good.
         weight: how much a record of it counts in the quality of the whole shop.
         currency: of totals; None if there is none, or each currency has a total of its own.
@@ -75,6 +76,7 @@ class ContractSummary(msgspec.Struct, frozen=True):
     rates: Mapping[str, float] = {}
     selects_sales: bool = False
     visits: bool = False
+    rules_of_references: Mapping[str, str] = {}
 
     def to_json(self) -> str:
         """Return compact JSON."""
@@ -128,6 +130,7 @@ def describe(contract: Contract) -> ContractSummary:
         rates=contract.revenue.rates if contract.revenue else {},
         selects_sales=contract.sale is not None or contract.cancellation is not None,
         visits=contract.visit is not None,
+        rules_of_references={reference.rule.id: reference.to_entity for reference in contract.references},
     )
 
 
@@ -162,6 +165,11 @@ def tells_worth(contract: Contract, rule: Rule) -> bool:
         and rule.kind not in _DOUBTING_KINDS
         and not repeats(contract, rule)
     )
+
+
+def orders_are_distinct(contract: Contract) -> bool:
+    """True if several records may share an order, so that orders are the distinct values of a field."""
+    return contract.order is not None and not order_is_unique(contract)
 
 
 def order_is_unique(contract: Contract) -> bool:

@@ -27,6 +27,8 @@ LATE = "late"
 WARNED = "warned"
 #: What the records with findings are worth (minor units), and those of them whose quantity or price cannot be believed.
 AT_RISK, UNVALUED = "risk", "unvalued"
+#: Those of the latter that are clean, and the revenue of them that is counted (minor units).
+DOUBTED, DOUBTED_REVENUE = "doubt", "doubtrev"
 #: Clean records that are an order or a part of one, and those that cancel one; only where the contract tells them apart.
 SOLD, CANCELLED = "sold", "cancelled"
 #: Not counters, and in the totals only (ms since the epoch): the time that the entity's stream has reached, and when the last
@@ -55,6 +57,8 @@ PLAIN = {
     WARNED: "warned",
     AT_RISK: "risk_minor",
     UNVALUED: "unvalued",
+    DOUBTED: "doubted",
+    DOUBTED_REVENUE: "doubted_minor",
     SOLD: "sold",
     CANCELLED: "cancelled",
 }
@@ -147,7 +151,8 @@ class Counts:
     restated. ``warned``: clean records with a warning.
 
     ``risk_minor``: worth of the records with an error or a warning, each once; ``unvalued``: such records whose quantity or
-    price is in doubt. Repeats are worth nothing.
+    price is in doubt. Repeats are worth nothing. ``doubted``: those of the latter that are clean, with a warning;
+    ``doubted_minor``: the part of ``revenue_minor`` that comes from them.
 
     ``findings`` and ``at_risk_minor``: by rule; ``repairs``: by ``field.step``; ``nulls``: optional field → records in
     which it is null or absent; ``unknown``: name of an unknown field → records; ``dimensions``: quality dimension → records
@@ -170,6 +175,8 @@ class Counts:
     warned: int = 0
     risk_minor: int = 0
     unvalued: int = 0
+    doubted: int = 0
+    doubted_minor: int = 0
     sold: int = 0
     cancelled: int = 0
     findings: Mapping[str, int] = field(default_factory=dict)

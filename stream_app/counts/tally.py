@@ -19,6 +19,8 @@ from stream_app.counts.fields import (
     CANCELLED,
     CLEAN,
     DELETED,
+    DOUBTED,
+    DOUBTED_REVENUE,
     LATE,
     PENDING,
     RECEIVED,
@@ -247,30 +249,31 @@ class Tally:
                     window[fields.null(name)] += 1
         for name in verdict.unknown:
             window[fields.unknown(name)] += 1
-        if outcome == "clean" and values is not None:
-            self._count_sale(values, minute, window)
+        revenue = self._count_sale(values, minute, window) if outcome == "clean" and values is not None else 0
         if verdict.repairs:
             window[REPAIRED] += 1
             for repair in verdict.repairs:
                 window[fields.repair(repair)] += 1
         if verdict.findings:
-            self._count_findings(verdict, outcome, window)
+            self._count_findings(verdict, outcome, window, revenue)
 
-    def _count_sale(self, values: dict[str, Any], minute: int, window: dict[str, int]) -> None:
+    def _count_sale(self, values: dict[str, Any], minute: int, window: dict[str, int]) -> int:
+        """Count a clean record among the sales, and return the revenue that it adds."""
         role: Role = "sale" if self._selling is None else self._selling.of(values)
         if self._selling is not None and role != "other":
             window[SOLD if role == "sale" else CANCELLED] += 1
+        revenue = counted(role, self._amounts.of(values)) if self._amounts.known else 0
         if self._amounts.known:
-            window[REVENUE] += counted(role, self._amounts.of(values))
+            window[REVENUE] += revenue
         if self._by_currency is not None and (amount := self._by_currency.of(values)) is not None:
             window[fields.revenue_in(amount.currency)] += counted(role, amount.minor)
-        if role != "sale":
-            return
-        for name, distinct in self._distinct:
-            if values[name] is not None:
-                distinct.setdefault(minute, set()).add(str(values[name]))
+        if role == "sale":
+            for name, distinct in self._distinct:
+                if values[name] is not None:
+                    distinct.setdefault(minute, set()).add(str(values[name]))
+        return revenue
 
-    def _count_findings(self, verdict: Verdict, outcome: Outcome, window: dict[str, int]) -> None:
+    def _count_findings(self, verdict: Verdict, outcome: Outcome, window: dict[str, int], revenue: int) -> None:
         values = verdict.values
         role: Role = "sale" if self._selling is None or values is None else self._selling.of(values)
         worth = abs(counted(role, self._amounts.of(values)))
@@ -287,6 +290,9 @@ class Tally:
             window[WARNED] += 1
         if self.contract.revenue is not None and not any(repeats(self.contract, rule) for rule in rules):
             self._count_risk(verdict, rules, role, window)
+            if outcome == "clean" and not all(tells_worth(self.contract, rule) for rule in rules):
+                window[DOUBTED] += 1
+                window[DOUBTED_REVENUE] += revenue
 
     def _count_risk(self, verdict: Verdict, rules: list[Rule], role: Role, window: dict[str, int]) -> None:
         """Count once what a record with findings is worth: as revenue would count it, if nothing doubts it."""

@@ -11,10 +11,14 @@ from stream_app.windows.grain import Grain
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One tumbling window of event time; ``start`` in seconds since the epoch. Without records its counts are empty."""
+    """One tumbling window of event time; ``start`` in seconds since the epoch. Without records its counts are empty.
+
+    ``orders``: distinct orders, where several records may share one; None: not asked for, or each record is an order.
+    """
 
     start: int
     counts: Counts
+    orders: int | None = None
 
 
 def by_grain(minutes: Mapping[int, Mapping[str, int]], grain: Grain) -> dict[int, dict[str, int]]:
@@ -36,9 +40,13 @@ def distinct_by_grain(minutes: Mapping[int, Collection[str]], grain: Grain) -> d
 
 
 def windows_of(
-    minutes: Mapping[int, Mapping[str, int]], grain: Grain, since: int | None = None, until: int | None = None
+    minutes: Mapping[int, Mapping[str, int]],
+    grain: Grain,
+    since: int | None = None,
+    until: int | None = None,
+    orders: Mapping[int, Collection[str]] | None = None,
 ) -> Iterator[Window]:
-    """Yield the windows of a tally's ``minutes``, in order, without gaps.
+    """Yield the windows of a tally's ``minutes``, in order, without gaps; with ``orders``, also their distinct orders.
 
     ``since`` and ``until`` in seconds since the epoch; default: from the first to the last that holds a record. A window
     that ``until`` cuts is left out.
@@ -48,5 +56,6 @@ def windows_of(
         return
     first = grain.start(min(merged) if since is None else since)
     last = max(merged) + grain.seconds if until is None else until
+    distinct = None if orders is None else distinct_by_grain(orders, grain)
     for start in range(first, last - grain.seconds + 1, grain.seconds):
-        yield Window(start, parse(merged.get(start, {})))
+        yield Window(start, parse(merged.get(start, {})), None if distinct is None else len(distinct.get(start, ())))

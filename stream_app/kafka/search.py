@@ -132,7 +132,7 @@ def reading(settings: Settings, *, committed: bool = False) -> Iterator[Any]:
         consumer.close()
 
 
-def records_from(consumer: Any, partition: Any, offset: int, most: int) -> list[Any]:
+def _poll(consumer: Any, partition: Any, offset: int, most: int) -> list[Any]:
     """Return at most ``most`` records from ``offset`` on; none if none came in time."""
     consumer.assign([partition])
     consumer.seek(partition, offset)
@@ -160,7 +160,7 @@ def _at(consumer: Any, partition: Any, offset: int) -> Any | None:
     bounds = _bounds(consumer, partition)
     if bounds is None or offset < bounds[0]:
         return None
-    rows = records_from(consumer, partition, offset, 1)
+    rows = _poll(consumer, partition, offset, 1)
     return rows[0] if rows and rows[0].offset == offset else None
 
 
@@ -184,7 +184,7 @@ def _scan(consumer: Any, partition: Any, begin: int, wanted: bytes, deadline: fl
     """Return the first record from ``begin`` on with this source, within the limits."""
     seen, at = 0, begin
     while seen < MOST_RECORDS and time.monotonic() < deadline:
-        rows = records_from(consumer, partition, at, 2_000)
+        rows = _poll(consumer, partition, at, 2_000)
         for row in rows:
             if header(row, SOURCE) == wanted:
                 return row
@@ -202,7 +202,7 @@ def _bisect(consumer: Any, partition: Any, low: int, high: int, offset: int) -> 
     """
     while high - low > 64:
         middle = (low + high) // 2
-        rows = records_from(consumer, partition, middle, 1)
+        rows = _poll(consumer, partition, middle, 1)
         if not rows or _raw_offset(rows[0]) >= offset:
             high = middle
         else:

@@ -18,6 +18,8 @@ from stream_app.monitor.step import Step
 
 #: Metrics whose incidents are about all money of a window.
 _WHOLE = frozenset({"volume", "revenue", "average_order"})
+#: Part of the repeats up to which other rejected records beside them are chance.
+_FEW = 0.1
 
 
 class Money(NamedTuple):
@@ -67,9 +69,23 @@ def _effect(step: Step, incident: Incident, money: Money, usual: Mapping[str, Ma
         return money.observed - money.expected
     if not _rejects(step, kind, rest) or not incident.trail:
         return None
+    if kind == "finding" and rest in _uniques(step):
+        return 0.0
     _, observed, expected, *_ = incident.trail[-1]
-    surplus = abs(observed - (expected or 0.0)) * step.judged
+    repeats = _repeats(step)
+    surplus = abs(observed - (expected or 0.0)) * step.judged - repeats
+    if surplus <= _FEW * repeats:
+        return 0.0
     return min(0.0, max(-surplus * money.unit, money.observed - money.expected))
+
+
+def _uniques(step: Step) -> set[str]:
+    return {one.rule.id for one in step.parts.contract.uniques}
+
+
+def _repeats(step: Step) -> int:
+    """Rejected records of the window that repeat an earlier one: nobody misses their revenue."""
+    return sum(step.counts.findings.get(rule, 0) for rule in _uniques(step))
 
 
 def _rejects(step: Step, kind: str, name: str) -> bool:

@@ -26,10 +26,11 @@ _DRIFT = {
 _FACTOR = 2.0
 
 
-def headline(incident: Incident, currency: str | None = None, zone: tzinfo = UTC) -> str:
-    """Return the title: subject, where, since when, and the money if it is known."""
+def headline(incident: Incident, currency: str | None = None, zone: tzinfo = UTC, *, because: str = "") -> str:
+    """Return the title: subject, where, since when, and the money if it is known; ``because``: what explains it."""
     money = effect(incident, currency)
-    text = f"{_capital(what(incident))}{' ' if incident.state == 'open' else ', '}{when(incident, zone)}"
+    what_and_why = f"{_capital(what(incident))}{f': {because}' if because else ''}"
+    text = f"{what_and_why}{' ' if incident.state == 'open' and not because else ', '}{when(incident, zone)}"
     return f"{text}, {money}" if money else text
 
 
@@ -47,10 +48,10 @@ def what(incident: Incident) -> str:
             name = "revenue" if kind == "revenue" else "average order value"
             return f"{name} of {entity}{_where(incident)} {_compared(observed, expected, incident.direction)}"
         case "conformity":
-            usual = "" if incident.expected is None else f" (usually {_percent(1 - incident.expected)})"
-            return f"{_percent(1 - incident.observed)} of {entity}{_where(incident)} rejected{usual}"
+            usual = None if incident.expected is None else 1 - incident.expected
+            return f"{_shared(incident, 1 - incident.observed)} rejected{_against(incident, usual)}"
         case "finding":
-            return f"{rest} in {_percent(incident.observed)} of {entity}{_where(incident)}{_usual(incident)}"
+            return f"{rest} in {_shared(incident, incident.observed)}{_against(incident, incident.expected)}"
         case "null":
             return f"{rest} is empty in {_percent(incident.observed)} of {entity}{_where(incident)}{_usual(incident)}"
         case "drift":
@@ -75,12 +76,24 @@ def when(incident: Incident, zone: tzinfo = UTC) -> str:
 
 def effect(incident: Incident, currency: str | None) -> str:
     """Return ``about $50k below expected``; empty if it is unknown or less than one unit of the currency."""
-    if incident.effect is None:
+    found = money_of(incident)
+    if found is None:
         return ""
-    amount = in_units(incident.effect, currency)
+    amount = in_units(found, currency)
     if abs(amount) < 1:
         return ""
     return f"about {short_money(abs(amount), currency)} {'below' if amount < 0 else 'above'} expected"
+
+
+def money_of(incident: Incident) -> float | None:
+    """Return the effect in minor units; None if it is unknown.
+
+    Less revenue in windows with too many records, or more with too few, is chance and not the incident's.
+    """
+    found = incident.effect
+    if found is None or (incident.metric in {"volume", "revenue"} and (found > 0) != (incident.direction == "high")):
+        return None
+    return found
 
 
 def short_money(amount: float, currency: str | None) -> str:
@@ -163,6 +176,19 @@ def _compared(observed: float, expected: float, direction: str) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+
+
+def _shared(incident: Incident, share: float) -> str:
+    """A share of the entity's records; where one segment value stands out, the share of its records."""
+    part = share if incident.segment is None else incident.segment[2]
+    return f"{_percent(part)} of {incident.entity}{_where(incident)}"
+
+
+def _against(incident: Incident, usual: float | None) -> str:
+    """Return the share to compare with: that of all other values, else the usual one."""
+    if incident.segment is not None:
+        return f" (elsewhere {_percent(incident.segment[3])})"
+    return "" if usual is None else f" (usually {_percent(usual)})"
 
 
 def _usual(incident: Incident) -> str:

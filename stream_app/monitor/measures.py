@@ -15,8 +15,8 @@ from stream_app.monitor.seasonal import Expected, Seasonal
 from stream_app.monitor.state import AverageState, SeasonalState
 from stream_app.monitor.step import Step
 
-#: Average orders and revenue of fewer records say nothing.
-_FEWEST = 20
+#: An average of fewer orders, and revenue of fewer records, say nothing; and an average of fewer orders of several records.
+_FEWEST, _FEWEST_LONG = 20, 3
 #: Windows after which an episode of a mix is more than a bunch of records.
 _SHORT = 3
 #: Share from which on a segment value that is gone is an error.
@@ -120,21 +120,26 @@ def _revenue(step: Step, state: SeasonalState, volume: Volume) -> Money | None:
 
 
 def _average_order(step: Step, state: AverageState) -> None:
-    # Where the contract tells them apart, cancellations and other states of an order are not averaged over.
-    contract = step.parts.contract
-    selects = contract.sale is not None or contract.cancellation is not None
-    clean = max(0, step.counts.sold if selects else step.counts.clean)
-    if clean < _FEWEST:
+    orders, revenue = step.orders(), step.counts.revenue_minor
+    if orders is None:
         step.judge("average_order", None)
         return
-    average, value = Average(step.parts.rhythm, state), step.counts.revenue_minor / clean
+    fewest = _FEWEST_LONG if step.parts.distinct_orders else _FEWEST
+    if step.parts.distinct_orders:
+        # Where orders have several records, hours have few of them: windows wait for the next ones, until there are enough.
+        orders, revenue = orders + state.waiting[0], revenue + state.waiting[1]
+        state.waiting = (orders, revenue) if orders < fewest else (0, 0)
+    if orders < fewest:
+        step.judge("average_order", None)
+        return
+    average, value = Average(step.parts.rhythm, state), revenue / orders
     expected = average.expect(step.at)
     if expected is None:
         average.learn(step.at, value, None)
         return
-    outcome = step.judge("average_order", step.parts.readings.average(value, clean, expected, average.spread()))
+    outcome = step.judge("average_order", step.parts.readings.average(value, orders, expected, average.spread()))
     if outcome.normal:
-        average.learn(step.at, value, average.score(value, clean, expected))
+        average.learn(step.at, value, average.score(value, orders, expected))
     if outcome.accepted is not None:
         average.accept(outcome.accepted)
 

@@ -88,7 +88,7 @@ class Readings:
         )
 
     def average(self, observed: float, number: int, expected: float, spread: float) -> Reading:
-        """Read the money a clean record, of ``number`` records."""
+        """Read the average value of ``number`` orders."""
         tuning = self.tuning
         scale = abs(expected) / sqrt(number) * spread / (tuning.factor("average_order") or 1e-9)
         change = abs(observed - expected)

@@ -114,11 +114,15 @@ class SharesState(msgspec.Struct, rename={"hits": "k", "hours": "c", "scores": "
     scores: list[float] = []
 
 
-class AverageState(msgspec.Struct, rename={"values": "v", "scores": "z"}):
-    """An average per window: (daily cell, average) and scores of the last windows."""
+class AverageState(msgspec.Struct, omit_defaults=True, rename={"values": "v", "scores": "z", "waiting": "w"}):
+    """An average per window: (daily cell, average) and scores of the last windows.
+
+    ``waiting``: (orders, revenue) of windows with too few orders.
+    """
 
     values: list[tuple[int, float]] = []
     scores: list[float] = []
+    waiting: tuple[int, int] = (0, 0)
 
 
 class MixValue(msgspec.Struct, array_like=True):

@@ -7,6 +7,7 @@ from math import inf
 
 from stream_app.contract.model import Contract
 from stream_app.contract.planned import Planned
+from stream_app.contract.summary import orders_are_distinct
 from stream_app.counts.window import Window
 from stream_app.monitor.episodes import Episodes, Outcome, is_idle, is_open
 from stream_app.monitor.incident import Change
@@ -22,6 +23,7 @@ class Parts:
     """The objects and names that all steps of one entity share.
 
     ``promises``: ids of the contract's rules over windows; ``fields``: names of all fields, and of the ``required`` ones.
+    ``distinct_orders``: several records may share an order.
     """
 
     contract: Contract
@@ -32,6 +34,7 @@ class Parts:
     promises: frozenset[str]
     fields: frozenset[str]
     required: frozenset[str]
+    distinct_orders: bool
 
     @classmethod
     def of(cls, contract: Contract, grain: Grain, tuning: Tuning) -> Parts:
@@ -46,6 +49,7 @@ class Parts:
             promises=frozenset(rule.rule.id for rule in contract.windows),
             fields=frozenset(field.name for field in contract.fields),
             required=frozenset(field.name for field in contract.fields if field.required),
+            distinct_orders=orders_are_distinct(contract),
         )
 
 
@@ -56,15 +60,23 @@ class Step:
     with a verdict; ``planned``: the events of the shop's calendar in this window.
     """
 
-    __slots__ = ("at", "changes", "counts", "first", "judged", "parts", "planned", "records", "state")
+    __slots__ = ("_window", "at", "changes", "counts", "first", "judged", "parts", "planned", "records", "state")
 
     def __init__(self, parts: Parts, state: State, window: Window, *, first: bool, planned: tuple[Planned, ...] = ()) -> None:
         self.parts, self.state, self.first, self.planned = parts, state, first, planned
-        self.at, self.counts = window.start, window.counts
+        self._window, self.at, self.counts = window, window.start, window.counts
         self.changes: list[Change] = []
         # A record that waited is taken off the window that it was counted in: numbers can be below zero.
         self.records = max(0, window.counts.records)
         self.judged = max(0, window.counts.clean) + max(0, window.counts.rejected)
+
+    def orders(self) -> int | None:
+        """Return the orders of the window, as pages and reports count them; None if they were not counted."""
+        if self.parts.distinct_orders:
+            return self._window.orders
+        contract = self.parts.contract
+        selects = contract.sale is not None or contract.cancellation is not None
+        return max(0, self.counts.sold if selects else self.counts.clean)
 
     def judge(self, metric: str, reading: Reading | None, *, hidden: bool = False) -> Outcome:
         """Apply a reading to the track of its metric; None: the window says nothing about it.

@@ -10,7 +10,7 @@ from stream_app.windows.grain import Grain
 _WHAT = {
     "volume": "number of records",
     "revenue": "revenue",
-    "average_order": "average value per record",
+    "average_order": "average order value",
     "conformity": "conformity",
 }
 _UNITS = {Grain.MINUTE: "minute", Grain.HOUR: "hour", Grain.DAY: "day"}

@@ -21,6 +21,7 @@ from stream_app.monitor.incident import Change, Incident
 from stream_app.monitor.state import State
 from stream_app.settings import Settings
 from stream_app.store.acts import acts_of, expire, put
+from stream_app.store.cardinality import MANY, Part, ask_sizes, parts_of
 from stream_app.store.connection import connect_writer, parsed
 from stream_app.store.heartbeat import alive, progress
 from stream_app.store.keys import INPUT_CLOSED, Keys
@@ -104,8 +105,10 @@ class IncidentStore:
         members = self._redis.zrangebyscore(self._keys.windows(entity, grain), since, f"({until}")
         return starts_of(self._keys.windows(entity, grain), members)
 
-    def windows(self, entity: str, grain: Grain, since: int, until: int) -> list[Window]:
+    def windows(self, entity: str, grain: Grain, since: int, until: int, *, orders: bool = False) -> list[Window]:
         """Return every window from ``since`` up to and without ``until``, in order; those without records are empty.
+
+        ``orders``: with their distinct orders, estimated where a window has more than ``WINDOW_EXACT``.
 
         Raises:
             StoreError: a counter does not hold an integer.
@@ -115,9 +118,24 @@ class IncidentStore:
         pipe = self._redis.pipeline(transaction=False)
         for key in keys:
             pipe.hgetall(key)
-        answers = pipe.execute() if starts else []
+        if orders:
+            ask_sizes(pipe, self._keys, entity, "orders", grain, since, until)
+        answers = pipe.execute() if starts or orders else []
+        distinct = self._orders(parts_of(self._keys, entity, "orders", grain, answers.pop())) if orders else None
         counts = {start: parsed(key, raw) for start, key, raw in zip(starts, keys, answers, strict=True)}
-        return [Window(start, counts.get(start, Counts())) for start in range(since, until, grain.seconds)]
+        return [
+            Window(start, counts.get(start, Counts()), None if distinct is None else distinct.get(start, 0))
+            for start in range(since, until, grain.seconds)
+        ]
+
+    def _orders(self, parts: Sequence[Part]) -> dict[int, int]:
+        """Return start → distinct orders of windows; sketches count those of large ones."""
+        large = [part for part in parts if part.size == MANY]
+        pipe = self._redis.pipeline(transaction=False)
+        for part in large:
+            pipe.pfcount(self._keys.sketch(*part[:4]))
+        estimates = zip(large, pipe.execute() if large else [], strict=True)
+        return {part.start: part.size for part in parts} | {part.start: int(number) for part, number in estimates}
 
     def commit(
         self, entity: str, grain: Grain, before: int | None, after: Checkpoint, changes: Sequence[Change],

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 
 from stream_app.contract.summary import ContractSummary
-from stream_app.counts.fields import CLEAN, REJECTED, REVENUE, WARNED, integer, text
+from stream_app.counts.fields import CLEAN, REJECTED, REVENUE, SOLD, WARNED, integer, text
 from stream_app.counts.samples import CleanRecord, RecentFinding, clean_records, recent_findings
 from stream_app.counts.summary import EntityTotals, sales_entity
 from stream_app.errors import StoreError
@@ -44,10 +44,11 @@ class Announced(NamedTuple):
 
 
 class HourlySales(NamedTuple):
-    """Clean records of one hour, and their revenue in minor units."""
+    """Clean records of one hour, their revenue in minor units, and those that are orders if the contract tells them apart."""
 
     clean: int = 0
     revenue_minor: int = 0
+    sold: int = 0
 
 
 class HourlyVerdicts(NamedTuple):
@@ -260,7 +261,7 @@ class Queries:
         names = {hour: self._keys.window(entity, Grain.HOUR, hour) for hour in asked}
         pipe = self._client.pipeline(transaction=False)
         for name in names.values():
-            pipe.hmget(name, [CLEAN, REVENUE])
+            pipe.hmget(name, [CLEAN, REVENUE, SOLD])
         found = self._execute(pipe) if asked else []
         return {
             hour: HourlySales(*(whole(names[hour], "a counter", one or 0) for one in row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from stream_app.contract.summary import ContractSummary
@@ -13,6 +13,7 @@ from stream_app.counts.window import Window
 from stream_app.monitor.acts import NEW, Act, Life, life_of_cause
 from stream_app.monitor.causes import Cause, cause_of, causes
 from stream_app.monitor.incident import Incident
+from stream_app.store.cardinality import Cardinality
 from stream_app.store.queries import Monitored, Queries
 from stream_app.windows.grain import Span
 
@@ -142,15 +143,22 @@ def read_incident(queries: Queries, incident_id: str) -> IncidentView:
     windows: tuple[Window, ...] = ()
     if contract is not None:
         known, span = {lead.entity: contract}, Span(lead.grain, since, until)
-        starts = queries.starts(known, span)
-        windows = queries.windows(known, span, starts, segments=True).by_entity[lead.entity]
+        by_order = lead.metric == "average_order" and contract.order is not None and not contract.order_unique
+        starts = queries.starts(known, span, sales=lead.entity if by_order else None)
+        cuts = [(at, at + seconds) for at in range(since, until, seconds)] if by_order else []
+        found, distinct = queries.windows(known, span, starts, segments=True, cuts=cuts)
+        windows = found[lead.entity]
+        if by_order:
+            nothing = Cardinality()
+            numbers = {at: distinct.get(("orders", at, end), nothing).number for at, end in cuts}
+            windows = tuple(replace(one, orders=numbers.get(one.start, 0)) for one in windows)
     field = _segment_field(cause, contract)
     return IncidentView(
         asked=incident_id,
         cause=cause,
         contract=contract,
         currency=currency,
-        series=series_of(lead, windows),
+        series=series_of(lead, windows, selects=contract is not None and contract.selects_sales),
         segment=field,
         rows=segments_of(cause, field, windows) if field else (),
         findings=findings_of(cause, windows, contract, announced.findings, partial(_found, queries, cause)),
@@ -159,26 +167,36 @@ def read_incident(queries: Queries, incident_id: str) -> IncidentView:
     )
 
 
-def series_of(lead: Incident, windows: Sequence[Window]) -> tuple[Point, ...]:
-    """Return the metric of an incident in each window from the first to the last, with what was expected of it; pure."""
+def series_of(lead: Incident, windows: Sequence[Window], *, selects: bool = False) -> tuple[Point, ...]:
+    """Return the metric of an incident in each window from the first to the last, with what was expected of it; pure.
+
+    ``selects``: the contract says which records are orders.
+    """
     trail = {start: (observed, expected, low, high) for start, observed, expected, low, high in lead.trail}
-    counted = {one.start: one.counts for one in windows}
+    counted = {one.start: one for one in windows}
     starts = sorted({*counted, *trail})
     if not starts:
         return ()
     found = []
     for start in range(starts[0], starts[-1] + 1, lead.grain.seconds):
-        observed = measured(lead, counted.get(start, Counts()))
+        window = counted.get(start, Window(start, Counts()))
+        orders = window.counts.sold if selects else window.counts.clean
+        observed = measured(lead, window.counts, orders if window.orders is None else window.orders)
         if start in trail:
             seen, *expected = trail[start]
-            found.append(Point(start, seen if observed is None else observed, *expected))
+            # An average may be over the orders of several windows, up to this one.
+            own = seen if observed is None or lead.metric == "average_order" else observed
+            found.append(Point(start, own, *expected))
         else:
             found.append(Point(start, observed))
     return tuple(found)
 
 
-def measured(lead: Incident, counts: Counts) -> float | None:
-    """Return the metric of an incident in one window, in the incident's unit; None where it says nothing."""
+def measured(lead: Incident, counts: Counts, orders: int = 0) -> float | None:
+    """Return the metric of an incident in one window, in the incident's unit; None where it says nothing.
+
+    ``orders``: of the window, which an average is over.
+    """
     kind, _, rest = lead.metric.partition(":")
     clean, rejected = max(0, counts.clean), max(0, counts.rejected)
     judged = clean + rejected
@@ -188,7 +206,7 @@ def measured(lead: Incident, counts: Counts) -> float | None:
         case "revenue":
             return float(counts.revenue_minor)
         case "average_order":
-            return counts.revenue_minor / clean if clean else None
+            return counts.revenue_minor / orders if orders > 0 else None
         case "conformity":
             return clean / judged if judged else None
         case "finding":

@@ -20,7 +20,7 @@ class Totals:
             each currency has a total of its own.
         at_risk_by: the same by currency, of entities that name a field for it.
         unvalued: records with findings whose quantity or price is in doubt: each is worth what a clean record of its entity is
-            on average, or nothing where there is none or each currency has a total of its own.
+            on average, without those in doubt, or nothing where there is none or each currency has a total of its own.
         usual_minor: the part of ``at_risk_minor`` that comes from these.
         late: records that came after their window was final.
     """
@@ -77,11 +77,12 @@ def totals_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Cou
 
 
 def _usual_worth(counts: Counts) -> int:
-    """Return what the records whose own worth is in doubt are worth at the average of the clean records (minor units).
+    """Return the worth (minor units) of the records in doubt, at the average of the clean records that are not in doubt.
 
     Of all clean records, not of sales only: the doubtful ones are of any state of an order.
     """
-    return round(counts.unvalued * max(counts.revenue_minor, 0) / counts.clean) if counts.clean > 0 else 0
+    trusted, revenue = counts.clean - counts.doubted, counts.revenue_minor - counts.doubted_minor
+    return round(counts.unvalued * max(revenue, 0) / trusted) if trusted > 0 else 0
 
 
 def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:

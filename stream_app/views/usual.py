@@ -111,6 +111,10 @@ def usual_of(
     revenue = orders = 0.0
     fewest = MOST_WEEKS
     nothing = HourlySales()
+
+    def number(one: HourlySales) -> int:
+        return one.sold if contract.selects_sales else one.clean
+
     for hour in range(start, end, _HOUR):
         calm = [
             sold.get(at, nothing)
@@ -122,7 +126,7 @@ def usual_of(
         if fewest < FEWEST_WEEKS:
             return None
         revenue += sum(one.revenue_minor for one in calm) / len(calm)
-        orders += sum(one.clean for one in calm) / len(calm)
+        orders += sum(map(number, calm)) / len(calm)
     now = [sold.get(hour, nothing) for hour in range(start, end, _HOUR)]
     counted = not contract.order or contract.order_unique
     return Usual(
@@ -132,7 +136,7 @@ def usual_of(
         orders=orders if counted else None,
         weeks=fewest,
         observed_minor=sum(one.revenue_minor for one in now),
-        observed_orders=sum(one.clean for one in now) if counted else None,
+        observed_orders=sum(map(number, now)) if counted else None,
         currency=contract.currency,
     )
 

@@ -165,7 +165,8 @@ class Watch:
         # 2. Step the monitor, which takes the state over: if the commit fails, the checkpoint is read again.
         del self._checkpoints[entity]
         changes: list[Change] = []
-        for window in self.store.windows(entity, self.grain, since, upto):
+        orders = self._monitors[entity].parts.distinct_orders
+        for window in self.store.windows(entity, self.grain, since, upto, orders=orders):
             state, changed = self._monitor(entity, window.start).step(state, window)
             changes += changed
         if state is None:

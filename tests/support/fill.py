@@ -100,6 +100,7 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.visitors = random.Random(self.seed)  # of its own: orders are the same with and without visits
         self.recents = random.Random(self.seed)  # of its own: how much ``fill`` draws depends on the hour
         self.keys = Keys(self.prefix)
         self.written = 0
@@ -152,16 +153,26 @@ class Shop:
             if only is None:
                 self._plain("customers", start, per_minute * 0.05, CUSTOMER_FAULTS)
                 self._plain("products", start, per_minute * 0.01, PRODUCT_FAULTS)
+                self._visits(start, self._rate(start, per_minute * 3, self.visitors))
         for entity in [only] if only else list(self.summaries):
             self.write(entity, keep_all=keep_all)
         self._references()
 
-    def _rate(self, start: int, per_minute: float) -> int:
+    def _visits(self, start: int, number: int) -> None:
+        """Write visits of one minute, all clean, a third of them of known customers."""
+        counts: Counter[str] = Counter({"in": number, "clean": number, "n:customer_id": number - number // 3})
+        for index, source in enumerate(("search", "direct", "email")):
+            part = number // 3 + (index < number % 3)
+            counts.update({f"s|source|in|{source}": part, f"s|source|clean|{source}": part})
+        if number:
+            self.recounts["visits"].minutes[start] = +counts
+
+    def _rate(self, start: int, per_minute: float, by: random.Random | None = None) -> int:
         hour, day = start / 3_600 % 24, start // 86_400
         rhythm = 0.35 + 0.65 * (1 + math.sin((hour - 8) / 24 * 2 * math.pi)) / 2 * 1.6
         growth = 1 + 0.08 * math.sin(day / 5)
         mean = per_minute * rhythm * growth * (0.7 if day % 7 in (2, 3) else 1.0)
-        return max(0, round(self.random.gauss(mean, math.sqrt(max(mean, 0.1)))))
+        return max(0, round((by or self.random).gauss(mean, math.sqrt(max(mean, 0.1)))))
 
     def _orders(self, start: int, per_minute: float, *, bad: bool) -> None:
         recount = self.recounts["orders"]

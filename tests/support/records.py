@@ -34,6 +34,7 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
         "country": "United Kingdom",
     },
     ("built-in", "products"): {"product_id": 3, "category": "Books", "unit_price": 9.99},
+    ("built-in", "visits"): {"visit_id": 5, "customer_id": 7, "source": "search", "started": "2024-05-01T10:00:00Z"},
     ("online-retail", "orders"): {
         "invoice_no": "536365",
         "stock_code": "85123A",

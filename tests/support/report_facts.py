@@ -112,6 +112,7 @@ def material(**changes: Any) -> Material:
             ),
         ),
         health=Health(workers=2, lag=1_250, waiting=15, stream=END + 120),
+        judged=END,
     )  # fmt: skip
     return replace(made, **changes)
 

@@ -10,10 +10,15 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from mode.worker import Worker as ModeWorker
+
+from stream_app.kafka.batches.transport import BatchConsumer
+
 
 def say_where_on_signal() -> None:
     """Write every thread's stack, and the frames of every unfinished task, on SIGUSR2."""
     signal.signal(signal.SIGUSR2, lambda *_: _say_where())
+    setattr(ModeWorker, "_on_sigusr2", lambda _: _say_where())  # noqa: B010 - it would start a debugger
 
 
 def _say_where() -> None:
@@ -21,7 +26,25 @@ def _say_where() -> None:
     for task in [one for one in gc.get_objects() if isinstance(one, asyncio.Task) and not one.done()]:
         stack = " < ".join(reversed(list(_frames(task.get_coro()))))
         sys.stderr.write(f"task {task.get_name()}: {stack}\n")
+    for consumer in [one for one in gc.get_objects() if isinstance(one, BatchConsumer)]:
+        sys.stderr.write(_state(consumer))
     sys.stderr.flush()
+
+
+def _state(consumer: Any) -> str:
+    """Return what a worker's consumer has read, and what keeps it from reading on."""
+    transport, known = consumer.transport, vars(consumer)
+    shown = {
+        "sought": consumer.is_sought,
+        "flow": consumer.flow_active,
+        "deferred": transport.deferred(),
+        "doubted": transport.alarms.doubted(),
+        "out of range": transport.alarms.out_of_range(),
+        "stopped": transport.stopped(),
+        **{name: known[name] for name in ("_put_back", "_rewinds", "_committed_offset", "_next", "_positions")},
+        "ends": {tp: consumer.highwater(tp) for tp in known["_positions"]},
+    }
+    return "".join(f"consumer {name}: {value}\n" for name, value in shown.items())
 
 
 def _frames(awaited: Any) -> Iterator[str]:

@@ -31,6 +31,8 @@ from stream_app.kafka.batches.unreadable import Stopped
 
 #: Seconds of a fetch while topics are deferred: it then asks again which ones.
 _DEFERRED_SECONDS = 0.02
+#: Seconds until a seek is tried again that failed outside of a rebalance.
+_SEEK_AGAIN_SECONDS = 0.2
 #: Seconds that the broker may take to say where logs begin.
 _ANSWER_SECONDS = 5.0
 
@@ -204,6 +206,13 @@ class BatchConsumer(driver.Consumer):
         cast("BatchTransport", self.transport).alarms.forget(self._renewed)  # of fetches that were under way
         self._renewed = set()
 
+    async def _seek_again(self) -> None:
+        """Seek, outside of a rebalance; where that fails, the next fetch tries it again."""
+        with contextlib.suppress(IllegalStateError):
+            await self.perform_seek()
+        if not self.is_sought:
+            await asyncio.sleep(_SEEK_AGAIN_SECONDS)
+
     async def begin_anew(self, partitions: set[TP]) -> None:
         """Commit that nothing is read of topics that were created again; else it is committed with the first batch."""
         if partitions:
@@ -293,6 +302,9 @@ class BatchConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Yield one message per partition that has records; its value is the list of records."""
+        if self.flow_active and not self.is_sought:
+            await self._seek_again()
+            return
         generation = self.app.consumer_generation_id
         if self.flow_active:
             await self._perform_rewinds()
@@ -306,8 +318,7 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active or self.app.consumer_generation_id != generation or not self.is_sought:
             # Fetched across a rebalance, perhaps from a position before it, or after a seek that failed. A batch that is handed
             # on must continue the committed offset, or the records in between would be committed with it.
-            with contextlib.suppress(IllegalStateError):
-                await self.perform_seek()
+            await self._seek_again()
             return
         doubted = cast("BatchTransport", self.transport).alarms.doubted()
         for partition, batch in records.items():

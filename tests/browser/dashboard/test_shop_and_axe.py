@@ -93,7 +93,7 @@ def test_axe_finds_nothing_wrong(
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(f"{address}/{path}")
     page.locator(PAGES[path]).first.wait_for()
-    settled(page)
+    page.locator(".st-key-status p").wait_for()
     if path == "report":
         page.locator(".report .fold > summary").click()
     page.evaluate(Path(AXE).read_text("utf-8"))

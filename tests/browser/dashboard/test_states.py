@@ -80,7 +80,7 @@ def test_each_page_says_in_each_state_what_is_and_what_to_do(page: Page) -> None
 
             shop.fill(60)
             shop.recent()
-            shop.beat({"orders": 12, "customers": 0, "products": 0}, at=now + 3_600_000)
+            shop.beat({"orders": 12, "customers": 0, "products": 0, "visits": 0}, at=now + 3_600_000)
             processed(client, shop, now - 60_000)
             look(page, address, "Stale", SHOWN, "12 records are unread")
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import redis
 
-from dashboard import data
 from dashboard.parts import csv_files
 from dashboard.text import formats
 from reporter.author import TemplateAuthor
 from reporter.periods import Period
 from reporter.service import Reporter
 from reporter.watch import CLOSED
-from stream_app.contract.summary import ContractSummary
-from stream_app.counts.samples import RecentFinding
 from stream_app.settings import load_settings
 from stream_app.store.queries import Queries
 from stream_app.store.reports import ReportStore
-from stream_app.views.older import Older
 from stream_app.views.pulse import read_pulse
 from tests.support.pages import frames, open_page, words
 
@@ -169,34 +164,6 @@ def test_the_daily_report_is_pinned_and_incident_reports_are_a_list_of_their_own
         finally:
             for one in written:
                 ReportStore(client, "headrace").withdraw(one.id)
-
-
-def test_the_topic_of_one_rule_can_be_searched_for_older_findings(shop: Queries, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Older] = []
-    old = RecentFinding(entity="orders", rule="price.type", source="orders:9:123456", event_time=None, path="$.price")
-
-    def search(before: Older, _contract: ContractSummary) -> Older | str:
-        asked.append(before)
-        if len(asked) == 1:
-            return "Kafka does not answer"
-        return replace(before, rows=(old,), positions={0: 0}, read=before.read + 20_000, complete=len(asked) > 2)
-
-    monkeypatch.setattr(data, "older", search)
-    page = open_page("anomalies", range="30d")
-    assert not [one for one in page.button if one.key == "search-older"]
-
-    page = open_page("anomalies", range="30d", rule="price.type")
-    before = len(frames(page)[1])
-    page.button(key="search-older").click().run()
-    assert "Kafka does not answer" in words(page)
-    page.button(key="search-older").click().run()
-    assert "1 in this range among the newest 20,000 records of orders.dlq" in words(page)
-    assert "orders:9:123456" in set(frames(page)[1]["Source"])
-    assert len(frames(page)[1]) == before + 1
-    page.button(key="search-older").click().run()
-    assert "among all 40,000 records" in words(page)
-    assert not [one for one in page.button if one.key == "search-older"]
-    assert [(one.entity, one.rule, one.read) for one in asked] == [("orders", "price.type", read) for read in (0, 0, 20_000)]
 
 
 def test_an_export_holds_what_the_table_shows_and_no_formula() -> None:

@@ -126,8 +126,9 @@ def test_the_quality_page_tells_unknown_fields_and_empty_ones(shop: Queries) -> 
     unknown, nulls = frames(open_page("quality", range="30d"))[2:4]
 
     assert list(unknown["Field"]) == ["coupon_code", "utm source"]
-    assert list(nulls["Field"]) == ["phone"]
-    assert 20 < nulls["Empty"][0] < 40
+    assert list(nulls["Field"]) == ["customer_id", "phone"]
+    assert 20 < nulls["Empty"][1] < 40
+    assert 60 < nulls["Empty"][0] < 75
 
 
 def test_a_custom_range_shows_what_lies_in_it(shop: Queries) -> None:

@@ -18,7 +18,7 @@ from tests.support.processes import as_environment, clean_environment, headrace_
 from tests.support.stream import read_topic
 from tests.support.waiting import eventually
 
-ENTITIES = ("customers", "products", "orders")
+ENTITIES = ("customers", "products", "orders", "visits")
 
 
 def lines(path: Path) -> list[Any]:

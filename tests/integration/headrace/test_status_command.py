@@ -23,7 +23,7 @@ def shop(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
         shop = Shop(client, "headrace", until=now // 1000, now_ms=now)
         shop.announce()
         shop.fill(120)
-        shop.beat({"orders": 4, "customers": 0, "products": 0})
+        shop.beat({"orders": 4, "customers": 0, "products": 0, "visits": 0})
         return shop
 
 

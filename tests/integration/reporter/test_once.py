@@ -333,7 +333,7 @@ def test_people_are_notified_once_on_their_channels(environment: dict[str, str],
 
     (announced,) = hook.requests
     assert announced.body["title"].startswith("Data quality report: ")
-    assert "Conformity" in announced.body["message"]
+    assert "judged records are valid" in announced.body["message"]
     assert "Recommendations" in announced.body["message"]
 
 

@@ -176,7 +176,7 @@ def test_a_closed_incident_gets_its_report_once(settings: Settings, shop: Shop, 
     reports = open_queries(settings).reports()
     (about,) = [one for one in reports if one.end - one.start == 2 * HOUR]
     assert about.facts["incident.1.observed"]["rendering"] == "5 records"
-    assert "volume of orders" in about.markdown
+    assert "fewer orders than expected" in about.markdown
 
 
 def test_a_failing_store_is_survived_and_logged_once(settings: Settings, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from stream_app.settings import Settings
 from stream_app.store.queries import open_queries
 from tests.support.fill import Shop
 from tests.support.processes import as_environment
+from tests.support.staged import judged
 
 #: 2026-09-22T00:00:00Z, and noon of that day: the stream's time.
 MIDNIGHT = 1_790_035_200
@@ -93,6 +94,32 @@ def test_a_period_is_not_over_while_a_worker_is_behind_or_records_are_unread(set
     assert not reporter.is_over(DAY)
     shop.beat(at=time.time_ns() // 1_000_000, behind=None)
     assert reporter.is_over(DAY)
+
+
+def test_a_period_is_not_over_before_the_monitor_has_judged_it_to_its_end(settings: Settings, shop: Shop) -> None:
+    """An incident that closed in the last hour is open where the monitor is, and the final report does not say so."""
+    reporter = Reporter(settings, TemplateAuthor())
+    watch = Watch(reporter, 86_400, grace=60, pause=0, clock=lambda: time.monotonic() + 1_000 * len(seen))
+    seen: list[str] = []
+
+    def step() -> list[str]:
+        seen.append("")
+        watch.step()
+        return [one.id for one in open_queries(settings).reports() if (one.start, one.end) == (DAY.start, DAY.end)]
+
+    moved(shop, DAY.end + 3_600)
+    judged(shop.client, shop.keys, DAY.end - 3_600, *shop.summaries)
+    assert not reporter.is_over(DAY)
+    for _ in range(3):
+        found = step()
+    assert found == ["20260922T0000-20260923T0000-en-provisional"]
+    behind = open_queries(settings).report(found[0])
+    assert behind is not None
+    assert "Windows after 22 Sep 2026, 23:00 UTC have not been judged for anomalies yet." in behind.markdown
+    assert "No rule and no incident stands out" not in behind.markdown
+    judged(shop.client, shop.keys, DAY.end, *shop.summaries)
+    assert reporter.is_over(DAY)
+    assert step() == ["20260922T0000-20260923T0000-en"]
 
 
 def test_the_command_says_that_it_is_provisional(settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,7 @@ def test_status_and_overview_read_what_workers_write(redis_url: str) -> None:
     assert status["kpis"]["revenue"] == 19.5
     assert status["kpis"]["orders"] == 3
     assert status["kpis"]["active_share"] == status["kpis"]["active_customers"] / 4
-    # The shop names no visits.
-    assert (status["kpis"]["visits"], status["kpis"]["conversion_rate"]) == (None, None)
+    assert (status["kpis"]["visits"], status["kpis"]["conversion_rate"]) == (0, None)
     assert status["lag"]["orders"] == 0
     assert overview.kpis.revenue.value == sum((point.revenue or 0) for point in overview.sales_series) == 19.5
     assert [(row.rule, row.count) for row in overview.rules] == [("quantity.minimum", 1)]

@@ -56,7 +56,7 @@ def test_status_equals_a_recount(model: Queries, shop: Shop) -> None:
     assert status["kpis"]["revenue"] == orders["rev"] / 100
     assert status["kpis"]["orders"] == orders["clean"]
     assert status["kpis"]["active_customers"] == shop.recounts["orders"].active(0, 1 << 62)
-    assert status["lag"] == {"orders": 0, "customers": 0, "products": 0}
+    assert status["lag"] == {"orders": 0, "customers": 0, "products": 0, "visits": 0}
     assert status["workers"] == 1
     assert status["freshness"]["orders"]["processed_at"] == "2026-09-21T14:15:21.800Z"
 
@@ -229,7 +229,7 @@ def test_a_client_that_does_not_decode_reads_the_same(empty: redis.Redis) -> Non
 
     assert overview.kpis.orders.value == shop.recounts["orders"].total()["clean"]
     assert len(overview.recent) == 5
-    assert overview.workers[0].lag == {"orders": 0, "customers": 0, "products": 0}
+    assert overview.workers[0].lag == {"orders": 0, "customers": 0, "products": 0, "visits": 0}
 
 
 def test_a_short_stream_is_seen_by_the_minute(empty: redis.Redis) -> None:

@@ -76,7 +76,7 @@ def test_records_that_retention_took_unread_are_counted_as_lost(settings: Settin
             assert "at most 40 records are lost" in crew[0].output()
             eventually(lambda: not books.client.llen(books.keys.unsent("topic")), "the incidents are published", SOON)
         found = status(settings)
-        assert found["lost"] == {"orders": 43, "customers": 0, "products": 0}
+        assert found["lost"] == {"orders": 43, "customers": 0, "products": 0, "visits": 0}
         assert [(one["partition"], one["records"], one["last_offsets"]) for one in found["losses"]] == [
             (0, 40, [20, 59]), (1, 3, [0, 2]),
         ]  # fmt: skip

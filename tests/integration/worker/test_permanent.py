@@ -205,7 +205,7 @@ def test_an_entity_whose_topic_refuses_stops_alone_and_goes_on_after_the_cure(
     # All rights but one: WRITE on orders.clean.
     secured.revoke(READ, WRITE, DESCRIBE, topic=mine.topic_prefix, prefix=True)
     secured.grant(READ, DESCRIBE, topic=mine.topic_prefix, prefix=True)
-    for name in (*Topics("customers", mine.topic_prefix).all, *Topics("products", mine.topic_prefix).all):
+    for name in [name for entity in ("customers", "products", "visits") for name in Topics(entity, mine.topic_prefix).all]:
         secured.grant(WRITE, topic=name)
     secured.grant(WRITE, topic=topics.dead_letter)
     secured.grant(WRITE, topic=topics.pending)
@@ -249,7 +249,7 @@ def test_an_entity_whose_raw_topic_may_not_be_read_stops_alone(
     secured.grant(WRITE, DESCRIBE, topic=granted.topic_prefix, prefix=True)
     for name in (topics.pending, topics.clean, topics.dead_letter, anomalies_topic(granted.topic_prefix)):
         secured.grant(READ, topic=name)
-    for entity in ("customers", "products"):
+    for entity in ("customers", "products", "visits"):
         for name in Topics(entity, granted.topic_prefix).all:
             secured.grant(READ, topic=name)
     produce(others, [customer(1), product(1), *(order(number) for number in range(1, 201))])

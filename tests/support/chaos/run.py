@@ -223,7 +223,7 @@ def stand(
     except AssertionError as error:
         crew.say_where()
         story = "\n".join(events)
-        logs = "\n".join(f"--- {one.log.name}\n{one.output()[-1500:]}" for one in crew.workers)
+        logs = "\n".join(f"--- {one.log.name}\n{one.output()[-6000:]}" for one in crew.workers)
         ended = "\n".join(crew.ended)
         raise AssertionError(f"{error}\n\n{again}\n{story}\n\n{ended}\n{logs}") from error
     finally:

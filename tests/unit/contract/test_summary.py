@@ -27,7 +27,7 @@ def test_the_json_has_the_keys_that_readers_know() -> None:
     assert list(plain) == [
         "id", "version", "currency", "event_time", "segments", "listed", "order", "order_unique", "customer",
         "customer_entity", "revenue", "references", "target", "weight", "fields", "rules", "by_currency", "rates",
-        "selects_sales", "visits",
+        "selects_sales", "visits", "rules_of_references",
     ]  # fmt: skip
     assert plain["fields"][0] == {"name": "order_id", "type": "integer", "personal": False}
     assert plain["rules"]["quantity.minimum"] == {

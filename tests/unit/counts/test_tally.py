@@ -351,6 +351,23 @@ def test_a_record_is_at_risk_once_if_its_worth_can_be_believed_and_it_repeats_no
     assert at_risk() == (0, 0)
 
 
+def test_the_revenue_of_clean_records_in_doubt_is_counted_apart() -> None:
+    rules = ORDERS.rules
+
+    def doubted(outcome: Outcome, *found: str) -> tuple[int, int, int]:
+        verdict = judged(encoded(order()))
+        verdict.findings = tuple(rules[one] for one in found)
+        tally = Tally(ORDERS)
+        tally.add(verdict, outcome, "orders:0:1")
+        totals = tally.totals()
+        return totals.get("doubt", 0), totals.get("doubtrev", 0), totals.get("rev", 0)
+
+    assert doubted("clean", "price_deviation") == (1, 1998, 1998)
+    assert doubted("clean", "price_deviation", "record.unknownField") == (1, 1998, 1998)
+    assert doubted("clean", "record.unknownField") == (0, 0, 1998)
+    assert doubted("rejected", "price_deviation") == (0, 0, 0)
+
+
 def test_what_cannot_be_read_has_no_known_worth() -> None:
     totals = counted(Judge(ORDERS).judge_all([b"not JSON", None], [AS_OF, AS_OF])).totals()
     assert totals == {

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from headrace.cli.simulate import command
 
-ENTITIES = ("customers", "products", "orders")
+ENTITIES = ("customers", "products", "orders", "visits")
 
 
 def lines(path: Path) -> list[Any]:

@@ -61,6 +61,16 @@ def test_what_does_not_work_is_said_with_its_beginning() -> None:
     assert _trouble({}, datetime.now(UTC)) is None
 
 
+def test_the_conversion_rate_is_shown_with_the_visits_that_it_is_of() -> None:
+    status = read_status_of_nothing()
+    status["kpis"] |= {"conversion_rate": 0.25, "visits": 1_200}
+    console = Console(record=True, width=200)
+    console.print(table(status, datetime.now(UTC)))
+    assert "conversion 25.00 % of 1,200 visits" in console.export_text()
+    console.print(table(status | {"estimates": ["orders"]}, datetime.now(UTC)))
+    assert "conversion ≈ 25.00 % of 1,200 visits" in console.export_text()
+
+
 def test_lost_records_come_first() -> None:
     loss = {
         "entity": "orders", "topic": "orders", "partition": 1, "records": 1_234, "last_offsets": [20, 59],

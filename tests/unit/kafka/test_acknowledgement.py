@@ -252,8 +252,8 @@ def test_what_is_fetched_after_a_seek_that_failed_is_not_handed_on(consumer: Any
     async def run() -> None:
         with pytest.raises(IllegalStateError):
             await consumer.perform_seek()
-        assert await fetched(9, 10) == [], "the seek fails again"
-        assert await fetched(11, 12) == [], "it succeeds, and the next fetch begins where it should"
+        assert await fetched() == [], "the seek fails again"
+        assert await fetched() == [], "it succeeds without a record that comes, and the next fetch begins where it should"
         assert answers == []
         assert await fetched(5, 6) == [6]
 

@@ -96,8 +96,8 @@ def test_the_effect_is_the_sum_over_the_trail() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("outage", "No orders 28 Jan"),
-        ("UK gone", "No orders from United Kingdom 28 Jan"),
+        ("outage", "No orders, 28 Jan"),
+        ("UK gone", "No orders from United Kingdom, 28 Jan"),
         ("half rejected", "% of orders rejected"),
         ("prices times 100", "Average order value of orders is"),
         ("duplicates", "of orders rejected"),

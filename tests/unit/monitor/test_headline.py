@@ -56,6 +56,15 @@ def test_a_closed_incident_says_from_when_to_when() -> None:
             incident("finding:price.type", observed=0.12, expected=0.003, unit="share"),
             "price.type in 12 % of orders (usually 0.3 %)",
         ),
+        # A share of one segment value's records is not that of all.
+        (
+            incident("conformity", observed=0.9, expected=0.98, unit="share", segment=("country", "France", 0.44, 0.02)),
+            "44 % of orders from France rejected (elsewhere 2 %)",
+        ),
+        (
+            incident("finding:price.type", observed=0.1, unit="share", segment=("country", "France", 0.5, 0.01)),
+            "price.type in 50 % of orders from France (elsewhere 1 %)",
+        ),
         (incident("null:coupon", observed=0.7, expected=0.05), "coupon is empty in 70 % of orders (usually 5 %)"),
         (incident("drift:price:vanished", observed=0.98), "price is missing in 98 % of orders"),
         (incident("drift:channel:appeared", observed=1.0), "unknown field channel in 100 % of orders"),
@@ -80,7 +89,7 @@ def test_money_that_is_unknown_or_next_to_nothing_is_left_out() -> None:
     assert effect(incident(), "USD") == ""
     assert effect(incident(effect=-40.0), "USD") == ""
     assert effect(incident(effect=-4_000.0), "JPY") == "about ¥4k below expected"
-    assert effect(incident(effect=4_000.0), "USD") == "about $40 above expected"
+    assert effect(incident(direction="high", effect=4_000.0), "USD") == "about $40 above expected"
 
 
 def test_a_cumulative_alarm_says_what_it_adds_up() -> None:

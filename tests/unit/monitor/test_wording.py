@@ -32,7 +32,7 @@ def test_the_title_has_entity_subject_state_and_severity() -> None:
     [
         ("volume", "high", "number of records is high"),
         ("revenue", "low", "revenue is low"),
-        ("average_order", "high", "average value per record is high"),
+        ("average_order", "high", "average order value is high"),
         ("conformity", "high", "conformity is high"),
         ("finding:price.type", "high", "share of findings of price.type is high"),
         ("null:coupon", "high", "share of empty coupon is high"),

@@ -34,7 +34,7 @@ FEED = "    feeds: [{entity: orders}]\n"
         ("sources:\n  - name: a\n" + FEED, 2, "either `match`"),
         ("sources:\n  - name: a\n    match: x\n    url: http://h/\n" + FEED, 2, "either `match`"),
         ("sources:\n  - name: a\n    match: x\n    format: xml\n" + FEED, 4, "formats: csv, jsonl"),
-        ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: order}]\n", 4, "entities: customers, products, orders"),
+        ("sources:\n  - name: a\n    match: x\n    feeds: [{entity: order}]\n", 4, "customers, products, visits, orders"),
         (FIELDS + "quantty: {column: Q}\n", 7, "did you mean 'quantity'"),
         (FIELDS + "quantity: {column: Q, constant: 3}\n", 7, "exactly one of column, cel, constant"),
         (FIELDS + 'quantity: {column: Q, format: "%Y"}\n', 7, "only for timestamps, and quantity is of type integer"),
@@ -109,7 +109,7 @@ def test_a_shop_without_sources_takes_files_named_after_its_entities(shop_dir: P
 def test_a_file_that_nothing_knows_is_an_error_that_lists_what_is_known(shop_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "stuff.csv"
     file.write_text("product_id\n1\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"--entity.*customers, products, orders.*orders\*"):
+    with pytest.raises(SourceError, match=r"--entity.*customers, products, visits, orders.*orders\*"):
         open_sources(load_shop(shop_dir), [file])
     (source,) = open_sources(load_shop(shop_dir), [file], only="products")
     assert source.entities == ("products",)
@@ -117,5 +117,5 @@ def test_a_file_that_nothing_knows_is_an_error_that_lists_what_is_known(shop_dir
 
 
 def test_an_entity_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(SourceError, match="customers, products, orders"):
+    with pytest.raises(SourceError, match="customers, products, visits, orders"):
         open_sources(load_shop(None), ["x.csv"], only="order")

@@ -171,7 +171,7 @@ def test_the_order_is_the_models() -> None:
 
     texts = [one.text for one in draft.summary]
     assert texts.index(some_claims()["summary.sales"].source) < texts.index(some_claims()["summary.valid"].source)
-    assert references(draft.headline.text)[0] == "incident.1.name"
+    assert references(draft.headline.text)[0] == "incident.1.less"
 
 
 def test_a_wrong_part_is_left_out_and_the_rest_is_published() -> None:

@@ -84,7 +84,7 @@ def test_each_figure_on_the_page_names_its_fact() -> None:
     items = [*(item for section in report.sections for item in section.items), *(one for one in parts if one is not None)]
     said = [report.headline.source, *(item.source for item in items)]
     assert len(titles) == sum(len(references(text)) for text in said) > 16
-    assert titles[0] == f"{facts.all['incident.1.name'].label} [incident.1.name]"
+    assert titles[0] == f"{facts.all['incident.1.less'].label} [incident.1.less]"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

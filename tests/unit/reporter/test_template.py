@@ -44,10 +44,10 @@ def orders(findings: dict[str, int], before: dict[str, int] | None = None, **cha
 
 
 def test_only_what_is_frequent_is_named_first_and_with_its_share() -> None:
-    (first, *_) = written(orders({"quantity.minimum": 90, "price.type": 5}))["summary"]
+    *_, first = written(orders({"quantity.minimum": 90, "price.type": 5}))["summary"]
     assert first == "Rule quantity.minimum (orders) has the most findings: 94.7 % of all (quantity is too small)."
 
-    (both, *_) = written(orders({"quantity.minimum": 60, "price.type": 40}))["summary"]
+    *_, both = written(orders({"quantity.minimum": 60, "price.type": 40}))["summary"]
     assert "followed by price.type (orders) with 40.0 % (price is not a number)" in both
 
 
@@ -146,15 +146,12 @@ def test_where_an_incident_sits_is_a_hypothesis(language: str, metric: str, said
 def test_open_incidents_come_first_and_closed_ones_are_not_forgotten() -> None:
     two = (DEAR, an_incident())
     first, second, *_ = written(orders({"price.type": 50}, incidents=two))["recommendations"]
-    assert first.startswith("Investigate this incident before anything else: ")
-    assert first.endswith("It is still open.")
-    assert second.startswith("Also investigate this incident: ")
-    assert second.endswith("It is still open, too.")
+    assert first.startswith("Still open: Leave this revenue out of decisions until quantities and prices of orders")
+    assert second == "Still open: Find out at the source what became of orders, and have the missing ones sent."
 
     over = msgspec.structs.replace(DEAR, state="closed", outcome="recovered")
     assert written(orders({}, incidents=(over,)))["recommendations"] == [
-        "Find the cause of this incident: average value of orders (22 Sep 2026, 01:20 UTC to 22 Sep 2026, 04:20 UTC, "
-        "recovered)."
+        "Leave this revenue out of decisions until quantities and prices of orders are corrected at the source and sent again."
     ]
 
 
@@ -205,13 +202,17 @@ def test_an_event_has_its_money_cause_and_action_and_appears_once() -> None:
     worth = {"orders": PeriodCounts(replace(counts, at_risk_minor={"customer_id.reference": 123_400}, risk_minor=123_400))}
 
     first, second = report(compute(replace(made, counts=worth), EN)).events
-    assert first.what.text.startswith("Incident: findings of customer_id.reference in orders")
+    assert first.what.text.startswith(
+        "Rule customer_id.reference (no customers record has this customer_id) in 9.0 % of orders"
+    )
     assert first.money is not None
     assert "1,234.00 USD" in first.money.text
     assert first.cause is not None
     assert "customer_id.reference (orders) had findings in 2.0 %" in first.cause.text
     assert first.action is not None
-    assert first.action.text.startswith("Investigate this incident")
+    assert first.action.text.startswith("Still open: Have the source of orders corrected")
+    assert first.owner is not None
+    assert first.owner.text == "Nobody is assigned to it yet."
     assert second.what.text.startswith("Rule quantity.minimum (orders)")
     assert (second.money, second.cause) == (None, None)
 
