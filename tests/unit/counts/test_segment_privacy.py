@@ -11,21 +11,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard.parts import csv_files
+from dashboard.text import incidents
 from stream_app.contract import load_shop
 from stream_app.contract.segments import NONE, SegmentNames, is_number, listed_segments
 from stream_app.contract.summary import describe
 from stream_app.counts.fields import parse
 from stream_app.counts.tally import Tally
+from stream_app.counts.window import Window
 from stream_app.judge import Judge
 from stream_app.judge.related import updates
-from stream_app.monitor import headline, wording
-from stream_app.monitor.incident import Change
+from stream_app.monitor import Change, Monitor, Tuning, headline, wording
+from stream_app.views.breakdown import by_segment
 from stream_app.views.record import content
+from stream_app.windows.grain import Grain
 from tests.support.incidents import incident
 from tests.support.paths import ROOT
 from tests.support.records import AS_OF, GOOD, encoded, judge_of, shop
 
 NAME = "Zebulon Quackenbush"
+CATEGORIES = ("Books", "Toys", "Garden", "Gifts")
 #: Shop, entity, and a segment field of it: an unlisted value is rejected in the first, and a warning in the others.
 FIELDS = [("built-in", "customers", "country"), ("built-in", "products", "category"), ("online-retail", "orders", "country")]
 
@@ -136,3 +141,39 @@ def test_one_function_makes_the_text_of_a_segment() -> None:
 def test_both_shops_name_their_markets() -> None:
     assert "United Kingdom" in load_shop(None).contracts["customers"].listed["country"]
     assert {"EIRE", "Unspecified"} <= shop("online-retail").contracts["orders"].listed["country"]
+
+
+def test_a_shifted_column_is_an_incident_about_a_number() -> None:
+    """From the records to the topic, to people, to the pages' files and to the report."""
+    contract = shop("built-in").contracts["products"]
+
+    def hour(start: int, shifted: int) -> Window:
+        rows = [GOOD["built-in", "products"] | {"product_id": n, "category": CATEGORIES[n % 4]} for n in range(300)]
+        rows += [GOOD["built-in", "products"] | {"product_id": n, "category": NAME} for n in range(shifted)]
+        tally = Tally(contract)
+        tally.add_all(Judge(contract).judge_all([*map(encoded, rows)], [AS_OF] * len(rows)), [], lambda n: f"products:0:{n}")
+        [counted] = tally.minutes.values()
+        return Window(start, parse(counted))
+
+    usual, odd = hour(0, 0), hour(0, 200)
+    monitor, state, changes = Monitor(contract, Grain.HOUR, Tuning()), None, list[Change]()
+    for number in range(200):
+        window = replace(odd if number >= 190 else usual, start=number * 3_600)
+        state, found = monitor.step(state, window)
+        changes += found
+    about = [change for change in changes if change.incident.segment is not None]
+    assert {change.incident.segment[1] for change in about if change.incident.segment} == {
+        SegmentNames({}).text("category", NAME)
+    }
+    described = {"products": describe(contract)}
+    said: list[object] = [state, described]
+    for change in changes:
+        said += [change.to_json(), change.incident.to_json(), wording.title(change), wording.body(change)]
+        said += [
+            headline.headline(change.incident),
+            csv_files.incidents_csv([change.incident], None),
+            incidents.segment(change.incident),
+        ]
+    said += by_segment(described, {"products": odd.counts})
+    assert NAME not in repr(said)
+    assert "Quackenbush" not in repr(said)
