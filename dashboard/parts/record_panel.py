@@ -65,7 +65,7 @@ def content_html(content: Content) -> markup.Html:
     whole_record = _findings(content.whole_record)
     if content.raw is not None:
         meaning = (
-            "Not a JSON object. The contract has personal fields, so letters are shown as x and digits as 0."
+            "Not a JSON object. The contract has personal fields or segments, so letters are shown as x and digits as 0."
             if content.shape
             else "Not a JSON object, shown as text; bytes that are not UTF-8 are escaped."
         )

@@ -1,7 +1,7 @@
 """A raw record for viewers: field by field with its findings, personal data masked as the contract classifies it.
 
 A field that is not in the contract has no classification, so its value is described, not shown. A value that is not a JSON
-object is shown as escaped text. If the contract has personal fields, only the shape of that text is shown, so that a viewer
+object is shown as escaped text. If the contract has personal fields or segments, only the shape of that text is shown, so that a viewer
 sees where it breaks but not whom it is about.
 """
 
@@ -102,7 +102,8 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Find
     size = len(value or b"")
     record = _object(value)
     if record is None:
-        personal = any(field.personal for field in contract.fields)
+        # Nobody can tell where in the text a personal field or a segment is.
+        personal = any(field.personal or field.name in contract.segments for field in contract.fields)
         names = {field.name for field in contract.fields}
         return Content(size, (), tuple(found), escaped(value or b"", names if personal else None), personal)
     known = {field.name: field for field in contract.fields}

@@ -115,6 +115,8 @@ def test_the_page_of_a_record_masks_it() -> None:
     assert NAME not in repr(shown)
     shown = content(encoded(GOOD["built-in", "customers"] | {"country": "France"}), contract, [])
     assert "France" in repr(shown)
+    broken = content(f'{{"category": "{NAME}"'.encode(), describe(shop("built-in").contracts["products"]), [])
+    assert "Quackenbush" not in repr(broken)
 
 
 def test_incidents_say_the_number_of_what() -> None:
