@@ -1,8 +1,8 @@
 """A raw record for viewers: field by field with its findings, personal data masked as the contract classifies it.
 
 A field that is not in the contract has no classification, so its value is described, not shown. A value that is not a JSON
-object is shown as escaped text. If the contract has personal fields or segments, only the shape of that text is shown, so that a viewer
-sees where it breaks but not whom it is about.
+object is shown as escaped text. If the contract has personal fields or segments, only the shape of that text is shown, so
+that a viewer sees where it breaks but not whom it is about.
 """
 
 from __future__ import annotations
