@@ -236,10 +236,9 @@ class PartitionRestore:
                     self.tail[offset] = outcome
             else:
                 fresh.append(outcome)
+                self._set(offset)
                 if kind == "pending":
                     self.waiting[offset] = outcome.record.offset
-                else:
-                    self._set(offset)
         for offset in settled:
             del self.waiting[offset]
         if settled:

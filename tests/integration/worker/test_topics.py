@@ -156,17 +156,22 @@ def test_a_worker_that_stood_still_while_its_topic_was_created_again_counts_noth
         slow = Worker(settings, tmp_path / "slow.log", ("after.send:stop", 1))
         crew.append(slow)
         await_workers(settings, crew)
-        produce(settings, on_partition(0, some(1, 21)) + on_partition(1, some(21, 41)))
+        # Some of them wait for a customer.
+        old = (
+            on_partition(0, some(1, 16) + some(16, 21, customer_id=77)),
+            on_partition(1, some(21, 36) + some(36, 41, customer_id=77)),
+        )
+        produce(settings, old[0] + old[1])
         eventually(lambda: stands_still(slow.pid), "it has delivered", SOON)
         admin.delete_topics([raw_of(settings)])
         create(admin, raw_of(settings), 2)
         renewed = on_partition(0, some(1_001, 1_016)) + on_partition(1, some(1_016, 1_031))
         eventually(partial(_sent, settings, renewed), "records are sent")
-        counted(settings, 70, crew[:1])
+        eventually(lambda: Books(settings).total("orders").get("in") == 70, "the other worker has counted all", 40)
         slow.signal(signal.SIGCONT)
         since = time.time() * 1000
         eventually(lambda: reported(settings, slow.pid) > since, "it goes on", SOON)
-        produce(settings, on_partition(0, some(2_001, 2_011)) + on_partition(1, some(2_011, 2_021)))
+        produce(settings, [*on_partition(0, some(2_001, 2_011)), *on_partition(1, some(2_011, 2_021)), customer(77)])
         counted(settings, 90, crew)
         assert slow.terminate() == 0
         counted(settings, 90, crew[:1])
