@@ -182,8 +182,9 @@ class Recount:
 
 def repeating(contract: Contract) -> set[str]:
     """Return the rules whose findings repeat a record, and are worth nothing: keys, not other fields that must be unique."""
-    keys = [set(one.fields) for one in contract.uniques if one.contradiction is not None] or [{contract.key}]
-    return {one.rule.id for one in contract.uniques if keys[0] <= set(one.fields) or one.fields == (contract.key,)}
+    key = {contract.key}
+    primary = next((set(one.fields) for one in contract.uniques if one.contradiction is not None), key)
+    return {one.rule.id for one in contract.uniques if primary <= set(one.fields) or set(one.fields) == key}
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ class Period:
         """Return the share of valid records that is good: of the contracts of what was judged, weighted as ``valid`` is."""
         contracts = self.truth.shop.contracts
         parts = [
-            (contracts[one].weight * (part["clean"] + part["rejected"]), contracts[one].target) for one, part in self.sums.items()
+            (contracts[one].weight * (part["clean"] + part["rejected"]), contracts[one].target)
+            for one, part in self.sums.items()
         ]
         weight = sum(weight for weight, _ in parts)
         return sum(weight * target for weight, target in parts) / weight if weight else None

@@ -9,7 +9,7 @@ from headrace.recount.compare import Comparison
 from headrace.recount.figures import Period, Truth
 from reporter.formats import shown_share
 from reporter.names import part_of_id
-from reporter.texts import texts_of
+from reporter.texts import texts as texts_of
 from stream_app.contract.summary import orders_are_distinct
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import Queries
