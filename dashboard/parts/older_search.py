@@ -21,17 +21,17 @@ STEP = 0.15
 _STOPPED = {
     "records": f"stopped after {data.SEARCH_LIMITS.records:,} records",
     "seconds": f"stopped after {data.SEARCH_LIMITS.seconds:.0f} s",
-    "found": f"stopped after {data.SEARCH_LIMITS.found:,} findings",
+    "found": f"stopped once it had {data.SEARCH_LIMITS.found:,} findings",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a viewer may search for.
+    """A search that a viewer may start.
 
     Attributes:
-        key: of the place on the page.
-        choice: what the viewer has chosen there; another choice is another search.
+        key: of its container on the page.
+        choice: what the viewer has chosen on the page; another choice is another search.
         wanted: of each entity.
     """
 
@@ -70,12 +70,7 @@ def offer_older(search: Search, contracts: Mapping[str, ContractSummary]) -> Non
         with row:
             done = bool(state.found) and not state.rest and not state.problem and len(state.found) == len(search.wanted)
             label = "Search again" if done else "Search on" if state.found else "Search the dead-letter topic"
-            clicked = st.button(
-                label,
-                key=f"{search.key}-button",
-                icon=":material/manage_search:",
-                help="Reads Kafka, which takes some seconds, for findings that the store does not keep any more.",
-            )
+            clicked = st.button(label, key=f"{search.key}-button", icon=":material/manage_search:")
         if clicked:
             if done:
                 state.found.clear()
@@ -127,15 +122,15 @@ def _run(search: Search, state: _State, contracts: Mapping[str, ContractSummary]
 
 def _said(search: Search, state: _State) -> str:
     if not state.found:
-        return "" if state.problem else "for older ones that the store does not keep"
+        return "" if state.problem else "for older ones, which the store does not keep; this takes some seconds"
     records = sum(one.records for one in state.found.values())
     found = sum(len(one.findings) for one in state.found.values())
     topics = ", ".join(f"`{topic}`" for one in state.found.values() for topic in one.topics)
-    read = f"{found:,} findings in {records:,} records of {topics}"
+    read = f"{found:,} {'finding' if found == 1 else 'findings'} in {records:,} records of {topics}"
     if not state.rest and len(state.found) == len(search.wanted):
         return f"{read}; all were read"
     last = next((state.found[entity] for entity in state.rest), None)
     why = _STOPPED.get(last.outcome.stopped, "not all were read") if last is not None else _STOPPED["seconds"]
     if last is not None and last.outcome.likely_left:
-        return f"{read}; {why}, older ones of this time are still to be read"
-    return f"{read}; {why}. What Kafka dates in this time was read, late and replayed records not all"
+        return f"{read}; {why}, not all that Kafka dates in this range are read"
+    return f"{read}; {why}. All that Kafka dates in this range are read; late and replayed ones are not"

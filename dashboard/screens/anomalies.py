@@ -122,7 +122,7 @@ def _findings(view: View) -> None:
         dimension = _several("Dimension", (row.dimension for row in inside), "finding-dimension")
         segment = _several("Segment", (one for row in inside for one in _segments(row)), "finding-segment")
     choice = entity, rule, severity, dimension, segment
-    place = st.container(key="finding-table")
+    table = st.container(key="finding-table")
     # The search stands below the table, and what it finds is in it at once.
     offer_older(_search(view, *choice), view.pulse.contracts)
     rows = [
@@ -134,9 +134,9 @@ def _findings(view: View) -> None:
         and (not dimension or row.dimension in dimension)
         and (not segment or set(segment) & set(_segments(row)))
     ]
-    with place:
+    with table:
         if not rows:
-            quiet("None of the newest findings matches. Remove a filter, or choose a longer range.")
+            quiet("None of the newest findings matches. Remove a filter, choose a longer range, or search for older ones.")
             _panel(view, None)
             return
         _finding_table(view, rows, f"findings-{_table_id(view, *choice)}")

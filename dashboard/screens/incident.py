@@ -106,14 +106,14 @@ def _segments(view: IncidentView) -> None:
 
 def _letters(view: IncidentView, cause: Cause) -> None:
     st.header("Dead letters and findings", anchor=False)
-    place = st.container(key="incident-letters")
+    table = st.container(key="incident-letters")
     # The search stands below the table, and what it finds is in it at once.
     search = Search("incident-older", cause.lead.id, (wanted_of(cause),))
     if view.contract is not None:
         offer_older(search, {cause.lead.entity: view.contract})
     found = with_older(cause, view.findings, older_found(search))
     rows = found[:FINDINGS]
-    with place:
+    with table:
         if not rows:
             quiet("No single finding of this time and cause is kept. The dead-letter topic has all rejected records.")
             return

@@ -15,7 +15,7 @@ class UnreadableRecordsError(DeliveryError):
 
 
 class Chunk(NamedTuple):
-    """What one poll of a partition gave: records, and the offset to go on with, which markers of transactions move, too."""
+    """The records of one poll of a partition, and the offset to go on with, which markers of transactions move, too."""
 
     records: list[Any]
     next: int

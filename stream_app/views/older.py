@@ -73,7 +73,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Older:
-    """What a search has found, over all its calls.
+    """The result of a search, over all its calls.
 
     Attributes:
         findings: the newest event time first.

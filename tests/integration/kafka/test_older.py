@@ -77,8 +77,12 @@ def committed(broker: Broker, topic: str, count: int) -> list[Any]:
 
 def searched(settings: Settings, topic: str, span: tuple[int | None, int | None], **more: Any) -> tuple[list[int], Outcome]:
     seen: list[int] = []
-    outcome = look(settings, [topic], span, lambda rows: seen.extend(int(row.value) for row in rows) or len(rows), **more)
-    return seen, outcome
+
+    def see(rows: Sequence[Any]) -> int:
+        seen.extend(int(row.value) for row in rows)
+        return len(rows)
+
+    return seen, look(settings, [topic], span, see, **more)
 
 
 @pytest.mark.parametrize("span", [(None, None), (BEGIN + 30 * HOUR, BEGIN + 31 * HOUR), (BEGIN + 500 * HOUR, None), (None, 5)])
@@ -168,14 +172,15 @@ def test_late_and_replayed_dead_letters_and_clean_warnings_of_a_time_are_found(b
         at = BEGIN + (index * 37 % 72) * HOUR
         raw = encoded(order(order_id=index, order_date=_text(at), **({"quantity": 0} if index % 2 else {"odd": 1})))
         verdict = judge.judge(raw, at)
-        source, found = f"{topics.raw}:{index % 2}:{index}".encode(), findings_json(verdict.findings)
+        source, reasons = f"{topics.raw}:{index % 2}:{index}".encode(), findings_json(verdict.findings)
         stamp = at + delay
         headers: Sequence[Any]
+        value: bytes | None
         if verdict.rejected:
             record: Any = type("Raw", (), {"headers": [(AS_OF, b"%d" % at)], "timestamp": stamp})
-            name, value, headers = topics.dead_letter, raw, dead_letter_headers(record, source, b"c:1", found, "g")
+            name, value, headers = topics.dead_letter, raw, dead_letter_headers(record, source, b"c:1", reasons, "g")
         else:
-            name, value, headers = topics.clean, verdict.body, [(SOURCE, source), (CONTRACT, b"c:1"), (WARNINGS, found)]
+            name, value, headers = topics.clean, verdict.body, [(SOURCE, source), (CONTRACT, b"c:1"), (WARNINGS, reasons)]
         # Delivered twice, as without transactions a worker's end may do.
         for _ in range(1 + (index % 5 == 0)):
             producer.send(name, value, partition=index % 2, timestamp_ms=stamp, headers=list(headers))

@@ -80,6 +80,19 @@ def logs(draw: st.DrawFn) -> Log:
     return Log(records, ends, draw(st.integers(1, 7)))
 
 
+class Seen(list[tuple[int, int, int]]):
+    """Takes records: (partition, offset, timestamp)."""
+
+    def __call__(self, rows: Sequence[Any]) -> int:
+        self.extend((row.partition, row.offset, row.timestamp) for row in rows)
+        return len(rows)
+
+    @property
+    def sources(self) -> list[tuple[int, int]]:
+        """Partition and offset of each record, sorted."""
+        return sorted((partition, offset) for partition, offset, _ in self)
+
+
 @contextmanager
 def opened(log: Any) -> Iterator[Any]:
     @contextmanager
@@ -100,11 +113,11 @@ spans = st.tuples(st.none() | st.integers(0, 100), st.none() | st.integers(0, 10
 
 @given(logs(), spans)
 def test_each_record_comes_once_in_any_order_of_timestamps(log: Log, span: tuple[int | None, int | None]) -> None:
-    seen: list[tuple[int, int]] = []
+    seen = Seen()
     with opened(log):
-        outcome = look(SETTINGS, ["t", "missing"], span, lambda rows: seen.extend((r.partition, r.offset) for r in rows) or 0)
+        outcome = look(SETTINGS, ["t", "missing"], span, seen)
 
-    assert sorted(seen) == [(number, offset) for number, rows in log.records.items() for offset, _ in rows]
+    assert seen.sources == [(number, offset) for number, rows in log.records.items() for offset, _ in rows]
     assert (outcome.records, outcome.rest, outcome.stopped, outcome.problems) == (len(seen), (), "", ())
 
 
@@ -112,24 +125,18 @@ def test_each_record_comes_once_in_any_order_of_timestamps(log: Log, span: tuple
 def test_a_search_that_stops_early_goes_on_without_losing_or_repeating_a_record(
     log: Log, span: tuple[int | None, int | None], records: int, found: int
 ) -> None:
-    seen: list[tuple[int, int]] = []
-
-    def see(rows: Sequence[Any]) -> int:
-        seen.extend((row.partition, row.offset) for row in rows)
-        return len(rows)
-
-    rest, calls = None, 0
+    seen, rest, calls = Seen(), None, 0
     with opened(log):
         while rest is None or rest:
             before = len(seen)
-            outcome = look(SETTINGS, ["t"], span, see, Limits(records, 60.0, found), rest=rest)
+            outcome = look(SETTINGS, ["t"], span, seen, Limits(records, 60.0, found), rest=rest)
             assert outcome.records == outcome.found == len(seen) - before
             # The batch in which the limit is reached is the last one.
             assert outcome.records < records + log.batch
             assert bool(outcome.rest) == bool(outcome.stopped)
             rest, calls = outcome.rest, calls + 1
             assert calls < 200
-    assert sorted(seen) == [(number, offset) for number, rows in log.records.items() for offset, _ in rows]
+    assert seen.sources == [(number, offset) for number, rows in log.records.items() for offset, _ in rows]
 
 
 @given(logs(), st.integers(0, 100), st.integers(0, 100))
@@ -137,23 +144,21 @@ def test_what_kafka_dates_in_the_time_is_read_before_anything_else(log: Log, sin
     """As far as the timestamps are in order."""
     for rows in log.records.values():
         rows[:] = [(offset, stamp) for (offset, _), stamp in zip(rows, sorted(stamp for _, stamp in rows), strict=True)]
-    seen: list[int] = []
+    seen = Seen()
     with opened(log):
-        look(SETTINGS, ["t"], (since, until), lambda rows: seen.extend(row.timestamp for row in rows) or 0)
+        look(SETTINGS, ["t"], (since, until), seen)
 
-    inside = [since <= stamp < until for stamp in seen]
+    inside = [since <= stamp < until for _, _, stamp in seen]
     assert inside == sorted(inside, reverse=True)
 
 
 def test_the_newest_portion_comes_first_and_a_search_stops_when_it_has_found_enough() -> None:
     log = Log({0: [(offset, offset) for offset in range(40)]}, {0: 40})
-    seen: list[int] = []
+    seen = Seen()
     with opened(log):
-        outcome = look(
-            SETTINGS, ["t"], (10, 30), lambda rows: seen.extend(r.offset for r in rows) or len(rows), Limits(1_000, 60.0, 1)
-        )
+        outcome = look(SETTINGS, ["t"], (10, 30), seen, Limits(1_000, 60.0, 1))
 
-    assert seen == [28, 29]
+    assert seen.sources == [(0, 28), (0, 29)]
     assert outcome.stopped == "found"
     assert outcome.likely_left
     assert sum(one.size for one in outcome.rest) == 40 - len(seen)
@@ -171,30 +176,28 @@ def test_no_time_left_ends_it_after_one_poll_and_says_so() -> None:
 
 def test_progress_ends_where_all_is_read() -> None:
     log = Log({0: [(offset, offset) for offset in range(40)]}, {0: 41})
-    told: list[Progress] = []
+    shown: list[Progress] = []
     with opened(log):
-        look(SETTINGS, ["t"], (None, None), len, progress=told.append)
+        look(SETTINGS, ["t"], (None, None), len, progress=shown.append)
 
-    assert told[-1] == Progress(41, 41, 40)
-    assert told == sorted(told)
+    assert shown[-1] == Progress(41, 41, 40)
+    assert shown == sorted(shown)
 
 
-def test_a_broker_that_gives_no_more_is_named_and_does_not_hold_up_the_other_partitions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_broker_that_gives_no_more_is_named_and_does_not_hold_up_the_other_partitions() -> None:
     class Silent(Log):
         def poll(self, *, max_records: int, **more: Any) -> dict[Any, list[Any]]:
             return {} if self.partition.partition == 0 and self.at >= 3 else super().poll(max_records=max_records, **more)
 
     records = [(offset, 5) for offset in range(6)]
     log = Silent({0: records, 1: records}, {0: 6, 1: 6})
-    seen: list[int] = []
+    seen = Seen()
     with opened(log), pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "_SILENCE", 0.0)
-        outcome = look(SETTINGS, ["t"], (None, None), lambda rows: seen.extend(r.partition for r in rows) or 0)
+        outcome = look(SETTINGS, ["t"], (None, None), seen)
 
-    assert seen.count(1) == 6
-    assert seen.count(0) < 6
+    assert len([one for one in seen if one[0] == 1]) == 6
+    assert len([one for one in seen if one[0] == 0]) < 6
     assert outcome.rest == ()
     assert any("t[0] from offset" in one for one in outcome.problems)
 

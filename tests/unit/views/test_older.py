@@ -1,4 +1,4 @@
-"""What is found in Kafka is what the store would have kept: the same findings, times and segments of the same records."""
+"""A search in Kafka finds what the store would have kept: the same findings, times and segments of the same records."""
 
 from __future__ import annotations
 
@@ -29,13 +29,18 @@ ORDERS = judge_of("built-in", "orders")
 def written(raw: bytes | None, verdict: Verdict, as_of: int, offset: int, group: str = "g") -> Any:
     """The record as the worker writes it: a dead letter, or a clean record."""
     source = b"orders:0:%d" % offset
-    headers = [(AS_OF_HEADER, b"%d" % as_of)] if is_shown(as_of) else []
+    headers: list[tuple[str, bytes | None]] = [(AS_OF_HEADER, b"%d" % as_of)] if is_shown(as_of) else []
     record = SimpleNamespace(offset=offset, timestamp=-1, key=b"1", value=raw, headers=headers)
     found = findings_json(verdict.findings)
     if verdict.rejected:
         headers = dead_letter_headers(record, source, b"c:1", found, group)
         return SimpleNamespace(offset=7, timestamp=-1, key=b"1", value=raw, headers=headers)
-    own = [(SOURCE, source), (CONTRACT, b"c:1"), *([(WARNINGS, found)] if verdict.findings else []), *headers]
+    own: list[tuple[str, bytes | None]] = [
+        (SOURCE, source),
+        (CONTRACT, b"c:1"),
+        *([(WARNINGS, found)] if verdict.findings else []),
+        *headers,
+    ]
     return SimpleNamespace(offset=7, timestamp=-1, key=b"1", value=verdict.body, headers=own)
 
 
@@ -112,8 +117,8 @@ def test_rules_severities_dimensions_and_segments_choose() -> None:
 
 
 def test_only_rules_that_may_warn_are_searched_in_the_clean_topic() -> None:
-    def topics(**wanted: Any) -> tuple[str, ...]:
-        return Wanted("orders", **{name: frozenset(values) for name, values in wanted.items()}).topics(ORDERS.contract, "eu-")
+    def topics(rules: Sequence[str] = (), severities: Sequence[str] = ()) -> tuple[str, ...]:
+        return Wanted("orders", rules=frozenset(rules), severities=frozenset(severities)).topics(ORDERS.contract, "eu-")
 
     both = ("eu-orders.dlq", "eu-orders.clean")
     assert topics(rules=["quantity.minimum"]) == ("eu-orders.dlq",)
