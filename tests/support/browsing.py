@@ -57,6 +57,11 @@ def tile(page: Page, name: str) -> str:
     return str(found.inner_text())
 
 
+def url(page: Page) -> str:
+    """The page's address at this moment. ``page.url`` is what Playwright last heard: in a loop that waits it never changes."""
+    return str(page.evaluate("location.href"))
+
+
 def says(part: Locator, text: str) -> None:
     """Wait until a part of the page has this text: what is drawn comes piece by piece."""
     eventually(lambda: text in part.inner_text(), f"the text {text!r}", timeout=30)
