@@ -104,6 +104,7 @@ class Shop:
         self.recents = random.Random(self.seed)  # of its own: how much ``fill`` draws depends on the hour
         self.keys = Keys(self.prefix)
         self.written = 0
+        self.visits = 0
         self.summaries: dict[str, ContractSummary] = {
             entity: describe(contract) for entity, contract in load_shop(None).contracts.items()
         }
@@ -159,8 +160,10 @@ class Shop:
         self._references()
 
     def _visits(self, start: int, number: int) -> None:
-        """Write visits of one minute, all clean, a third of them of known customers."""
-        counts: Counter[str] = Counter({"in": number, "clean": number, "n:customer_id": number - number // 3})
+        """Write visits of one minute, all clean, a third of all of known customers, also where a minute has one or two."""
+        known = (self.visits + number) // 3 - self.visits // 3
+        self.visits += number
+        counts: Counter[str] = Counter({"in": number, "clean": number, "n:customer_id": number - known})
         for index, source in enumerate(("search", "direct", "email")):
             part = number // 3 + (index < number % 3)
             counts.update({f"s|source|in|{source}": part, f"s|source|clean|{source}": part})
