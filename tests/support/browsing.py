@@ -79,6 +79,22 @@ def settled(page: Page) -> None:
     eventually(still, "the page stands still", timeout=30, every=0.2)
 
 
+def offered(page: Page, key: str) -> Locator:
+    """Options of a filter, whose list is opened; what is drawn on the page at that moment may close it once."""
+    options = page.get_by_role("option")
+
+    def opened() -> bool:
+        page.locator(f".st-key-{key} input").click()
+        page.wait_for_timeout(300)
+        if options.count():
+            return True
+        page.keyboard.press("Escape")
+        return False
+
+    eventually(opened, f"the list of {key} is open")
+    return options
+
+
 def cells(page: Page, card: str) -> list[str]:
     """Texts of the cells of the table in a card, as a screen reader gets them: the cells are drawn on a canvas."""
     return [str(text) for text in page.locator(f"{card} [data-testid='stDataFrame'] [role='gridcell']").all_inner_texts()]
