@@ -111,7 +111,7 @@ class Recount:
             counts.update([("null", one) for one in optional if record.values.get(one) is None and one not in broken])
         revenue = self._sale(record, into) if record.clean else 0
         if contract.revenue is not None and doubts:
-            self._risk(record, counts)
+            self._risk(record, counts, revenue)
         for name, values in segments.items():
             outcome = "clean" if record.clean else "rejected"
             for value in values:
@@ -152,12 +152,15 @@ class Recount:
         into.counts[("revenue",)] += amount
         return amount
 
-    def _risk(self, record: Counted, counts: Counter[Key]) -> None:
-        """Count what a record with errors or warnings is worth: once, and in each rule that does not doubt the amount."""
+    def _risk(self, record: Counted, counts: Counter[Key], revenue: int) -> None:
+        """Count what a record with errors or warnings is worth: once, and in each rule that does not doubt the amount.
+
+        A clean record whose amount a warning doubts is counted, too, with the revenue that it added.
+        """
         contract, money = self.contract, self.contract.revenue
         roles = {one.field for one in (contract.sale, contract.cancellation) if one is not None}
         fields = roles | (money.fields if money is not None else frozenset())
-        repeats = {unique.rule.id for unique in contract.uniques}
+        repeats = repeating(contract)
         rules = [rule for rule in map(contract.rules.__getitem__, record.rules) if rule.severity != "info"]
         trusted = [
             rule for rule in rules if rule.field not in fields and rule.kind not in {"condition", "outlier", "deviation"}
@@ -172,6 +175,16 @@ class Recount:
             believed = len(trusted) == len(rules)
             counts[("risk",)] += worth if believed else 0
             counts[("unvalued",)] += not believed or (not amount and role != "other")
+            if record.clean and not believed:
+                counts[("doubted",)] += 1
+                counts[("doubted_revenue",)] += revenue
+
+
+def repeating(contract: Contract) -> set[str]:
+    """Return the rules whose findings repeat a record, and are worth nothing: keys, not other fields that must be unique."""
+    key = {contract.key}
+    primary = next((set(one.fields) for one in contract.uniques if one.contradiction is not None), key)
+    return {one.rule.id for one in contract.uniques if primary <= set(one.fields) or set(one.fields) == key}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.recount.counting import Recount, Sum
+from headrace.recount.counting import Recount, Sum, repeating
 from stream_app.contract import Contract, Shop
 from stream_app.contract.money import minor_units
 
@@ -123,13 +123,37 @@ class Period:
         weight = sum(weight * judged for weight, judged, _ in parts)
         return sum(weight * judged * share for weight, judged, share in parts) / weight if weight else None
 
+    def target(self) -> float | None:
+        """Return the share of valid records that is good: of the contracts of what was judged, weighted as ``valid`` is."""
+        contracts = self.truth.shop.contracts
+        parts = [
+            (contracts[one].weight * (part["clean"] + part["rejected"]), contracts[one].target)
+            for one, part in self.sums.items()
+        ]
+        weight = sum(weight for weight, _ in parts)
+        return sum(weight * target for weight, target in parts) / weight if weight else None
+
+    def band(self, open_incidents: int) -> str | None:
+        """Return ``good``, ``watch`` or ``bad``: at most the target's share of invalid records, at most twice it, or more."""
+        valid, target = self.valid(), self.target()
+        if valid is None or target is None:
+            return None
+        excess = (1 - valid) - (1 - target)
+        if excess > (1 - target) + 1e-9:
+            return "bad"
+        return "watch" if open_incidents or excess > 1e-9 else "good"
+
     def at_risk(self, entity: str | None = None) -> tuple[float | None, float]:
-        """Return the value at risk in minor units, and the part of it that is at the average worth of a clean record."""
+        """Return the value at risk in minor units, and the part of it that is at the average worth of a clean record.
+
+        That is the average of the clean records whose amount no warning doubts.
+        """
         priced = [one for one in self.of(entity) if self.truth.shop.contracts[one].revenue]
         usual = 0
         for one in priced:
             part = self.sums[one]
-            usual += round(part["unvalued"] * max(part["revenue"], 0) / part["clean"]) if part["clean"] else 0
+            trusted, revenue = part["clean"] - part["doubted"], part["revenue"] - part["doubted_revenue"]
+            usual += round(part["unvalued"] * max(revenue, 0) / trusted) if trusted else 0
         return (sum(self.sums[one]["risk"] for one in priced) + usual if priced else None), usual
 
     def rules(self) -> dict[tuple[str, str], int]:
@@ -140,7 +164,7 @@ class Period:
         """Return the value at risk in the findings of a rule (minor units); None if it does not tell what a record is worth."""
         contract = self.truth.shop.contracts[entity]
         found, money = contract.rules[rule], contract.revenue
-        doubts = found.kind in {"condition", "outlier", "deviation"} or any(rule == one.rule.id for one in contract.uniques)
+        doubts = found.kind in {"condition", "outlier", "deviation"} or rule in repeating(contract)
         roles = {one.field for one in (contract.sale, contract.cancellation) if one is not None}
         if money is None or doubts or found.severity == "info" or found.field in money.fields | roles:
             return None

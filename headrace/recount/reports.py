@@ -9,6 +9,7 @@ from headrace.recount.compare import Comparison
 from headrace.recount.figures import Period, Truth
 from reporter.formats import shown_share
 from reporter.names import part_of_id
+from reporter.texts import texts as texts_of
 from stream_app.contract.summary import orders_are_distinct
 from stream_app.monitor.incident import Incident
 from stream_app.store.queries import Queries
@@ -32,6 +33,8 @@ def _report(into: Comparison, truth: Truth, report: StoredReport) -> None:
     if "previous.start" in facts:
         then = truth.period(facts["previous.start"]["value"], facts["previous.end"]["value"])
     counted, before = _figures(now, facts), _figures(then, facts) if then is not None else {}
+    if (band := now.band(facts["incidents.open"]["value"])) is not None:
+        counted["all.band"] = texts_of(report.language)("bands", band)
     for fact_id, fact in facts.items():
         if fact_id.startswith(NOT_COUNTED) or fact_id.endswith(_ENDS):
             continue
@@ -65,6 +68,7 @@ def _figures(now: Period, facts: Mapping[str, Any]) -> dict[str, Any]:
         "all.records": now.count("received"),
         "all.conformity": now.conformity(),
         "all.valid": now.valid(),
+        "all.target": now.target(),
         "all.findings": now.findings(),
         "all.rejected": now.count("rejected"),
         "all.late": now.count("late"),
@@ -77,6 +81,8 @@ def _figures(now: Period, facts: Mapping[str, Any]) -> dict[str, Any]:
         "sales.visits": now.visits,
         "sales.conversion": now.conversion,
         "sales.average": now.average,
+        "sales.doubted": now.sold["doubted"],
+        "sales.doubted_revenue": now.sold["doubted_revenue"],
     }
     for fact_id in facts:
         if fact_id.startswith("dimension.") and fact_id.count(".") == 1:

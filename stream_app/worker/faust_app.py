@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import faust
+from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
 
 from stream_app.kafka.options import async_options
@@ -17,7 +18,7 @@ _NEVER = 10 * 365 * 86_400.0
 
 def faust_app(settings: Settings, folder: str) -> faust.App:
     """Return an app without agents. Faust wants a ``folder``; nothing is kept in it."""
-    return faust.App(
+    app = faust.App(
         settings.group,
         broker=";".join(f"kafka://{server}" for server in settings.kafka.split(",")),
         datadir=folder,
@@ -39,6 +40,14 @@ def faust_app(settings: Settings, folder: str) -> faust.App:
         stream_wait_empty=False,
         **_credentials(settings),
     )
+    app.boot_strategy = _OnlyReads(app)
+    return app
+
+
+class _OnlyReads(BootStrategy):
+    """Start no producer of Faust's: nothing is sent with it, and it ends the worker where it does not reach Kafka at once."""
+
+    enable_kafka_producer = False
 
 
 class _NoTables(TableManager):

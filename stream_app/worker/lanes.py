@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from stream_app.kafka.batches.transport import rewound
+from stream_app.kafka.batches.consumer import rewound
 from stream_app.process import cancel_all
 from stream_app.retries import PART
 

@@ -37,7 +37,7 @@ class OffsetWatch:
     """Watches the offsets of all entities of one worker."""
 
     def __init__(self, settings: Settings, alarms: FetchAlarms, consumer: Callable[[], Any]) -> None:
-        """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
+        """``consumer`` returns the worker's ``kafka.batches.consumer.BatchConsumer``."""
         self._settings, self._alarms, self._consumer = settings, alarms, consumer
         self._entities: Mapping[str, Entity] = {}
         self._lanes: Mapping[str, Lanes] = {}

@@ -65,7 +65,7 @@ class TopicWatch:
     def __init__(
         self, settings: Settings, alarms: FetchAlarms, consumer: Callable[[], Any], admin: TopicAdmin | None = None
     ) -> None:
-        """``consumer`` returns the worker's ``kafka.batches.transport.BatchConsumer``."""
+        """``consumer`` returns the worker's ``kafka.batches.consumer.BatchConsumer``."""
         self.problems: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
         self.offsets = OffsetWatch(settings, alarms, consumer)

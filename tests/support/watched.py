@@ -12,7 +12,7 @@ from typing import Any
 
 from mode.worker import Worker as ModeWorker
 
-from stream_app.kafka.batches.transport import BatchConsumer
+from stream_app.kafka.batches.consumer import BatchConsumer
 
 
 def say_where_on_signal() -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from headrace.recount.compare import Comparison
 from headrace.recount.run import compare_all
+from stream_app.contract.segments import OTHER
 from stream_app.errors import SettingsError
 from stream_app.settings import Settings, load_settings
 from stream_app.store.connection import connect
 from stream_app.store.keys import Keys
 from stream_app.store.queries import Queries, open_queries
+from stream_app.views.overview import read_overview
+from stream_app.views.quality import read_quality
+from stream_app.views.ranges import TimeRange
 from stream_app.windows.grain import Grain
 from tests.support.paths import RETAIL
 from tests.support.processes import as_environment, run_headrace
@@ -27,6 +33,8 @@ SIMULATED = (
     "simulate", "--count", "3000", "--rate", "25/h", "--history", "30d", "--start", "2026-01-05", "--faults", "5%",
     "--incidents", "price_times@4d+2h", "--customers", "200", "--products", "40", "--quiet",
 )  # fmt: skip
+#: The UCI "Online Retail" file (test data that is not part of the project), instead of lines that are made up.
+DATA = os.environ.get("HEADRACE_TEST_RETAIL", "")
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
 
@@ -81,13 +89,19 @@ def run(settings: Settings, folder: Path, sends: tuple[str, ...], entities: list
 
 
 @pytest.fixture(scope="module")
-def shops(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the gift shop."""
+    return Path(DATA) if DATA else retail_file(tmp_path_factory.mktemp("retail"))
+
+
+@pytest.fixture(scope="module")
+def shops(stack: Any, lines: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
     """Settings of both shops, each with a stream that was judged."""
     folder = tmp_path_factory.mktemp("recount")
     found = {}
     for name, sends, entities, count in (
         ("built-in", SIMULATED, ["orders", "customers", "products", "visits"], 3_000),
-        ("retail", ("replay", "--quiet", str(retail_file(folder))), ["orders", "customers", "products"], 1_500),
+        ("retail", ("replay", "--quiet", str(lines)), ["orders", "customers", "products"], 1_500),
     ):
         prefix = f"recount-{name}"
         settings = load_settings(
@@ -112,6 +126,55 @@ def test_every_figure_equals_the_recount(shops: dict[str, Settings], name: str) 
     assert pages >= {"status", "Overview", "Quality", "report"}
     assert found.exact.total() > 3_000
     assert f"{found.exact.total():,}" in found.table()
+
+
+def counted_by_pandas(path: Path) -> pd.DataFrame:
+    """Return the lines of the gift shop's file with their time, amount in pence, and whether they are rejected."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame["Description"] = frame["Description"].str.strip()
+    frame["at"] = pd.to_datetime(frame["InvoiceDate"], utc=True).map(lambda one: int(one.timestamp()))
+    quantity, price = frame["Quantity"].astype(int), frame["UnitPrice"].astype(float)
+    cancels, adjusts = frame["InvoiceNo"].str.startswith("C"), frame["InvoiceNo"].str.startswith("A")
+    frame["cancels"], frame["sells"] = cancels, ~cancels & ~adjusts
+    frame["price_zero"] = price == 0
+    frame["negative_quantity"] = (quantity < 0) & ~cancels
+    frame["repeated_line"] = frame.duplicated(list(frame.columns[:8]))
+    frame["rejected"] = frame[["price_zero", "negative_quantity", "repeated_line"]].any(axis=1)
+    frame["pence"] = (quantity * price * 100).round().astype(int)
+    frame.loc[cancels, "pence"] = frame.loc[cancels, "pence"].clip(upper=0)
+    frame.loc[adjusts, "pence"] = 0
+    return frame
+
+
+def test_pandas_counts_the_same_of_the_file(shops: dict[str, Settings], lines: Path) -> None:
+    queries, every = open_queries(shops["retail"]), counted_by_pandas(lines)
+    found = Comparison()
+    for chosen in TimeRange:
+        view, quality = read_overview(queries, chosen, findings=0, records=0), read_quality(queries, chosen)
+        assert view.span is not None, "the file is shown"
+        all_time = chosen.seconds is None
+        part = every if all_time else every[(every["at"] >= view.span.start) & (every["at"] < view.span.end)]
+        kept, page = part[~part["rejected"]], chosen.label
+        sold, kpis = kept[kept["sells"]], view.kpis
+        found.same(page, "revenue", kpis.revenue.value, kept["pence"].sum() / 100)
+        orders, customers = sold["InvoiceNo"].nunique(), sold.loc[sold["CustomerID"] != "", "CustomerID"].nunique()
+        found.same(page, "orders", kpis.orders.value, orders, estimated=kpis.orders.estimated)
+        buyers = kpis.active_customers
+        found.same(page, "customers", buyers.value, customers, estimated=buyers.estimated)
+        found.same(page, "cancelled", kpis.cancelled, kept["cancels"].sum())
+        found.same(page, "lines", quality.kpis("orders").received.value, len(part))
+        found.same(page, "rejected", quality.kpis("orders").rejected, part["rejected"].sum())
+        rules = {row.rule: row.count for row in quality.rules if row.entity == "orders"}
+        for rule in ("price_zero", "negative_quantity", "repeated_line"):
+            found.same(page, rule, rules.get(rule, 0), part[rule].sum())
+        countries = {row.value: row for row in quality.segments if (row.entity, row.field) == ("orders", "country")}
+        if OTHER not in countries:
+            received = {name: row.received for name, row in countries.items()}
+            found.each(page, "lines of", received, dict(part["Country"].value_counts()))
+            revenue = {name: row.revenue for name, row in countries.items()}
+            found.each(page, "revenue of", revenue, dict(kept.groupby("Country")["pence"].sum() / 100))
+    assert found.differences == [], found.table()
+    assert found.exact.total() > 60
 
 
 Planted = tuple[Settings, Any, Keys, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -100,6 +101,24 @@ def test_a_worker_works_when_its_broker_comes_up_later(
         produce(mine, REFERENCES)
         await_settled(mine, {"customers": 50}, crew)
         assert crew[0].terminate() == 0
+
+
+def test_workers_start_although_their_connections_are_cut_at_every_step(
+    proxied: tuple[EmbeddedBroker, Proxy], settings: Settings, tmp_path: Path
+) -> None:
+    _, proxy = proxied
+    mine, rng = changed(settings, kafka=proxy.address), random.Random(7)
+    with workers(mine, tmp_path, 3) as crew:
+        until = time.monotonic() + 12
+        while time.monotonic() < until:
+            proxy.refuse()
+            time.sleep(0.1)
+            proxy.resume()
+            time.sleep(rng.uniform(0.02, 0.5))  # less than a start takes: how far one gets is different each time
+        await_workers(mine, crew)
+        produce(mine, REFERENCES)
+        await_settled(mine, {"customers": 50}, crew)
+        assert [worker.terminate() for worker in crew] == [0, 0, 0]
 
 
 def test_one_of_two_addresses_is_enough(settings: Settings, nowhere: Settings, tmp_path: Path) -> None:

@@ -56,10 +56,11 @@ def test_it_agrees_with_the_tally(shop: str, entity: str, data: st.DataObject) -
     recount.close()
     true = recount.everything()
     found = Comparison()
-    for name in ("received", "clean", "rejected", "repaired", "warned", "unvalued", "cancelled"):
+    for name in ("received", "clean", "rejected", "repaired", "warned", "unvalued", "cancelled", "doubted"):
         found.same("", name, getattr(shown, name), true[name])
     found.same("", "revenue", shown.revenue_minor, true["revenue"])
     found.same("", "risk", shown.risk_minor, true["risk"])
+    found.same("", "revenue in doubt", shown.doubted_minor, true["doubted_revenue"])
     for name, counted in (
         ("finding", shown.findings), ("dimension", shown.dimensions), ("repair", shown.repairs), ("null", shown.nulls),
         ("unknown", shown.unknown), ("at_risk", shown.at_risk_minor),

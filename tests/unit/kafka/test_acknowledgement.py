@@ -12,7 +12,8 @@ import pytest
 from aiokafka.errors import IllegalStateError, KafkaConnectionError
 from faust.types import TP
 
-from stream_app.kafka.batches.transport import BatchConsumer, install
+from stream_app.kafka.batches.consumer import BatchConsumer
+from stream_app.kafka.batches.transport import install
 
 RAW = TP("orders", 0)
 

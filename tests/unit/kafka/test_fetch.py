@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from mode.utils.logging import CompositeLogger
 
 from stream_app.kafka.batches.alarms import FetchAlarms
+from stream_app.kafka.batches.consumer import BatchConsumer
 from stream_app.kafka.batches.fetch import FetchResult, PartitionRecords
 from stream_app.kafka.batches.log import Records
-from stream_app.kafka.batches.transport import BatchConsumer
 
 TRUE = (fetcher.PartitionRecords, fetcher.FetchResult, MemoryRecords)
 TP = TopicPartition("t", 0)
