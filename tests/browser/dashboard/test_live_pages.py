@@ -373,6 +373,10 @@ def test_a_printed_report_is_the_report_and_nothing_else(page: Page, address: st
     page.locator(".st-key-card-report .events").wait_for()
     sections = page.locator(".st-key-card-report section")
     rows = page.locator(".st-key-card-report table.figures tbody tr")
+    page.locator(".st-key-status p.status").wait_for()
+    page.get_by_text("For a PDF, print this page").wait_for()
+    said = page.locator(".st-key-card-report .events .what").all_inner_texts()
+    assert ["".join(one.split()) for one in said] == ["".join(event["what"]["text"].split()) for event in report["events"]]
     assert sections.count() == len(report["sections"])
     assert rows.count() == len(report["figures"])
     assert not any(one.is_visible() for one in sections.all())
@@ -381,7 +385,10 @@ def test_a_printed_report_is_the_report_and_nothing_else(page: Page, address: st
     # What is folded on the screen, too.
     assert all(one.is_visible() for one in [*sections.all(), *rows.all()])
     assert not page.locator(".stAppHeader").is_visible()
-    assert not any(page.locator(f".st-key-{part}").is_visible() for part in ("head", "badge", "report-head"))
+    assert not any(
+        page.locator(f".st-key-{part}").is_visible() for part in ("head", "badge", "status", "advice", "report-head")
+    )
+    assert not page.get_by_text("For a PDF, print this page").is_visible()
     # The whole report, not only what fits on the screen; a page of A4 holds some fifty lines.
     height = page.locator(".st-key-card-report").evaluate("card => card.getBoundingClientRect().height")
     assert page.pdf(format="A4").count(b"/Type /Page\n") >= height // 1_400 + 1
