@@ -41,4 +41,6 @@ def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settin
                 assert worker.process.returncode == -signal.SIGKILL, worker.output()[-2000:]
                 crew[number] = Worker(settings, tmp_path / f"last-{number}.log")
         await_settled(settings, {"orders": len(shop.stream)}, crew, timeout=60)
-    assert_exact(settings)
+    counted = assert_exact(settings)
+    # Every worker that was taken for dead was dead.
+    assert {entity: counts.repeated for entity, counts in counted.items()} == {"orders": 0, "customers": 0, "products": 0}
