@@ -319,8 +319,9 @@ class Ownership:
                 ids = topics[entity.topics.raw] = (*ids, entity.topic_id)
             entity.topic_ids = ids
         if topics != self._note.topics:
-            self._note = LogNote(self._note.store, topics)
-            await self._log.put_epoch(self.number, self._note)
+            note = LogNote(self._note.store, topics)
+            await self._log.put_epoch(self.number, note)
+            self._note = note
         return topics
 
     async def _raw_partitions(self, entities: Iterable[Entity]) -> list[str]:
