@@ -36,6 +36,7 @@ from tests.support.waiting import eventually
 
 
 def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Settings, tmp_path: Path) -> None:
+    settings = changed(settings, session_timeout=10.0)  # none of them is taken for dead on a busy machine
     books = Books(settings)
     with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew:
 

@@ -19,6 +19,7 @@ from stream_app.settings import Settings
 from stream_app.store.keys import Keys
 from stream_app.store.writer import close_input, open_input
 from tests.support.crew import REFERENCES, changed, crew_at_work, orders
+from tests.support.paths import RETAIL
 from tests.support.processes import as_environment, printed_status, run_headrace
 from tests.support.rebuilt import contents, restored, state
 from tests.support.recount import assert_exact, recount, rules_of
@@ -172,6 +173,17 @@ def test_another_shop_on_the_same_prefix_is_refused_by_name(own: Settings, at_wo
         assert crew[0].process.wait(20) == 1
         assert f"the Redis prefix {own.redis_prefix} belongs to another shop (group {own.group}" in crew[0].output()
         assert "HEADRACE_REDIS_PREFIX" in crew[0].output()
+
+
+def test_the_contracts_of_another_shop_are_refused_under_the_same_names(
+    own: Settings, at_work: list[Worker], tmp_path: Path
+) -> None:
+    other = changed(own, shop=RETAIL)
+    (tmp_path / "other").mkdir()
+    with workers(other, tmp_path / "other") as crew:
+        assert crew[0].process.wait(20) == 1
+        assert f"the Redis prefix {own.redis_prefix} belongs to another shop (contracts " in crew[0].output()
+        assert "HEADRACE_TOPIC_PREFIX" in crew[0].output()
 
 
 def test_a_rebuild_that_is_switched_off_ends_the_worker(own: Settings, at_work: list[Worker], tmp_path: Path) -> None:

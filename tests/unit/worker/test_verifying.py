@@ -16,7 +16,8 @@ from stream_app.store.ownership import EMPTYING, FORMAT, READY, RESTORING, Owner
 from stream_app.worker.health import Health
 from stream_app.worker.ownership import Ownership
 
-OURS = Owner("group", "ours-", "cluster-1", ("customers", "orders"), FORMAT, {"orders order_id.unique": 1_000})
+CONTRACTS = {"customers": "our-customers", "orders": "our-orders"}
+OURS = Owner("group", "ours-", "cluster-1", ("customers", "orders"), FORMAT, {"orders order_id.unique": 1_000}, CONTRACTS)
 STORE, OTHER = new_store(), new_store()
 NOTE = LogNote("prefix", {"orders": ("id-1",)})
 
@@ -133,6 +134,13 @@ def test_what_a_worker_notices_while_it_runs_opens_another_epoch(noticed: str, s
     assert [(state, reason) for _, state, reason in worker.begun] == ([] if stage is None else [(stage, noticed)])
 
 
+@pytest.mark.parametrize("contracts", [{}, {"orders": "our-orders"}, {**CONTRACTS, "products": "our-products"}])
+def test_a_shop_that_gets_or_loses_an_entity_stays_the_same(contracts: dict[str, str]) -> None:
+    worker = Verifying(Given(stored(contracts=contracts), STORE, NOTE))
+    asyncio.run(worker.verify(""))
+    assert (worker.begun, worker.state.owner) == ([], OURS)
+
+
 def test_a_store_that_the_log_has_forgotten_is_adopted_and_noted_again() -> None:
     worker = Verifying(Given(stored(), 0, LogNote()))
     asyncio.run(worker.verify(""))
@@ -145,6 +153,11 @@ REFUSED: dict[str, tuple[Given, str]] = {
         "belongs to another shop (group theirs, topics ours-: customers, orders); give this shop a prefix of its own",
     ),
     "other topics": (Given(stored(topics=""), STORE, NOTE), "another shop (group group, topics without a prefix: "),
+    "contracts of another shop": (
+        Given(stored(contracts={"orders": "their-orders", "products": "their-products"}), STORE, NOTE),
+        "belongs to another shop (contracts their-orders, their-products); give this shop a HEADRACE_REDIS_PREFIX, ",
+    ),
+    "other entities": (Given(stored(contracts={"products": "their-products"}), STORE, NOTE), "(contracts their-products)"),
     "another cluster": (
         Given(stored(cluster="cluster-0"), STORE, NOTE),
         "was made of the Kafka cluster cluster-0, and this is cluster-1; give this shop a prefix of its own",
