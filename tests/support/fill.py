@@ -22,7 +22,7 @@ from stream_app.contract.summary import ContractSummary, describe
 from stream_app.counts.found import WINDOWS
 from stream_app.settings import load_settings
 from stream_app.store.cardinality import MANY, PARTS, SIZE_UNIT, UNSPLIT, WINDOW_EXACT
-from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.incidents import Incident
 from stream_app.store.keys import Keys, waiting_field
 from stream_app.store.reports import StoredReport
@@ -127,12 +127,10 @@ class Shop:
         at: int | None = None,
         latency_ms: float | None = 38.4,
         behind: int | None = None,
-        stopped: tuple[StoppedPartition, ...] = (),
-        problems: tuple[Problem, ...] = (),
+        **more: Any,
     ) -> None:
-        """A worker's heartbeat."""
+        """A worker's heartbeat. ``more``: what else it says, such as ``problems``."""
         beat = Heartbeat(
-            stopped=stopped,
             at=at or self.now_ms,
             started=self.now_ms - 3_600_000,
             pid=4711,
@@ -142,7 +140,7 @@ class Shop:
             state=state,
             latency_ms=latency_ms,
             behind=behind,
-            problems=problems,
+            **more,
         )
         self.client.hset(self.keys.workers(), worker, beat.to_json())
 
