@@ -138,7 +138,8 @@ def test_the_records_of_a_bar_of_last_month_are_found_opened_and_exported(
     assert {row["Source"] for row in rows} == {f"orders:0:{old.start + index}" for index in range(LETTERS)}
 
     # The newest event time first. What is not in the contract is masked, as it is in the newest findings.
-    assert any(f"orders:0:{old.start + LETTERS - 1}" in text for text in cells(page, ".st-key-card-findings"))
+    newest = f"orders:0:{old.start + LETTERS - 1}"
+    eventually(lambda: any(newest in text for text in cells(page, ".st-key-card-findings")), "the newest one is in the table")
     click_row(page, ".st-key-card-findings", 0)
     panel = page.locator(".st-key-panel-record")
     says(panel, "coupon")
