@@ -67,11 +67,11 @@ def _add_incident(context: Context, number: int, cause: Cause, life: Life) -> No
     doubtful = one.entity == context.sales and one.metric in DOUBTFUL and one.direction == "high"
     if doubtful:
         context.facts.doubts.append(prefix)
-    context.facts.words[prefix] = say(context, prefix, one, name, number)
+    context.facts.words[prefix] = say(context, prefix, one, name)
     context.facts.actions[prefix] = advice(context, cause, doubtful=doubtful)
     if cause.reason is not None:
         its = names.incident_name(one.entity if contract else "–", contract, cause.reason.metric, texts)
-        key = say(context, f"{prefix}.reason", cause.reason, its, number)
+        key = say(context, f"{prefix}.reason", cause.reason, its)
         if key != "other":
             context.facts.words[f"{prefix}.reason"] = key
     _add_sums(context, prefix, one, unit, words)
@@ -137,8 +137,7 @@ def _add_segment(
     context: Context, number: int, one: Incident, segment: tuple[str, str, float, float], words: dict[str, str]
 ) -> None:
     prefix, (field, value, there, elsewhere) = f"incident.{number}", segment
-    hidden = names.is_hidden(context.material.contracts, one.entity, field, value)
-    name = names.segment_name(field, value, number, context.texts, hidden=hidden)
+    name = names.segment_name(context.material.contracts, one.entity, field, value, context.texts)
     context.writer.add(f"{prefix}.segment", name, "name", "incident.segment", words=words)
     figures = _SEGMENT_FIGURES.get(one.metric.partition(":")[0], _SHARES)
     for figure, share in zip(figures, (there, elsewhere), strict=True):
