@@ -11,6 +11,7 @@ from stream_app.monitor.acts import Life, life_of_cause
 from stream_app.monitor.causes import Cause, causes
 from stream_app.monitor.headline import added
 from stream_app.monitor.incident import Incident
+from stream_app.views.incidents import open_causes
 
 #: Maximum number of incidents in a report; facts beyond it would only cost tokens.
 MOST_INCIDENTS = 8
@@ -31,7 +32,12 @@ def add_incidents(context: Context) -> None:
     # As the status line of every page has them; what people have settled comes last.
     found.sort(key=lambda row: (row[1].settled, row[0].severity != "error", not row[0].is_open))
     context.writer.add("incidents.all", len(found), "incidents", better="lower")
-    context.writer.add("incidents.open", sum(one.is_open for one, _ in found), "incidents", better="lower")
+    still_open = sum(one.is_open for one, _ in found)
+    context.writer.add("incidents.open", still_open, "incidents", better="lower")
+    # What the band looks at.
+    unsettled = open_causes(context.material.incidents, acts)
+    if unsettled < still_open:
+        context.writer.add("incidents.unsettled", unsettled, "incidents", better="lower")
     context.writer.add("incidents.judged", context.material.judged, "moment")
     context.facts.unjudged = context.material.judged is None or context.material.judged < context.material.end
     for number, (cause, life) in enumerate(found[:MOST_INCIDENTS], 1):
