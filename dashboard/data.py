@@ -163,6 +163,12 @@ def incidents() -> tuple[Incident, ...] | Down:
     return _read(lambda queries: queries.incidents(limit=INCIDENTS))
 
 
+@st.cache_resource(ttl=SHARED_FOR, show_spinner=False)
+def acts() -> tuple[Act, ...] | Down:
+    """Read what people said and did about incidents."""
+    return _read(lambda queries: queries.acts())
+
+
 @st.cache_resource(ttl=SHARED_FOR, max_entries=16, show_spinner=False)
 def incident(incident_id: str) -> IncidentView | Down:
     """Read the cause that an incident belongs to, in depth."""
@@ -177,11 +183,14 @@ def status() -> Status | Down:
         return found
     if isinstance(now, Down):
         return now
-    read = _read(lambda queries: (queries.monitored(list(now.contracts)), queries.acts()))
+    done = acts()
+    if isinstance(done, Down):
+        return done
+    read = _read(lambda queries: queries.monitored(list(now.contracts)))
     if isinstance(read, Down):
         return read
     entities = [entity for entity, totals in now.totals.items() if totals.received]
-    return status_of(found, now.stream_ms, *read, entities)
+    return status_of(found, now.stream_ms, read, done, entities)
 
 
 def act(act: Act) -> str | None:
@@ -190,8 +199,8 @@ def act(act: Act) -> str | None:
         write(settings(), act, partial(send, settings()))
     except HeadraceError as error:
         return str(error)
-    incident.clear()
-    status.clear()
+    for read in (incident, acts, status):
+        read.clear()
     return None
 
 

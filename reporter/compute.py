@@ -14,11 +14,11 @@ from reporter.material import Material
 from reporter.rule_facts import add_rules, add_segments
 from reporter.texts import Texts
 from stream_app.counts.fields import Distinct
-from stream_app.counts.summary import conformity, conversion_rate, quality, visits_entity
-from stream_app.monitor.causes import causes
+from stream_app.counts.summary import conformity, conversion_rate, orders_of, quality, visits_entity
 from stream_app.store.period import PeriodCounts
 from stream_app.views.band import band_of
-from stream_app.views.totals import Totals, average_order, orders_of, totals_of
+from stream_app.views.incidents import open_causes
+from stream_app.views.totals import Totals, at_risk_changed, average_order, totals_of
 
 
 def compute(material: Material, texts: Texts) -> Facts:
@@ -70,9 +70,7 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
     if now.late > 0:
         writer.add("all.late", now.late, "records")
     if context.currency:
-        at_risk = (now.at_risk_minor, before.at_risk_minor if before else None)
-        usual = now.usual_minor > 0, before is not None and before.usual_minor > 0
-        writer.compare("all.at_risk", at_risk, context.money, "relative", better="lower", estimated=usual)
+        _add_at_risk(context, now, before)
     _add_currencies(context, "all.at_risk", now.at_risk_by, before.at_risk_by if before else None, better="lower")
     if (context.currency or now.at_risk_by) and now.unvalued > 0:
         writer.add("all.unvalued", now.unvalued, "records")
@@ -83,9 +81,18 @@ def _add_totals(context: Context, now: Totals, before: Totals | None) -> None:
         writer.compare(fact_id, (share, previous), "share", "points", "dimension", "higher", words=words)
 
 
+def _add_at_risk(context: Context, now: Totals, before: Totals | None) -> None:
+    """Add the value at risk: exact, but for records that count at an average."""
+    values = (now.at_risk_minor, before.at_risk_minor if before else None)
+    usual = now.usual_minor > 0, before is not None and before.usual_minor > 0
+    context.writer.compare("all.at_risk", values, context.money, None, better="lower", estimated=usual)
+    if before is not None and values[0] is not None and values[1] is not None and at_risk_changed(now, before):
+        context.writer.change("all.at_risk", (values[0], values[1]), context.money, "relative", "lower")
+
+
 def _add_verdict(context: Context, now: Totals) -> None:
-    still_open = sum(one.is_open for one in causes(context.material.incidents))
-    band = band_of(now.quality, None, still_open)
+    material = context.material
+    band = band_of(now.quality, None, open_causes(material.incidents, material.acts))
     if band is not None:
         context.writer.add("all.band", context.texts("bands", band), "name")
         context.writer.add("all.target", now.quality.target, "share")

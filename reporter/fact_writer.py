@@ -45,7 +45,7 @@ class FactWriter:
         fact_id: str,
         values: tuple[float | None, float | None],
         unit: str,
-        change: Change,
+        change: Change | None,
         label: str | None = None,
         better: str = "",
         *,
@@ -56,17 +56,21 @@ class FactWriter:
 
         ``points`` is the difference of two shares as they are shown, so that a reader who subtracts gets the same.
         ``estimated``: which of the two are estimates, shown with ``≈``; a change within their errors is not a fact.
+        ``change`` None: it is added by ``change``, where errors are others than those of sketches.
         """
         value, previous = values
         self.add(fact_id, value, unit, label, better, words=words, estimated=estimated[0])
         if value is None or previous is None:
             return
-        base = self._facts.all[fact_id].label
-        changed = self._texts("labels", "change", label=base)
-        named = self._texts("labels", "previous", label=base)
+        named = self._texts("labels", "previous", label=self._facts.all[fact_id].label)
         self._put(f"{fact_id}.previous", previous, unit, named, estimated=estimated[1])
-        if not beyond_error(value, previous, estimated):
-            return
+        if change is not None and beyond_error(value, previous, estimated):
+            self.change(fact_id, (value, previous), unit, change, better)
+
+    def change(self, fact_id: str, values: tuple[float, float], unit: str, change: Change, better: str = "") -> None:
+        """Add ``<id>.change`` of a fact."""
+        value, previous = values
+        changed = self._texts("labels", "change", label=self._facts.all[fact_id].label)
         if change == "points":
             self._put(f"{fact_id}.change", shown_share(value) - shown_share(previous), "points", changed, better)
         elif change == "difference":

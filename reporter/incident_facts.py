@@ -11,6 +11,7 @@ from stream_app.monitor.acts import Life, life_of_cause
 from stream_app.monitor.causes import Cause, causes
 from stream_app.monitor.headline import added
 from stream_app.monitor.incident import Incident
+from stream_app.views.incidents import open_causes
 
 #: Maximum number of incidents in a report; facts beyond it would only cost tokens.
 MOST_INCIDENTS = 8
@@ -31,7 +32,12 @@ def add_incidents(context: Context) -> None:
     # As the status line of every page has them; what people have settled comes last.
     found.sort(key=lambda row: (row[1].settled, row[0].severity != "error", not row[0].is_open))
     context.writer.add("incidents.all", len(found), "incidents", better="lower")
-    context.writer.add("incidents.open", sum(one.is_open for one, _ in found), "incidents", better="lower")
+    still_open = sum(one.is_open for one, _ in found)
+    context.writer.add("incidents.open", still_open, "incidents", better="lower")
+    # What the band looks at.
+    unsettled = open_causes(context.material.incidents, acts)
+    if unsettled < still_open:
+        context.writer.add("incidents.unsettled", unsettled, "incidents", better="lower")
     context.writer.add("incidents.judged", context.material.judged, "moment")
     context.facts.unjudged = context.material.judged is None or context.material.judged < context.material.end
     for number, (cause, life) in enumerate(found[:MOST_INCIDENTS], 1):
@@ -67,11 +73,11 @@ def _add_incident(context: Context, number: int, cause: Cause, life: Life) -> No
     doubtful = one.entity == context.sales and one.metric in DOUBTFUL and one.direction == "high"
     if doubtful:
         context.facts.doubts.append(prefix)
-    context.facts.words[prefix] = say(context, prefix, one, name, number)
+    context.facts.words[prefix] = say(context, prefix, one, name)
     context.facts.actions[prefix] = advice(context, cause, doubtful=doubtful)
     if cause.reason is not None:
         its = names.incident_name(one.entity if contract else "–", contract, cause.reason.metric, texts)
-        key = say(context, f"{prefix}.reason", cause.reason, its, number)
+        key = say(context, f"{prefix}.reason", cause.reason, its)
         if key != "other":
             context.facts.words[f"{prefix}.reason"] = key
     _add_sums(context, prefix, one, unit, words)
@@ -137,8 +143,7 @@ def _add_segment(
     context: Context, number: int, one: Incident, segment: tuple[str, str, float, float], words: dict[str, str]
 ) -> None:
     prefix, (field, value, there, elsewhere) = f"incident.{number}", segment
-    hidden = names.is_hidden(context.material.contracts, one.entity, field, value)
-    name = names.segment_name(field, value, number, context.texts, hidden=hidden)
+    name = names.segment_name(context.material.contracts, one.entity, field, value, context.texts)
     context.writer.add(f"{prefix}.segment", name, "name", "incident.segment", words=words)
     figures = _SEGMENT_FIGURES.get(one.metric.partition(":")[0], _SHARES)
     for figure, share in zip(figures, (there, elsewhere), strict=True):

@@ -17,14 +17,14 @@ REPEATS = ".unique"
 Ratio = Literal["below", "times", "above"]
 
 
-def say(context: Context, prefix: str, one: Incident, name: str, number: int) -> str:
+def say(context: Context, prefix: str, one: Incident, name: str) -> str:
     """Add the facts of the sentence of an incident, and return its key among the texts ``what``."""
     kind, _, rest = one.metric.partition(":")
     words = {"incident": name}
     writer, texts = context.writer, context.texts
     contract = context.contracts.get(one.entity)
     writer.add(f"{prefix}.entity", names.entity_name(one.entity if contract else "–", texts), "name", "entity.name")
-    writer.add(f"{prefix}.of", _records(context, one, number), "name", "incident.of", words=words)
+    writer.add(f"{prefix}.of", _records(context, one), "name", "incident.of", words=words)
     if contract is None:
         return "other"
     match kind:
@@ -136,10 +136,9 @@ def _ratio(one: Incident) -> float | None:
     return observed / expected if expected is not None and expected > 0 else None
 
 
-def _records(context: Context, one: Incident, number: int) -> str:
+def _records(context: Context, one: Incident) -> str:
     texts = context.texts
     if one.segment is None or one.entity not in context.contracts:
         return names.entity_name(one.entity if one.entity in context.contracts else "–", texts)
     field, value, *_ = one.segment
-    hidden = names.is_hidden(context.material.contracts, one.entity, field, value)
-    return names.records_of(one.entity, field, value, number, texts, hidden=hidden)
+    return names.records_of(context.material.contracts, one.entity, field, value, texts)

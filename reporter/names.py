@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from reporter.texts import Texts
-from stream_app.contract.segments import NONE, OTHER
+from stream_app.contract.segments import NONE, OTHER, in_words, name_of
 from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.monitor.headline import ORIGINS
 
@@ -30,25 +30,26 @@ def entity_name(entity: str, texts: Texts) -> str:
     return texts("entities", entity) if texts.has("entities", entity) else entity
 
 
-def records_of(entity: str, field: str, value: str, number: int, texts: Texts, *, hidden: bool) -> str:
+def records_of(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str, texts: Texts) -> str:
     """Return the records of an entity that have a segment value: ``orders from United Kingdom``."""
     noun = entity_name(entity, texts)
-    if hidden or value in {OTHER, NONE}:
-        return texts("of_segment", "unnamed", entity=noun, segment=segment_name(field, value, number, texts, hidden=hidden))
+    if value in {OTHER, NONE}:
+        return texts("of_segment", "group", entity=noun, segment=segment_name(contracts, entity, field, value, texts))
     # ``customer_id.country``: of the record that the order refers to.
     last = field.rpartition(".")[2]
-    return texts("of_segment", "origin" if last in ORIGINS else "other", entity=noun, field=last, value=value)
+    name = name_of(field, value, listed=is_listed(contracts, entity, field, value))
+    if last in ORIGINS:
+        return texts("of_segment", "origin", entity=noun, value=in_words(field, name))
+    return texts("of_segment", "other", entity=noun, field=last, value=name)
 
 
-def segment_name(field: str, value: str, number: int, texts: Texts, *, hidden: bool) -> str:
-    """Return the name of the segment ``field`` = ``value``; its ``number`` if its value came with the data."""
+def segment_name(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str, texts: Texts) -> str:
+    """Return the name of the segment ``field`` = ``value``: with the number of a value that no contract lists."""
     if value == OTHER:
         return texts("other_segment", field=field)
     if value == NONE:
         return texts("none_segment", field=field)
-    if hidden:
-        return texts("unnamed", field=field, number=number)
-    return texts("segment", field=field, value=value)
+    return texts("segment", field=field, value=name_of(field, value, listed=is_listed(contracts, entity, field, value)))
 
 
 def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
@@ -63,11 +64,6 @@ def is_listed(contracts: Mapping[str, ContractSummary], entity: str, field: str,
         return True
     _, _, there = field.partition(".")
     return any(there and value in contracts[one].listed.get(there, ()) for one in contract.references if one in contracts)
-
-
-def is_hidden(contracts: Mapping[str, ContractSummary], entity: str, field: str, value: str) -> bool:
-    """True if a segment's value came with the data: it is not listed by a contract, not "others" and not "none"."""
-    return value not in {OTHER, NONE} and not is_listed(contracts, entity, field, value)
 
 
 def meaning(rule_id: str, rule: RuleSummary, texts: Texts) -> str | None:

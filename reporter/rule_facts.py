@@ -54,8 +54,7 @@ def add_segments(context: Context) -> None:
         prefix = f"segment.{number}"
         context.facts.segments.append(prefix)
         context.facts.related[prefix] = (names.rule_prefix(one.entity, one.rule),)
-        hidden = names.is_hidden(context.material.contracts, one.entity, one.field, one.value)
-        name = names.segment_name(one.field, one.value, number, texts, hidden=hidden)
+        name = names.segment_name(context.material.contracts, one.entity, one.field, one.value, texts)
         rule = texts("rule", rule=one.rule, entity=one.entity)
         words = {"rule": rule, "segment": name}
         writer.add(f"{prefix}.name", name, "name", "segment.name", words=words)

@@ -22,11 +22,14 @@ from dashboard.parts.tiles import before_label, tile
 from dashboard.text import formats
 from dashboard.text.bands import band_badge
 from dashboard.text.words import plain
+from stream_app.monitor.acts import Act
 from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.reports import StoredReport
+from stream_app.views.incidents import open_causes
 from stream_app.views.kpis import Kpis
 from stream_app.views.overview import Overview, is_doubtful
+from stream_app.views.ranges import bounds
 from stream_app.views.usual import Usual
 
 #: Number of rules in the table; the page Quality has all.
@@ -51,11 +54,12 @@ class View:
     report: StoredReport | None
     usual: Usual | None = None
     usual_valid: float | None = None
+    acts: tuple[Act, ...] = ()
 
 
 def _read(frame: Frame) -> View | data.Down:
     overview, found, usual = data.overview(frame.chosen), data.incidents(), data.usual(frame.chosen)
-    usual_valid = data.usual_valid(frame.chosen)
+    usual_valid, acts = data.usual_valid(frame.chosen), data.acts()
     if isinstance(overview, data.Down):
         return overview
     # A failed read of incidents or reports is shown on their own pages; the key numbers are shown nevertheless.
@@ -65,6 +69,7 @@ def _read(frame: Frame) -> View | data.Down:
         _report(),
         None if isinstance(usual, data.Down) else usual,
         None if isinstance(usual_valid, data.Down) else usual_valid,
+        () if isinstance(acts, data.Down) else acts,
     )
 
 
@@ -82,8 +87,8 @@ def _draw(view: View) -> None:
         waiting_for_records(workers=bool(overview.workers))
         return
     with st.container(key="tiles"):
-        open_incidents = sum(one.state == "open" for one in view.incidents)
-        _tiles(view, open_incidents, doubtful=is_doubtful(view.incidents, overview))
+        until = bounds(overview.range, overview.stream_ms, overview.zone)[1]
+        _tiles(view, open_causes(view.incidents, view.acts, until), doubtful=is_doubtful(view.incidents, overview))
     with st.container(key="notes"):
         _notes(overview)
         if view.usual is not None:

@@ -105,8 +105,7 @@ def moment(ms: int | None) -> str:
         return NOTHING
     if not is_shown(ms):
         return OUT_OF_RANGE
-    at = local.zone().local(ms / 1000)
-    return f"{_day(at)}, {at:%H:%M} {local.zone().label(ms / 1000)}"
+    return local.zone().moment(ms)
 
 
 def span(start: int, end: int, zone: Zone | None = None) -> str:

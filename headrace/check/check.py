@@ -13,7 +13,7 @@ from stream_app.contract.compile import LATE_RULE
 from stream_app.contract.model import Contract, Reference, Rule, Shop
 from stream_app.contract.summary import describe
 from stream_app.counts.fields import parse
-from stream_app.counts.summary import EntityTotals, summarise
+from stream_app.counts.summary import EntityTotals, orders_of, summarise
 from stream_app.counts.tally import Outcome, Tally, is_usual
 from stream_app.judge import Judge, Verdict
 from stream_app.judge.baseline import WEEK_MS, Baseline
@@ -22,7 +22,6 @@ from stream_app.judge.lookups import KnownIds, LookUps
 from stream_app.judge.timing import timing
 from stream_app.position import Position
 from stream_app.store.memory import MemoryBaseline, MemoryStore
-from stream_app.views.totals import orders_of
 from stream_app.windows.calendar import iso
 from stream_app.windows.clock import PartitionClock
 from stream_app.windows.watermark import Finality

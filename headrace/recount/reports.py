@@ -33,7 +33,8 @@ def _report(into: Comparison, truth: Truth, report: StoredReport) -> None:
     if "previous.start" in facts:
         then = truth.period(facts["previous.start"]["value"], facts["previous.end"]["value"])
     counted, before = _figures(now, facts), _figures(then, facts) if then is not None else {}
-    if (band := now.band(facts["incidents.open"]["value"])) is not None:
+    unsettled = facts.get("incidents.unsettled", facts["incidents.open"])
+    if (band := now.band(unsettled["value"])) is not None:
         counted["all.band"] = texts_of(report.language)("bands", band)
     for fact_id, fact in facts.items():
         if fact_id.startswith(NOT_COUNTED) or fact_id.endswith(_ENDS):

@@ -59,6 +59,21 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def name_of(field: str, value: str, *, listed: bool) -> str:
+    """Return the name of a counted value: itself if a contract lists it, else its number, as ``SegmentNames`` has it.
+
+    So a text that is stored from the time when its contract still listed it becomes its number.
+    """
+    if listed or value in {NONE, OTHER} or is_number(value):
+        return value
+    return _number(field.rpartition(".")[2], value)
+
+
+def in_words(field: str, value: str) -> str:
+    """Return the name of a value inside a sentence that may leave out its field: ``Germany``, ``country #2071464708``."""
+    return f"{field.rpartition('.')[2]} {value}" if is_number(value) else value
+
+
 @lru_cache(16_384)
 def _number(name: str, value: str) -> str:
     """Return the number of a value: of one field, so that it says nothing of the same value in others."""

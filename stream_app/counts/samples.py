@@ -11,6 +11,7 @@ import msgspec
 from stream_app.contract.model import Contract, Rule, Severity
 from stream_app.contract.segments import SegmentNames, is_number
 from stream_app.counts.found import FoundByWindow
+from stream_app.counts.personal import is_personal, may_be_personal
 from stream_app.judge.verdict import Verdict
 from stream_app.windows.as_of import UNKNOWN, is_shown
 
@@ -50,9 +51,10 @@ class RecentFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CleanRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A clean record as people may see it: personal fields are masked, and so are segment values that no contract lists.
+    """A clean record as people may see it: without what is personal.
 
-    ``warnings``: ids of rules.
+    Masked are personal fields, segment values that no contract lists, and texts with an e-mail address or a card number in
+    them. ``warnings``: ids of rules.
     """
 
     source: str = ""
@@ -111,10 +113,18 @@ def clean_records(raw: Iterable[str | bytes], personal: Collection[str]) -> tupl
 
 
 def mask(body: bytes, personal: Collection[str]) -> bytes:
-    """Return the JSON object ``body`` with MASK for each personal value that is not null, everything else as it is."""
-    if not personal:
+    """Return the JSON object ``body`` with MASK for each personal value that is not null, everything else as it is.
+
+    Personal are the fields of these names, and every text with an e-mail address or a card number in it.
+    """
+    suspect = may_be_personal(body)
+    if not personal and not suspect:
         return body
     values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    if suspect:
+        texts = {name: bytes(value) for name, value in values.items() if name not in personal}
+        found = {name for name, raw in texts.items() if raw[:1] in b'"[{' and is_personal(raw.decode("utf-8", "replace"))}
+        personal = found.union(personal)
     for name in personal:
         if name in values and bytes(values[name]) != _NULL:
             values[name] = _MASKED

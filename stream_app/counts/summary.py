@@ -227,6 +227,16 @@ def _kpis(contracts: Mapping[str, ContractSummary], totals: Mapping[str, EntityT
     }
 
 
+def orders_of(contract: ContractSummary, counts: Counts, distinct: int) -> int:
+    """Return the number of orders: ``distinct`` order numbers, or records if each is an order of its own.
+
+    Cancellations and other states of an order are left out, if the contract tells them apart.
+    """
+    if contract.order and not contract.order_unique:
+        return distinct
+    return counts.sold if contract.selects_sales else counts.clean
+
+
 def visits_entity(contracts: Mapping[str, ContractSummary]) -> str | None:
     """Return the entity whose clean records are visits to the shop; None if no contract names one."""
     return next((entity for entity, contract in contracts.items() if contract.visits), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from stream_app.contract.money import in_units
-from stream_app.contract.segments import is_number
+from stream_app.contract.segments import in_words
 from stream_app.monitor.incident import Incident
 from stream_app.windows.calendar import moment
 
@@ -201,8 +201,7 @@ def _where(incident: Incident) -> str:
     field, value, *_ = incident.segment
     # ``customer_id.country``: of the record that the order refers to.
     name = field.rpartition(".")[2]
-    shown = f"{name} {value}" if is_number(value) else value
-    return f" from {shown}" if name in ORIGINS else f" with {name} {value}"
+    return f" from {in_words(field, value)}" if name in ORIGINS else f" with {name} {value}"
 
 
 def _percent(part: float) -> str:

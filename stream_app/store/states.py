@@ -11,7 +11,7 @@ import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import APPLIED_AT, CLEAN, EVENT_TIME, Counts, Distinct, text
-from stream_app.counts.summary import EntityTotals
+from stream_app.counts.summary import EntityTotals, orders_of
 from stream_app.store.connection import execute, parsed, reading, whole
 from stream_app.store.keys import Keys
 from stream_app.windows.as_of import is_shown
@@ -80,7 +80,7 @@ def read_states(client: redis.Redis, keys: Keys, contracts: Mapping[str, Contrac
             totals=EntityTotals.of(
                 counts,
                 active_customers=customers + many_customers,
-                orders=orders + many_orders if distinct else counts.sold if contract.selects_sales else counts.clean,
+                orders=orders_of(contract, counts, orders + many_orders),
                 known=known,
                 estimated=frozenset(estimated),
             ),

@@ -13,6 +13,7 @@ import redis.exceptions
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Distinct, text
+from stream_app.counts.found import WINDOWS
 from stream_app.store.cardinality import member_keys
 from stream_app.store.connection import reading
 from stream_app.store.keys import Keys
@@ -27,6 +28,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "sketches": ("hll", "hll-ever", "ids"),
     "sets": ("set", "seg"),
     "learned": ("learned", "baseline"),
+    "findings": ("found", "findings"),
 }
 OTHER = "other"
 #: Keys that are looked through, keys of a kind whose memory is asked for, and elements of each of these that Redis weighs.
@@ -34,8 +36,8 @@ _LOOKED_THROUGH, _ASKED, _WEIGHED = 5_000, 60, 20
 _AT_ONCE = 500
 #: Seconds for which an answer is used again.
 _KEPT = 60.0
-#: Windows of a grain that are weighed; and the kinds that consist of them and of their sketches.
-_NEWEST, _BY_WINDOW = 5, ("windows", "sketches")
+#: Windows of a grain that are weighed, and of a rule's findings; and the kinds that are weighed by window.
+_NEWEST, _NEWEST_FOUND, _BY_WINDOW = 5, 2, ("windows", "sketches", "findings")
 _KIND_OF = {part: kind for kind, parts in KINDS.items() for part in parts}
 
 
@@ -138,6 +140,7 @@ class MemoryReader:
             kinds[_kind(name, prefix)] += weight
         for kind, weight in self._windows(contracts):
             kinds[kind] += weight
+        kinds["findings"] += self._found(contracts)
         return kinds
 
     def _windows(self, contracts: Mapping[str, ContractSummary]) -> Iterator[tuple[str, int]]:
@@ -158,9 +161,25 @@ class MemoryReader:
                 yield "windows", round(window * share)
                 yield "sketches", round(sum(rest) * share)
 
+    def _found(self, contracts: Mapping[str, ContractSummary]) -> int:
+        """Return the bytes of the findings that are kept by rule and window, and of their indexes."""
+        keys = self._keys
+        of = [(entity, rule, grain) for entity, contract in contracts.items() for rule in contract.rules for grain in WINDOWS]
+        pipe = self._client.pipeline(transaction=False)
+        for one in of:
+            pipe.zcard(keys.found_windows(*one))
+            pipe.zrange(keys.found_windows(*one), -_NEWEST_FOUND, -1)
+        answers = pipe.execute()
+        weighed = 0.0
+        for one, count, members in zip(of, answers[::2], answers[1::2], strict=True):
+            if starts := starts_of(keys.found_windows(*one), members):
+                index, *rest = self._weigh([keys.found_windows(*one), *(keys.found(*one, start) for start in starts)])
+                weighed += index + sum(rest) * count / len(starts)
+        return round(weighed)
+
     def _large(self, contracts: Mapping[str, ContractSummary]) -> list[str]:
         """The keys that grow with what they have in them."""
-        keys, names = self._keys, list[str]()
+        keys, names = self._keys, [self._keys.findings()]
         pipe, rules = self._client.pipeline(transaction=False), list[str]()
         for entity, contract in contracts.items():
             names += [keys.references(entity), keys.waiting(entity)]

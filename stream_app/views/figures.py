@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from stream_app.contract.money import each_in_units, in_units
 from stream_app.counts.fields import Counts, Distinct, add
-from stream_app.counts.summary import Quality, conformity
+from stream_app.counts.summary import Quality, conformity, orders_of
 from stream_app.counts.window import Window
 from stream_app.store.cardinality import Cardinality
 from stream_app.views.ranges import BARS, SPARK_POINTS, bar_seconds, bars, groups
 from stream_app.views.reading import RangeCounts
-from stream_app.views.totals import orders_of, quality_of
+from stream_app.views.totals import quality_of
 from stream_app.windows.grain import Span
 
 

@@ -77,6 +77,16 @@ def status_of(
     return Status(first[0] if first else None, len(found), open_, until, behind, len(recent) - len(found))
 
 
+def open_causes(incidents: Sequence[Incident], acts: Sequence[Act] = (), until: int | None = None) -> int:
+    """Return how many causes are open, not settled, and began before ``until`` (s): what the band of a range looks at.
+
+    What is open goes on, so it is also in a range that begins after the last window that was judged.
+    """
+    return sum(
+        one.is_open and (until is None or one.start < until) and not life(one, acts).settled for one in causes(incidents)
+    )
+
+
 def life(cause: Cause, acts: Sequence[Act]) -> Life:
     """Return what people have made of a cause."""
     return life_of_cause([one.id for one in cause.all], acts)

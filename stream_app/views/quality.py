@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream_app.contract.money import each_in_units, in_units
 from stream_app.contract.summary import ContractSummary
@@ -26,7 +26,7 @@ from stream_app.views.figures import ConformityPoint, Figures, FindingsPoint, Qu
 from stream_app.views.kpis import Kpi
 from stream_app.views.ranges import Chosen
 from stream_app.views.reading import RangeCounts, read_range
-from stream_app.views.totals import Totals, late_records, totals_of
+from stream_app.views.totals import Totals, at_risk_changed, late_records, totals_of
 from stream_app.windows.grain import Span
 from stream_app.windows.zone import UTC, Zone
 
@@ -117,7 +117,10 @@ class QualityView:
             conformity=kpi(lambda totals: totals.conformity),
             received=kpi(lambda totals: totals.received),
             findings=kpi(lambda totals: totals.findings),
-            at_risk=kpi(lambda totals: None if totals.at_risk_minor is None else in_units(totals.at_risk_minor, self.currency)),
+            at_risk=replace(
+                kpi(lambda totals: None if totals.at_risk_minor is None else in_units(totals.at_risk_minor, self.currency)),
+                unclear=then is not None and not at_risk_changed(*then),
+            ),
             unvalued=now.unvalued,
             usual_worth=in_units(now.usual_minor, self.currency),
             rejected=now.rejected,

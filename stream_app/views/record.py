@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stream_app.contract.summary import ContractSummary
+from stream_app.contract.summary import ContractSummary, FieldSummary
+from stream_app.counts.personal import is_personal
 from stream_app.counts.samples import MASK
 from stream_app.judge.verdict import Finding, read_findings
 from stream_app.kafka.search import FoundRecord
@@ -112,7 +113,7 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Find
         about = tuple(one for one in found if one.field == name)
         if name not in record:
             rows.append(Row(name, None, masked=False, findings=about))
-        elif record[name] is not None and (field.personal or _is_unlisted(contract, name, record[name])):
+        elif record[name] is not None and _is_masked(field, contract, record[name]):
             rows.append(Row(name, f"{MASK} ({kind(record[name])})", masked=True, findings=about))
         else:
             rows.append(Row(name, _shown(record[name]), masked=False, findings=about))
@@ -121,6 +122,11 @@ def content(value: bytes | None, contract: ContractSummary, found: Sequence[Find
         rows.append(Row(name[:80], f"{MASK} ({kind(record[name])}, not in the contract)", masked=True, findings=about))
     named = {row.name for row in rows}
     return Content(size, tuple(rows), tuple(one for one in found if one.field not in named))
+
+
+def _is_masked(field: FieldSummary, contract: ContractSummary, value: Any) -> bool:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else ""
+    return field.personal or is_personal(text) or _is_unlisted(contract, field.name, value)
 
 
 def _is_unlisted(contract: ContractSummary, name: str, value: Any) -> bool:

@@ -41,6 +41,11 @@ class Zone:
         """Return what the clocks' time is called at a moment: ``UTC``, ``CEST``, ``UTC-03``."""
         return clock_name(self.local(seconds))
 
+    def moment(self, ms: int) -> str:
+        """Return ``23 Nov 2026, 11:41 UTC``."""
+        at = self.local(ms / 1000)
+        return f"{at.day} {at:%b %Y, %H:%M} {clock_name(at)}"
+
     def date_of(self, day: int) -> date:
         """Return the date of a day by its beginning."""
         # A day that begins before midnight does so by less than an hour.

@@ -22,6 +22,7 @@ from reporter.compute import compute
 from reporter.draft import references
 from reporter.prompt import SHAPES, first_messages, question
 from reporter.texts import texts
+from stream_app.contract.segments import SegmentNames
 from tests.support import llm
 from tests.support.llm import Llm, says, serving
 from tests.support.report_facts import HOSTILE, WORSE, good_reply, material, reply, some_claims, some_facts
@@ -244,7 +245,7 @@ def test_a_hostile_segment_is_not_in_what_is_sent(server: Llm) -> None:
     counts["products"] = replace(counts["products"], counts=replace(products, segments={"category": values}))
     facts = compute(material(counts=counts), EN)
     assert "<script" not in json.dumps(first_messages(facts, claims_of(facts, EN)))
-    assert facts.all["segment.2.name"].rendering == "category, segment no. 2"
+    assert facts.all["segment.2.name"].rendering == f"category {SegmentNames({}).text('category', WORSE)}"
 
 
 @pytest.fixture(params=["model", "template"])

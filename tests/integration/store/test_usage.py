@@ -26,16 +26,19 @@ def test_memory_by_kind(redis_url: str, looked_through: int, monkeypatch: pytest
         claims = [Claim("order_id.unique", claim=True, ids=ids, holders=owners_of(0, ids))]
         with_store(redis_url, lambda store, claims=claims: store.look_up("orders", None, [], claims))  # type: ignore[misc]
     records = [(order(number, customer_id=number), "clean") for number in range(100)]
-    with_store(redis_url, lambda store: store.apply(changes(records, applied=(FIELD, Position(), Position(99)))))  # type: ignore[arg-type]
+    records += [(order(number, customer_id=number, quantity=0), "rejected") for number in range(100, 140)]
+    with_store(redis_url, lambda store: store.apply(changes(records, applied=(FIELD, Position(), Position(139)))))  # type: ignore[arg-type]
     more = changes([], entity="customers", references={str(number): "1" for number in range(5_000)})
     with_store(redis_url, lambda store: store.apply(more))
     with redis.Redis.from_url(redis_url, decode_responses=True, encoding_errors="backslashreplace") as client:
         memory = Queries(client, "headrace").memory()
         keys = sum(client.memory_usage(name, samples=0) for name in client.scan_iter("headrace:uniq:*", count=1000))
+        found = sum(client.memory_usage(name, samples=0) for name in client.scan_iter("headrace:f*", count=1000))
         references = client.memory_usage(Keys("headrace").references("customers"), samples=0)
     assert memory is not None
     assert memory.kinds["keys"] == pytest.approx(keys, rel=0.25)
     assert memory.kinds["references"] == pytest.approx(references, rel=0.1)
+    assert memory.kinds["findings"] == pytest.approx(found, rel=0.25)
     assert all(memory.kinds[kind] > 0 for kind in ("windows", "sketches"))
 
 

@@ -15,10 +15,10 @@ from stream_app.contract import Contract, load_shop
 from stream_app.contract.model import Match, Severity
 from stream_app.contract.summary import describe
 from stream_app.counts.fields import Counts, parse
+from stream_app.counts.summary import orders_of
 from stream_app.counts.tally import Outcome, Tally
 from stream_app.errors import DocumentError
 from stream_app.judge import Judge
-from stream_app.views.totals import orders_of
 from tests.support.currencies import APART, contract, contract_text, sale
 from tests.support.records import AS_OF, encoded
 

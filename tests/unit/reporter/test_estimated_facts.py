@@ -39,3 +39,18 @@ def test_value_at_risk_is_exact_if_no_record_counts_at_the_average() -> None:
     facts = compute(replace(material(), counts=exact), TEXTS).all
     assert facts["all.at_risk"].rendering == "2,114.56 USD"
     assert compute(material(), TEXTS).all["all.at_risk"].rendering == "≈ 23,112.59 USD"
+
+
+def test_a_change_of_the_value_at_risk_is_a_fact_unless_records_at_an_average_may_have_made_it() -> None:
+    def changed(unvalued: int, now: int, before: int) -> bool:
+        counts = {}
+        for name, risk in (("counts", now), ("before", before)):
+            orders = material().counts["orders"]
+            counts[name] = {"orders": replace(orders, counts=replace(orders.counts, unvalued=unvalued, risk_minor=risk))}
+        return compute(replace(material(), **counts), TEXTS).has("all.at_risk.change")  # type: ignore[arg-type]
+
+    # Without records in doubt it is exact, also below the error of a sketch.
+    assert changed(0, 1_001_000, 1_000_000)
+    # 100 records at 83 each: their worth may be 4,979 more or less on both sides.
+    assert not changed(100, 1_600_000, 1_000_000)
+    assert changed(100, 1_800_000, 1_000_000)

@@ -14,8 +14,10 @@ from reporter.prompt import question
 from reporter.service import Reporter
 from reporter.texts import texts as texts_of
 from reporter.watch import MONITOR_SECONDS, Watch
+from stream_app.counts.fields import Counts
 from stream_app.monitor.acts import Act
 from stream_app.settings import Settings
+from stream_app.store.period import PeriodCounts
 from stream_app.store.queries import Monitored
 from stream_app.windows.grain import Grain
 from tests.support.report_facts import an_incident, material
@@ -92,3 +94,15 @@ def test_a_report_waits_for_the_monitor_but_not_for_ever() -> None:
     assert watch._waits_for_monitor(period, 0)  # noqa: SLF001
     now[0] = MONITOR_SECONDS
     assert not watch._waits_for_monitor(period, 0)  # noqa: SLF001
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_an_open_incident_that_somebody_settled_does_not_lower_the_verdict(language: str) -> None:
+    texts = texts_of(language)
+    good = {entity: PeriodCounts(Counts(received=1_000, clean=1_000)) for entity in material().contracts}
+    watched = compute(material(counts=good, incidents=(an_incident(),)), texts).all
+    settled = compute(material(counts=good, incidents=(an_incident(),), acts=ACTS), texts).all
+    assert watched["all.band"].rendering == texts("bands", "watch")
+    assert settled["all.band"].rendering == texts("bands", "good")
+    assert (settled["incidents.open"].value, settled["incidents.unsettled"].value) == (1, 0)
+    assert "incidents.unsettled" not in watched

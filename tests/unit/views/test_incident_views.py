@@ -14,7 +14,7 @@ from stream_app.counts.window import Window
 from stream_app.monitor.causes import causes
 from stream_app.store.acts import new_act
 from stream_app.store.queries import Monitored
-from stream_app.views.incidents import findings_of, measured, segments_of, series_of, status_of
+from stream_app.views.incidents import findings_of, measured, open_causes, segments_of, series_of, status_of
 from stream_app.windows.grain import Grain
 from tests.support.staged import COUNTRY, HOUR, country_gone
 
@@ -110,3 +110,15 @@ def test_the_findings_of_a_cause_are_found_by_rule_however_many_came_since() -> 
     most = [f"r{n}" for n in range(1, 6)]
     assert shown("conformity") == [(rule, f"orders:0:{n}") for n in (2, 0) for rule in most]
     assert shown("volume") == shown("conformity")
+
+
+def test_a_band_counts_causes_that_are_open_in_the_range_and_not_settled() -> None:
+    volume, mix = country_gone(NOW)
+    other = replace(volume, id="customers.volume.1", entity="customers", segment=None)
+    over = replace(volume, id="visits.volume.1", entity="visits", state="closed", segment=None)
+    found = [volume, mix, other, over]
+    # Two incidents of one cause count once; one that goes on is in a range after the last judged window.
+    assert open_causes(found) == open_causes(found, until=NOW + HOUR) == 2
+    assert open_causes(found, until=volume.start) == 0
+    assert open_causes(found, [new_act(mix, "expected", "Ann")]) == 1
+    assert open_causes(found, [new_act(mix, "acknowledged", "Ann")]) == 2
