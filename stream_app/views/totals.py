@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts, add
+from stream_app.counts.kept import Kept
 from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality
+
+#: Qualities that are kept, each with its parts and dimensions: about 20 of these.
+_QUALITIES: Kept[Quality] = Kept(50_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,13 @@ def _usual_worth(counts: Counts) -> int:
 
 def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:
     """Return the quality over the entities in ``counts``, weighted by their judged records and the contracts."""
-    return overall_quality(
-        (contracts[entity].weight * (one.clean + one.rejected), quality(contracts[entity], one))
-        for entity, one in counts.items()
-    )
+    pairs = [(contracts[entity], one) for entity, one in counts.items()]
+    of = tuple(part for pair in pairs for part in pair)
+    return _QUALITIES.or_compute(of, lambda: _quality_of(pairs), lambda found: len(of) + len(found.dimensions))
+
+
+def _quality_of(pairs: Iterable[tuple[ContractSummary, Counts]]) -> Quality:
+    return overall_quality((contract.weight * (one.clean + one.rejected), quality(contract, one)) for contract, one in pairs)
 
 
 def orders_of(contract: ContractSummary, counts: Counts, distinct: int) -> int:
