@@ -28,7 +28,7 @@ T = TypeVar("T")
 Spec = dict[str, Any]
 #: Specifications of a kind of chart that are kept, and last charts of each kind: about as many as viewers look at.
 TEMPLATES = 64
-CHARTS = 16
+CHARTS = 8
 
 
 class Rows:

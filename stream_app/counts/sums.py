@@ -9,7 +9,7 @@ from stream_app.counts.fields import Counts, add
 from stream_app.counts.kept import Kept
 
 #: Numbers in all sums that are kept: about 100 bytes each.
-NUMBERS_KEPT = 200_000
+NUMBERS_KEPT = 100_000
 
 _SUMS: Kept[Counts] = Kept(NUMBERS_KEPT)
 #: A tuple of objects tells by one of these whether segments were added.

@@ -90,6 +90,12 @@ def test_an_object_whose_result_is_kept_lives_as_long_so_that_no_other_gets_its_
     gc.collect()
 
 
+def test_segments_that_are_kept_cost_no_garbage_collection() -> None:
+    counts = parse({"in": 1, fields.segment("country", "in", "Spain"): 1})
+
+    assert not gc.is_tracked(counts.segments["country"]["Spain"])
+
+
 def test_counts_weigh_what_they_hold() -> None:
     small = parse({"in": 1})
     large = parse({fields.segment("country", fields.finding(rule), of): 1 for rule in "ab" for of in "xyz"})
