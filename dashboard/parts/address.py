@@ -12,25 +12,19 @@ import streamlit as st
 
 from dashboard.text.addresses import Value
 
-#: Parameters that every page has.
-_SHARED = frozenset({"range"})
 _SEEN, _WIDGETS, _KEPT, _VISIT = "address-seen", "address-widgets", "address-kept", "address-visit"
 
 
 def opened(page: str) -> bool:
     """True if the viewer came here by an address: a link, a reload, Back, or another page; then widgets start from it."""
     now = page, _present()
-    before = st.session_state.get(_SEEN)
-    if before == now:
+    if st.session_state.get(_SEEN) == now:
         return False
-    if before is not None and before[0] != page and before[1] == now[1]:
-        # Left over from the page before.
-        st.query_params.from_dict({name: value for name, value in now[1].items() if name in _SHARED})
     for key in st.session_state.pop(_WIDGETS, ()):
         st.session_state.pop(key, None)
     st.session_state.pop(_KEPT, None)
     st.session_state[_VISIT] = visit() + 1
-    st.session_state[_SEEN] = page, _present()
+    st.session_state[_SEEN] = now
     return True
 
 

@@ -40,17 +40,18 @@ def grid(frame: pd.DataFrame, key: str, columns: dict[str, Any], *, rows: int = 
     )
 
 
-def chosen(key: str, rows: Sequence[T], name: Callable[[T], str], param: str = "open") -> tuple[Sequence[T], T | None]:
+def chosen(key: str, rows: Sequence[T], name: Callable[[T], str], param: str | None = "open") -> tuple[Sequence[T], T | None]:
     """Return the rows to show in the table ``key``, and the one that the viewer opened.
 
     A table knows its open row by index. While a row is open, the table keeps the rows that the viewer saw when opening it;
-    new rows appear when it is closed. The parameter ``param`` of the address is the ``name`` of the open row.
+    new rows appear when it is closed. The parameter ``param`` of the address is the ``name`` of the open row; None: a row
+    leads to another page, and this page's address says nothing of it.
     """
     frozen: Sequence[T] = st.session_state.get(f"{key}-rows", ())
     state: Any = st.session_state.get(key)
     if state is None:
         # The table begins: with the row open that the address names.
-        wanted = address.one(param)
+        wanted = address.one(param) if param else ""
         index = next((at for at, row in enumerate(rows) if wanted and name(row) == wanted), None)
         st.session_state[f"{key}-rows"], st.session_state[f"{key}-first"] = rows, index
         return rows, None if index is None else rows[index]
@@ -58,10 +59,11 @@ def chosen(key: str, rows: Sequence[T], name: Callable[[T], str], param: str = "
     if picked and picked[0] < len(frozen):
         opened = frozen[picked[0]]
         st.session_state[f"{key}-had"] = True
-        address.keep(param, name(opened))
-        address.write()
+        if param:
+            address.keep(param, name(opened))
+            address.write()
         return frozen, opened
-    if st.session_state.pop(f"{key}-had", False):
+    if st.session_state.pop(f"{key}-had", False) and param:
         address.keep(param, None)
     st.session_state[f"{key}-rows"] = rows
     return rows, None

@@ -93,7 +93,8 @@ def _events(events: Any, facts: Mapping[str, Any]) -> Html | None:
             for part, label in _PARTS.items()
             if isinstance(event.get(part), Mapping)
         ]
-        what = markup.tag("p", _figured(_item(event.get("what")), facts), cls="what")
+        # Not a paragraph: a browser ends one before a figure, which can be opened.
+        what = markup.tag("div", _figured(_item(event.get("what")), facts), cls="what")
         items.append(markup.tag("li", what, markup.tag("dl", *parts) if parts else None))
     return markup.tag("ol", *items, cls="events") if items else None
 

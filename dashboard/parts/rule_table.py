@@ -22,8 +22,7 @@ CHANGE = "More than in the previous range; the part that is not over yet is left
 def top_rules(rows: Sequence[RuleCount], range_: str) -> None:
     """Draw a short table of rules; a row leads to the rule on the page Quality."""
     key = f"rules-{address.visit()}"
-    chosen: tuple[Sequence[RuleCount], RuleCount | None] = grid.chosen(key, rows, _name)
-    opened = chosen[1]
+    opened = grid.chosen(key, rows, _name, param=None)[1]
     pages = st.session_state.get("pages", {})
     if opened is not None and "quality" in pages:
         st.switch_page(pages["quality"], query_params={"range": range_, "open": _name(opened)})

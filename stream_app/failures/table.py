@@ -154,6 +154,12 @@ FAILURES: tuple[Failure, ...] = (
     ),
     _kafka(
         _PERMANENT,
+        "the list of the ids of raw topics that were created again is longer than the broker keeps beside an offset",
+        "raise offset.metadata.max.bytes on the brokers: 4,096, the default, are enough for 100 of them",
+        "OffsetMetadataTooLarge",
+    ),
+    _kafka(
+        _PERMANENT,
         "the broker's transaction.max.timeout.ms is less than 20 seconds",
         "raise it, or unset HEADRACE_EXACTLY_ONCE",
         "InvalidTransactionTimeout",

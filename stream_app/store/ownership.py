@@ -34,6 +34,7 @@ class Owner(msgspec.Struct, frozen=True):
         entities: of the shop, sorted.
         format: how the store is laid out; 0: by a version that did not say so.
         within: ``entity rule`` of a unique key → how long it counts (ms); None: for ever.
+        contracts: entity → id of its contract; of versions that did not say so, without entities.
     """
 
     group: str = ""
@@ -42,6 +43,16 @@ class Owner(msgspec.Struct, frozen=True):
     entities: tuple[str, ...] = ()
     format: int = 0
     within: Mapping[str, int | None] = {}
+    contracts: Mapping[str, str] = {}
+
+    def is_another_shop(self, other: Owner) -> bool:
+        """True if their contracts have nothing in common, or an entity has the contract of another shop.
+
+        A contract may get another version, and a shop another entity.
+        """
+        mine, theirs = self.contracts, other.contracts
+        common = mine.keys() & theirs.keys()
+        return bool(mine and theirs) and (not common or any(mine[entity] != theirs[entity] for entity in common))
 
     def lays_out_as(self, other: Owner) -> bool:
         """True if what one of them has stored can be read by the other."""

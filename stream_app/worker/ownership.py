@@ -105,7 +105,8 @@ class Ownership:
         within = {
             f"{name} {one.rule.id}": one.within_ms for name, entity in entities.items() for one in entity.contract.uniques
         }
-        self._owner = Owner(settings.group, settings.topic_prefix, cluster, tuple(sorted(entities)), FORMAT, within)
+        contracts = {name: entity.contract.id for name, entity in sorted(entities.items())}
+        self._owner = Owner(settings.group, settings.topic_prefix, cluster, tuple(sorted(entities)), FORMAT, within, contracts)
         await self.verify("")
         await self._say_incomplete()
 
@@ -183,6 +184,13 @@ class Ownership:
         if owner.group and (owner.group, owner.topics) != (ours.group, ours.topics):
             names = f"group {owner.group}, topics {owner.topics or 'without a prefix'}: {', '.join(owner.entities)}"
             return f"the Redis prefix {prefix} belongs to another shop ({names}); {cure}"
+        if owner.is_another_shop(ours):
+            theirs = ", ".join(owner.contracts.values())
+            return (
+                f"the Redis prefix {prefix} belongs to another shop (contracts {theirs}); give this shop a "
+                "HEADRACE_REDIS_PREFIX, HEADRACE_GROUP and HEADRACE_TOPIC_PREFIX of its own, or, if the ids of its contracts "
+                "were changed, run `headrace rebuild`"
+            )
         if owner.cluster and ours.cluster and owner.cluster != ours.cluster:
             return (
                 f"the Redis prefix {prefix} was made of the Kafka cluster {owner.cluster}, and this is {ours.cluster}; {cure}, "
@@ -319,8 +327,9 @@ class Ownership:
                 ids = topics[entity.topics.raw] = (*ids, entity.topic_id)
             entity.topic_ids = ids
         if topics != self._note.topics:
-            self._note = LogNote(self._note.store, topics)
-            await self._log.put_epoch(self.number, self._note)
+            note = LogNote(self._note.store, topics)
+            await self._log.put_epoch(self.number, note)
+            self._note = note
         return topics
 
     async def _raw_partitions(self, entities: Iterable[Entity]) -> list[str]:

@@ -57,6 +57,11 @@ def tile(page: Page, name: str) -> str:
     return str(found.inner_text())
 
 
+def url(page: Page) -> str:
+    """The page's address at this moment. ``page.url`` is what Playwright last heard: in a loop that waits it never changes."""
+    return str(page.evaluate("location.href"))
+
+
 def says(part: Locator, text: str) -> None:
     """Wait until a part of the page has this text: what is drawn comes piece by piece."""
     eventually(lambda: text in part.inner_text(), f"the text {text!r}", timeout=30)
@@ -72,6 +77,22 @@ def settled(page: Page) -> None:
         return len(seen) > 5 and all(one == seen[-1] for one in seen[-6:])
 
     eventually(still, "the page stands still", timeout=30, every=0.2)
+
+
+def offered(page: Page, key: str) -> Locator:
+    """Options of a filter, whose list is opened; what is drawn on the page at that moment may close it once."""
+    options = page.get_by_role("option")
+
+    def opened() -> bool:
+        page.locator(f".st-key-{key} input").click()
+        page.wait_for_timeout(300)
+        if options.count():
+            return True
+        page.keyboard.press("Escape")
+        return False
+
+    eventually(opened, f"the list of {key} is open")
+    return options
 
 
 def cells(page: Page, card: str) -> list[str]:

@@ -22,7 +22,7 @@ from stream_app.contract.summary import ContractSummary, describe
 from stream_app.counts.found import WINDOWS
 from stream_app.settings import load_settings
 from stream_app.store.cardinality import MANY, PARTS, SIZE_UNIT, UNSPLIT, WINDOW_EXACT
-from stream_app.store.heartbeat import Heartbeat, Problem, StoppedPartition
+from stream_app.store.heartbeat import Heartbeat
 from stream_app.store.incidents import Incident
 from stream_app.store.keys import Keys, waiting_field
 from stream_app.store.reports import StoredReport
@@ -104,6 +104,7 @@ class Shop:
         self.recents = random.Random(self.seed)  # of its own: how much ``fill`` draws depends on the hour
         self.keys = Keys(self.prefix)
         self.written = 0
+        self.visits = 0
         self.summaries: dict[str, ContractSummary] = {
             entity: describe(contract) for entity, contract in load_shop(None).contracts.items()
         }
@@ -126,12 +127,10 @@ class Shop:
         at: int | None = None,
         latency_ms: float | None = 38.4,
         behind: int | None = None,
-        stopped: tuple[StoppedPartition, ...] = (),
-        problems: tuple[Problem, ...] = (),
+        **more: Any,
     ) -> None:
-        """A worker's heartbeat."""
+        """A worker's heartbeat. ``more``: what else it says, such as ``problems``."""
         beat = Heartbeat(
-            stopped=stopped,
             at=at or self.now_ms,
             started=self.now_ms - 3_600_000,
             pid=4711,
@@ -141,7 +140,7 @@ class Shop:
             state=state,
             latency_ms=latency_ms,
             behind=behind,
-            problems=problems,
+            **more,
         )
         self.client.hset(self.keys.workers(), worker, beat.to_json())
 
@@ -159,8 +158,10 @@ class Shop:
         self._references()
 
     def _visits(self, start: int, number: int) -> None:
-        """Write visits of one minute, all clean, a third of them of known customers."""
-        counts: Counter[str] = Counter({"in": number, "clean": number, "n:customer_id": number - number // 3})
+        """Write visits of one minute, all clean, a third of all of known customers, also where a minute has one or two."""
+        known = (self.visits + number) // 3 - self.visits // 3
+        self.visits += number
+        counts: Counter[str] = Counter({"in": number, "clean": number, "n:customer_id": number - known})
         for index, source in enumerate(("search", "direct", "email")):
             part = number // 3 + (index < number % 3)
             counts.update({f"s|source|in|{source}": part, f"s|source|clean|{source}": part})

@@ -68,6 +68,7 @@ def test_a_reply_of_redis_is_known_by_its_first_word(reply: str, kind: Kind, nam
         (("GroupAuthorizationFailedError", "GroupAuthorizationFailedError"), Kind.PERMANENT, Scope.PROCESS),
         (("UnsupportedVersionError", "UnsupportedVersionError"), Kind.PERMANENT, Scope.PROCESS),
         (("PolicyViolationError", "PolicyViolationError"), Kind.PERMANENT, Scope.ENTITY),
+        (("OffsetMetadataTooLargeError", "OffsetMetadataTooLargeError"), Kind.PERMANENT, Scope.PROCESS),
         (("NotEnoughReplicasError", "NotEnoughReplicasError"), Kind.PASSING, Scope.PROCESS),
         (("OutOfOrderSequenceNumber", "OutOfOrderSequenceNumberError"), Kind.PASSING, Scope.PROCESS),
         (("MessageSizeTooLargeError", "MessageSizeTooLargeError"), Kind.RECORD, Scope.PROCESS),

@@ -1,6 +1,6 @@
 """The atomic scripts that change the store: a Lua file each, with its KEYS, ARGV and reply in its header.
 
-Redis 6.2 and later run them. Payloads are MessagePack. A script gets its keys, or their stems, as KEYS and spells none.
+Redis 6.0 and later run them. Payloads are MessagePack. A script gets its keys, or their stems, as KEYS and spells none.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from headrace.embedded import EmbeddedStack
 from stream_app.store.queries import Queries
 from stream_app.views.ranges import Custom
 from stream_app.windows.grain import Grain
-from tests.support.browsing import cells, click_row, says, served, tile
+from tests.support.browsing import cells, click_row, says, served, tile, url
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
 from tests.support.waiting import eventually
@@ -69,7 +69,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def choices(page: Page) -> dict[str, list[str]]:
     """Choices in the address."""
-    return parse_qs(urlsplit(page.url).query)
+    return parse_qs(urlsplit(url(page)).query)
 
 
 def choose(page: Page, key: str, option: str) -> None:
@@ -106,7 +106,7 @@ def test_filters_and_the_open_record_outlive_a_reload_and_a_colleague_sees_the_s
     says(page.locator(".st-key-panel-record"), source)
     says(page.locator(".st-key-finding-severity"), "error")
     other = browser.new_page()
-    other.goto(page.url)
+    other.goto(url(page))
     says(other.locator(".st-key-panel-record"), source)
     says(other.locator(".st-key-finding-severity"), "error")
     other.close()
@@ -159,6 +159,11 @@ def test_tiles_lead_to_what_they_count(page: Page, address: str) -> None:
     page.go_back()
     tile(page, "conformity")
     assert choices(page) == {"range": ["30d"], "entity": ["customers"]}
+    # The same choices on both pages.
+    page.locator(".st-key-tile-findings").get_by_role("link", name="Findings").click()
+    page.locator(".st-key-card-findings").get_by_text("Choose a row").wait_for()
+    says(page.locator(".st-key-finding-entity"), "customers")
+    assert choices(page) == {"range": ["30d"], "entity": ["customers"]}
 
 
 def test_a_row_of_the_top_rules_leads_to_the_rule(page: Page, address: str) -> None:
@@ -166,7 +171,7 @@ def test_a_row_of_the_top_rules_leads_to_the_rule(page: Page, address: str) -> N
     tile(page, "revenue")
     click_row(page, ".st-key-card-rules", 0)
     page.locator(".st-key-panel-rule").wait_for()
-    assert urlsplit(page.url).path == "/quality"
+    assert urlsplit(url(page)).path == "/quality"
     assert choices(page)["range"] == ["30d"]
     says(page.locator(".st-key-panel-rule"), choices(page)["open"][0].partition("/")[2])
 
@@ -177,18 +182,39 @@ def test_a_bar_leads_to_the_findings_of_its_time_and_rule(page: Page, address: s
     bars.first.wait_for(state="attached")
     tallest = max(range(bars.count()), key=lambda at: (bars.nth(at).bounding_box() or {"height": 0})["height"])
     bars.nth(tallest).click(force=True)
-    eventually(lambda: urlsplit(page.url).path == "/anomalies", "the page of the findings")
+    eventually(lambda: urlsplit(url(page)).path == "/anomalies", "the page of the findings")
     page.locator(".st-key-card-findings").get_by_text("Findings", exact=True).wait_for()
     begin, end = choices(page).pop("range")[0].split("_")
     assert begin < end
     assert (choices(page)["entity"], choices(page)["rule"]) == (["customers"], ["email.format"])
 
 
-def test_an_open_incident_leads_to_its_row(page: Page, address: str) -> None:
+def test_an_open_incident_leads_to_its_page(page: Page, address: str, store: redis.Redis) -> None:
     page.goto(f"{address}/?range=30d")
-    page.locator(".st-key-card-news ul.news a").first.click()
-    page.locator(".st-key-panel-incident").wait_for()
-    assert "incident" in choices(page)
+    link = page.locator(".st-key-card-news ul.news a").first
+    title = link.inner_text()
+    link.click()
+    page.locator("h2.cause").get_by_text(title, exact=True).wait_for()
+    assert urlsplit(url(page)).path == "/incident"
+    (opened,) = choices(page)["id"]
+    assert opened in {one.id for one in Queries(store, "headrace").incidents() if one.state == "open"}
+    page.reload()
+    page.locator("h2.cause").get_by_text(title, exact=True).wait_for()
+
+
+def test_the_open_row_of_an_incident_outlives_a_reload(page: Page, address: str, store: redis.Redis) -> None:
+    page.goto(f"{address}/anomalies?range=30d")
+    click_row(page, ".st-key-card-incidents", 1)
+    panel = page.locator(".st-key-panel-incident")
+    panel.wait_for()
+    eventually(lambda: "incident" in choices(page), "the open row stands in the address")
+    opened = choices(page)["incident"]
+    assert opened[0] in {one.id for one in Queries(store, "headrace").incidents()}
+    said = panel.inner_text()
+    page.reload()
+    panel.wait_for()
+    says(panel, said)
+    assert choices(page)["incident"] == opened
 
 
 def test_a_rule_shows_its_findings_even_if_others_drown_them(page: Page, address: str, store: redis.Redis, shop: Shop) -> None:

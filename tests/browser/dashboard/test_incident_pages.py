@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from headrace.embedded import EmbeddedStack
 from stream_app.store.acts import new_act
 from stream_app.store.acts import put as put_acts
-from tests.support.browsing import served
+from tests.support.browsing import served, url
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop
 from tests.support.staged import countries, country_gone, judged, put
@@ -109,7 +109,7 @@ def test_the_status_line_leads_to_the_page_of_the_cause(page: Page, address: str
     eventually(lambda: TITLE in status(page), "the worst incident", timeout=30)
     page.locator(".st-key-status a").first.click()
     page.locator("h2.cause").get_by_text(TITLE).wait_for()
-    assert f"id={quote(volume.id, safe='')}" in page.url
+    assert f"id={quote(volume.id, safe='')}" in url(page)
     head = page.locator(".st-key-card-cause")
     head.get_by_text("about $50k less revenue than expected").wait_for()
     page.locator(".st-key-card-timeline svg.marks").wait_for()

@@ -20,7 +20,7 @@ from stream_app.store.queries import Queries
 from stream_app.views.overview import read_overview
 from stream_app.views.quality import read_quality
 from stream_app.views.ranges import TimeRange
-from tests.support.browsing import click_row, says, served, settled, tile
+from tests.support.browsing import click_row, says, served, settled, tile, url
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
 from tests.support.waiting import eventually
@@ -90,7 +90,7 @@ def test_choosing_a_range_changes_the_numbers_and_the_address(page: Page, addres
     week = formats.money(read_overview(Queries(store, "headrace"), TimeRange.LAST_WEEK).kpis.revenue.value, "USD")
 
     eventually(lambda: tile(page, "revenue") == week, "the week's revenue", timeout=30)
-    assert "range=7d" in page.url
+    assert "range=7d" in url(page)
 
 
 def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_changes(
@@ -123,12 +123,14 @@ def test_axes_count_whole_things_and_dimensions_stay_in_order_when_the_range_cha
     last = f"headrace:win:orders:d:{span.end - 86_400}"
     best = worst_first(TimeRange.LAST_30_DAYS)[-1].lower()
     rule = next(name for name, one in shop.summaries["orders"].rules.items() if one.dimension == best)
-    store.hincrby(last, f"f:{rule}", 5_000)
+    for name in (f"f:{rule}", f"d:{best}"):
+        store.hincrby(last, name, 5_000)
     try:
         eventually(lambda: worst_first(TimeRange.LAST_30_DAYS)[0].lower() == best, "the store's new order")
         eventually(lambda: dimensions() == worst_first(TimeRange.LAST_30_DAYS), "the chart's new order", timeout=30)
     finally:
-        store.hincrby(last, f"f:{rule}", -5_000)
+        for name in (f"f:{rule}", f"d:{best}"):
+            store.hincrby(last, name, -5_000)
     page.get_by_role("radio", name="15 min").click()
     page.get_by_text("by minute").first.wait_for()
     page.wait_for_timeout(1_500)
@@ -365,14 +367,28 @@ def test_what_a_change_is_compared_with_is_readable_on_a_phone(browser: Browser,
     assert (cut, sticks_out) == ([], 0)
 
 
-def test_a_printed_report_is_the_report_and_nothing_else(page: Page, address: str) -> None:
+def test_a_printed_report_is_the_report_and_nothing_else(page: Page, address: str, store: redis.Redis) -> None:
+    report = Queries(store, "headrace").reports()[0].report
     page.goto(f"{address}/report")
-    page.locator(".st-key-card-report section").last.wait_for()
+    page.locator(".st-key-card-report .events").wait_for()
+    sections = page.locator(".st-key-card-report section")
+    rows = page.locator(".st-key-card-report table.figures tbody tr")
+    page.locator(".st-key-status p.status").wait_for()
+    page.get_by_text("For a PDF, print this page").wait_for()
+    said = page.locator(".st-key-card-report .events .what").all_inner_texts()
+    assert ["".join(one.split()) for one in said] == ["".join(event["what"]["text"].split()) for event in report["events"]]
+    assert sections.count() == len(report["sections"])
+    assert rows.count() == len(report["figures"])
+    assert not any(one.is_visible() for one in sections.all())
     page.emulate_media(media="print")
 
-    assert page.locator(".st-key-card-report section").last.is_visible()
+    # What is folded on the screen, too.
+    assert all(one.is_visible() for one in [*sections.all(), *rows.all()])
     assert not page.locator(".stAppHeader").is_visible()
-    assert not any(page.locator(f".st-key-{part}").is_visible() for part in ("head", "badge", "report-head"))
+    assert not any(
+        page.locator(f".st-key-{part}").is_visible() for part in ("head", "badge", "status", "advice", "report-head")
+    )
+    assert not page.get_by_text("For a PDF, print this page").is_visible()
     # The whole report, not only what fits on the screen; a page of A4 holds some fifty lines.
     height = page.locator(".st-key-card-report").evaluate("card => card.getBoundingClientRect().height")
     assert page.pdf(format="A4").count(b"/Type /Page\n") >= height // 1_400 + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from html import escape
 
 import pytest
 import redis
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.text import formats
 from headrace.embedded import EmbeddedStack
+from reporter.draft import REFERENCE
 from stream_app.store.queries import Queries
 from stream_app.views.overview import read_overview
 from stream_app.views.ranges import TimeRange
@@ -88,9 +90,14 @@ def test_open_incidents_are_listed_and_closed_ones_are_not(shop: redis.Redis) ->
 def test_the_latest_report_is_summed_up(shop: redis.Redis) -> None:
     (report,) = Queries(shop, "headrace").reports()
     shown = words(open_page())
-    headline = next(fact for fact in ("all.valid", "all.records") if fact in report.facts)
+    # An incident that is open is the headline.
+    said = report.report["headline"]["source"]
+    cited = REFERENCE.findall(said)
 
-    assert f'<summary><bdi class="data">{report.facts[headline]["rendering"]}</bdi></summary>' in shown
+    assert any(fact.startswith("incident.") for fact in cited)
+    for fact in cited:
+        assert f'<summary><bdi class="data">{escape(report.facts[fact]["rendering"])}</bdi></summary>' in shown
+    assert all(escape(word) in shown for word in REFERENCE.sub(" ", said).split())
     assert formats.span(report.start, report.end) in shown
 
 

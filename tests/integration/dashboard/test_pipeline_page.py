@@ -53,15 +53,17 @@ def test_a_pipeline_without_workers_says_what_is_unknown_and_what_to_run(redis_u
     assert [block.value for block in page.code] == ["headrace worker"]
 
 
-def test_a_workers_problem_is_shown_as_text(redis_url: str) -> None:
+def test_a_workers_problem_is_shown_as_text_and_what_it_does_beside_the_stream(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         shop = Shop(client, "headrace", until=NOW // 1_000, now_ms=time.time_ns() // 1_000_000)
         shop.announce()
-        shop.beat(state="retrying", problems=(Problem(text="<b>ConnectionError</b>: **no** broker"),))
+        notes = {"store": "is restored from the topics (empty): 3 partitions are level"}
+        shop.beat(state="retrying", problems=(Problem(text="<b>ConnectionError</b>: **no** broker"),), notes=notes)
     shown = words(open_page("pipeline"))
 
     assert "&lt;b&gt;ConnectionError&lt;/b&gt;: **no** broker" in shown
     assert "<b>" not in shown
+    assert "is restored from the topics (empty): 3 partitions are level" in shown
 
 
 def test_lost_records_are_on_the_pipeline_page(redis_url: str) -> None:

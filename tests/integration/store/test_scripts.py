@@ -14,7 +14,6 @@ from stream_app.counts.found import IN_WINDOW, WINDOWS
 from stream_app.counts.tally import Outcome
 from stream_app.position import Position
 from stream_app.store import changes as module
-from stream_app.store import keys
 from stream_app.store.found import read_found
 from stream_app.store.keys import applied_field
 from stream_app.store.queries import Queries
@@ -161,14 +160,18 @@ def test_a_name_in_the_field_of_a_segment_is_nowhere_in_the_store(client: Any, r
         }, "and its records are counted by value"  # fmt: skip
 
 
-def test_recent_findings_and_records_are_cut_and_mask_personal_data(client: Any, run: Any) -> None:
+def test_recent_findings_and_records_are_cut_and_mask_personal_data(
+    client: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FINDINGS_KEPT", 700)
+    monkeypatch.setattr(module, "CLEAN_KEPT", 50)
     bad: list[tuple[Raw, Outcome]] = [(customer(n, country="Atlantis"), "rejected") for n in range(1, 300)]
     good: list[tuple[Raw, Outcome]] = [(customer(n), "clean") for n in range(300, 600)]
     for number in range(6):
         batch = changes([*bad, *good], entity="customers", applied=(FIELD, Position(number - 1), Position(number)))
         run(lambda store, batch=batch: store.apply(batch))
-    assert 0 < client.llen(KEYS.findings()) <= keys.FINDINGS_KEPT
-    assert 0 < client.llen(KEYS.clean("customers")) <= keys.CLEAN_KEPT
+    assert client.llen(KEYS.findings()) == 700
+    assert client.llen(KEYS.clean("customers")) == 50
     text = json.dumps([client.lrange(KEYS.findings(), 0, -1), client.lrange(KEYS.clean("customers"), 0, -1)])
     assert "example.org" not in text
     assert "Ada" not in text

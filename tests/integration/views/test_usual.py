@@ -76,7 +76,7 @@ def test_the_usual_share_of_valid_records_is_that_of_the_same_hours_in_earlier_w
         valid = sum(week["clean"] - week["warned"] for week in earlier)
         usual[entity] = valid / sum(week["clean"] + week["rejected"] for week in earlier)
         now = recount.between(start, end)
-        weights[entity] = now["clean"] + now["rejected"]
+        weights[entity] = shop.summaries[entity].weight * (now["clean"] + now["rejected"])
     expected = sum(usual[entity] * weight for entity, weight in weights.items()) / sum(weights.values())
 
     assert usual_valid_of_range(queries, read) == pytest.approx(expected)

@@ -21,7 +21,7 @@ ORDERS = 20_000
 @pytest.mark.timeout(120)
 def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settings: Settings, tmp_path: Path) -> None:
     chance = random.Random(4)
-    settings = changed(settings, grace=2.0)
+    settings = changed(settings, grace=2.0, session_timeout=5.0)
     shop = Shopping(seed=4, orders=ORDERS)
     records = [*shop.early, *shop.stream, *shop.late]
     books = Books(settings)
@@ -41,4 +41,6 @@ def test_workers_killed_between_any_two_steps_lose_nothing_and_count_once(settin
                 assert worker.process.returncode == -signal.SIGKILL, worker.output()[-2000:]
                 crew[number] = Worker(settings, tmp_path / f"last-{number}.log")
         await_settled(settings, {"orders": len(shop.stream)}, crew, timeout=60)
-    assert_exact(settings)
+    counted = assert_exact(settings)
+    # Every worker that was taken for dead was dead.
+    assert {entity: counts.repeated for entity, counts in counted.items()} == {"orders": 0, "customers": 0, "products": 0}

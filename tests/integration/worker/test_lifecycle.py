@@ -36,6 +36,7 @@ from tests.support.waiting import eventually
 
 
 def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Settings, tmp_path: Path) -> None:
+    settings = changed(settings, session_timeout=10.0)  # none of them is taken for dead on a busy machine
     books = Books(settings)
     with crew_at_work(settings, tmp_path, 2, REFERENCES) as crew:
 
@@ -55,7 +56,7 @@ def test_two_workers_share_the_partitions_and_a_stopped_one_drains(settings: Set
         assert not any("Traceback" in worker.output() for worker in crew)
     counted = assert_exact(settings)["orders"]
     assert len(counted.dead) == 60
-    assert counted.repeated < 6_000
+    assert counted.repeated == 0
 
 
 def test_a_redis_that_is_away_at_the_start_and_in_the_middle_costs_nothing(settings: Settings, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from stream_app.settings import Settings
 from stream_app.store.keys import Keys
 from stream_app.store.writer import close_input, open_input
 from tests.support.crew import REFERENCES, changed, crew_at_work, orders
-from tests.support.processes import as_environment, run_headrace
+from tests.support.paths import RETAIL
+from tests.support.processes import as_environment, printed_status, run_headrace
 from tests.support.rebuilt import contents, restored, state
 from tests.support.recount import assert_exact, recount, rules_of
 from tests.support.redis_servers import RedisServer
@@ -174,6 +175,17 @@ def test_another_shop_on_the_same_prefix_is_refused_by_name(own: Settings, at_wo
         assert "HEADRACE_REDIS_PREFIX" in crew[0].output()
 
 
+def test_the_contracts_of_another_shop_are_refused_under_the_same_names(
+    own: Settings, at_work: list[Worker], tmp_path: Path
+) -> None:
+    other = changed(own, shop=RETAIL)
+    (tmp_path / "other").mkdir()
+    with workers(other, tmp_path / "other") as crew:
+        assert crew[0].process.wait(20) == 1
+        assert f"the Redis prefix {own.redis_prefix} belongs to another shop (contracts " in crew[0].output()
+        assert "HEADRACE_TOPIC_PREFIX" in crew[0].output()
+
+
 def test_a_rebuild_that_is_switched_off_ends_the_worker(own: Settings, at_work: list[Worker], tmp_path: Path) -> None:
     at_work.pop().kill()
     Books(own).client.flushall()
@@ -189,7 +201,8 @@ def test_a_rebuild_that_is_asked_for_is_shown_and_changes_nothing(own: Settings,
     Books(own).client.set(f"{own.redis_prefix}:total:strange", "somebody wrote here")
     run = run_headrace("rebuild", "--yes", settings=as_environment(own))
     assert run.returncode == 0, run.stderr
-    assert "the store is level with the topics" in run.stdout + run.stderr
+    assert "the store is emptied and rebuilt by the workers" in run.stderr
+    assert "the store is level with the topics" in run.stderr
     assert contents(own) == kept
     produce(own, [order(9001)])
     await_settled(own, {"orders": 1009}, at_work)
@@ -270,3 +283,29 @@ def test_a_group_whose_offsets_have_expired_is_no_new_shop(counted: Settings, tm
         eventually(lambda: settled(counted) == 302, "orders are settled")
         assert Books(counted).total("orders")["clean"] == int(str(kept["total:orders/clean"])) + 1
         assert "is empty, and the topics are not" in crew[0].output()
+
+
+def test_what_retention_has_taken_of_all_topics_is_named_as_missing(counted: Settings, tmp_path: Path) -> None:
+    before = state(counted)
+    topics = Topics("orders", counted.topic_prefix)
+    partitions = [TopicPartition(topic, number) for topic in topics.all for number in range(counted.partitions)]
+    admin = KafkaAdminClient(bootstrap_servers=counted.kafka)
+    try:
+        admin.delete_records(dict.fromkeys(partitions, -1))
+    finally:
+        admin.close()
+    Books(counted).client.flushall()
+    (tmp_path / "again").mkdir()
+    with workers(counted, tmp_path / "again") as crew:
+        eventually(restored(counted, before), "the store is restored", 40)
+        produce(counted, orders(1_001, 1_011))
+        await_settled(counted, {"customers": 50, "orders": 10}, crew)
+        assert Books(counted).total("orders")["in"] == 10
+        said = re.compile(r"counts are incomplete: retention has taken the outcomes of at most (\d+) records")
+
+        def missing() -> list[int]:
+            notes = printed_status(counted)["notes"]
+            return [int(found[1]) for subject, text in notes.items() if (found := said.match(text)) and topics.raw in subject]
+
+        eventually(lambda: sum(missing()) == 300, "status names what is missing", 20)
+        assert "retention has taken the outcomes of at most" in crew[0].output()

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from stream_app.counts.fields import DISTINCT_EXACT
+from stream_app.judge.baseline import LEARN_ALL_UP_TO
+from stream_app.store.cardinality import UNION_EXACT, WINDOW_EXACT
+from stream_app.store.keys import CLEAN_KEPT, FINDINGS_KEPT
+from stream_app.windows.grain import Grain
 from tests.support.paths import DOCS, ROOT
 
 
@@ -52,3 +57,23 @@ def test_what_would_fail_without_it_exists(promise: str) -> None:
         else:
             path, _, name = one.partition("::")
             assert name in names_in(ROOT / path), one
+
+
+WINDOWS = f"the newest {Grain.MINUTE.kept:,} minutes, {Grain.HOUR.kept:,} hours, {Grain.DAY.kept:,} days"
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (ROOT / "README.md", f"exact up to {WINDOW_EXACT:,} in a window and {UNION_EXACT:,} in a range or ever; beyond that"),
+        (ROOT / "README.md", f"{DISTINCT_EXACT:,} in a range or ever"),
+        (DOCS / "reference" / "promises.md", f"exact up to {DISTINCT_EXACT:,}, then such an estimate"),
+        (DOCS / "reference" / "promises.md", f"from samples after the first {LEARN_ALL_UP_TO:,} values"),
+        (DOCS / "explanation" / "memory.md", f"{WINDOWS} |"),
+        (DOCS / "explanation" / "memory.md", f"| finding | 300 | the newest {FINDINGS_KEPT:,} |"),
+        (DOCS / "explanation" / "memory.md", f"| clean record (sample) | 300 | the newest {CLEAN_KEPT:,} |"),
+        (DOCS / "explanation" / "memory.md", f"up to {DISTINCT_EXACT:,} of them"),
+    ],
+)
+def test_limits_are_those_of_the_code(page: Path, words: str) -> None:
+    assert words in " ".join(page.read_text("utf-8").split())

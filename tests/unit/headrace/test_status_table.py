@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,6 +83,19 @@ def test_lost_records_come_first() -> None:
     text = console.export_text()
     assert "orders: up to 1,234 records of orders[1] are lost" in text
     assert "offsets 20 to 59) at 2026-11-29 10:05:00 UTC" in text
+
+
+def test_memory_is_shown_by_kind_and_when_it_is_full() -> None:
+    kinds = {"windows": 4_000, "keys": 2_000_000, "references": 0}
+    memory = {"used": 600_000_000, "limit": 1_000_000_000, "kinds": kinds, "per_day": 40_000_000, "days_left": 10.0}
+    console = Console(record=True, width=400)
+    for changes in ({}, {"days_left": 0.5}, {"limit": 0, "per_day": None, "days_left": None}):
+        console.print(table(read_status_of_nothing() | {"memory": memory | changes}, datetime.now(UTC)))
+    text = console.export_text()
+    used = "Redis 600.0 MB of 1.0 GB (≈ keys 2.0 MB, windows 4.0 kB); +40.0 MB per day; full in"
+    assert f"{used} 10 days" in text
+    assert f"{used} 12 hours" in text
+    assert "Redis 600.0 MB (≈ keys 2.0 MB, windows 4.0 kB)\n" in re.sub(" +\n", "\n", text)
 
 
 def read_status_of_nothing() -> dict[str, Any]:

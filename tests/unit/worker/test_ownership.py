@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 
 from stream_app.kafka.epochs import LogNote
 from stream_app.store.ownership import READY, RESTORING, Owner, StoreState
@@ -33,6 +34,10 @@ class Verified(Ownership):
         await self._adopt(found)
         if not self.ready.is_set():
             await self._say_progress(found)
+
+    def knows(self, log: Any, note: LogNote, entities: Any) -> None:
+        """Have entities, and a note of the log."""
+        self._log, self._note, self._entities = log, note, entities
 
     async def begins(self, log: Any, store: Any) -> None:
         """Open the first epoch of a shop."""
@@ -79,3 +84,26 @@ def test_the_first_worker_of_a_shop_tells_offsets_apart_where_the_broker_keeps_n
         assert store.tells_offsets_apart is keeps_notes
 
     asyncio.run(run())
+
+
+def test_the_id_of_a_topic_that_could_not_be_noted_is_noted_with_the_next_attempt() -> None:
+    """Else nobody would know afterwards which records are of the topic in between."""
+    logged: list[LogNote] = []
+    failures = [KafkaTimeoutError()]
+
+    async def put_epoch(_number: int, note: LogNote) -> None:
+        if failures:
+            raise failures.pop()
+        logged.append(note)
+
+    async def run() -> None:
+        store = Verified(Health())
+        entity = SimpleNamespace(topics=SimpleNamespace(raw="orders"), topic_id="id-2", topic_ids=())
+        store.knows(SimpleNamespace(put_epoch=put_epoch), LogNote("shop", {"orders": ("id-1",)}), {"orders": entity})
+        with pytest.raises(KafkaTimeoutError):
+            await store.note_topics()
+        for _ in range(2):
+            assert await store.note_topics() == {"orders": ("id-1", "id-2")}
+
+    asyncio.run(run())
+    assert logged == [LogNote("shop", {"orders": ("id-1", "id-2")})]
