@@ -14,7 +14,7 @@ NUMBERS_KEPT = 100_000
 _SUMS: Kept[Counts] = Kept(NUMBERS_KEPT)
 #: A tuple of objects tells by one of these whether segments were added.
 _WITH, _WITHOUT = object(), object()
-#: Of up to so many parts, the sum of all but the last one is not worth keeping.
+#: Up to this number of parts, the sum of all but the last one is not worth keeping.
 _FEW = 3
 
 

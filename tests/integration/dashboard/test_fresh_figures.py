@@ -82,7 +82,7 @@ def shown(page: AppTest) -> list[Any]:
 
 
 def of_a_new_process(monkeypatch: pytest.MonkeyPatch, page: AppTest) -> list[Any]:
-    """What the page shows to the same viewer if nothing of before is known and nothing is kept; what is kept stays as it is."""
+    """Return what the same viewer sees if nothing of before is known and nothing is kept; what is kept stays as it is."""
     with monkeypatch.context() as patch:
         for module in (findings, quality, sales, segments, rule_panel, tiles):
             for called, function in list(vars(module).items()):

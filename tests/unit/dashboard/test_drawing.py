@@ -36,7 +36,7 @@ def in_utc() -> Iterator[None]:
 
 
 def shown(chart: Drawing | tuple[Drawing, Drawing]) -> list[dict[str, Any]]:
-    """What the page gets, the rows as Python's own."""
+    """Return what the page gets, the rows as Python's own."""
     specs = [one.spec() for one in (chart if isinstance(chart, tuple) else (chart,))]
     for spec in specs:
         spec["datasets"] = {name: pa.ipc.open_stream(rows).read_all().to_pylist() for name, rows in spec["datasets"].items()}

@@ -30,7 +30,7 @@ def test_windows_do_not_answer_for_each_other() -> None:
     assert reread.parsed("win:1", RAW, segments=False) == parse(RAW, segments=False)
 
 
-def test_names_that_look_like_the_text_between_two_fields_are_told_apart() -> None:
+def test_fields_are_compared_one_by_one() -> None:
     reread = Reread()
     one, other = {"u:x\x005\x00u:y": "7"}, {"u:x": "5", "u:y": "7"}
 
