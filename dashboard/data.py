@@ -6,21 +6,25 @@ one. Values are frozen, so that all viewers can share them.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import streamlit as st
 
+from stream_app.contract import load_shop
 from stream_app.contract.planned import Planned, read_planned
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.samples import CleanRecord, RecentFinding
 from stream_app.errors import HeadraceError
+from stream_app.judge.judge import Judge
 from stream_app.kafka.acts import send
 from stream_app.kafka.broker import Broker, describe
+from stream_app.kafka.older import Limits, Progress
 from stream_app.kafka.search import find
 from stream_app.monitor.acts import Act
 from stream_app.monitor.incident import Incident
@@ -31,6 +35,8 @@ from stream_app.store.reports import StoredReport
 from stream_app.store.server import ServerFacts
 from stream_app.views import overview as overview_view
 from stream_app.views.incidents import IncidentView, Status, read_incident, status_of
+from stream_app.views.older import Older, Wanted
+from stream_app.views.older import search as search_older
 from stream_app.views.overview import Overview
 from stream_app.views.pace import Sample, sample_of
 from stream_app.views.pulse import Pulse, read_pulse
@@ -56,6 +62,10 @@ SERVER_SHARED_FOR = 10
 RECORD_RETRIED_AFTER = 10
 #: Seconds for which the usual sales of a range serve all viewers: they change by the hour.
 USUAL_SHARED_FOR = 60
+#: Where one search for older findings stops; the viewer may go on.
+SEARCH_LIMITS = Limits()
+#: Searches for older findings that run at once; the next viewer waits. Each one keeps a core busy for some seconds.
+_SEARCHES = threading.BoundedSemaphore(2)
 #: Samples of the pipeline's pace: an hour of refreshes.
 SAMPLES = 1_200
 #: Maximum number of findings of one rule on a page.
@@ -239,6 +249,42 @@ def record(entity: str, source: str, _contract: ContractSummary) -> Opened | str
 @st.cache_resource(ttl=RECORD_SHARED_FOR, max_entries=200, show_spinner=False)
 def _record(entity: str, source: str, contract: ContractSummary) -> Opened:
     return opened(find(settings(), entity, source), contract)
+
+
+def older(
+    wanted: Wanted,
+    contract: ContractSummary,
+    seconds: float,
+    progress: Callable[[int, int, int], object],
+    before: Older | None = None,
+) -> Older | str:
+    """Search Kafka for findings that the store does not keep any more; an error message if that fails.
+
+    ``progress`` gets how many offsets were read, of how many, and what was found. ``before``: an earlier result with a rest, to
+    go on with.
+    """
+    limits = SEARCH_LIMITS._replace(seconds=seconds)
+
+    def show(now: Progress) -> None:
+        progress(*now)
+
+    try:
+        judge = _judges().get(wanted.entity)
+        if judge is None or judge.contract.id != contract.id:
+            return (
+                f"the dashboard cannot tell the event time of dead letters of {wanted.entity}: its contract is not the one "
+                "that workers use; start the dashboard with the same HEADRACE_SHOP"
+            )
+        with _SEARCHES:
+            return search_older(settings(), judge, wanted, _queries().references, limits, show, before)
+    except HeadraceError as error:
+        return str(error)
+
+
+@st.cache_resource(show_spinner=False)
+def _judges() -> Mapping[str, Judge]:
+    contracts = load_shop(settings().shop).contracts
+    return {entity: Judge(contract, settings().max_record_bytes) for entity, contract in contracts.items()}
 
 
 @st.cache_resource(show_spinner=False)

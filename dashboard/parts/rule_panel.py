@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from dashboard import data
@@ -78,6 +80,7 @@ def _recent(view: QualityView, entity: str, rule_id: str) -> None:
     )
     if not rows:
         st.caption("No single finding of this rule is kept of this range. The dead-letter topic has the rejected records.")
+        links.draw(replace(link, label="Search for its records"))
         return
     st.caption(f"Its newest {len(rows)} findings in this range")
     links.draw(link)

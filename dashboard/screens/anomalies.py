@@ -13,6 +13,7 @@ from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
 from dashboard.parts.incidents import incident_table
 from dashboard.parts.live import live, quiet, waiting_for_records
+from dashboard.parts.older_search import Search, offer_older, older_found
 from dashboard.parts.record_panel import record_panel
 from dashboard.text import formats, incidents
 from dashboard.text.words import visible
@@ -20,8 +21,9 @@ from stream_app.counts.samples import RecentFinding
 from stream_app.monitor.causes import causes
 from stream_app.monitor.incident import Incident
 from stream_app.names import Topics
+from stream_app.views.older import Wanted
 from stream_app.views.pulse import Pulse
-from stream_app.views.ranges import bounds
+from stream_app.views.ranges import Chosen, bounds
 from stream_app.views.selection import Bounds, findings_within, incidents_within
 
 #: Causes above the table of all incidents.
@@ -38,6 +40,7 @@ class View:
     findings: tuple[RecentFinding, ...]
     incidents: tuple[Incident, ...]
     bounds: Bounds
+    chosen: Chosen
 
 
 def page() -> None:
@@ -53,7 +56,7 @@ def _read(frame: Frame) -> View | data.Down:
         return findings
     if isinstance(found, data.Down):
         return found
-    return View(pulse, findings, found, bounds(frame.chosen, pulse.stream_ms, data.zone()))
+    return View(pulse, findings, found, bounds(frame.chosen, pulse.stream_ms, data.zone()), frame.chosen)
 
 
 def _draw(view: View) -> None:
@@ -118,20 +121,48 @@ def _findings(view: View) -> None:
         severity = _several("Severity", (row.severity for row in inside), "finding-severity")
         dimension = _several("Dimension", (row.dimension for row in inside), "finding-dimension")
         segment = _several("Segment", (one for row in inside for one in _segments(row)), "finding-segment")
+    choice = entity, rule, severity, dimension, segment
+    table = st.container(key="finding-table")
+    # The search stands below the table, and what it finds is in it at once.
+    offer_older(_search(view, *choice), view.pulse.contracts)
     rows = [
         row
-        for row in inside
+        for row in _with_older(view, inside, choice)
         if (not entity or row.entity in entity)
         and (not rule or row.rule in rule)
         and (not severity or row.severity in severity)
         and (not dimension or row.dimension in dimension)
         and (not segment or set(segment) & set(_segments(row)))
     ]
-    if not rows:
-        quiet("None of the newest findings matches. Remove a filter, or choose a longer range.")
-        _panel(view, None)
-        return
-    _finding_table(view, rows, f"findings-{_table_id(view, entity, rule, severity, dimension, segment)}")
+    with table:
+        if not rows:
+            quiet("None of the newest findings matches. Remove a filter, choose a longer range, or search for older ones.")
+            _panel(view, None)
+            return
+        _finding_table(view, rows, f"findings-{_table_id(view, *choice)}")
+
+
+def _search(
+    view: View, entity: list[str], rule: list[str], severity: list[str], dimension: list[str], segment: list[str]
+) -> Search:
+    """Return the search for what the viewer has chosen: of each entity that may have it."""
+    since, until = view.bounds
+    pairs = frozenset((name, value) for name, _, value in (one.partition(": ") for one in segment))
+    rules = {name: [one for one in rule if one in contract.rules] for name, contract in view.pulse.contracts.items()}
+    wanted = tuple(
+        Wanted(name, since, until, frozenset(rules[name]), frozenset(severity), frozenset(dimension), pairs)
+        for name in view.pulse.contracts
+        if (not entity or name in entity) and (not rule or rules[name])
+    )
+    # The range moves with the stream; the search stays the same.
+    return Search("finding-older", repr((view.chosen, entity, rule, severity, dimension, segment)), wanted)
+
+
+def _with_older(view: View, inside: list[RecentFinding], choice: tuple[list[str], ...]) -> list[RecentFinding]:
+    """Add what the viewer has found in Kafka: the store says when it counted its findings, so they come first."""
+    known = {(row.source, row.rule) for row in inside}
+    older = findings_within(older_found(_search(view, *choice)), view.bounds)
+    return [*inside, *(row for row in older if (row.source, row.rule) not in known)]
 
 
 def _with_found(view: View, inside: list[RecentFinding], entity: list[str], rules: list[str]) -> list[RecentFinding]:

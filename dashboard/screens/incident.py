@@ -6,18 +6,19 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.charts.timeline import timeline
-from dashboard.parts import grid, tables, theme
+from dashboard.parts import csv_files, downloads, grid, tables, theme
 from dashboard.parts.cause_panel import cause_belongs, cause_head, no_such_incident
 from dashboard.parts.causes import cause_list
 from dashboard.parts.frame import Frame
 from dashboard.parts.life_card import life_card
 from dashboard.parts.live import live, quiet
+from dashboard.parts.older_search import Search, offer_older, older_found
 from dashboard.parts.record_panel import record_panel
 from dashboard.text import incidents
 from dashboard.text.words import visible
 from stream_app.counts.samples import RecentFinding
 from stream_app.monitor.causes import Cause, causes
-from stream_app.views.incidents import IncidentView
+from stream_app.views.incidents import IncidentView, wanted_of, with_older
 
 #: Causes on the page while no incident is chosen, and findings of one cause.
 CAUSES, FINDINGS = 50, 200
@@ -69,7 +70,7 @@ def _draw(view: IncidentView) -> None:
     with right, st.container(key="card-segments"):
         _segments(view)
     with st.container(key="card-letters"):
-        _letters(view)
+        _letters(view, cause)
 
 
 def _timeline(view: IncidentView, cause: Cause) -> None:
@@ -103,22 +104,31 @@ def _segments(view: IncidentView) -> None:
     )
 
 
-def _letters(view: IncidentView) -> None:
+def _letters(view: IncidentView, cause: Cause) -> None:
     st.header("Dead letters and findings", anchor=False)
-    rows = view.findings[:FINDINGS]
-    if not rows:
-        quiet("No single finding of this time and cause is kept. The dead-letter topic has all rejected records.")
-        return
-    st.caption(f"The newest {len(rows):,} findings of this time and cause that are kept. Choose a row to open its record")
-    shown, opened = grid.chosen("incident-findings", rows, lambda one: f"{one.source}/{one.rule}")
-    grid.openable(
-        tables.findings(shown),
-        "incident-findings",
-        {"Event time": grid.moments("Event time")},
-        rows=6,
-    )
-    if opened is not None:
-        _opened(opened, view)
+    table = st.container(key="incident-letters")
+    # The search stands below the table, and what it finds is in it at once.
+    search = Search("incident-older", cause.lead.id, (wanted_of(cause),))
+    if view.contract is not None:
+        offer_older(search, {cause.lead.entity: view.contract})
+    found = with_older(cause, view.findings, older_found(search))
+    rows = found[:FINDINGS]
+    with table:
+        if not rows:
+            quiet("No single finding of this time and cause is kept. The dead-letter topic has all rejected records.")
+            return
+        number = f"{len(rows):,}" if len(rows) == len(found) else f"{len(rows):,} of {len(found):,}"
+        st.caption(f"The newest {number} findings of this time and cause that are known. Choose a row to open its record")
+        shown, opened = grid.chosen("incident-findings", rows, lambda one: f"{one.source}/{one.rule}")
+        grid.openable(
+            tables.findings(shown),
+            "incident-findings",
+            {"Event time": grid.moments("Event time")},
+            rows=6,
+        )
+        downloads.offer_csv("Download as CSV", found, "incident-findings", lambda: csv_files.findings_csv(found))
+        if opened is not None:
+            _opened(opened, view)
 
 
 def _opened(finding: RecentFinding, view: IncidentView) -> None:

@@ -31,7 +31,7 @@ from stream_app.kafka.batches import header_names
 from stream_app.kafka.headers import Header, header, header_in
 from stream_app.kafka.outbox import Outbox
 from stream_app.kafka.producer import Producer
-from stream_app.kafka.reading import poll
+from stream_app.kafka.reading import chunks
 from stream_app.kafka.search import reading, split
 from stream_app.kafka.transactions import Note, Transactions
 from stream_app.names import (
@@ -314,19 +314,11 @@ def _records(consumer: Any, partition: Any, begin: int, end: int) -> Iterator[An
     Raises:
         DeliveryError: no broker answers in time, or a batch cannot be read.
     """
-    if begin >= end:
-        return
-    consumer.assign([partition])
-    consumer.seek(partition, begin)
     at, heard = begin, time.monotonic()
-    while at < end:
-        for row in poll(consumer, 500).get(partition, []):
-            if row.offset >= end:
-                return
-            yield row
-        # Transaction markers move it, too.
-        if consumer.position(partition) > at:
-            at, heard = consumer.position(partition), time.monotonic()
+    for chunk in chunks(consumer, partition, begin, end, 500):
+        yield from chunk.records
+        if chunk.next > at:
+            at, heard = chunk.next, time.monotonic()
         elif time.monotonic() - heard > _SILENCE:
             raise DeliveryError(
                 f"Kafka gave no records of {partition.topic}[{partition.partition}] from offset {at} on for {_SILENCE:.0f} s; "

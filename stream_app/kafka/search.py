@@ -116,6 +116,7 @@ def reading(settings: Settings, *, committed: bool = False) -> Iterator[Any]:
             bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000),
             request_timeout_ms=15_000,
             enable_auto_commit=False,
+            auto_offset_reset="earliest",  # what retention deleted while it was read is passed over, and nothing else
             fetch_max_wait_ms=50,
             max_poll_records=2_000,
             isolation_level="read_committed" if committed else "read_uncommitted",

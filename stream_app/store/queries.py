@@ -217,6 +217,14 @@ class Queries:
         pipe.lrange(self._keys.clean(entity), 0, limit - 1)
         return clean_records(self._execute(pipe)[0], personal_fields(contract))
 
+    def references(self, entity: str, ids: Sequence[str]) -> dict[str, str | bytes]:
+        """Return id → what is kept of a clean record of an entity that others refer to, of those that are known."""
+        if not ids:
+            return {}
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hmget(self._keys.references(entity), list(ids))
+        return {one: raw for one, raw in zip(ids, self._execute(pipe)[0], strict=True) if raw is not None}
+
     def incidents(
         self, *, since: int | None = None, until: int | None = None, state: str | None = None, limit: int = 200
     ) -> tuple[Incident, ...]:

@@ -15,6 +15,7 @@ from stream_app.monitor.causes import Cause, cause_of, causes
 from stream_app.monitor.incident import Incident
 from stream_app.store.cardinality import Cardinality
 from stream_app.store.queries import Monitored, Queries
+from stream_app.views.older import Wanted
 from stream_app.windows.grain import Span
 
 #: Seconds of the stream that the status line looks back.
@@ -259,7 +260,30 @@ def findings_of(
         rules |= {*sorted(errors, key=lambda rule: (-counted[rule], rule))[:RULES]}
     rows = {(one.source, one.rule): one for rule in sorted(rules) for one in found(rule)}
     rows |= {(one.source, one.rule): one for one in recent}
-    return tuple(sorted(matching(cause, rows.values()), key=lambda one: (-(one.event_time or 0), one.source, one.rule)))
+    return newest_first(matching(cause, rows.values()))
+
+
+def newest_first(findings: Iterable[RecentFinding]) -> tuple[RecentFinding, ...]:
+    """Return findings by event time."""
+    return tuple(sorted(findings, key=lambda one: (-(one.event_time or 0), one.source, one.rule)))
+
+
+def wanted_of(cause: Cause) -> Wanted:
+    """Return what to search Kafka for: the findings of a cause, and perhaps others, which ``matching`` leaves out; pure."""
+    rules, errors = rules_of(cause), frozenset({"error"})
+    whole = Wanted(cause.lead.entity, cause.start, cause.end)
+    if not rules:
+        return replace(whole, severities=errors)
+    return whole if _is_whole(cause) else replace(whole, rules=frozenset(rules))
+
+
+def with_older(cause: Cause, findings: Sequence[RecentFinding], older: Sequence[RecentFinding]) -> tuple[RecentFinding, ...]:
+    """Return the findings of a cause with those that were found in Kafka, newest first; pure."""
+    if not older:
+        return tuple(findings)
+    rows = {(one.source, one.rule): one for one in matching(cause, older)}
+    rows |= {(one.source, one.rule): one for one in findings}
+    return newest_first(rows.values())
 
 
 def rules_of(cause: Cause) -> set[str]:
