@@ -1,14 +1,15 @@
 """Cost of a refresh of each page in a browser: ``python -m benchmarks.refresh``.
 
 A dashboard of its own process, over a Redis of its own with two months of a shop, is opened in Chromium. After the page is
-drawn, its websocket is read and the CPU of the dashboard is counted, once while nothing changes, and once while three records
-with findings come before each refresh.
+drawn, its websocket is read and the CPU of the dashboard is counted: while nothing changes; while three records with findings
+are listed before each refresh; and while records are counted before each refresh, which changes every figure and every chart.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Sequence
 
 import psutil
 import redis
@@ -16,6 +17,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from dashboard import data
 from headrace.embedded import EmbeddedStack
+from stream_app.counts import fields
+from stream_app.windows.grain import Grain
 from tests.support.browsing import free_port, served
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
@@ -43,17 +46,39 @@ class Wire:
         self.received += len(frame)
 
 
-def watch(page: Page, wire: Wire, port: int, refreshes: int, shop: Shop | None) -> tuple[float, float]:
-    """Return bytes from the server and ms of its CPU, by refresh. ``shop``: sends three findings before each."""
+def nothing() -> None:
+    """Change nothing."""
+
+
+def count(shop: Shop) -> None:
+    """Count 20 orders, one of them rejected, and 5 customers in the windows that are still running."""
+    pipe = shop.client.pipeline(transaction=False)
+    spain = {fields.segment("country", what, "Spain"): 5 for what in (fields.RECEIVED, fields.CLEAN)}
+    found = {fields.finding("price.type"): 1, fields.dimension("conformity"): 1, fields.REJECTED: 1}
+    rows = {
+        "orders": {fields.RECEIVED: 20, fields.CLEAN: 19, fields.REVENUE: 41_000, **found},
+        "customers": {fields.RECEIVED: 5, fields.CLEAN: 5, **spain},
+    }
+    for entity, counters in rows.items():
+        for name, number in counters.items():
+            for grain in Grain:
+                pipe.hincrby(shop.keys.window(entity, grain, grain.start(shop.until)), name, number)
+            if name not in spain:
+                pipe.hincrby(shop.keys.total(entity), name, number)
+    pipe.hincrby(shop.keys.store(), "serial", 1)
+    pipe.execute()
+
+
+def watch(page: Page, wire: Wire, port: int, refreshes: int, change: Callable[[], object]) -> tuple[float, float]:
+    """Return bytes from the server and ms of its CPU, by refresh. ``change``: what happens before each."""
     bytes_before, before = wire.received, cpu_seconds(port)
     for _ in range(refreshes):
-        if shop is not None:
-            shop.recent(3)
+        change()
         page.wait_for_timeout(data.EVERY * 1_000)
     return (wire.received - bytes_before) / refreshes, 1_000 * (cpu_seconds(port) - before) / refreshes
 
 
-def measure(refreshes: int) -> None:
+def measure(refreshes: int, pages: Sequence[str]) -> None:
     """Print a line for each page."""
     with EmbeddedStack(broker=False) as stack, redis.Redis.from_url(stack.redis_url) as client:
         shop = a_live_shop(client, "headrace", time.time_ns() // 1_000_000, days=61, per_minute=0.3)
@@ -63,15 +88,15 @@ def measure(refreshes: int) -> None:
         port = free_port()
         with served(stack.redis_url, port), sync_playwright() as running:
             browser = running.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-            print(f"{'page':<12}{'calm, bytes':>14}{'calm, CPU ms':>14}{'live, bytes':>14}{'live, CPU ms':>14}")
-            for name in PAGES:
+            changes = {"calm": nothing, "listed": lambda: shop.recent(3), "counted": lambda: count(shop)}
+            print(f"{'page':<12}" + "".join(f"{f'{name}, bytes':>16}{'CPU ms':>8}" for name in changes))
+            for name in pages:
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 wire = Wire(page)
                 page.goto(f"http://127.0.0.1:{port}/{name}?range=30d")
                 page.wait_for_timeout(6_000)
-                calm = watch(page, wire, port, refreshes, None)
-                live = watch(page, wire, port, refreshes, shop)
-                print(f"{name:<12}{calm[0]:>14,.0f}{calm[1]:>14.0f}{live[0]:>14,.0f}{live[1]:>14.0f}", flush=True)
+                found = [watch(page, wire, port, refreshes, change) for change in changes.values()]
+                print(f"{name:<12}" + "".join(f"{sent:>16,.0f}{spent:>8.0f}" for sent, spent in found), flush=True)
                 page.close()
             browser.close()
 
@@ -80,7 +105,9 @@ def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--refreshes", type=int, default=5)
-    measure(parser.parse_args().refreshes)
+    parser.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
+    options = parser.parse_args()
+    measure(options.refreshes, options.pages)
 
 
 if __name__ == "__main__":

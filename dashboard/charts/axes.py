@@ -9,14 +9,17 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.drawing import Drawing, Rows, kept, template
 from dashboard.text import local
 from stream_app.views.ranges import bar_end, bar_start
 
-# Most of a refresh is spent in Altair looking up its schema and copying charts. So channels are objects wherever Altair would
-# have to infer them (``X2``, ``YValue``), and only the outermost chart of a layered one has data.
+# Channels are objects wherever Altair would have to infer them (``X2``, ``YValue``), and only the outermost chart of a layered
+# one has data: Altair is slow at looking up its schema and copying charts.
 
 #: An Altair chart of any kind; Altair's own types are lost by its methods.
 Figure = Any
+#: The data of a specification that is made before there are any rows (see ``drawing.template``).
+ROWS = alt.NamedData("rows")
 
 #: The colour of anomalies: vermilion, visible on light and dark, and distinct from blue with any colour vision.
 ANOMALY = "#d55e00"
@@ -45,8 +48,13 @@ def bar_ends(starts: Sequence[int], bar_seconds: int) -> pd.Series[Any]:
     return times([start + (bar_end(start, bar_seconds, zone) - start) * _DRAWN for start in starts])
 
 
+def limits(starts: Sequence[float]) -> tuple[float, ...]:
+    """Return what an axis of time needs to know of the bars' starts: nothing in UTC, else the first and the last one."""
+    return (min(starts), max(starts)) if starts and not local.zone().is_utc else ()
+
+
 def x_axis(bar_seconds: int, starts: Sequence[float] = (), *, labels: bool = True, bars: bool = True) -> alt.X:
-    """Return the axis of event time, by the clocks of the settings' zone; ``starts``: of the bars.
+    """Return the axis of event time, by the clocks of the settings' zone; ``starts``: of the bars, or their ``limits``.
 
     Vega knows UTC and the viewer's zone only: for another zone, the ticks and their labels are made here.
     """
@@ -121,10 +129,15 @@ def bar_link(page: str, more: str = "''") -> alt.CalculateTransform:
 LINK = "link:N"
 
 
-def spark(series: Sequence[float | None]) -> Figure:
+@kept
+def spark(series: Sequence[float | None]) -> Drawing:
     """Draw a sparkline; an unmeasured value leaves a gap."""
-    frame = pd.DataFrame({"at": range(len(series)), "value": pd.array(list(series), dtype="float64")})
-    base = alt.Chart(frame, height=46).encode(
+    return Drawing(_spark(), rows=Rows({"at": range(len(series)), "value": pd.array(list(series), dtype="float64")}))
+
+
+@template
+def _spark() -> Figure:
+    base = alt.Chart(ROWS, height=46).encode(
         x=alt.X("at:Q", axis=None, scale=alt.Scale(nice=False, zero=False)),
         y=alt.Y("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=3)),
     )

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 import altair as alt
-import pandas as pd
 
-from dashboard.charts.axes import LINK, Figure, bar_ends, bar_link, number_axis, times, x_axis
+from dashboard.charts.axes import LINK, ROWS, Figure, bar_ends, bar_link, limits, number_axis, times, x_axis
+from dashboard.charts.drawing import Drawing, Rows, kept, template
 from dashboard.text import addresses
 from dashboard.text.formats import bar_period
 from stream_app.views.breakdown import RuleCount
@@ -42,13 +42,14 @@ def labels(rules: Sequence[RuleCount]) -> dict[tuple[str, str], str]:
     return {(row.entity, row.rule): f"{row.rule} ({row.entity})" if len(entities[row.rule]) > 1 else row.rule for row in rules}
 
 
+@kept
 def findings_over_time(
     series: Sequence[FindingsPoint],
     rules: Sequence[RuleCount],
     starts: Sequence[int],
     bar_seconds: int,
     named: Sequence[str],
-) -> Figure:
+) -> Drawing:
     """Draw findings stacked by rule; the rules of ``named`` in their own colours, the others together in grey."""
     names = labels(rules)
     counted: dict[tuple[int, str], int] = {}
@@ -61,7 +62,7 @@ def findings_over_time(
     for edge in (starts[0], starts[-1]) if starts and domain else ():
         counted.setdefault((edge, domain[0]), 0)
     rows = sorted(counted.items())
-    frame = pd.DataFrame(
+    drawn = Rows(
         {
             "start": times([start for (start, _), _ in rows]),
             "end": bar_ends([start for (start, _), _ in rows], bar_seconds),
@@ -71,8 +72,14 @@ def findings_over_time(
             "findings": [count for _, count in rows],
         }
     )
+    return Drawing(_stacked(bar_seconds, limits(starts), tuple(domain), _choices(rules, domain)), rows=drawn)
+
+
+@template
+def _stacked(bar_seconds: int, starts: tuple[float, ...], names: tuple[str, ...], choices: str) -> Figure:
+    domain = list(names)
     return (
-        alt.Chart(frame, height=310, transform=[bar_link("anomalies", _choices(rules, domain))])
+        alt.Chart(ROWS, height=310, transform=[bar_link("anomalies", choices)])
         .mark_bar(aria=False, cursor="pointer")
         .encode(
             x=x_axis(bar_seconds, starts),
@@ -101,10 +108,11 @@ def _filter(entity: str, rule: str) -> str:
     return addresses.link("", {"entity": entity, "rule": rule}).replace("?", "&")
 
 
-def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, starts: Sequence[int], bar_seconds: int) -> Figure:
+@kept
+def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, starts: Sequence[int], bar_seconds: int) -> Drawing:
     """Draw the findings of one rule, a bar for each part of the range, zeros included."""
     counted = {point.start: point.count for point in series if (point.entity, point.rule) == (entity, rule)}
-    frame = pd.DataFrame(
+    drawn = Rows(
         {
             "start": times(starts),
             "end": bar_ends(starts, bar_seconds),
@@ -112,8 +120,13 @@ def rule_over_time(series: Sequence[FindingsPoint], entity: str, rule: str, star
             "findings": [counted.get(start, 0) for start in starts],
         }
     )
+    return Drawing(_single(bar_seconds, limits(starts), _filter(entity, rule)), rows=drawn)
+
+
+@template
+def _single(bar_seconds: int, starts: tuple[float, ...], choices: str) -> Figure:
     return (
-        alt.Chart(frame, height=170, transform=[bar_link("anomalies", json.dumps(_filter(entity, rule)))])
+        alt.Chart(ROWS, height=170, transform=[bar_link("anomalies", json.dumps(choices))])
         .mark_bar(aria=False, cursor="pointer")
         .encode(
             x=x_axis(bar_seconds, starts),

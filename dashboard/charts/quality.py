@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.axes import ANOMALY, LINK, PERCENT, Figure, bar_ends, bar_link, times, x_axis, y_axis
+from dashboard.charts.axes import ANOMALY, LINK, PERCENT, ROWS, Figure, bar_ends, bar_link, limits, times, x_axis, y_axis
+from dashboard.charts.drawing import Drawing, Rows, kept, template
 from dashboard.text import addresses
 from dashboard.text.formats import bar_period, percent
 from stream_app.counts.summary import Quality
@@ -20,9 +21,10 @@ NO_CHOICES: Mapping[str, addresses.Value] = {}
 _FOUND = "Records with findings (% of judged records)"
 
 
-def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Figure:
+@kept
+def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: int = 310) -> Drawing:
     """Draw the share of valid records as a line with a point for each bar; bars without records leave a gap."""
-    frame = pd.DataFrame(
+    rows = Rows(
         {
             "start": times([point.start + bar_seconds / 2 for point in series]),
             "period": [bar_period(point.start, bar_seconds) for point in series],
@@ -30,8 +32,13 @@ def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: in
             "text": [percent(point.quality.valid, 2) for point in series],
         }
     )
+    return Drawing(_valid(bar_seconds, limits([point.start for point in series]), height), rows=rows)
+
+
+@template
+def _valid(bar_seconds: int, starts: tuple[float, ...], height: int) -> Figure:
     base = alt.Chart(height=height).encode(
-        x=x_axis(bar_seconds, [point.start for point in series], bars=False),
+        x=x_axis(bar_seconds, starts, bars=False),
         y=y_axis(
             "valid",
             "Valid records (%)",
@@ -42,13 +49,14 @@ def valid_over_time(series: Sequence[QualityPoint], bar_seconds: int, height: in
         tooltip=[alt.Tooltip("period:N", title="Period"), alt.Tooltip("text:N", title="Valid records")],
     )
     line = base.mark_line(strokeWidth=2.2, aria=False)
-    return alt.layer(line, base.mark_circle(size=26, opacity=1, aria=False), data=frame)
+    return alt.layer(line, base.mark_circle(size=26, opacity=1, aria=False), data=ROWS)
 
 
-def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> Figure:
+@kept
+def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> Drawing:
     """Draw the share of judged records that were rejected, as bars."""
     starts = [point.start for point in series]
-    frame = pd.DataFrame(
+    rows = Rows(
         {
             "start": times(starts),
             "end": bar_ends(starts, bar_seconds),
@@ -59,8 +67,13 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
             "clean": [point.clean for point in series],
         }
     )
+    return Drawing(_rejected(bar_seconds, limits(starts)), rows=rows)
+
+
+@template
+def _rejected(bar_seconds: int, starts: tuple[float, ...]) -> Figure:
     return (
-        alt.Chart(frame, height=250, transform=[bar_link("anomalies", "'&severity=error'")])
+        alt.Chart(ROWS, height=250, transform=[bar_link("anomalies", "'&severity=error'")])
         .mark_bar(aria=False, color=ANOMALY, cursor="pointer")
         .encode(
             x=x_axis(bar_seconds, starts),
@@ -77,10 +90,11 @@ def rejected_over_time(series: Sequence[ConformityPoint], bar_seconds: int) -> F
     )
 
 
-def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
+@kept
+def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Drawing:
     """Draw the share of records with findings by dimension, worst first; a bar leads to the findings of these ``choices``."""
     known = _known(measured)
-    frame = pd.DataFrame(
+    rows = Rows(
         {
             "dimension": [name.capitalize() for _, name in known],
             "link": _links(known, choices),
@@ -90,6 +104,11 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
             "room": [max(1.3 * (1 - share), NOTHING_FOUND) for share, _ in known],
         }
     )
+    return Drawing(_dimensions(), rows=rows)
+
+
+@template
+def _dimensions() -> Figure:
     x = alt.X(
         "shortfall:Q", title=_FOUND, scale=alt.Scale(nice=True, domainMin=0), axis=alt.Axis(tickCount=4, labelExpr=PERCENT)
     )
@@ -102,15 +121,16 @@ def by_dimension(measured: Quality, choices: Mapping[str, addresses.Value] = NO_
         base.mark_bar(height=10, cornerRadiusEnd=5, aria=False, cursor="pointer").encode(href=alt.Href(LINK)),
         base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q")),
         base.mark_text(aria=False, align="left", dx=8, fontSize=12).encode(text=alt.Text("share:N")),
-        data=frame,
+        data=ROWS,
     )
 
 
-def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Figure:
+@kept
+def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping[str, addresses.Value] = NO_CHOICES) -> Drawing:
     """Draw the share of records with findings by dimension, worst first: a bar, and a tick for the previous range."""
     known = _known(now)
     then = [before.dimensions.get(name) if before else None for _, name in known]
-    frame = pd.DataFrame(
+    rows = Rows(
         {
             "dimension": [name.capitalize() for _, name in known],
             "link": _links(known, choices),
@@ -121,6 +141,11 @@ def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping
             "room": NOTHING_FOUND,
         }
     )
+    return Drawing(_dimensions_compared(), rows=rows)
+
+
+@template
+def _dimensions_compared() -> Figure:
     axis = alt.Axis(tickCount=4, labelExpr=PERCENT)
     tooltip = [
         alt.Tooltip("dimension:N", title="Dimension"),
@@ -135,7 +160,7 @@ def by_dimension_compared(now: Quality, before: Quality | None, choices: Mapping
         x=alt.X("before:Q", title=_FOUND, axis=axis)
     )
     room = base.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=_FOUND, axis=axis))
-    return alt.layer(room, bar, tick, data=frame)
+    return alt.layer(room, bar, tick, data=ROWS)
 
 
 def _links(known: Sequence[tuple[float, str]], choices: Mapping[str, addresses.Value]) -> list[str]:

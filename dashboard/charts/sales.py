@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
-import pandas as pd
 
-from dashboard.charts.axes import ANOMALY, Figure, bar_ends, number_axis, times, x_axis, y_axis
+from dashboard.charts.axes import ANOMALY, ROWS, Figure, bar_ends, limits, number_axis, times, x_axis, y_axis
+from dashboard.charts.drawing import Drawing, Rows, kept, template
 from dashboard.text.formats import about, bar_period, count
 from dashboard.text.incidents import reading, what
 from stream_app.contract.money import digits
@@ -47,6 +47,7 @@ def anomalies_of(incidents: Sequence[Incident], sales: str | None, currency: str
     ]
 
 
+@kept
 def sales_over_time(
     series: Sequence[SalesPoint],
     bar_seconds: int,
@@ -54,14 +55,14 @@ def sales_over_time(
     anomalies: Sequence[Anomaly] = (),
     *,
     height: int = 215,
-) -> tuple[Figure, Figure]:
+) -> tuple[Drawing, Drawing]:
     """Draw revenue and orders as bars, two charts on the same time axis; an unfinished bar is pale.
 
     ``height``: of the revenue, in pixels. Anomalies are pale bands on the revenue with a triangle above: it points down for
     less than expected.
     """
     starts = [point.start for point in series]
-    frame = pd.DataFrame(
+    rows = Rows(
         {
             "start": times(starts),
             "end": bar_ends(starts, bar_seconds),
@@ -72,32 +73,18 @@ def sales_over_time(
             "state": ["complete" if point.complete else "still counting" for point in series],
         }
     )
-    unit = f"Revenue ({currency})" if currency else "Revenue"
-    tooltip = [
-        alt.Tooltip("period:N", title="Period"),
-        alt.Tooltip("revenue:Q", title=unit, format=f",.{digits(currency)}f"),
-        alt.Tooltip("counted:N", title="Orders"),
-        alt.Tooltip("state:N", title="State"),
-    ]
-    opacity = alt.OpacityValue(0.4, condition={"test": "datum.state == 'complete'", "value": 1.0})
-
-    def panel(y: alt.Y, height: int, *, labels: bool) -> Figure:
-        return (
-            alt.Chart(frame, height=height)
-            .mark_bar(aria=False)
-            .encode(x=x_axis(bar_seconds, starts, labels=labels), x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
-        )
-
-    revenue = panel(y_axis("revenue", unit), height, labels=False)
     low = starts[0] if starts else 0
     high = starts[-1] + bar_seconds if starts else 0
     shown = [one for one in anomalies if one.end > low and one.start < high]
-    # Always layered, with or without anomalies: a chart that changes its type would be redrawn from scratch.
-    return alt.layer(*_marked(shown, low, high), revenue), panel(number_axis("orders", "Orders"), 135, labels=True)
+    axis = limits(starts)
+    return (
+        Drawing(_revenue(bar_seconds, axis, currency, height), rows=rows, marks=_marks(shown, low, high)),
+        Drawing(_orders(bar_seconds, axis, currency), rows=rows),
+    )
 
 
-def _marked(anomalies: Sequence[Anomaly], low: int, high: int) -> tuple[Figure, Figure]:
-    frame = pd.DataFrame(
+def _marks(anomalies: Sequence[Anomaly], low: int, high: int) -> Rows:
+    return Rows(
         {
             "start": times([max(one.start, low) for one in anomalies]),
             "end": times([min(one.end, high) for one in anomalies]),
@@ -106,10 +93,42 @@ def _marked(anomalies: Sequence[Anomaly], low: int, high: int) -> tuple[Figure, 
             "text": [one.text for one in anomalies],
         }
     )
+
+
+@template
+def _revenue(bar_seconds: int, starts: tuple[float, ...], currency: str | None, height: int) -> Figure:
+    x = x_axis(bar_seconds, starts, labels=False)
+    # Always layered, with or without anomalies: a chart that changes its type would be redrawn from scratch.
+    return alt.layer(*_marked(), _panel(x, y_axis("revenue", _unit(currency)), height, currency))
+
+
+@template
+def _orders(bar_seconds: int, starts: tuple[float, ...], currency: str | None) -> Figure:
+    return _panel(x_axis(bar_seconds, starts), number_axis("orders", "Orders"), 135, currency)
+
+
+def _unit(currency: str | None) -> str:
+    return f"Revenue ({currency})" if currency else "Revenue"
+
+
+def _panel(x: alt.X, y: alt.Y, height: int, currency: str | None) -> Figure:
+    tooltip = [
+        alt.Tooltip("period:N", title="Period"),
+        alt.Tooltip("revenue:Q", title=_unit(currency), format=f",.{digits(currency)}f"),
+        alt.Tooltip("counted:N", title="Orders"),
+        alt.Tooltip("state:N", title="State"),
+    ]
+    opacity = alt.OpacityValue(0.4, condition={"test": "datum.state == 'complete'", "value": 1.0})
+    bars = alt.Chart(ROWS, height=height).mark_bar(aria=False)
+    return bars.encode(x=x, x2=alt.X2("end:T"), y=y, opacity=opacity, tooltip=tooltip)
+
+
+def _marked() -> tuple[Figure, Figure]:
+    marks = alt.NamedData("marks")
     tooltip = [alt.Tooltip("text:N", title="Anomaly")]
     scale = alt.Scale(domain=list(_SYMBOLS), range=list(_SYMBOLS.values()))
-    bands = alt.Chart(frame).mark_rect(color=ANOMALY, opacity=0.17, aria=False)
-    points = alt.Chart(frame).mark_point(filled=True, size=95, opacity=1, color=ANOMALY, aria=False)
+    bands = alt.Chart(marks).mark_rect(color=ANOMALY, opacity=0.17, aria=False)
+    points = alt.Chart(marks).mark_point(filled=True, size=95, opacity=1, color=ANOMALY, aria=False)
     return (
         bands.encode(x=alt.X("start:T"), x2=alt.X2("end:T"), tooltip=tooltip),
         points.encode(x=alt.X("middle:T"), y=_TOP, shape=alt.Shape("direction:N", scale=scale, legend=None), tooltip=tooltip),

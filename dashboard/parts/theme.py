@@ -10,6 +10,9 @@ import altair as alt
 import streamlit as st
 from altair.utils import schemapi
 
+from dashboard.charts.axes import Figure
+from dashboard.charts.drawing import Drawing
+
 # Altair validates each part of each chart against its schema. The charts are always the same ones, and the tests validate them.
 schemapi.disable_debug_mode()
 
@@ -24,19 +27,23 @@ def apply() -> None:
     st.html(_STYLE)
 
 
-def chart(figure: Any, *, key: str, alt_text: str) -> None:
+def chart(figure: Figure | Drawing, *, key: str, alt_text: str) -> None:
     """Draw a chart in the page's colours; ``alt_text`` describes it in words."""
-    _show(figure, key, alt_text, **_config())
+    _show(figure, key, alt_text, config=_config())
 
 
-def spark(figure: Any, *, key: str, alt_text: str) -> None:
+def spark(figure: Drawing, *, key: str, alt_text: str) -> None:
     """Draw a sparkline."""
-    figure.padding = {"left": 1, "right": 1, "top": 2, "bottom": 2}
-    _show(figure, key, alt_text, view={"strokeWidth": 0})
+    padding = {"left": 1, "right": 1, "top": 2, "bottom": 2}
+    _show(figure, key, alt_text, config={"view": {"strokeWidth": 0}}, padding=padding)
 
 
-def _show(figure: Any, key: str, alt_text: str, **config: Any) -> None:
-    """Draw a chart, and change it in place: Altair's ``configure_…`` and ``properties`` would copy it with its data."""
+def _show(figure: Figure | Drawing, key: str, alt_text: str, config: dict[str, Any], **more: Any) -> None:
+    if isinstance(figure, Drawing):
+        spec = figure.spec(background="transparent", config=config, **more)
+        st.vega_lite_chart(spec=spec, width="stretch", theme="streamlit", key=key, alt=alt_text)
+        return
+    # Changed in place: Altair's ``configure_…`` and ``properties`` would copy the chart with its data.
     figure.background, figure.config = "transparent", alt.Config(**config)
     # Do not validate the chart against its schema.
     object.__setattr__(figure, "to_dict", partial(figure.to_dict, validate=False))

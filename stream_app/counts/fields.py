@@ -132,7 +132,8 @@ def segment(name: str, what: str, text: SegmentText) -> str:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-class SegmentCounts(msgspec.Struct, frozen=True):
+# It cannot be part of a circle. A dashboard keeps many of them, and need not look through all of these after each refresh.
+class SegmentCounts(msgspec.Struct, frozen=True, gc=False):
     """Counts of one value of a segment field; ``findings``: rule → findings."""
 
     received: int = 0

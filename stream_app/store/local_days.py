@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stream_app.counts.fields import Counts, SegmentCounts, add
+from stream_app.counts.kept import Kept
+from stream_app.counts.sums import NUMBERS_KEPT, numbers
 from stream_app.counts.window import Window
 from stream_app.store.cardinality import Part
 from stream_app.windows.grain import Grain, Span
@@ -20,6 +22,12 @@ _MOST_ADDED = 12
 
 #: A window of UTC, by its grain and start.
 Key = tuple[Grain, int]
+
+#: Days by what they were added up from, and what stands between its parts: with segments or not, and before the hours that
+#: are taken away.
+_DAYS: Kept[Counts] = Kept(NUMBERS_KEPT)
+_KINDS = {True: object(), False: object()}
+_MINUS = object()
 
 
 class LocalDay(NamedTuple):
@@ -63,13 +71,16 @@ def keys_of(days: Iterable[LocalDay]) -> list[Key]:
 
 def windows_of(days: Iterable[LocalDay], counts: Mapping[Key, Counts], *, segments: bool) -> tuple[Window, ...]:
     """Return the days as windows."""
-    return tuple(
-        Window(
-            day.start,
-            add([*(counts[key] for key in day.plus), *(_negative(counts[key]) for key in day.minus)], segments=segments),
+
+    def of_day(day: LocalDay) -> Counts:
+        plus, minus = [counts[key] for key in day.plus], [counts[key] for key in day.minus]
+        return _DAYS.or_compute(
+            (_KINDS[segments], *plus, _MINUS, *minus),
+            lambda: add([*plus, *map(_negative, minus)], segments=segments),
+            numbers,
         )
-        for day in days
-    )
+
+    return tuple(Window(day.start, of_day(day)) for day in days)
 
 
 def _negative(counts: Counts) -> Counts:

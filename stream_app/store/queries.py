@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import redis
@@ -26,12 +27,16 @@ from stream_app.store.losses import Loss, losses_of
 from stream_app.store.period import PeriodCounts, read_period
 from stream_app.store.refusal import refuses_writes
 from stream_app.store.reports import ReportStore, StoredReport
+from stream_app.store.reread import Reread
 from stream_app.store.server import ServerFacts
 from stream_app.store.server_check import read_facts_of
 from stream_app.store.spans import Starts, Windows, personal_fields, read_starts, read_windows
 from stream_app.store.states import EntityState, read_first, read_states
 from stream_app.store.usage import Memory, MemoryReader
 from stream_app.windows.grain import Grain, Span
+
+#: Contracts that are read once.
+CONTRACTS_KEPT = 64
 
 
 class Announced(NamedTuple):
@@ -75,6 +80,10 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+#: What is kept of one contract is the same object while its text is.
+_summary = lru_cache(CONTRACTS_KEPT)(ContractSummary.from_json)
+
+
 class Queries:
     """Reads what the workers counted. Each method takes a fixed number of round trips, whatever the history.
 
@@ -88,6 +97,7 @@ class Queries:
         self.now = now
         self._asks_options = True
         self._cardinalities = Cardinalities(client, self._keys)
+        self._reread = Reread()
         self._memory = MemoryReader(client, prefix, self.contracts)
 
     def memory(self) -> Memory | None:
@@ -171,7 +181,7 @@ class Queries:
         ``cuts``: (start, end) in seconds; the windows of a cut that are in the span, or in the range before it, are counted
         as one.
         """
-        return read_windows(self._cardinalities, contracts, span, starts, segments=segments, cuts=cuts)
+        return read_windows(self._cardinalities, self._reread, contracts, span, starts, segments=segments, cuts=cuts)
 
     def server(self) -> ServerFacts:
         """Return the facts of the Redis server, in one round trip."""
@@ -322,7 +332,7 @@ class Queries:
         for raw_entity, document in raw.items():
             entity = text(raw_entity)
             try:
-                contracts[entity] = ContractSummary.from_json(text(document))
+                contracts[entity] = _summary(text(document))
             except ValueError as error:
                 raise StoreError(
                     f"Redis key {self._keys.contracts()}: entity {entity} holds {error}; restart the workers, which "

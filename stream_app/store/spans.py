@@ -14,9 +14,10 @@ from stream_app.counts.fields import Distinct
 from stream_app.counts.samples import CleanRecord, clean_records
 from stream_app.counts.window import Window
 from stream_app.store.cardinality import Cardinalities, Cardinality, Part, ask_sizes, parts_of
-from stream_app.store.connection import execute, parsed
+from stream_app.store.connection import execute
 from stream_app.store.keys import Keys
 from stream_app.store.local_days import Key, keys_of, local_days, parts_within, windows_of
+from stream_app.store.reread import Reread
 from stream_app.store.states import starts_of
 from stream_app.windows.grain import Grain, Span
 
@@ -96,6 +97,7 @@ def _counted_in(span: Span) -> tuple[Grain, ...]:
 
 def read_windows(
     cardinalities: Cardinalities,
+    reread: Reread,
     contracts: Mapping[str, ContractSummary],
     span: Span,
     starts: Starts,
@@ -122,7 +124,7 @@ def read_windows(
     answers = iter(execute(client, keys.prefix, pipe) if len(pipe) else ())
     windows: dict[str, tuple[Window, ...]] = {}
     for entity, wanted_keys in read.items():
-        counts = {key: parsed(keys.window(entity, *key), next(answers), segments=segments) for key in wanted_keys}
+        counts = {key: reread.parsed(keys.window(entity, *key), next(answers), segments=segments) for key in wanted_keys}
         if span.local:
             windows[entity] = windows_of(days[entity], counts, segments=segments)
         else:

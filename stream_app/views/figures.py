@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream_app.contract.money import each_in_units, in_units
-from stream_app.counts.fields import Counts, Distinct, add
+from stream_app.counts.fields import Counts, Distinct
 from stream_app.counts.summary import Quality, conformity, orders_of
+from stream_app.counts.sums import summed
 from stream_app.counts.window import Window
 from stream_app.store.cardinality import Cardinality
 from stream_app.views.ranges import BARS, SPARK_POINTS, bar_seconds, bars, groups
@@ -94,7 +95,7 @@ class Figures:
         """Return the counts of each entity from ``start`` up to ``end``."""
         windows = self.read.windows
         return {
-            entity: add((one.counts for one in windows.get(entity, ()) if start <= one.start < end), segments=segments)
+            entity: summed((one.counts for one in windows.get(entity, ()) if start <= one.start < end), segments=segments)
             for entity in self.contracts
         }
 
@@ -113,7 +114,7 @@ class Figures:
         for window in windows:
             if span.start <= window.start < span.end:
                 parts[starts[bisect_right(starts, window.start) - 1]].append(window.counts)
-        return {start: add(some, segments=False) for start, some in parts.items()}
+        return {start: summed(some, segments=False) for start, some in parts.items()}
 
     def orders(self, counts: Counts, start: int, end: int) -> int:
         """Return the orders of the sales entity from ``start`` up to ``end``, whose counts are ``counts``."""

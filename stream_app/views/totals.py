@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stream_app.contract.summary import ContractSummary
 from stream_app.counts.fields import Counts, add
+from stream_app.counts.kept import Kept
 from stream_app.counts.summary import Quality, conformity, is_finding, overall_quality, quality
 
 #: Standard deviation of a record's worth ÷ its average: of 167,790 lines of a real shop, without the largest thousandth.
 SPREAD = 2.0
+#: Qualities that are kept, each with its parts and dimensions: about 20 of these.
+_QUALITIES: Kept[Quality] = Kept(50_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +112,13 @@ def _usual_error(counts: Counts) -> float:
 
 def quality_of(contracts: Mapping[str, ContractSummary], counts: Mapping[str, Counts]) -> Quality:
     """Return the quality over the entities in ``counts``, weighted by their judged records and the contracts."""
-    return overall_quality(
-        (contracts[entity].weight * (one.clean + one.rejected), quality(contracts[entity], one))
-        for entity, one in counts.items()
-    )
+    pairs = [(contracts[entity], one) for entity, one in counts.items()]
+    of = tuple(part for pair in pairs for part in pair)
+    return _QUALITIES.or_compute(of, lambda: _quality_of(pairs), lambda found: len(of) + len(found.dimensions))
+
+
+def _quality_of(pairs: Iterable[tuple[ContractSummary, Counts]]) -> Quality:
+    return overall_quality((contract.weight * (one.clean + one.rejected), quality(contract, one)) for contract, one in pairs)
 
 
 def average_order(revenue_minor: int, orders: int) -> int | None:
