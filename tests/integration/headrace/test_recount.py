@@ -106,29 +106,32 @@ def run(settings: Settings, folder: Path, sends: tuple[str, ...], entities: list
         assert done.returncode == 0, done.stderr
 
 
+def settings_of(stack: Any, name: str, **settings: Any) -> Settings:
+    """Return settings for a shop of its own."""
+    own = {"topic_prefix": f"{name}-", "group": name, "redis_prefix": name}
+    return load_settings(kafka=stack.kafka, redis=stack.redis_url, session_timeout=3.0, **own, **settings)
+
+
+def replay(settings: Settings, folder: Path, file: Path) -> None:
+    """Send a file of the gift shop, and judge it."""
+    entities = ["orders", "customers", "products"]
+    run(settings, folder, ("replay", "--quiet", str(file)), entities, len(counted_by_pandas(file)))
+
+
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of the gift shop."""
-    return Path(DATA) if DATA else retail_file(tmp_path_factory.mktemp("retail"))
+    return retail_file(tmp_path_factory.mktemp("retail"))
 
 
 @pytest.fixture(scope="module")
 def shops(stack: Any, lines: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
     """Settings of both shops, each with a stream that was judged."""
     folder = tmp_path_factory.mktemp("recount")
-    found = {}
-    for name, sends, entities, count in (
-        ("built-in", SIMULATED, ["orders", "customers", "products", "visits"], 3_000),
-        ("retail", ("replay", "--quiet", str(lines)), ["orders", "customers", "products"], len(counted_by_pandas(lines))),
-    ):
-        prefix = f"recount-{name}"
-        settings = load_settings(
-            kafka=stack.kafka, redis=stack.redis_url, topic_prefix=f"{prefix}-", group=prefix, redis_prefix=prefix,
-            session_timeout=3.0, **({"shop": RETAIL} if name == "retail" else {}),
-        )  # fmt: skip
-        run(settings, folder, sends, entities, count)
-        found[name] = settings
-    return found
+    built_in, retail = settings_of(stack, "recount-built-in"), settings_of(stack, "recount-retail", shop=RETAIL)
+    run(built_in, folder, SIMULATED, ["orders", "customers", "products", "visits"], 3_000)
+    replay(retail, folder, lines)
+    return {"built-in": built_in, "retail": retail}
 
 
 @pytest.fixture
@@ -147,7 +150,24 @@ def test_every_figure_equals_the_recount(shops: dict[str, Settings], name: str) 
 
 
 def test_pandas_counts_the_same_of_the_file(shops: dict[str, Settings], lines: Path) -> None:
-    queries, every = open_queries(shops["retail"]), counted_by_pandas(lines)
+    found = compared_with_pandas(shops["retail"], lines)
+    assert found.differences == [], found.table()
+    assert found.exact.total() > 60
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA, reason="HEADRACE_TEST_RETAIL does not name the UCI file")
+def test_the_real_file_is_counted_as_pandas_and_the_recount_do(stack: Any, tmp_path: Path) -> None:
+    settings = settings_of(stack, "recount-uci", shop=RETAIL)
+    replay(settings, tmp_path, Path(DATA))
+    for found in (compared_with_pandas(settings, Path(DATA)), compare_all(settings)):
+        assert found.differences == [], found.table()
+        assert found.exact.total() > 200
+
+
+def compared_with_pandas(settings: Settings, file: Path) -> Comparison:
+    """Return the figures of every range beside those of a recount of the file."""
+    queries, every = open_queries(settings), counted_by_pandas(file)
     found = Comparison()
     for chosen in TimeRange:
         view, quality = read_overview(queries, chosen, findings=0, records=0), read_quality(queries, chosen)
@@ -173,8 +193,7 @@ def test_pandas_counts_the_same_of_the_file(shops: dict[str, Settings], lines: P
             found.each(page, "lines of", received, dict(part["Country"].value_counts()))
             revenue = {name: row.revenue for name, row in countries.items()}
             found.each(page, "revenue of", revenue, dict(kept.groupby("Country")["pence"].sum() / 100))
-    assert found.differences == [], found.table()
-    assert found.exact.total() > 60
+    return found
 
 
 Planted = tuple[Settings, Any, Keys, int]
