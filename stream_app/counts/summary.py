@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -166,8 +167,12 @@ def overall_quality(parts: Iterable[tuple[float, Quality]]) -> Quality:
 
 
 def _mean(weighted: list[tuple[float, float]]) -> float | None:
-    weight = sum(each for each, _ in weighted)
-    return sum(each * value for each, value in weighted) / weight if weight else None
+    """Return the weighted mean, in whatever order the values come; None without weight."""
+    weight = math.fsum(each for each, _ in weighted)
+    if not weight:
+        return None
+    values = {value for each, value in weighted if each}
+    return values.pop() if len(values) == 1 else math.fsum(each * value for each, value in weighted) / weight
 
 
 def sales_entity(contracts: Mapping[str, ContractSummary]) -> str | None:

@@ -32,7 +32,10 @@ class Reread:
         Raises:
             StoreError: a field does not hold an integer.
         """
-        packed = msgspec.msgpack.encode(raw)
+        try:
+            packed = msgspec.msgpack.encode(raw)
+        except UnicodeEncodeError:  # half a surrogate pair in the name of a field: it is parsed each time
+            return parsed(key, raw, segments=segments)
         of = (key, segments)
         with self._lock:
             known = self._known.get(of)

@@ -7,7 +7,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tests.support.processes import clean_environment, headrace_command
@@ -93,6 +93,22 @@ def offered(page: Page, key: str) -> Locator:
 
     eventually(opened, f"the list of {key} is open")
     return options
+
+
+def choose(page: Page, key: str, option: str) -> None:
+    """Choose an option of a filter; what is drawn on the page may close the list before the click."""
+    from playwright.sync_api import TimeoutError as TooLateError
+
+    def chosen() -> bool:
+        if option in page.locator(f".st-key-{key}").inner_text().split("\n"):
+            return True
+        page.locator(f".st-key-{key} input").click()
+        with suppress(TooLateError):
+            page.get_by_role("option", name=option, exact=True).click(timeout=1_000)
+        page.keyboard.press("Escape")
+        return False
+
+    eventually(chosen, f"{option} is chosen")
 
 
 def cells(page: Page, card: str) -> list[str]:

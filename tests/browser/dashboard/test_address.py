@@ -15,7 +15,7 @@ from headrace.embedded import EmbeddedStack
 from stream_app.store.queries import Queries
 from stream_app.views.ranges import Custom
 from stream_app.windows.grain import Grain
-from tests.support.browsing import cells, click_row, says, served, tile, url
+from tests.support.browsing import cells, choose, click_row, says, served, tile, url
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
 from tests.support.waiting import eventually
@@ -70,23 +70,6 @@ def page(browser: Browser) -> Iterator[Page]:
 def choices(page: Page) -> dict[str, list[str]]:
     """Choices in the address."""
     return parse_qs(urlsplit(url(page)).query)
-
-
-def choose(page: Page, key: str, option: str) -> None:
-    """Choose an option of a filter."""
-
-    def chosen() -> bool:
-        """A refresh may close the list before the click."""
-        if option in page.locator(f".st-key-{key}").inner_text().split("\n"):
-            return True
-        page.locator(f".st-key-{key} input").click()
-        offered = page.get_by_role("option", name=option, exact=True)
-        if offered.count():
-            offered.click()
-        page.keyboard.press("Escape")
-        return False
-
-    eventually(chosen, f"{option} is chosen")
 
 
 def test_filters_and_the_open_record_outlive_a_reload_and_a_colleague_sees_the_same(

@@ -20,7 +20,7 @@ from stream_app.store.queries import Queries
 from stream_app.views.overview import read_overview
 from stream_app.views.quality import read_quality
 from stream_app.views.ranges import TimeRange
-from tests.support.browsing import click_row, offered, says, served, settled, tile, url
+from tests.support.browsing import choose, click_row, says, served, settled, tile, url
 from tests.support.chromium import ARGUMENTS, chromium
 from tests.support.fill import Shop, a_live_shop
 from tests.support.waiting import eventually
@@ -263,9 +263,7 @@ def test_a_filter_and_an_open_finding_outlive_new_findings(page: Page, address: 
     page.goto(f"{address}/anomalies?range=30d")
     table = page.locator(".st-key-card-findings")
     table.get_by_text("Choose a row").wait_for()
-    offered(page, "finding-severity")
-    page.get_by_role("option", name="error").click()
-    page.keyboard.press("Escape")
+    choose(page, "finding-severity", "error")
     page.wait_for_timeout(1_000)
     source = next(row.source for row in Queries(store, "headrace").findings() if row.severity == "error")
     click_row(page, ".st-key-card-findings", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream_app.contract.summary import ContractSummary, RuleSummary
 from stream_app.counts.fields import Counts
-from stream_app.counts.summary import EntityTotals, at_risk, conformity, overall_quality, quality, summarise
+from stream_app.counts.summary import EntityTotals, Quality, at_risk, conformity, overall_quality, quality, summarise
 
 
 def contract(**more: object) -> ContractSummary:
@@ -158,3 +160,12 @@ def test_the_conversion_rate_is_orders_by_visits() -> None:
     assert (kpis["visits"], kpis["conversion_rate"]) == (50, 0.08)
     nobody = summarise({"orders": sales, "visits": visits}, {"orders": totals["orders"]})["kpis"]
     assert (nobody["visits"], nobody["conversion_rate"]) == (0, None)
+
+
+def test_the_overall_quality_does_not_depend_on_the_order_of_entities() -> None:
+    parts = [
+        (weight, Quality(valid, {"accuracy": valid}, 0.98)) for weight, valid in ((171_999, 0.1), (3_000, 0.7), (0.3, 1 / 3))
+    ]
+    first, *others = (overall_quality(order) for order in itertools.permutations(parts))
+    assert first.target == 0.98
+    assert all(other == first for other in others)

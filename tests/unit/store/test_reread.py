@@ -58,3 +58,9 @@ def test_an_integer_that_is_none_fails_each_time() -> None:
         with pytest.raises(StoreError, match=r"win:1.*field in"):
             reread.parsed("win:1", {"in": "many"}, segments=True)
     assert reread.parsed("win:1", RAW, segments=True) == parse(RAW)
+
+
+def test_half_a_surrogate_pair_in_the_name_of_a_field_is_parsed_each_time() -> None:
+    reread, raw = Reread(), {**RAW, "u:\udcff": "1"}
+    for count in ("1", "2"):
+        assert reread.parsed("win:1", {**raw, "u:\udcff": count}, segments=True) == parse({**raw, "u:\udcff": count})
