@@ -30,6 +30,8 @@ from stream_app.windows.zone import UTC, Zone
 from tests.support.fill import Shop
 from tests.support.pages import open_page
 
+pytestmark = pytest.mark.slow
+
 #: All that a refresh reads again once its time is over.
 READS = (
     data.overview, data.usual, data.usual_valid, data.quality, data.findings, data.incidents, data.status, data.reports,

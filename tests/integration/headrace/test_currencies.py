@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.currencies import APART, CONVERTED, contract_text, sale
 
+pytestmark = pytest.mark.slow
+
 DIGITS = {"EUR": 2, "JPY": 0, "KWD": 3}
 SOURCES = """sources:
   - name: orders

@@ -28,6 +28,8 @@ from tests.support.processes import as_environment, run_headrace
 from tests.support.stream import Books, await_workers, customer, make_topics, produce, workers
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 #: Five days of orders, some of them broken, the prices of an hour a hundred times too high.
 SIMULATED = (
     "simulate", "--count", "3000", "--rate", "25/h", "--history", "30d", "--start", "2026-01-05", "--faults", "5%",

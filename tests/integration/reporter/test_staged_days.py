@@ -21,7 +21,7 @@ from stream_app.views.incidents import status_of
 from stream_app.windows.grain import Grain
 from tests.support.staged_days import StagedDay, staged_day
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 #: Name → schedule, words of the status line, and words of headline and first event by language.
 DAYS: dict[str, tuple[str, tuple[str, ...], dict[str, tuple[str, ...]]]] = {

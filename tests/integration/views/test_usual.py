@@ -17,6 +17,8 @@ from stream_app.views.usual import usual_of_range
 from stream_app.views.usual_valid import usual_valid_of_range
 from tests.support.fill import Shop
 
+pytestmark = pytest.mark.slow
+
 #: 2026-09-22T00:00:00Z.
 MIDNIGHT = 1_790_035_200
 DAY, WEEK = 86_400, 7 * 86_400
